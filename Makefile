@@ -1,0 +1,41 @@
+# Everything here works on a fresh machine with python3 (3.11 or newer) and make.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/.run ## start the gateway on 127.0.0.1:8082 with config.toml
+	$(BIN)/python -m gateway serve
+
+test: .venv/.dev ## all the tests
+	$(BIN)/python -m pytest -q
+
+check: .venv/.dev ## what CI runs: format, lint, types, imports, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q
+
+torture: .venv/.dev ## the longer runs: many hang-ups, slow readers, storms
+	$(BIN)/python -m pytest -q -m torture -o timeout=600
+
+bench: .venv/.dev ## CPU per request and per stream, nginx beside it
+	$(BIN)/python -m tests.bench
+
+lock: ## renew the hash-pinned locks (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
+
+.venv/.run: requirements.lock
+	$(PYTHON) -m venv .venv || { echo "python3 has no venv module: on Debian, apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+.PHONY: help run test check torture bench lock

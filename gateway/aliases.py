@@ -1,0 +1,152 @@
+"""Checks on aliases that need no call: where each one leads, and those that ship."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from gateway.config import Config, Fault
+from gateway.plugin import Provider
+from gateway.validate import join
+from gateway.words import nearest
+
+LIMIT = 10
+"""Most aliases that may lead to each other."""
+SHIPPED = {
+    "openrouter": {"big": "anthropic/claude-sonnet-4", "small": "anthropic/claude-3.7-sonnet"},
+    "anthropic": {"big": "claude-opus-4-8", "small": "claude-haiku-4-5"},
+    "openai": {"big": "gpt-5", "small": "gpt-5-mini"},
+    "echo": {"big": "big", "small": "small"},
+}
+"""What `big` and `small` are at each kind of provider, where the operator does not say."""
+
+Table = Mapping[str, Sequence[str]]
+
+
+def with_shipped(aliases: Table, uses: Mapping[str, str], default: str) -> dict[str, list[str]]:
+    """The aliases with `big` and `small` added, at the default provider where that has them."""
+    found = {name: list(targets) for name, targets in aliases.items()}
+    taken = {_fold(name) for name in found}
+    names = sorted(uses, key=lambda name: (name != default, list(uses).index(name)))
+    home = next((name for name in names if uses[name] in SHIPPED), None)
+    if home is not None:
+        for alias, model in SHIPPED[uses[home]].items():
+            if alias not in taken:
+                found[alias] = [f"{home}:{model}"]
+    return found
+
+
+def reachable(
+    aliases: Table, disabled: Collection[str]
+) -> tuple[dict[str, list[str]], list[Fault]]:
+    """The aliases without the targets at disabled providers, and a warning for each of those."""
+    kept: dict[str, list[str]] = {}
+    warnings = []
+    for name, targets in aliases.items():
+        gone = [each for each in targets if each.partition(":")[0] in disabled]
+        left = [each for each in targets if each not in gone]
+        for target in gone:
+            provider = target.partition(":")[0]
+            message = f'leaves out "{target}": the provider "{provider}" is disabled'
+            warnings.append(Fault(path=join("aliases", name), message=message))
+        if left or not targets:
+            kept[name] = left
+    return kept, warnings
+
+
+def alias_faults(
+    config: Config, providers: Mapping[str, Provider], known: Collection[str]
+) -> list[Fault]:
+    """Aliases that are empty, lead in a circle, too far, or to a provider that is not there."""
+    tables: dict[str, Table] = {"": config.aliases}
+    tables |= {name: _own(provider) for name, provider in providers.items()}
+    graph = _Graph(tables, config.routing.default_provider)
+    faults = []
+    for owner, table in tables.items():
+        above = join(join("providers", owner), "aliases") if owner else "aliases"
+        for name, targets in table.items():
+            at = join(above, name)
+            faults += list(_target_faults(targets, at, owner, known))
+            message = graph.fault(owner, name)
+            if message:
+                faults.append(Fault(path=at, message=message))
+    return faults
+
+
+def _own(provider: Provider) -> dict[str, list[str]]:
+    """A provider's own aliases, each as a list."""
+    own = getattr(provider, "aliases", None)
+    if not isinstance(own, Mapping):
+        return {}
+    return {name: [each] if isinstance(each, str) else list(each) for name, each in own.items()}
+
+
+def _target_faults(
+    targets: Sequence[str], at: str, owner: str, known: Collection[str]
+) -> Iterator[Fault]:
+    if not targets:
+        yield Fault(path=at, message="names no model")
+    for place, target in enumerate(targets):
+        path = join(at, place)
+        provider, colon, model = target.partition(":")
+        if not target.strip("! ") or (colon and provider in known and not model.strip()):
+            yield Fault(path=path, message="names no model")
+        elif target in targets[:place]:
+            yield Fault(path=path, message=f'"{target}" stands here twice')
+        elif colon and not owner and not target.startswith("!") and provider not in known:
+            message = f'there is no provider "{provider}"'
+            yield Fault(path=path, message=message, hint=nearest(provider, known))
+
+
+class _Graph:
+    """Which alias leads to which."""
+
+    def __init__(self, tables: Mapping[str, Table], default: str) -> None:
+        self._tables = {
+            owner: {_fold(name): (name, targets) for name, targets in table.items()}
+            for owner, table in tables.items()
+        }
+        first = ["", default, *sorted(tables)]
+        self._order = [owner for owner in dict.fromkeys(first) if owner in tables]
+        self._told: set[tuple[str, str]] = set()
+
+    def fault(self, owner: str, name: str) -> str:
+        """What is wrong with where an alias leads, told once for each circle."""
+        way = self._follow((owner, _fold(name)), [])
+        if way is None or (owner, _fold(name)) in self._told:
+            return ""
+        names = " -> ".join(f"{each[0]}:{each[1]}" if each[0] else each[1] for each in way)
+        if way[-1] in way[:-1]:
+            self._told.update(way)
+            return f"leads in a circle: {names}"
+        return f"leads over more than {LIMIT} aliases: {names}"
+
+    def _follow(
+        self, node: tuple[str, str], way: list[tuple[str, str]]
+    ) -> list[tuple[str, str]] | None:
+        """A way from here that never ends or is too long; None where all end."""
+        if node in way or len(way) > LIMIT:
+            return [*way, node]
+        owner, name = node
+        for target in self._tables[owner][name][1]:
+            following = self._next(target, owner)
+            # An alias that names itself means the model of that name.
+            if following is not None and following[1] != name:
+                found = self._follow(following, [*way, node])
+                if found is not None:
+                    return found
+        return None
+
+    def _next(self, target: str, owner: str) -> tuple[str, str] | None:
+        if target.startswith("!"):
+            return None
+        provider, colon, rest = target.partition(":")
+        if owner and not colon:
+            provider, colon, rest = owner, ":", target
+        if colon:
+            return (
+                (provider, _fold(rest)) if _fold(rest) in self._tables.get(provider, {}) else None
+            )
+        found = [each for each in self._order if _fold(target) in self._tables[each]]
+        return (found[0], _fold(target)) if found else None
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "-")

@@ -1,0 +1,168 @@
+"""From a configuration to a running gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware as AsgiMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route
+
+from gateway.admin.probes import Probe, Unrouted
+from gateway.asgi import Edge, Endpoint, Limits
+from gateway.assemble import assemble
+from gateway.call import Call
+from gateway.chain import chain
+from gateway.config import Config
+from gateway.dialect import Dialect
+from gateway.dialects.chat import CHAT
+from gateway.dialects.messages import MESSAGES
+from gateway.errors import GatewayError
+from gateway.guard import GuardedProtocol
+from gateway.headers import EXPOSED
+from gateway.log import setup
+from gateway.plugin import Next, Site
+from gateway.reply import Reply
+
+_log = structlog.get_logger("interlingua")
+
+
+def build(config: Config) -> Starlette:
+    """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
+    site, links = assemble(config)
+    edge = Edge(chain(links, dispatch(site)), _limits(config))
+    dialects: Sequence[Dialect] = (CHAT, MESSAGES)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for part in (*site.providers.values(), *links):
+                await stack.enter_async_context(part.running())
+            pulse = asyncio.get_running_loop().create_task(edge.pulse())
+            try:
+                yield
+            finally:
+                pulse.cancel()
+                await asyncio.gather(pulse, return_exceptions=True)
+
+    app = Starlette(
+        routes=_routes(edge, dialects),
+        lifespan=lifespan,
+        middleware=_cors(config.server.cors_origins),
+    )
+    app.router.default = Unrouted()
+    app.router.redirect_slashes = False
+    app.state.edge = edge
+    app.state.site = site
+    return app
+
+
+def dispatch(site: Site) -> Next:
+    """The end of every chain: the provider that the call was routed to."""
+    providers = site.providers
+
+    async def call_provider(call: Call) -> Reply:
+        if call.target is None:
+            raise GatewayError('no middleware routed the call; add [[middleware]] use = "alias"')
+        return await providers[call.target.provider](call)
+
+    return call_provider
+
+
+def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:
+    """Hot paths first, each with and without /v1."""
+    routes: list[BaseRoute] = []
+    for prefix in ("/v1", ""):
+        routes += [Route(prefix + dialect.path, Endpoint(edge, dialect)) for dialect in dialects]
+    for prefix in ("/v1", ""):
+        streamed = Endpoint(edge, MESSAGES, always_stream=True)
+        routes.append(Route(f"{prefix}/messages/stream", streamed))
+    probe = Probe(edge)
+    routes += [Route(path, probe) for path in ("/", "/livez", "/readyz", "/api/hello")]
+    return routes
+
+
+def _limits(config: Config) -> Limits:
+    server = config.server
+    return Limits(
+        body=server.body_limit, body_idle=server.body_timeout, ping=server.ping or float("inf")
+    )
+
+
+def _cors(origins: list[str]) -> list[AsgiMiddleware]:
+    if not origins:
+        return []
+    return [
+        AsgiMiddleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
+            allow_headers=["*"],
+            expose_headers=[name.strip() for name in EXPOSED.split(",")],
+        )
+    ]
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, with a drain that tells clients what it cuts."""
+
+    def __init__(self, config: uvicorn.Config, edge: Edge, drain: float) -> None:
+        super().__init__(config)
+        self._edge = edge
+        self._drain = drain
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Says where the gateway listens."""
+        await super().startup(sockets=None)
+        for server in getattr(self, "servers", []):
+            for socket in server.sockets:
+                host, port = socket.getsockname()[:2]
+                shown = f"[{host}]" if ":" in host else host
+                _log.info("listening", url=f"http://{shown}:{port}")
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """No new calls; those in flight have `drain` seconds, then an error they can read."""
+        self._edge.draining = True
+        _log.info("draining", calls=len(self._edge.open), seconds=self._drain)
+        timer = asyncio.get_running_loop().call_later(self._drain, self._edge.cut)
+        try:
+            await super().shutdown(sockets=None)
+        finally:
+            timer.cancel()
+            _log.info("stopped")
+
+
+def serve(config: Config, config_path: Path | None = None) -> int:
+    """Runs the gateway until it is told to stop; the exit code."""
+    setup(config.log.level, config.log.format)
+    app = build(config)
+    options = config.server
+    guard = GuardedProtocol.limited(
+        options.max_headers, options.max_header_bytes, options.header_timeout
+    )
+    server = Server(
+        uvicorn.Config(
+            app,
+            host=options.host,
+            port=options.port,
+            http=guard,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=int(options.drain) + 2,
+            backlog=2048,
+        ),
+        app.state.edge,
+        options.drain,
+    )
+    _log.info("starting", config=str(config_path) if config_path else "defaults and environment")
+    server.run()
+    return 0 if server.started else 1

@@ -1,0 +1,302 @@
+"""The edge: bytes of a client to a Call, the chain's Reply to bytes, and one way out of every call.
+
+Each call is one task, uvicorn's own. Beside it stands one watcher on `receive()` that cancels the
+call when the client is gone. What is slow on either side (a body that stops arriving, silence
+towards the client, a client that stops reading) is seen by the one `Pulse` of the process, so that
+no call pays for timers of its own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import monotonic
+from typing import Any
+
+import structlog
+from msgspec import Raw, Struct
+
+from gateway.call import Call, Headers, Record
+from gateway.dialect import Dialect
+from gateway.errors import (
+    BodyTimeout,
+    GatewayError,
+    MethodNotAllowed,
+    TooLarge,
+    Unavailable,
+)
+from gateway.headers import error_headers, reply_head, request_id
+from gateway.log import log_call
+from gateway.plugin import Next
+from gateway.reply import Reply, Stream
+from gateway.wire import decode, split_object
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+
+_log = structlog.get_logger("interlingua")
+_TRUE = Raw(b"true")
+
+
+class Limits(Struct, frozen=True):
+    """What a client may take: bytes of a body, and seconds (between its bytes, of not reading)."""
+
+    body: int = 64 * 1024 * 1024
+    body_idle: float = 30.0
+    write_idle: float = 90.0
+    ping: float = 15.0
+
+
+class Edge:
+    """What all endpoints of one gateway share: the chain, the limits, the calls in flight."""
+
+    def __init__(self, chain: Next, limits: Limits) -> None:
+        self.chain = chain
+        self.limits = limits
+        self.open: set[Exchange] = set()
+        self.draining = False
+
+    async def pulse(self, interval: float = 1.0) -> None:
+        """Looks after every open call until cancelled."""
+        while True:
+            await asyncio.sleep(min(interval, self.limits.ping / 4))
+            now = monotonic()
+            for exchange in list(self.open):
+                exchange.beat(now)
+
+    def cut(self) -> None:
+        """End every open call with an error in its own dialect: the drain's time is over."""
+        for exchange in list(self.open):
+            exchange.cut()
+
+
+class Endpoint:
+    """The ASGI application of one dialect's path."""
+
+    def __init__(self, edge: Edge, dialect: Dialect, *, always_stream: bool = False) -> None:
+        self._edge = edge
+        self._dialect = dialect
+        self._always_stream = always_stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(self._edge, self._dialect, scope, receive, send)
+        exchange.always_stream = self._always_stream
+        self._edge.open.add(exchange)
+        try:
+            await exchange.serve()
+        finally:
+            self._edge.open.discard(exchange)
+            exchange.finished = True
+            log_call(exchange.id, exchange.dialect.name, exchange.record, exchange.status)
+
+
+class Exchange:
+    """One request and what is sent back."""
+
+    def __init__(
+        self, edge: Edge, dialect: Dialect, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self.edge = edge
+        self.dialect = dialect
+        self.headers: Headers = scope["headers"]
+        self.method: str = scope["method"]
+        self.id = request_id(self.headers)
+        self.record = Record(monotonic())
+        self.always_stream = False
+        self.status = 0  # sent to the client; 0 before that
+        self.finished = False
+        self._receive = receive
+        self._send = send
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
+        self._gone = False
+        self._cut = False
+        self._streaming = False  # the client asked for a stream
+        self._reading = True
+        self._writing = False
+        self._pinging: asyncio.Task[None] | None = None
+        self._last = self.record.started  # when a byte last came in, or went out
+
+    async def serve(self) -> None:
+        """Answer the request, whatever happens."""
+        try:
+            try:
+                await self._answer()
+            except GatewayError as error:
+                await self._fail(error)
+            except Exception as fault:  # noqa: BLE001  # the one place where nothing may escape
+                _log.error("fault", request_id=self.id, kind=type(fault).__name__, exc_info=True)
+                await self._fail(GatewayError("the gateway failed; its log has the details"))
+        except asyncio.CancelledError:
+            await self._cancelled()
+
+    async def _answer(self) -> None:
+        if self.edge.draining:
+            raise Unavailable("the gateway is shutting down; send the request again")
+        if self.method != "POST":
+            raise MethodNotAllowed(f"{self.method} is not allowed here; use POST")
+        body = await self._body()
+        call = self._read_call(body)
+        self._streaming = call.stream
+        watcher = asyncio.get_running_loop().create_task(self._watch())
+        try:
+            await self._respond(await self.edge.chain(call))
+        finally:
+            self.finished = True
+            watcher.cancel()
+
+    async def _body(self) -> bytes:
+        limit = self.edge.limits.body
+        for name, value in self.headers:
+            if name == b"content-length" and int(value) > limit:
+                raise _too_large(limit)
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message["body"]
+            if len(body) > limit:
+                raise _too_large(limit)
+            self._reading = False
+            return body
+        return await self._long_body(message, limit)
+
+    async def _long_body(self, message: Message, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            if message["type"] == "http.disconnect":
+                self._gone = True
+                raise asyncio.CancelledError
+            self._last = monotonic()
+            pieces.append(message["body"])
+            size += len(pieces[-1])
+            if size > limit:
+                raise _too_large(limit)
+            if not message.get("more_body"):
+                self._reading = False
+                return b"".join(pieces)
+            message = await self._receive()
+
+    def _read_call(self, body: bytes) -> Call:
+        fields = split_object(body)
+        self.dialect.check(fields)
+        if self.always_stream:
+            fields["stream"] = _TRUE
+        stream = "stream" in fields and bytes(fields["stream"]) == b"true"
+        model = decode(fields["model"], str)
+        return Call(self.id, self.dialect, model, stream, fields, self.headers, self.record)
+
+    async def _watch(self) -> None:
+        # After the body, receive() returns only when the client is gone or the answer is complete.
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self.finished and self._task is not None:
+            self._gone = True
+            self._task.cancel()
+
+    async def _respond(self, reply: Reply) -> None:
+        if isinstance(reply.body, Stream):
+            await self._respond_stream(reply, reply.body)
+        elif self.status:  # a stream was opened to show life: the answer must go in-band
+            error = reply.error or GatewayError(
+                "the answer came in a form that no stream can carry"
+            )
+            await self._write(self.dialect.write_error_event(error, self.id), more=False)
+            self._close("upstream_error", error)
+        else:
+            await self._start(reply.status, reply_head(self.id, self.record, reply))
+            await self._write(reply.body, more=False)
+            self._close("upstream_error" if reply.error else "complete", reply.error)
+
+    async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
+        try:
+            if not self.status:
+                await self._start(reply.status, reply_head(self.id, self.record, reply))
+            read = stream.read
+            while chunk := await read():
+                await self._write(chunk, more=True)
+            await self._write(b"", more=False)
+            self._close("complete", None)
+        finally:
+            await stream.aclose()
+
+    async def _fail(self, error: GatewayError) -> None:
+        """Tell the client, before the first byte as a status and after it in-band."""
+        self._close("rejected" if error.status < 500 else "upstream_error", error)
+        if self.status:
+            if self._streaming:
+                await self._write(self.dialect.write_error_event(error, self.id), more=False)
+            return
+        body = self.dialect.write_error(error, self.id)
+        head = error_headers(self.id, self.record, error, len(body))
+        if self._reading:
+            # The rest of the body is still on its way: this connection cannot be used again.
+            head.append((b"connection", b"close"))
+        await self._start(self.dialect.error_status(error), head)
+        await self._write(body, more=False)
+
+    async def _cancelled(self) -> None:
+        if self._task is not None and (self._gone or self._cut):
+            self._task.uncancel()
+        if self._gone:
+            self._close("client_gone", None)
+        elif self._cut:
+            await self._fail(_cut_error(self._reading))
+            self.record.end = "drained" if not self._reading else "rejected"
+        else:
+            self._close("drained", None)
+            raise asyncio.CancelledError
+
+    def cut(self) -> None:
+        """End the call now, with an error the client can read."""
+        if not self.finished and self._task is not None and not self._gone:
+            self._cut = True
+            self._task.cancel()
+
+    def beat(self, now: float) -> None:
+        """Called about every second: pings a silent stream, ends a stuck client."""
+        if self.finished:
+            return
+        limits, quiet = self.edge.limits, now - self._last
+        if self._reading:
+            if quiet > limits.body_idle:
+                self.cut()
+        elif self._writing:
+            if quiet > limits.write_idle and self._task is not None:
+                self._gone = True
+                self._task.cancel()
+        elif self._pinging is not None and not self._pinging.done():
+            pass  # the last ping still waits for the client to read
+        elif self._streaming and quiet >= limits.ping:
+            # In a task of its own: a client that does not read must not hold up the pulse.
+            self._pinging = asyncio.get_running_loop().create_task(self._ping())
+
+    async def _ping(self) -> None:
+        if not self.status:
+            # No answer yet: from here on an error can only be told in-band.
+            await self._start(200, reply_head(self.id, self.record, None))
+        await self._write(self.dialect.ping, more=True)
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _write(self, body: bytes, *, more: bool) -> None:
+        self._writing = True
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        self._writing = False
+        self._last = monotonic()
+
+    def _close(self, end: str, error: GatewayError | None) -> None:
+        record = self.record
+        record.end = end
+        if error is not None:
+            record.error = f"{error.kind}: {error.message}"
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request body is larger than {limit} bytes, the limit of this gateway")
+
+
+def _cut_error(reading: bool) -> GatewayError:
+    if reading:
+        return BodyTimeout("the request body stopped arriving")
+    return Unavailable("the gateway is shutting down and could not finish this answer")

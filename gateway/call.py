@@ -1,0 +1,117 @@
+"""A request on its way in."""
+
+from typing import Self
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.capability import Capability
+from gateway.dialect import Dialect, Fields
+from gateway.events import Usage
+from gateway.secret import Secret
+
+Headers = list[tuple[bytes, bytes]]
+"""Header fields in order, names in lower case."""
+
+_encode = msgspec.json.encode
+
+
+class Caller(Struct, frozen=True):
+    """Who calls: the tenant's name, and the credential it brought for the upstream, if any."""
+
+    name: str
+    credential: Secret | None = None
+
+
+class Target(Struct, frozen=True):
+    """Where a call may go: a provider, a model there, and what that pair takes."""
+
+    provider: str
+    model: str
+    dialects: tuple[Dialect, ...]
+    capability: Capability = Capability()
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.model}"
+
+
+class Attempt(Struct, frozen=True):
+    """One try at an upstream: its status, or the kind of fault that ended it, and milliseconds."""
+
+    target: str
+    outcome: str
+    ms: float
+
+
+class Record(Struct):
+    """What one call has come to so far: the one mutable thing beside it, for headers and the log line."""
+
+    started: float  # of the monotonic clock, seconds, as are all times here
+    caller: str = ""
+    provider: str = ""
+    model: str = ""
+    attempts: list[Attempt] = []
+    tried_keys: list[Secret] = []
+    warnings: list[str] = []
+    cache: str = ""
+    upstream_id: str = ""
+    auth_done: float = 0.0
+    queued: float = 0.0
+    connect: float = 0.0
+    first_byte: float = 0.0
+    convert: float = 0.0
+    usage: Usage | None = None
+    end: str = ""  # complete, client_gone, upstream_error, rejected, drained, failed
+    error: str = ""
+
+
+class Call(Struct, frozen=True):
+    """One request; never changed, only replaced."""
+
+    id: str
+    dialect: Dialect
+    model: str
+    stream: bool
+    fields: Fields
+    headers: Headers
+    record: Record
+    caller: Caller = Caller("anonymous")
+    target: Target | None = None
+    targets: tuple[Target, ...] = ()
+    """Every target in the order of preference; `target` is the one being tried."""
+
+    def with_model(self, model: str) -> Self:
+        """The same call for another model name."""
+        return msgspec.structs.replace(self, model=model).with_field("model", model)
+
+    def with_field(self, name: str, value: object) -> Self:
+        """The same call with one top-level member of its body set."""
+        fields = self.fields | {name: value if isinstance(value, Raw) else Raw(_encode(value))}
+        return msgspec.structs.replace(self, fields=fields)
+
+    def with_caller(self, caller: Caller) -> Self:
+        """The same call, its caller known."""
+        return msgspec.structs.replace(self, caller=caller)
+
+    def with_targets(self, targets: tuple[Target, ...]) -> Self:
+        """The same call, the first of its targets to be tried."""
+        return msgspec.structs.replace(self, targets=targets, target=targets[0])
+
+    def routed(self, target: Target) -> Self:
+        """The same call on its way to a target."""
+        return msgspec.structs.replace(self, target=target)
+
+    def spoken(self, dialect: Dialect, fields: Fields) -> Self:
+        """The same call in another dialect's words."""
+        return msgspec.structs.replace(self, dialect=dialect, fields=fields)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that lower-case name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    def encode(self) -> bytes:
+        """The body: the top level encoded anew, its values the client's own bytes."""
+        return _encode(self.fields)

@@ -1,0 +1,69 @@
+"""What one (provider, model) pair takes and gives: data, never a name check in code."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Capability(Struct, frozen=True, forbid_unknown_fields=True):
+    """A capability record; its defaults describe a plain OpenAI-compatible server of today."""
+
+    max_output: int | None = None
+    """Most tokens of one answer; larger requests are clamped."""
+    context: int | None = None
+    """Tokens of the context window."""
+    sampling: Literal["all", "none", "temp1", "temp_xor_top_p"] = "all"
+    """Which of temperature and top_p may be sent."""
+    top_k: bool = False
+    token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    developer_role: bool = False
+    """The system prompt goes as role `developer`."""
+    mid_system: bool = True
+    """System turns may stand between others."""
+    system_first_only: bool = False
+    """A later system turn becomes a user turn."""
+    prefill: Literal["none", "native", "prefix", "partial", "continue"] = "none"
+    """How a trailing assistant turn is continued."""
+    forced_tool: bool = True
+    tool_choice_required: bool = True
+    parallel_param: bool = True
+    tool_name: str = "^[a-zA-Z0-9_-]{1,64}$"
+    tool_name_length: int = 64
+    tool_id: Literal["any", "messages", "mistral", "openai"] = "any"
+    tool_images: bool = False
+    custom_tools: bool = False
+    strict_tools: bool = True
+    images: bool = True
+    image_urls: bool = True
+    files: Literal["none", "pdf_b64", "pdf_url"] = "pdf_b64"
+    audio: bool = False
+    thinking: tuple[Literal["enabled", "disabled", "adaptive", "between_tools"], ...] = ()
+    """Modes of Messages `thinking` the model takes; empty: none."""
+    effort: tuple[str, ...] = ()
+    """Levels of reasoning effort the model takes, lowest first; empty: the field is not sent."""
+    effort_form: Literal["reasoning_effort", "openrouter", "output_config"] = "reasoning_effort"
+    thinking_switch: Literal["none", "thinking", "enable_thinking", "openrouter"] = "none"
+    """How a Chat server is told to think or not: `thinking:{type}`, `chat_template_kwargs`, `reasoning:{}`."""
+    reasoning_out: Literal[
+        "none", "reasoning_content", "required_with_tools", "reasoning_details"
+    ] = "none"
+    """How earlier reasoning is replayed to a Chat server."""
+    think_tags: bool = False
+    """Reasoning stands in the content between <think> tags."""
+    schema: Literal["native", "json_object", "none"] = "native"
+    verbosity: bool = False
+    stop_max: int = 4
+    """Stop sequences the server takes; the rest are enforced here. 0: it takes none."""
+    stream_usage: bool = True
+    obfuscation_off: bool = False
+    """Streams are padded unless `stream_options.include_obfuscation` is false."""
+    cache: Literal["none", "breakpoints", "cache_control"] = "none"
+    user_field: Literal["user", "safety_identifier", "none"] = "user"
+    prompt_cache_key: bool = False
+    service_tier: bool = False
+    web_search: Literal["none", "web_search_options", "web_search_tool"] = "none"
+    empty_tool_content: bool = True
+    tool_content_array: bool = False
+    alternate_roles: bool = False
+    anthropic_versions: tuple[str, ...] = ("2023-06-01",)
+    """Messages API versions, newest first."""

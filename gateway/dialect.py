@@ -1,0 +1,144 @@
+"""What a wire format must be able to do. Dialects do no I/O."""
+
+from typing import Protocol
+
+from msgspec import Raw, Struct
+
+from gateway.capability import Capability
+from gateway.errors import GatewayError
+from gateway.events import Event, Message, Prompt, Usage
+from gateway.notes import Notes
+from gateway.seal import Seal, Sealed
+from gateway.sse import Frame
+
+Fields = dict[str, Raw]
+"""The top level of a request body: each member's own bytes."""
+
+
+class Names:
+    """A per-request bijection of tool names: `sent` is what the upstream sees, `known` the client's."""
+
+    __slots__ = ("_known", "_sent")
+
+    def __init__(self, sent: dict[str, str] | None = None) -> None:
+        self._sent = sent or {}  # client's name -> upstream's; only the rewritten ones
+        self._known = {theirs: ours for ours, theirs in self._sent.items()}
+
+    def sent(self, name: str) -> str:
+        """The upstream's name for the client's tool."""
+        return self._sent.get(name, name)
+
+    def known(self, name: str) -> str:
+        """The client's name for the upstream's tool."""
+        return self._known.get(name, name)
+
+
+class Crossing(Struct):
+    """One call's way between two dialects: what writing the request settled and the answer needs.
+
+    Made by `convert` for each attempt; `write_prompt` fills the last four members.
+    """
+
+    prompt: Prompt
+    provider: str
+    model: str  # the upstream's name of the model
+    alias: str  # the name the client asked for, echoed in the answer
+    capability: Capability
+    notes: Notes
+    seal: Seal
+    family: str = ""  # model family that shares reasoning signatures; "" never matches
+    native_extras: bool = False
+    names: Names = Names()
+    local_stops: tuple[str, ...] = ()  # stop sequences to enforce here (2.9.6)
+    answer_tool: str | None = None  # the tool whose input is the answer's content
+    input_estimate: int = 0  # tokens, for dialects that open with a count
+
+    def sealed(self, kind: str, data: str) -> str:
+        """The data sealed as minted by this call's provider and model."""
+        return self.seal.seal(Sealed(self.provider, self.model, kind, data))
+
+    def unsealed(self, blob: str) -> Sealed | None:
+        """What a sealed blob holds, if this call's provider and model minted it."""
+        sealed = self.seal.unseal(blob)
+        if sealed is None or (sealed.provider, sealed.model) != (self.provider, self.model):
+            return None
+        return sealed
+
+
+class Reader(Protocol):
+    """Frames of an upstream's stream in, neutral events out. One for each stream."""
+
+    ended: bool
+    """The answer is whole, or a local stop cut it: the rest of the stream means nothing."""
+
+    def read(self, frame: Frame) -> list[Event]:
+        """The events of one frame. Raises Refused for an in-band error, BadAnswer for nonsense."""
+
+    def finish(self) -> list[Event]:
+        """The events still due when the stream ends; Cut where it ended too early."""
+
+
+class Writer(Protocol):
+    """Neutral events in, bytes for the client out. One for each stream."""
+
+    def write(self, event: Event) -> bytes:
+        """The wire form of one event; empty where the dialect says nothing."""
+
+
+class Digest(Struct):
+    """What a whole answer's bytes say at a glance: an error in a 200, and the tokens used."""
+
+    error: GatewayError | None = None
+    usage: Usage | None = None
+
+
+class Dialect(Protocol):
+    """One wire format: its name, its path, and both directions of it."""
+
+    name: str
+    path: str
+    """The path at an upstream, under its base URL."""
+    ping: bytes
+    """A sign of life between two events of a stream."""
+
+    def check(self, fields: Fields) -> None:
+        """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
+
+    def read_prompt(self, fields: Fields, notes: Notes) -> Prompt:
+        """A client's request; notes what no other dialect can say. InvalidRequest names the path."""
+
+    def write_prompt(self, crossing: Crossing) -> Fields:
+        """The upstream's request for `crossing.prompt`, in the crossing's capability."""
+
+    def read_message(self, body: bytes, crossing: Crossing) -> Message:
+        """A whole answer of an upstream. BadAnswer where it is none, Refused for an error."""
+
+    def write_message(self, message: Message, crossing: Crossing) -> bytes:
+        """A whole answer for the client."""
+
+    def reader(self, crossing: Crossing) -> Reader:
+        """A reader of one upstream stream."""
+
+    def writer(self, crossing: Crossing) -> Writer:
+        """A writer of one client stream."""
+
+    def digest(self, body: bytes) -> Digest:
+        """What an upstream's whole 200 answer says at a glance."""
+
+    def whole(self, tail: bytes) -> bool:
+        """Whether a stream whose last bytes these are came to its proper end."""
+
+    def stream_error(self, frame: Frame) -> GatewayError | None:
+        """The error that a frame of this dialect's stream carries, if any."""
+
+    def read_error(self, status: int, body: bytes) -> GatewayError:
+        """What an upstream's error answer says, in the gateway's words."""
+
+    def write_error(self, error: GatewayError, request_id: str) -> bytes:
+        """An error body for the client."""
+
+    def write_error_event(self, error: GatewayError, request_id: str) -> bytes:
+        """An error inside a stream; no ending follows it."""
+
+    def error_status(self, error: GatewayError) -> int:
+        """The status a client of this dialect gets for the error (5.1)."""

@@ -1,0 +1,300 @@
+"""The members of a Chat answer, whole (`ChatCompletion`) or in pieces (`ChatCompletionChunk`).
+
+Types are as wide as the servers that call themselves compatible; what is not here is ignored.
+"""
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.dialects.chat.wire import Number, mended
+from gateway.events import Stop, Usage
+from gateway.notes import Notes
+from gateway.seal import PREFIX
+
+
+class PromptTokens(Struct):
+    """`PromptTokensDetails`."""
+
+    cached_tokens: Number | None = None
+    cache_write_tokens: Number | None = None
+
+
+class CompletionTokens(Struct):
+    """`CompletionTokensDetails`."""
+
+    reasoning_tokens: Number | None = None
+
+
+class UsageCounts(Struct):
+    """`CompletionUsage`, with the members that DeepSeek, Moonshot and others add."""
+
+    prompt_tokens: Number | None = None
+    completion_tokens: Number | None = None
+    total_tokens: Number | None = None
+    prompt_tokens_details: PromptTokens | None = None
+    completion_tokens_details: CompletionTokens | None = None
+    prompt_cache_hit_tokens: Number | None = None
+    cached_tokens: Number | None = None
+    cache_creation_input_tokens: Number | None = None
+
+
+class ReasoningDetail(Struct, omit_defaults=True):
+    """A member of OpenRouter's `reasoning_details`."""
+
+    type: str = ""
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    signature: str | None = None
+    format: str | None = None
+    id: str | None = None
+    index: int | None = None
+
+
+class ThinkingBlock(Struct):
+    """A member of LiteLLM's `thinking_blocks`: a Messages thinking block."""
+
+    type: str = "thinking"
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+
+
+class FunctionFragment(Struct):
+    """`ChoiceDeltaToolCallFunction`; Ollama gives the arguments as an object."""
+
+    name: str | None = None
+    arguments: str | dict[str, Raw] | None = None
+
+
+class CustomFragment(Struct):
+    """`Custom` of a call, or a piece of it."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class ToolFragment(Struct):
+    """`ChoiceDeltaToolCall`, and `ChatCompletionMessageToolCallUnion`."""
+
+    index: int | str | None = None
+    id: str | int | None = None
+    function: FunctionFragment | None = None
+    custom: CustomFragment | None = None
+
+
+class AnswerAudio(Struct):
+    """`ChatCompletionAudio`."""
+
+    transcript: str | None = None
+
+
+class Delta(Struct):
+    """`ChoiceDelta`, and `ChatCompletionMessage`."""
+
+    content: str | list[Raw] | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolFragment] | None = None
+    function_call: FunctionFragment | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: list[Raw] | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+    annotations: list[Raw] | None = None
+    audio: AnswerAudio | None = None
+
+
+class Choice(Struct):
+    """`Choice`; `stop_reason` is vLLM's, `usage` Moonshot's, `error` OpenRouter's."""
+
+    delta: Delta | None = None
+    message: Delta | None = None
+    index: int | None = None
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+    logprobs: Raw | None = None
+    usage: UsageCounts | None = None
+    error: Raw | None = None
+
+
+class Groq(Struct):
+    """Groq's own member of its chunks."""
+
+    usage: UsageCounts | None = None
+
+
+class Chunk(Struct):
+    """`ChatCompletionChunk`, and `ChatCompletion`."""
+
+    id: str | int | None = None
+    model: str | None = None
+    choices: list[Choice] | None = None
+    usage: UsageCounts | None = None
+    error: Raw | None = None
+    service_tier: str | None = None
+    x_groq: Groq | None = None
+
+
+class URLCitation(Struct):
+    """`AnnotationURLCitation`."""
+
+    url: str
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class Annotation(Struct):
+    """`Annotation`."""
+
+    type: str = ""
+    url_citation: URLCitation | None = None
+
+
+NULL = b"null"
+
+
+def present(raw: Raw | None) -> bool:
+    """Whether a member is there and not null."""
+    return raw is not None and bytes(raw) != NULL
+
+
+def _count(*counts: Number | None) -> int:
+    return next((int(count) for count in counts if count is not None), 0)
+
+
+def exclusive(counts: UsageCounts) -> Usage:
+    """Chat counts include what the prompt cache gave and took; neutral ones do not."""
+    prompt = counts.prompt_tokens_details or PromptTokens()
+    completion = counts.completion_tokens_details or CompletionTokens()
+    cached = _count(prompt.cached_tokens, counts.prompt_cache_hit_tokens, counts.cached_tokens)
+    written = _count(prompt.cache_write_tokens, counts.cache_creation_input_tokens)
+    given, output = _count(counts.prompt_tokens), _count(counts.completion_tokens)
+    reasoning = completion.reasoning_tokens
+    if reasoning and _count(counts.total_tokens) == given + output + int(reasoning):
+        output += int(reasoning)  # xAI counts reasoning apart
+    # An upstream whose parts exceed its sum counts exclusively already.
+    fresh = given if cached + written > given else given - cached - written
+    return Usage(fresh, output, cached, written, None if reasoning is None else int(reasoning))
+
+
+def inclusive(usage: Usage) -> dict[str, object]:
+    """Neutral counts as `CompletionUsage`."""
+    prompt = usage.input + usage.cache_read + usage.cache_write
+    counts: dict[str, object] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": usage.output,
+        "total_tokens": prompt + usage.output,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cache_read,
+            "cache_write_tokens": usage.cache_write,
+        },
+    }
+    if usage.reasoning is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    return counts
+
+
+BROKEN = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})
+"""Finish reasons that are errors, of OpenRouter, Mistral, GLM, DeepSeek, SGLang and vLLM."""
+
+_STOPS = frozenset({"stop", "eos", "eos_token", "COMPLETE", "end_turn", ""})
+_CALLS = frozenset({"tool_calls", "function_call", "tool_use"})
+_FIXED: dict[str, Stop] = {
+    "length": "max_tokens",
+    "max_tokens": "max_tokens",
+    "model_length": "model_context_window_exceeded",
+    "content_filter": "refusal",
+    "sensitive": "refusal",
+    "safety": "refusal",
+    "refusal": "refusal",
+}
+
+CUT_SHORT = frozenset(_FIXED)
+"""Finish reasons after which the last tool call may be incomplete."""
+
+
+class Outcome(Struct):
+    """What an answer held when its finish reason came."""
+
+    called: bool = False
+    refused: bool = False
+    matched: str | None = None  # the stop sequence that ended it
+
+
+def stop_of(finish: str | None, outcome: Outcome, notes: Notes) -> Stop:
+    """The neutral word for a finish reason; many servers say `stop` whatever happened."""
+    finish = finish or ""
+    if finish in _FIXED:
+        return _FIXED[finish]
+    if finish not in _STOPS and finish not in _CALLS:
+        notes.note("finish_reason", "unknown_value")
+    if outcome.called:
+        return "tool_use"
+    if outcome.refused:
+        return "refusal"
+    if outcome.matched is not None and finish not in _CALLS:
+        return "stop_sequence"
+    return "end_turn"
+
+
+def native_word(finish: str | None) -> str | None:
+    """The finish reason, where the neutral word does not say it."""
+    known = not finish or finish in _FIXED or finish in _STOPS or finish in _CALLS
+    return None if known else finish
+
+
+FINISH: dict[Stop, str] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "tool_calls",
+    "pause_turn": "length",
+    "refusal": "content_filter",
+    "model_context_window_exceeded": "length",
+    "compaction": "stop",
+}
+"""Finish reasons by neutral word."""
+
+DECLINED = "The model declined to answer."
+
+
+def detail_of(raw: Raw) -> ReasoningDetail:
+    """A member of `reasoning_details`; msgspec.ValidationError where it is none."""
+    return mended(raw, ReasoningDetail)
+
+
+def carried(detail: ReasoningDetail) -> str:
+    """What an opaque member must carry: its bare blob, or all of it but its text as JSON.
+
+    OpenRouter refuses a blob whose `format` or `id` changed, so these travel with it.
+    """
+    blob = detail.signature if detail.type == "reasoning.text" else detail.data
+    if not blob or blob.startswith(PREFIX) or (detail.format is None and detail.id is None):
+        return blob or ""
+    bare = msgspec.structs.replace(detail, text=None, summary=None, index=None)
+    return msgspec.json.encode(bare).decode()
+
+
+def detail_from(kind: str, blob: str, text: str | None = None) -> ReasoningDetail:
+    """The member that `carried` took apart, or a new one around a bare blob."""
+    if blob.startswith("{"):
+        try:
+            found = msgspec.json.decode(blob, type=ReasoningDetail)
+        except msgspec.MsgspecError:
+            found = ReasoningDetail()
+        if found.type:
+            return msgspec.structs.replace(found, text=text)
+    if kind == "reasoning.encrypted":
+        return ReasoningDetail(type=kind, data=blob)
+    return ReasoningDetail(type=kind, text=text, signature=blob or None)
+
+
+def detail_block(kind: str, blob: str, text: str | None = None) -> dict[str, object]:
+    """The same as one JSON object."""
+    detail = detail_from(kind, blob, text)
+    return {
+        name: value
+        for name in detail.__struct_fields__
+        if (value := getattr(detail, name)) is not None
+    }

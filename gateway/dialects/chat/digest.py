@@ -1,0 +1,39 @@
+"""What the bytes of a Chat answer say without a conversion."""
+
+import re
+
+import msgspec
+
+from gateway.dialect import Digest
+from gateway.dialects.chat.answer import Groq, UsageCounts, exclusive, present
+from gateway.dialects.chat.errors import error_in
+from gateway.dialects.chat.wire import mended
+
+_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
+_FINISH = re.compile(rb'"finish_reason": ?"(?!error")[^"]')
+
+
+class _Glance(msgspec.Struct):
+    """The members of `ChatCompletion` that tell how it went."""
+
+    usage: UsageCounts | None = None
+    error: msgspec.Raw | None = None
+    choices: msgspec.Raw | None = None
+    x_groq: Groq | None = None
+
+
+def digest(body: bytes) -> Digest:
+    """An error in a 200 answer, and the tokens used; nothing where the body cannot be read."""
+    try:
+        glance = mended(body.strip(), _Glance)
+    except (msgspec.MsgspecError, RecursionError):
+        return Digest(error_in(body.strip()))
+    counts = glance.usage or (glance.x_groq.usage if glance.x_groq else None)
+    usage = exclusive(counts) if counts is not None else None
+    faulty = present(glance.error) or glance.choices is None
+    return Digest(error_in(body.strip()) if faulty else None, usage)
+
+
+def whole(tail: bytes) -> bool:
+    """Whether `[DONE]` stands in the tail, or a finish reason: some servers send no `[DONE]`."""
+    return _DONE.search(tail) is not None or _FINISH.search(tail) is not None

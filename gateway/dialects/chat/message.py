@@ -1,0 +1,364 @@
+"""A whole Chat answer, read and written (`ChatCompletion`)."""
+
+import secrets
+import time
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialect import Crossing
+from gateway.dialects.chat.answer import (
+    BROKEN,
+    CUT_SHORT,
+    DECLINED,
+    FINISH,
+    Choice,
+    Chunk,
+    Delta,
+    Outcome,
+    ToolFragment,
+    detail_block,
+    exclusive,
+    inclusive,
+    native_word,
+    present,
+    stop_of,
+)
+from gateway.dialects.chat.calls import made_id, unwrapped, wrapped_names
+from gateway.dialects.chat.errors import broken, error_in
+from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces, valid_arguments
+from gateway.dialects.chat.reasoning import reasoned
+from gateway.dialects.chat.scan import Piece, ThinkTags
+from gateway.dialects.chat.wire import NAME, mended
+from gateway.dialects.stops import StopScanner
+from gateway.errors import BadAnswer
+from gateway.events import (
+    Ending,
+    Message,
+    Part,
+    Redacted,
+    Refusal,
+    ServerTool,
+    Text,
+    Thinking,
+    ToolCall,
+    Usage,
+)
+
+
+def read_message(body: bytes, crossing: Crossing) -> Message:
+    """The answer in an upstream's body; Refused for an error, BadAnswer for anything else."""
+    try:
+        chunk = mended(body.strip(), Chunk)
+        if present(chunk.error) or not chunk.choices:
+            raise error_in(body.strip()) or BadAnswer("upstream returned no choices")
+        return _read(chunk, chunk.choices, crossing)
+    except (msgspec.MsgspecError, RecursionError) as fault:
+        raise error_in(body.strip()) or BadAnswer(
+            f"upstream sent an answer that cannot be read: {fault}"
+        ) from None
+
+
+def _read(chunk: Chunk, choices: list[Choice], crossing: Crossing) -> Message:
+    choice = next((choice for choice in choices if not choice.index), choices[0])
+    if len(choices) > 1:
+        crossing.notes.note("choices", "only_the_first_told")
+    if present(choice.error) or choice.finish_reason in BROKEN:
+        raise broken(choice.finish_reason or "error", choice.error)
+    said = choice.message or choice.delta or Delta()
+    parts, matched = _stopped(_spoken(said, crossing), crossing.local_stops)
+    if matched is None:
+        parts += _calls(said, choice.finish_reason, crossing)
+    own = choice.stop_reason
+    if matched is None and isinstance(own, str) and own in crossing.prompt.stop:
+        matched = own
+    outcome = Outcome(
+        any(isinstance(part, ToolCall) for part in parts), bool(said.refusal), matched
+    )
+    stop = stop_of(choice.finish_reason, outcome, crossing.notes)
+    if crossing.local_stops and matched in crossing.local_stops:
+        stop = "stop_sequence"
+    counts = chunk.usage or choice.usage or (chunk.x_groq.usage if chunk.x_groq else None)
+    ending = Ending(
+        stop,
+        matched if stop == "stop_sequence" else None,
+        usage=exclusive(counts) if counts is not None else None,
+        service_tier=TIERS.get(chunk.service_tier or ""),
+        native=native_word(choice.finish_reason),
+    )
+    return Message(str(chunk.id or ""), chunk.model or "", parts, ending)
+
+
+def _spoken(said: Delta, crossing: Crossing) -> list[Part]:
+    """The reasoning, the text and the refusal of an answer."""
+    parts = reasoned(said)
+    for kind, text in _pieces(said, crossing):
+        if kind == "thinking":
+            parts.append(Thinking(text, origin=NAME))
+        elif text:
+            parts.append(Text(text))
+    if said.audio is not None and said.audio.transcript:
+        crossing.notes.note("audio", "transcript_only")
+        parts.append(Text(said.audio.transcript))
+    if said.annotations:
+        _cite(parts, said.annotations, crossing)
+    if said.refusal:
+        parts.append(Refusal(said.refusal))
+    return parts
+
+
+def _pieces(said: Delta, crossing: Crossing) -> list[Piece]:
+    if isinstance(said.content, list):
+        return content_pieces(said.content)
+    if not said.content:
+        return []
+    if crossing.capability.think_tags:
+        tags = ThinkTags()
+        return [*tags.feed(said.content), *tags.finish()]
+    return [("text", said.content)]
+
+
+def _cite(parts: list[Part], annotations: list[Raw], crossing: Crossing) -> None:
+    text = next((part for part in parts if isinstance(part, Text)), None)
+    if crossing.prompt.web_search is None or text is None:
+        crossing.notes.note("annotations", "not_asked_for")
+        return
+    found = [citation_of(raw, text.text) for raw in annotations]
+    text.citations = [citation for citation in found if citation is not None]
+
+
+def _stopped(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str | None]:
+    """The parts up to the first stop sequence enforced here, and that sequence."""
+    if not stops:
+        return parts, None
+    for at, part in enumerate(parts):
+        if isinstance(part, Text):
+            released, matched = StopScanner(stops).feed(part.text)
+            if matched is not None:
+                before = parts[:at]
+                return ([*before, Text(released)] if released else before), matched
+    return parts, None
+
+
+def _calls(said: Delta, finish: str | None, crossing: Crossing) -> list[Part]:
+    fragments = list(said.tool_calls or ())
+    if said.function_call is not None:
+        fragments.append(ToolFragment(function=said.function_call))
+    wrapped = wrapped_names(crossing)
+    calls: list[Part] = []
+    ids: set[str] = set()
+    for fragment in fragments:
+        call = _call(fragment, finish, wrapped, crossing)
+        if call is None:
+            continue
+        if not call.id or call.id in ids:
+            call.id = made_id()
+        ids.add(call.id)
+        calls.append(call)
+    return calls
+
+
+def _call(
+    fragment: ToolFragment, finish: str | None, wrapped: frozenset[str], crossing: Crossing
+) -> ToolCall | None:
+    id = str(fragment.id or "")  # the wire's word
+    if fragment.custom is not None:
+        name = crossing.names.known(fragment.custom.name or "")
+        return ToolCall(id, name, fragment.custom.input or "", custom=True)
+    if fragment.function is None or not fragment.function.name:
+        crossing.notes.note("tool_calls", "without_name_dropped")
+        return None
+    name = crossing.names.known(fragment.function.name)
+    arguments = valid_arguments(fragment.function.arguments)
+    if name in wrapped:
+        return ToolCall(id, name, unwrapped(arguments.text), custom=True)
+    if arguments.repaired:
+        if finish in CUT_SHORT:
+            crossing.notes.note("tool_calls", "cut_short_dropped")
+            return None
+        crossing.notes.note("tool_calls.function.arguments", "invalid_json_kept_as_text")
+    return ToolCall(id, name, arguments.text)
+
+
+# --- written --------------------------------------------------------------------------------------
+
+
+def chat_id(id: str) -> str:
+    """The id of an answer as Chat clients expect it."""
+    if id.startswith("chatcmpl-"):
+        return id
+    _, _, rest = id.partition("_") if id.startswith(("msg_", "resp_")) else ("", "", id)
+    return f"chatcmpl-{rest or secrets.token_hex(12)}"
+
+
+def now() -> int:
+    """`created` of an answer: the gateway's clock."""
+    return int(time.time())
+
+
+def written_usage(usage: Usage | None, written: int, crossing: Crossing) -> dict[str, object]:
+    """`CompletionUsage`; where the upstream counted nothing, four characters are a token."""
+    if usage is None:
+        crossing.notes.note("usage", "estimated")
+        usage = Usage(crossing.input_estimate, -(-written // 4))
+    return inclusive(usage)
+
+
+def write_message(message: Message, crossing: Crossing) -> bytes:
+    """`ChatCompletion` for the client."""
+    ending = message.ending
+    said, content = _said(message.parts, crossing)
+    answered = (
+        crossing.answer_tool is not None
+        and "tool_calls" not in said
+        and any(isinstance(part, ToolCall) for part in message.parts)
+    )
+    finish = finish_of(ending, crossing)
+    if answered and ending.stop == "tool_use":
+        finish = "stop"
+    if ending.stop == "refusal" and said["refusal"] is None:
+        said["refusal"] = ending.explanation or DECLINED
+    choice: dict[str, object] = {
+        "index": 0, "message": said, "logprobs": None, "finish_reason": finish,
+    } | ending_extras(ending)  # fmt: skip
+    answer: dict[str, object] = {
+        "id": chat_id(message.id),
+        "object": "chat.completion",
+        "created": now(),
+        "model": crossing.alias or message.model,
+        "choices": [choice],
+        "usage": written_usage(ending.usage, len(content), crossing),
+    }
+    if tier := TIERS.get(ending.service_tier or ""):
+        answer["service_tier"] = tier
+    return msgspec.json.encode(answer)
+
+
+def finish_of(ending: Ending, crossing: Crossing) -> str:
+    """`finish_reason` of an ending."""
+    finish = FINISH[ending.stop]
+    return (
+        "function_call" if finish == "tool_calls" and crossing.prompt.legacy_functions else finish
+    )
+
+
+def ending_extras(ending: Ending) -> dict[str, object]:
+    """Members of a choice that say more than `finish_reason`: vLLM's and OpenRouter's."""
+    extras: dict[str, object] = {}
+    if ending.stop == "stop_sequence" and ending.stop_sequence is not None:
+        extras["stop_reason"] = ending.stop_sequence
+    native = ending.native or ("pause_turn" if ending.stop == "pause_turn" else None)
+    if native is not None:
+        extras["native_finish_reason"] = native
+    return extras
+
+
+def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str]:
+    """The message of the answer, and its content."""
+    content, annotations = _content(parts, crossing)
+    refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
+    said: dict[str, object] = {
+        "role": "assistant", "content": content, "refusal": refusal or None,
+    }  # fmt: skip
+    if annotations:
+        said["annotations"] = annotations
+    thinking = [part.text for part in parts if isinstance(part, Thinking) and part.text]
+    if thinking:
+        said["reasoning_content"] = "".join(thinking)
+    if details := _details(parts, crossing):
+        said["reasoning_details"] = details
+    calls = [
+        part for part in parts if isinstance(part, ToolCall) and part.name != crossing.answer_tool
+    ]
+    if calls and crossing.prompt.legacy_functions:
+        first = calls[0]
+        said["function_call"] = {"name": first.name, "arguments": first.arguments.strip() or "{}"}
+        if len(calls) > 1:
+            crossing.notes.note("tool_calls", "only_the_first_told")
+    elif calls:
+        said["tool_calls"] = [_written_call(call) for call in calls]
+    return said, content or ""
+
+
+def _content(parts: list[Part], crossing: Crossing) -> tuple[str | None, list[object]]:
+    """The text of all parts and the annotations on it, spans counted in code points."""
+    texts: list[str] = []
+    annotations: list[object] = []
+    length, apart = 0, False
+    for part in parts:
+        if isinstance(part, ToolCall) and part.name == crossing.answer_tool:
+            texts.append(part.arguments)
+        if not isinstance(part, Text):
+            apart = True
+            _note_lost(part, crossing)
+            continue
+        if apart and texts and part.text:
+            texts.append("\n\n")
+            length += 2
+        apart = False
+        span = (length, length + len(part.text))
+        for citation in part.citations:
+            if citation.url is None:
+                crossing.notes.note("citations", "without_url_dropped")
+            else:
+                annotations.append(annotation(citation.url, citation.title, *span))
+        texts.append(part.text)
+        length = span[1]
+    return "".join(texts) or None, annotations
+
+
+def annotation(url: str, title: str | None, start: int, end: int) -> dict[str, object]:
+    """`Annotation` over a span of the content."""
+    cited = {"url": url, "title": title or "", "start_index": start, "end_index": end}
+    return {"type": "url_citation", "url_citation": cited}
+
+
+def _note_lost(part: Part, crossing: Crossing) -> None:
+    # a server tool's steps are told by the text after them; a client would try to run them
+    if not isinstance(part, ToolCall | Thinking | Redacted | Refusal | ServerTool):
+        crossing.notes.note(f"content.{type(part).__name__.lower()}", "unsupported_by_target")
+
+
+def _details(parts: list[Part], crossing: Crossing) -> list[object]:
+    details: list[object] = []
+    for part in parts:
+        if isinstance(part, Thinking) and part.signature:
+            detail = signed_detail(part.text, part.signature, part.origin, crossing)
+        elif isinstance(part, Redacted):
+            detail = hidden_detail(part.data, part.origin, crossing)
+        else:
+            continue
+        detail["index"] = len(details)
+        details.append(detail)
+    return details
+
+
+def signed_detail(text: str, signature: str, origin: str, crossing: Crossing) -> dict[str, object]:
+    """A `reasoning.text` detail; what another dialect minted is sealed."""
+    if origin == NAME:
+        return detail_block("reasoning.text", signature, text)
+    return {
+        "type": "reasoning.text",
+        "text": text,
+        "signature": crossing.sealed("signature", signature),
+        "format": "anthropic-claude-v1" if origin == "messages" else "unknown",
+    }
+
+
+def hidden_detail(data: str, origin: str, crossing: Crossing) -> dict[str, object]:
+    """A `reasoning.encrypted` detail; what another dialect minted is sealed."""
+    if origin == NAME:
+        return detail_block("reasoning.encrypted", data)
+    return {
+        "type": "reasoning.encrypted",
+        "data": crossing.sealed("redacted", data),
+        "format": "anthropic-claude-v1" if origin == "messages" else "unknown",
+    }
+
+
+def _written_call(call: ToolCall) -> dict[str, object]:
+    if call.custom:
+        custom = {"name": call.name, "input": call.arguments}
+        return {"id": call.id, "type": "custom", "custom": custom}
+    function = {"name": call.name, "arguments": call.arguments.strip() or "{}"}
+    return {"id": call.id, "type": "function", "function": function}

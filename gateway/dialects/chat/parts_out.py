@@ -1,0 +1,203 @@
+"""Parts of user turns and tool results as Chat content (`ChatCompletionContentPartParam`)."""
+
+import base64
+import binascii
+
+from gateway.dialect import Crossing
+from gateway.dialects.chat.tools_out import Block
+from gateway.events import (
+    Audio,
+    CacheMark,
+    Document,
+    Image,
+    Opaque,
+    Part,
+    Refusal,
+    SearchResult,
+    ServerTool,
+    Text,
+    ToolResult,
+)
+
+_PDF = "application/pdf"
+
+
+class Marks:
+    """The parts that carry a cache mark; upstreams take only so many."""
+
+    def __init__(self) -> None:
+        self._marked: list[tuple[Block, str]] = []
+
+    def put(self, block: Block, mark: CacheMark | None, crossing: Crossing) -> Block:
+        """The part with its mark, in the upstream's word for it."""
+        form = crossing.capability.cache
+        if mark is None or form == "none":
+            return block
+        if form == "breakpoints":
+            block["prompt_cache_breakpoint"] = {"mode": "explicit"}
+            self._marked.append((block, "prompt_cache_breakpoint"))
+        else:
+            ttl = {"ttl": mark.ttl} if mark.ttl else {}
+            block["cache_control"] = {"type": "ephemeral"} | ttl
+            self._marked.append((block, "cache_control"))
+        return block
+
+    def keep_last(self, most: int, crossing: Crossing) -> None:
+        """Take the oldest marks off again."""
+        if crossing.capability.cache == "cache_control":
+            most = 4
+        for block, name in self._marked[:-most]:
+            del block[name]
+        if len(self._marked) > most:
+            crossing.notes.note("cache_control", f"last_{most}_kept")
+
+
+def text_block(text: str) -> Block:
+    """`ChatCompletionContentPartTextParam`."""
+    return {"type": "text", "text": text}
+
+
+def parts_out(parts: list[Part], crossing: Crossing, marks: Marks | None) -> list[Block]:
+    """The parts of a user or system message."""
+    out: list[Block] = []
+    for part in parts:
+        blocks = _blocks(part, crossing)
+        if blocks and marks is not None:
+            marks.put(blocks[-1], getattr(part, "cache", None), crossing)
+        out += blocks
+    return out
+
+
+def _blocks(part: Part, crossing: Crossing) -> list[Block]:
+    match part:
+        case Text():
+            return [text_block(part.text)] if part.text else []
+        case Image():
+            return _image(part, crossing)
+        case Document():
+            return _document(part, crossing)
+        case Audio():
+            return _audio(part, crossing)
+        case SearchResult():
+            return [text_block(_passage(part))]
+        case ServerTool() | Refusal():
+            return [text_block(part.text)] if part.text else []
+        case Opaque():
+            crossing.notes.drop(f"messages.{part.type}", "unknown")
+        case _:
+            crossing.notes.drop(f"messages.{type(part).__name__.lower()}")
+    return []
+
+
+def _image(image: Image, crossing: Crossing) -> list[Block]:
+    capability, notes = crossing.capability, crossing.notes
+    if not capability.images:
+        notes.drop("messages.image", "unsupported_by_model")
+        return []
+    if image.data is not None:
+        url = f"data:{image.media_type or 'image/png'};base64,{image.data}"
+    elif image.url is not None:
+        if not capability.image_urls:
+            notes.refuse("messages.image.source.url", "this provider takes image data only")
+        url = image.url
+    else:
+        notes.drop("messages.image.source.file_id", "files_are_not_portable")
+        return []
+    return [{"type": "image_url", "image_url": {"url": url}}]
+
+
+def _audio(audio: Audio, crossing: Crossing) -> list[Block]:
+    if audio.data is None or not crossing.capability.audio:
+        crossing.notes.refuse("messages.input_audio", "this provider takes no such audio")
+    sound = {"data": audio.data, "format": audio.format or "wav"}
+    return [{"type": "input_audio", "input_audio": sound}]
+
+
+def _document(document: Document, crossing: Crossing) -> list[Block]:
+    notes = crossing.notes
+    if document.cited:
+        notes.drop("messages.document.citations")
+    if document.text is not None:
+        return [text_block(_wrapped(document, document.text))]
+    if document.parts is not None:
+        return _nested(document, crossing)
+    if document.file_id is not None:
+        notes.drop("messages.document.source.file_id", "files_are_not_portable")
+        return []
+    if document.data is None:
+        notes.refuse("messages.document.source.url", "this provider takes document data only")
+    if (document.media_type or _PDF).startswith("text/"):
+        return [text_block(_wrapped(document, _decoded(document, crossing)))]
+    if document.media_type not in (None, _PDF) or crossing.capability.files == "none":
+        notes.refuse("messages.document", "this provider takes no such file")
+    file = {
+        "filename": document.title or "document.pdf",
+        "file_data": f"data:{_PDF};base64,{document.data}",
+    }
+    return [{"type": "file", "file": file}]
+
+
+def _nested(document: Document, crossing: Crossing) -> list[Block]:
+    inner = [block for part in document.parts or () for block in _blocks(part, crossing)]
+    before, after = _wrapped(document, "\0").split("\0")
+    return [text_block(before.rstrip("\n")), *inner, text_block(after.lstrip("\n"))]
+
+
+def _decoded(document: Document, crossing: Crossing) -> str:
+    try:
+        return base64.b64decode(document.data or "").decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        crossing.notes.refuse("messages.document.source.data", "is not base64")
+        raise
+
+
+def _wrapped(document: Document, text: str) -> str:
+    told = (("title", document.title), ("context", document.context))
+    attributes = "".join(f' {name}="{value}"' for name, value in told if value)
+    return f"<document{attributes}>\n{text}\n</document>"
+
+
+def _passage(found: SearchResult) -> str:
+    text = "\n".join(part.text for part in found.parts if isinstance(part, Text))
+    return (
+        f'<search_result source="{found.source}" title="{found.title}">\n{text}\n</search_result>'
+    )
+
+
+def result_out(
+    result: ToolResult, shown: int, crossing: Crossing, marks: Marks
+) -> tuple[object, list[Block]]:
+    """A tool message's content, and what of it a user message must show after `shown` others."""
+    capability = crossing.capability
+    blocks: list[Block] = []
+    pictures: list[Block] = []
+    for block in parts_out(
+        result.parts, crossing, marks if capability.tool_content_array else None
+    ):
+        if block["type"] == "text" or capability.tool_images:
+            blocks.append(block)
+            continue
+        pictures.append(block)
+        kind = "image" if block["type"] == "image_url" else "file"
+        place = f"[{kind} {shown + len(pictures)} attached in the next user message]"
+        blocks.append(text_block(place))
+    if result.is_error:
+        _mark_error(blocks)
+    if not blocks and not capability.empty_tool_content:
+        blocks = [text_block("(no output)")]
+    if blocks and result.cache is not None and capability.tool_content_array:
+        marks.put(blocks[-1], result.cache, crossing)
+    plain = all(block["type"] == "text" for block in blocks)
+    if plain and not capability.tool_content_array:
+        return "\n".join(block["text"] for block in blocks), pictures
+    return blocks or "", pictures
+
+
+def _mark_error(blocks: list[Block]) -> None:
+    """Chat has no flag for a failed call; the text must say it."""
+    if not blocks:
+        blocks.append(text_block("Error"))
+    elif blocks[0]["type"] != "text":
+        blocks.insert(0, text_block("Error:"))
+    elif not blocks[0]["text"].lower().startswith("error"):
+        blocks[0]["text"] = "Error: " + blocks[0]["text"]

@@ -1,0 +1,177 @@
+"""The neutral prompt as a Chat upstream's request, in the words its capability record names."""
+
+import hashlib
+
+from msgspec import Raw
+
+from gateway.dialect import Crossing, Fields
+from gateway.dialects.chat.reasoning_out import write_reasoning
+from gateway.dialects.chat.tools_out import Block, settle_names, write_choice, write_tools
+from gateway.dialects.chat.turns_out import write_turns
+from gateway.dialects.chat.wire import raw_json
+from gateway.dialects.schema import strict_subset
+from gateway.events import Prompt
+
+_LONGEST_ID = 128
+_LONGEST_KEY = 64
+_BYTES_PER_TOKEN = 4
+_CONTEXTS = ((1, "low"), (5, "medium"))
+
+
+def write_prompt(crossing: Crossing) -> Fields:
+    """The request; it also settles the crossing's names, local stops and input estimate."""
+    settle_names(crossing)
+    request: Block = {"model": crossing.model}
+    hints: list[str] = []  # instructions that stand in for members the upstream does not take
+    tools = write_tools(crossing)
+    choice = write_choice(crossing, tools, hints)
+    shape = _format(crossing, hints)
+    messages, continued = write_turns(crossing, hints)
+    request["messages"] = messages
+    if tools:
+        request["tools"] = tools
+    request |= choice | shape | continued
+    request |= _limits(crossing) | _sampling(crossing) | _stops(crossing)
+    request |= write_reasoning(crossing) | _identity(crossing) | _search(crossing)
+    request |= _rest(crossing)
+    fields = {name: raw_json(value) for name, value in request.items()}
+    size = len(bytes(fields["messages"])) + len(bytes(fields.get("tools", Raw(b""))))
+    crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)
+    return fields
+
+
+def _limits(crossing: Crossing) -> Block:
+    wanted, most = crossing.prompt.max_tokens, crossing.capability.max_output
+    if wanted is None:
+        return {}
+    if wanted < 1:
+        crossing.notes.refuse("max_tokens", "this provider cannot warm a cache without an answer")
+    if most is not None and wanted > most:
+        crossing.notes.note("max_tokens", "clamped")
+        wanted = most
+    return {crossing.capability.token_param: wanted}
+
+
+def _sampling(crossing: Crossing) -> Block:
+    prompt, capability = crossing.prompt, crossing.capability
+    wanted: Block = {}
+    if prompt.temperature is not None:
+        wanted["temperature"] = prompt.temperature
+    if prompt.top_p is not None:
+        wanted["top_p"] = prompt.top_p
+    if prompt.top_k is not None:
+        if capability.top_k:
+            wanted["top_k"] = prompt.top_k
+        else:
+            crossing.notes.drop("top_k")
+    if capability.sampling == "all":
+        return wanted
+    for name in ("top_p", "temperature"):
+        if name in wanted and not _taken(name, wanted, capability.sampling):
+            value = wanted.pop(name)
+            if value != 1:  # the default, which changes nothing
+                crossing.notes.drop(name, "unsupported_by_model")
+    return wanted
+
+
+def _taken(name: str, wanted: Block, sampling: str) -> bool:
+    """Whether a model of that kind of sampling takes the member."""
+    if sampling == "temp_xor_top_p":
+        return name == "temperature" or "temperature" not in wanted
+    return sampling == "temp1" and name == "temperature" and wanted[name] == 1
+
+
+def _stops(crossing: Crossing) -> Block:
+    stops = [stop for stop in dict.fromkeys(crossing.prompt.stop) if stop]
+    most = crossing.capability.stop_max
+    crossing.local_stops = tuple(stops[most:])
+    return {"stop": stops[:most]} if stops[:most] else {}
+
+
+def _format(crossing: Crossing, hints: list[str]) -> Block:
+    shape = crossing.prompt.format
+    if shape is None:
+        return {}
+    support = crossing.capability.schema
+    if shape.kind == "json_schema" and shape.schema is not None:
+        if support == "native":
+            schema: Block = {"name": shape.name or "output"}
+            if shape.description:
+                schema["description"] = shape.description
+            schema |= {"schema": shape.schema, "strict": strict_subset(shape.schema)}
+            return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        crossing.notes.note("response_format", "schema_as_instruction")
+        hints.append(
+            "Respond with one JSON object and nothing else. It must meet this JSON Schema:\n"
+            + bytes(shape.schema).decode("utf-8", "replace")
+        )
+    else:
+        hints.append("Respond with one JSON object and nothing else.")
+    return {} if support == "none" else {"response_format": {"type": "json_object"}}
+
+
+def _identity(crossing: Crossing) -> Block:
+    prompt, capability = crossing.prompt, crossing.capability
+    who: Block = {}
+    if prompt.user is not None and capability.user_field != "none":
+        user = prompt.user
+        if len(user) > _LONGEST_ID:
+            user = _digest(user)
+        who[capability.user_field] = user
+    if prompt.session is not None and capability.prompt_cache_key:
+        session = prompt.session
+        who["prompt_cache_key"] = session if len(session) <= _LONGEST_KEY else _digest(session)[:32]
+    return who
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _search(crossing: Crossing) -> Block:
+    search = crossing.prompt.web_search
+    if search is None:
+        return {}
+    if crossing.capability.web_search != "web_search_options":
+        crossing.notes.drop("web_search")
+        return {}
+    if search.allowed_domains or search.blocked_domains:
+        crossing.notes.drop("web_search.domains")
+    options: Block = {}
+    context = search.context
+    if context is None and search.max_uses is not None:
+        context = next((word for most, word in _CONTEXTS if search.max_uses <= most), "high")
+    if context is not None:
+        options["search_context_size"] = context
+    if search.location:
+        options["user_location"] = {"type": "approximate", "approximate": search.location}
+    return {"web_search_options": options}
+
+
+def _rest(crossing: Crossing) -> Block:
+    prompt, capability = crossing.prompt, crossing.capability
+    rest: Block = {}
+    if prompt.verbosity is not None:
+        if capability.verbosity:
+            rest["verbosity"] = prompt.verbosity
+        else:
+            crossing.notes.drop("verbosity")
+    if prompt.service_tier is not None:
+        if capability.service_tier:
+            rest["service_tier"] = prompt.service_tier
+        elif prompt.service_tier == "fast":
+            crossing.notes.drop("service_tier")
+    if prompt.cache_explicit and capability.cache == "breakpoints":
+        rest["prompt_cache_options"] = {"mode": "explicit"}
+    if prompt.stream:
+        rest |= _streamed(prompt, crossing)
+    return rest
+
+
+def _streamed(prompt: Prompt, crossing: Crossing) -> Block:
+    options: Block = {}
+    if crossing.capability.stream_usage:
+        options["include_usage"] = True  # the gateway counts, whether or not the client asks
+    if crossing.capability.obfuscation_off:
+        options["include_obfuscation"] = False
+    return {"stream": prompt.stream} | ({"stream_options": options} if options else {})

@@ -1,0 +1,159 @@
+"""The tools a Chat client offers, and its choice among them (`ChatCompletionToolUnionParam`)."""
+
+from msgspec import Raw
+
+from gateway.dialect import Fields
+from gateway.dialects.chat.answer import NULL
+from gateway.dialects.chat.wire import (
+    Approximate,
+    CacheControl,
+    CustomTool,
+    FunctionTool,
+    Named,
+    ToolChoiceParam,
+    ToolParam,
+    WebSearchOptions,
+    read,
+)
+from gateway.errors import InvalidRequest
+from gateway.events import CacheMark, Prompt, Tool, ToolChoice, WebSearch
+from gateway.notes import Notes
+
+
+def read_tools(fields: Fields, prompt: Prompt, notes: Notes) -> None:
+    """Fills `tools`, `web_search`, `parallel_tools` and `legacy_functions`."""
+    for at, raw in enumerate(_list(fields, "tools")):
+        tool = _tool(raw, f"tools.{at}", prompt, notes)
+        if tool is not None:
+            prompt.tools.append(tool)
+    functions = _list(fields, "functions")
+    for at, raw in enumerate(functions):
+        path = f"functions.{at}"
+        prompt.tools.append(_function(read(raw, FunctionTool, path), None, path))
+    prompt.legacy_functions = bool(functions)
+    if _given(fields, "parallel_tool_calls"):
+        prompt.parallel_tools = read(fields["parallel_tool_calls"], bool, "parallel_tool_calls")
+
+
+def _list(fields: Fields, name: str) -> list[Raw]:
+    return read(fields[name], list[Raw], name) if _given(fields, name) else []
+
+
+def _given(fields: Fields, name: str) -> bool:
+    return name in fields and bytes(fields[name]) != NULL
+
+
+def _tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
+    found = read(raw, ToolParam, path)
+    kind = found.type or ("function" if found.function is not None else "messages")
+    if kind == "function":
+        if found.function is None:
+            raise InvalidRequest(f"{path}.function: Field required", param=f"{path}.function")
+        return _function(found.function, found.cache_control, f"{path}.function")
+    if kind == "custom" and found.input_schema is None:
+        if found.custom is None:
+            raise InvalidRequest(f"{path}.custom: Field required", param=f"{path}.custom")
+        return _custom(found.custom, f"{path}.custom")
+    if found.name and found.input_schema is not None:
+        # a Messages tool, which other gateways take from Chat clients
+        schema = _schema(found.input_schema, f"{path}.input_schema")
+        mark = mark_of(found.cache_control)
+        return Tool(found.name, found.description, schema, cache=mark)
+    if kind.startswith("web_search"):
+        prompt.web_search = web_search(read(raw, WebSearchOptions, path))
+        return None
+    notes.drop(f"{path}.type", "unknown_tool")
+    return None
+
+
+def _function(found: FunctionTool, mark: CacheControl | None, path: str) -> Tool:
+    _named(found.name, path)
+    schema = _schema(found.parameters, f"{path}.parameters")
+    cache = mark_of(mark or found.cache_control)
+    return Tool(found.name, found.description, schema, found.strict, cache=cache)
+
+
+def _schema(raw: Raw | None, path: str) -> Raw | None:
+    if raw is None or bytes(raw) == NULL:
+        return None
+    read(raw, dict[str, Raw], path)
+    return Raw(bytes(raw))
+
+
+def _custom(found: CustomTool, path: str) -> Tool:
+    _named(found.name, path)
+    grammar = found.format.grammar if found.format is not None else None
+    rule = (grammar.syntax, grammar.definition) if grammar is not None else None
+    return Tool(found.name, found.description, custom=True, grammar=rule)
+
+
+def _named(name: str, path: str) -> None:
+    if not name:
+        raise InvalidRequest(f"{path}.name: must not be empty", param=f"{path}.name")
+
+
+def mark_of(control: CacheControl | None) -> CacheMark | None:
+    """The cache mark that a `cache_control` member makes."""
+    return CacheMark(control.ttl) if control is not None else None
+
+
+def web_search(found: WebSearchOptions) -> WebSearch:
+    """`WebSearchOptions`, or the Messages tool of that purpose."""
+    place = found.user_location
+    where = (place.approximate or place) if place is not None else Approximate()
+    names = ("city", "country", "region", "timezone")
+    return WebSearch(
+        found.search_context_size,
+        found.max_uses,
+        {name: getattr(where, name) for name in names if getattr(where, name)},
+        found.allowed_domains or [],
+        found.blocked_domains or [],
+    )
+
+
+_MODES = {"none": "none", "auto": "auto", "required": "any", "any": "any"}
+
+
+def read_choice(fields: Fields, prompt: Prompt) -> None:
+    """Fills `tool_choice`; `allowed_tools` also leaves only the tools it lists."""
+    if _given(fields, "tool_choice"):
+        name = "tool_choice"
+    elif _given(fields, "function_call"):
+        name = "function_call"
+    else:
+        return
+    raw = fields[name]
+    if bytes(raw)[:1] == b'"':
+        prompt.tool_choice = _mode(read(raw, str, name), name)
+    elif name == "function_call":
+        prompt.tool_choice = ToolChoice("tool", read(raw, Named, name).name)
+    else:
+        _chosen(read(raw, ToolChoiceParam, name), prompt)
+
+
+def _mode(word: str, path: str) -> ToolChoice:
+    if word not in _MODES:
+        raise InvalidRequest(f"{path}: unknown value {word!r}", param=path)
+    return ToolChoice(_MODES[word])  # type: ignore[arg-type]
+
+
+def _chosen(found: ToolChoiceParam, prompt: Prompt) -> None:
+    if found.type == "allowed_tools":
+        allowed = found.allowed_tools
+        if allowed is None:
+            path = "tool_choice.allowed_tools"
+            raise InvalidRequest(f"{path}: Field required", param=path)
+        names = {
+            (tool.function or tool.custom or Named(tool.name or "")).name for tool in allowed.tools
+        }
+        prompt.tools = [tool for tool in prompt.tools if tool.name in names]
+        prompt.tool_choice = _mode(allowed.mode, "tool_choice.allowed_tools.mode")
+        return
+    named = found.function or found.custom or (Named(found.name) if found.name else None)
+    if named is not None:
+        prompt.tool_choice = ToolChoice("tool", named.name)
+    elif found.type in _MODES:
+        prompt.tool_choice = _mode(found.type, "tool_choice.type")  # as Messages writes it
+    else:
+        path = "tool_choice.function" if found.type == "function" else "tool_choice.type"
+        raise InvalidRequest(f"{path}: a tool must be named", param=path)

@@ -1,0 +1,163 @@
+"""The messages of a Chat request as turns (`ChatCompletionMessageParam`)."""
+
+import hashlib
+
+from msgspec import Raw
+
+from gateway.dialects.chat.answer import Delta, ReasoningDetail, ThinkingBlock
+from gateway.dialects.chat.parts import valid_arguments
+from gateway.dialects.chat.parts_in import read_parts
+from gateway.dialects.chat.reasoning import reasoned
+from gateway.dialects.chat.tools_in import mark_of
+from gateway.dialects.chat.wire import MessageParam, ToolCallParam, read
+from gateway.errors import InvalidRequest
+from gateway.events import (
+    Audio,
+    Part,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from gateway.notes import Notes
+
+_KNOWN = frozenset(MessageParam.__struct_fields__)
+_SILENT = frozenset(
+    {"weight", "parsed", "annotations", "index", "prefix", "partial", "provider_specific_fields",
+     "logprobs", "images"}
+)  # fmt: skip
+"""Members of a message that say nothing to a model."""
+_SYSTEM = ("system", "developer")
+
+
+def read_turns(raw: Raw, notes: Notes) -> tuple[list[Text], list[Turn]]:
+    """The leading system messages, and every other message in turns."""
+    reading = _Reading(notes)
+    for at, message in enumerate(read(raw, list[Raw], "messages")):
+        reading.add(message, at)
+    return reading.system, reading.turns
+
+
+class _Reading:
+    """The turns so far."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.system: list[Text] = []
+        self.turns: list[Turn] = []
+        self._notes = notes
+        self._answers_open = False  # the last turn holds tool results and may take more
+        self._function_id = ""
+
+    def add(self, raw: Raw, at: int) -> None:
+        """One more message."""
+        path = f"messages.{at}"
+        for name in read(raw, dict[str, Raw], path).keys() - _KNOWN - _SILENT:
+            self._notes.drop(f"{path}.{name}", "unknown")
+        message = read(raw, MessageParam, path)
+        results = self._answers_open
+        self._answers_open = False
+        if message.role in _SYSTEM:
+            self._system(message, path)
+        elif message.role == "user":
+            parts = read_parts(message, path, self._notes)
+            if results:
+                self.turns[-1].parts += parts
+                self.turns[-1].name = message.name
+            else:
+                self.turns.append(Turn("user", parts, message.name))
+        elif message.role == "assistant":
+            self.turns.append(Turn("assistant", self._assistant(message, at), message.name))
+        elif message.role in ("tool", "function"):
+            self._result(message, path, results)
+        else:
+            where = f"{path}.role"
+            raise InvalidRequest(f"{where}: unknown value {message.role!r}", param=where)
+
+    def _system(self, message: MessageParam, path: str) -> None:
+        parts = read_parts(message, path, self._notes)
+        if self.turns:
+            self.turns.append(Turn("system", parts))
+            return
+        for part in parts:
+            if isinstance(part, Text):
+                self.system.append(part)
+            else:
+                self._notes.drop(f"{path}.content", "not_text")
+
+    def _result(self, message: MessageParam, path: str, open_turn: bool) -> None:
+        if message.role == "function":
+            call_id = self._function_id
+        elif message.tool_call_id:
+            call_id = message.tool_call_id
+        else:
+            where = f"{path}.tool_call_id"
+            raise InvalidRequest(f"{where}: Field required", param=where)
+        result = ToolResult(
+            call_id,
+            read_parts(message, path, self._notes),
+            cache=mark_of(message.cache_control) if message.content else None,
+        )
+        if open_turn:
+            self.turns[-1].parts.append(result)
+        else:
+            self.turns.append(Turn("user", [result]))
+        self._answers_open = True
+
+    def _assistant(self, message: MessageParam, at: int) -> list[Part]:
+        path = f"messages.{at}"
+        parts = _reasoning(message, path)
+        parts += [
+            part
+            for part in read_parts(message, path, self._notes)
+            if not isinstance(part, Text) or part.text
+        ]
+        if message.refusal:
+            parts.append(Refusal(message.refusal))
+        if message.audio is not None:
+            parts.append(Audio(id=message.audio.id))
+        for index, call in enumerate(message.tool_calls or ()):
+            parts.append(self._call(call, f"{path}.tool_calls.{index}"))
+        if message.function_call is not None:
+            name = message.function_call.name
+            digest = hashlib.sha256(f"{at},{name}".encode("utf-8", "replace")).hexdigest()
+            self._function_id = f"toolu_{digest[:24]}"
+            arguments = self._arguments(
+                message.function_call.arguments, f"{path}.function_call.arguments"
+            )
+            parts.append(ToolCall(self._function_id, name, arguments))
+        return parts
+
+    def _call(self, call: ToolCallParam, path: str) -> ToolCall:
+        if not call.id:
+            raise InvalidRequest(f"{path}.id: Field required", param=f"{path}.id")
+        if call.custom is not None:
+            return ToolCall(call.id, call.custom.name, call.custom.input, custom=True)
+        if call.function is None:
+            raise InvalidRequest(f"{path}.function: Field required", param=f"{path}.function")
+        arguments = self._arguments(call.function.arguments, f"{path}.function.arguments")
+        return ToolCall(call.id, call.function.name, arguments)
+
+    def _arguments(self, arguments: str | dict[str, Raw] | None, path: str) -> str:
+        found = valid_arguments(arguments)
+        if found.repaired:
+            self._notes.note(path, "invalid_json_kept_as_text")
+        return found.text
+
+
+def _reasoning(message: MessageParam, path: str) -> list[Part]:
+    """Earlier reasoning that the client replays, in whichever spelling."""
+    for at, raw in enumerate(message.reasoning_details or ()):
+        read(raw, ReasoningDetail, f"{path}.reasoning_details.{at}")
+    blocks = [
+        read(raw, ThinkingBlock, f"{path}.thinking_blocks.{at}")
+        for at, raw in enumerate(message.thinking_blocks or ())
+    ]
+    return reasoned(
+        Delta(
+            reasoning_content=message.reasoning_content,
+            reasoning=message.reasoning,
+            reasoning_details=message.reasoning_details,
+            thinking_blocks=blocks,
+        )
+    )

@@ -1,0 +1,131 @@
+"""What whole answers and streamed ones have in common: ids, stops, citations, signatures."""
+
+import hashlib
+import string
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialect import Crossing
+from gateway.dialects.messages.wire import CitationBlock, StopDetails, mended
+from gateway.events import Citation, Ending, Stop, Usage
+
+ORIGIN = "messages"
+_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_STOPS: dict[str, Stop] = {
+    "end_turn": "end_turn",
+    "stop_sequence": "stop_sequence",
+    "max_tokens": "max_tokens",
+    "tool_use": "tool_use",
+    "pause_turn": "pause_turn",
+    "refusal": "refusal",
+    "model_context_window_exceeded": "model_context_window_exceeded",
+    "compaction": "compaction",
+}
+_LOSSY = frozenset({"pause_turn", "model_context_window_exceeded", "compaction"})
+_TIERS_IN = {"standard": "default", "priority": "priority"}
+_TIERS_OUT = {"default": "standard", "priority": "priority"}
+
+
+def read_ending(
+    reason: str, sequence: str | None, details: StopDetails | None, *, called: bool, answered: bool
+) -> Ending:
+    """Why an answer ended: `called` a tool of the client's, or `answered` through one."""
+    stop: Stop = _STOPS.get(reason, "end_turn")
+    if answered and stop == "tool_use":
+        stop = "end_turn"
+    elif called and stop == "end_turn":
+        stop = "tool_use"  # compatible servers end so, and an agent would stop working
+    return Ending(
+        stop,
+        sequence if stop == "stop_sequence" else None,
+        details.explanation if details is not None and stop == "refusal" else None,
+        native=reason if reason in _LOSSY or reason not in _STOPS else None,
+    )
+
+
+def tier_in(tier: str | None) -> str | None:
+    """The service tier in neutral words."""
+    return _TIERS_IN.get(tier or "")
+
+
+def tier_out(tier: str | None) -> dict[str, str]:
+    """The `service_tier` member of usage, where the tier has a Messages word."""
+    found = _TIERS_OUT.get(tier or "")
+    return {"service_tier": found} if found else {}
+
+
+def stop_members(ending: Ending) -> dict[str, Any]:
+    """`stop_reason`, `stop_sequence` and, for a refusal, `stop_details` (`RefusalStopDetails`)."""
+    members: dict[str, Any] = {
+        "stop_reason": ending.stop,
+        "stop_sequence": ending.stop_sequence if ending.stop == "stop_sequence" else None,
+    }
+    if ending.stop == "refusal":
+        members["stop_details"] = {
+            "type": "refusal",
+            "category": None,
+            "explanation": ending.explanation,
+        }
+    return members
+
+
+def message_id(id: str) -> str:
+    """The answer's id as Messages ids look, the same for the same upstream id."""
+    return id if id.startswith("msg_") else "msg_" + short_hash(id)
+
+
+def tool_use_id(id: str, answer: str, index: int) -> str:
+    """The call's id, or one made from its place where the upstream gave none."""
+    return id or "toolu_" + short_hash(f"{answer}/{index}")
+
+
+def short_hash(text: str) -> str:
+    """24 characters that stand for the text."""
+    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest(), "big")
+    digits = []
+    for _ in range(24):
+        number, digit = divmod(number, 62)
+        digits.append(_BASE62[digit])
+    return "".join(digits)
+
+
+def signature(own: str | None, origin: str, text: str, crossing: Crossing) -> str:
+    """A signature that is never empty: `ThinkingBlock.signature` must be replayed with its text."""
+    if own is None:
+        return crossing.sealed("text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
+    return own if origin == ORIGIN else crossing.sealed("signature", own)
+
+
+def redacted(data: str, origin: str, crossing: Crossing) -> str:
+    """The data of a `RedactedThinkingBlock`, sealed where another upstream minted it."""
+    return data if origin == ORIGIN else crossing.sealed("redacted", data)
+
+
+def read_citation(raw: Raw) -> Citation:
+    """A member of `TextCitation`; what is no such thing keeps its bytes only."""
+    try:
+        block = mended(raw, CitationBlock)
+    except msgspec.ValidationError:
+        return Citation(raw)
+    return Citation(raw, block.url, block.title or block.document_title, block.cited_text)
+
+
+def write_citation(citation: Citation, crossing: Crossing) -> dict[str, Any] | None:
+    """A `CitationsWebSearchResultLocation`, for a client that asked for search."""
+    if crossing.prompt.web_search is None or citation.url is None:
+        crossing.notes.note("citations", "unsupported_by_client")
+        return None
+    return {
+        "type": "web_search_result_location",
+        "url": citation.url,
+        "title": citation.title,
+        "cited_text": citation.cited_text or "",
+        "encrypted_index": "",
+    }
+
+
+def estimated(usage: Usage | None, crossing: Crossing) -> Usage:
+    """The usage, or the estimate of the input where the upstream has not told yet."""
+    return usage if usage is not None else Usage(input=crossing.input_estimate)

@@ -1,0 +1,198 @@
+"""Whole answers of the Messages API, both ways (`Message`)."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialect import Crossing
+from gateway.dialects.messages import server_tools
+from gateway.dialects.messages.answer import (
+    ORIGIN,
+    message_id,
+    read_citation,
+    read_ending,
+    redacted,
+    signature,
+    stop_members,
+    tier_in,
+    tier_out,
+    tool_use_id,
+    write_citation,
+)
+from gateway.dialects.messages.blocks_out import arguments
+from gateway.dialects.messages.errors import digest
+from gateway.dialects.messages.usage import read_usage, write_usage
+from gateway.dialects.messages.wire import (
+    Answer,
+    Kind,
+    RedactedBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
+    mended,
+)
+from gateway.errors import BadAnswer
+from gateway.events import (
+    Ending,
+    Message,
+    Opaque,
+    Part,
+    Redacted,
+    Refusal,
+    ServerTool,
+    Text,
+    Thinking,
+    ToolCall,
+    Usage,
+)
+
+Block = dict[str, Any]
+
+
+def read_message(body: bytes, crossing: Crossing) -> Message:
+    """A whole answer; Refused where it tells of an error, BadAnswer where it is no message."""
+    if (error := digest(body).error) is not None:
+        raise error
+    try:
+        answer = mended(body, Answer)
+        parts = [part for raw in answer.content if (part := _part(raw, crossing)) is not None]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        raise BadAnswer(f"upstream sent an answer that is no message: {fault}") from None
+    return Message(answer.id, answer.model, parts, _ending(answer, parts, crossing))
+
+
+def _ending(answer: Answer, parts: list[Part], crossing: Crossing) -> Ending:
+    ending = read_ending(
+        answer.stop_reason or "",
+        answer.stop_sequence,
+        answer.stop_details,
+        called=any(isinstance(part, ToolCall) for part in parts),
+        answered=crossing.answer_tool is not None,
+    )
+    ending.usage = read_usage(answer.usage)
+    ending.service_tier = tier_in(answer.usage.service_tier if answer.usage is not None else None)
+    return ending
+
+
+def _part(raw: Raw, crossing: Crossing) -> Part | None:
+    tag = mended(raw, Kind).type
+    match tag:
+        case "text":
+            text = mended(raw, TextBlock)
+            citations = [read_citation(citation) for citation in text.citations or []]
+            return Text(text.text, citations=citations) if text.text else None
+        case "thinking":
+            thinking = mended(raw, ThinkingBlock)
+            return Thinking(thinking.thinking, thinking.signature or None, ORIGIN)
+        case "redacted_thinking":
+            return Redacted(mended(raw, RedactedBlock).data, ORIGIN)
+        case "tool_use":
+            return _tool_call(mended(raw, ToolUseBlock), crossing)
+    if server_tools.is_server_block(tag):
+        return ServerTool(server_tools.readable(tag, raw), tag, raw)
+    crossing.notes.note(f"content.{tag}", "unknown_block")
+    return Opaque(tag, raw, ORIGIN)
+
+
+def _tool_call(block: ToolUseBlock, crossing: Crossing) -> Part:
+    given = bytes(block.input).decode()
+    if block.name == crossing.answer_tool:
+        return Text(given)
+    name = crossing.names.known(block.name)
+    if name in custom_names(crossing):
+        return ToolCall(block.id, name, unwrapped(given), custom=True)
+    return ToolCall(block.id, name, given)
+
+
+def custom_names(crossing: Crossing) -> frozenset[str]:
+    """The client's tools that take free text; upstream they take an object with one member."""
+    return frozenset(tool.name for tool in crossing.prompt.tools if tool.custom)
+
+
+class _FreeText(msgspec.Struct):
+    input: str
+
+
+def unwrapped(given: str) -> str:
+    """The free text in the input of a custom tool; what has none is given as it is."""
+    try:
+        return mended(given.encode(), _FreeText).input
+    except msgspec.MsgspecError:
+        return given
+
+
+def write_message(message: Message, crossing: Crossing) -> bytes:
+    """A whole answer for a Messages client."""
+    ending = message.ending
+    refusal = [part for part in message.parts if isinstance(part, Refusal)]
+    if refusal and ending.stop == "end_turn":
+        ending = msgspec.structs.replace(ending, stop="refusal")
+    content: list[Block] = []
+    ids: set[str] = set()
+    for index, part in enumerate(message.parts):
+        block = _block(part, crossing)
+        if block is None or (block["type"] == "tool_use" and _is_half(block, ending, crossing)):
+            continue
+        if block["type"] == "tool_use":
+            given = block["id"] if block["id"] not in ids else ""
+            block["id"] = tool_use_id(given, message.id, index)
+            ids.add(block["id"])
+        content.append(block)
+    usage = write_usage(ending.usage or Usage()) | tier_out(ending.service_tier)
+    body = {
+        "id": message_id(message.id),
+        "type": "message",
+        "role": "assistant",
+        "model": crossing.alias,
+        "content": content,
+        **stop_members(ending),
+        "usage": usage,
+    }
+    return msgspec.json.encode(body)
+
+
+def _is_half(block: Block, ending: Ending, crossing: Crossing) -> bool:
+    """Whether a call was cut in the middle of its input: an agent must not run it."""
+    given = block["input"]
+    if not isinstance(given, dict) or "_raw_arguments" not in given:
+        return False
+    if ending.stop == "max_tokens":
+        crossing.notes.note("content.tool_use", "cut_call_left_out")
+        return True
+    crossing.notes.note("content.tool_use", "invalid_json_kept_as_text")
+    return False
+
+
+def _block(part: Part, crossing: Crossing) -> Block | None:
+    match part:
+        case Text():
+            return _text(part, crossing)
+        case Refusal():
+            return {"type": "text", "text": part.text} if part.text else None
+        case Thinking():
+            if not part.text and part.signature is None:
+                return None
+            own = signature(part.signature, part.origin, part.text, crossing)
+            return {"type": "thinking", "thinking": part.text, "signature": own}
+        case Redacted():
+            return {
+                "type": "redacted_thinking",
+                "data": redacted(part.data, part.origin, crossing),
+            }
+        case ToolCall():
+            given = {"input": part.arguments} if part.custom else arguments(part.arguments)
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": given}
+        case _:
+            crossing.notes.note(f"content.{type(part).__name__.lower()}", "unsupported_by_client")
+            return None
+
+
+def _text(part: Text, crossing: Crossing) -> Block | None:
+    if not part.text:
+        return None
+    block: Block = {"type": "text", "text": part.text}
+    written = [write_citation(citation, crossing) for citation in part.citations]
+    if citations := [citation for citation in written if citation is not None]:
+        block["citations"] = citations
+    return block

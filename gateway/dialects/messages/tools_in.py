@@ -1,0 +1,117 @@
+"""Tools of a Messages request (`ToolUnionParam`, `ToolChoiceParam`)."""
+
+from msgspec import Raw
+
+from gateway.dialects.messages.blocks_in import mark
+from gateway.dialects.messages.catalogue import known
+from gateway.dialects.messages.wire import ToolChange, ToolChoiceParam, ToolDefinition, given, read
+from gateway.errors import InvalidRequest
+from gateway.events import Prompt, Tool, ToolChoice, WebSearch
+from gateway.notes import Notes
+
+
+def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    """Puts the tools where the prompt has them; InvalidRequest for those only Messages can run."""
+    for index, item in enumerate(read(raw, list[Raw], "tools")):
+        read_tool(item, f"tools.{index}", prompt, notes)
+
+
+def read_tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> None:
+    """Puts one tool where the prompt has it."""
+    tool = read(raw, ToolDefinition, path)
+    tag = tool.type or "custom"
+    if tool.allowed_callers and "direct" not in tool.allowed_callers:
+        notes.drop(path, "not_callable_by_the_model")
+    elif tag == "custom":
+        prompt.tools.append(_custom(tool, path))
+    elif found := known(tool):
+        name, words, schema = found
+        prompt.tools.append(Tool(name, words, schema, cache=mark(tool.cache_control)))
+    elif tag.startswith("web_search_"):
+        prompt.web_search = _web_search(tool)
+    elif tag.startswith("tool_search_"):
+        notes.drop(path, "all_tools_are_loaded_at_once")
+    else:
+        notes.refuse(path, f"tool type '{tag}' is not available from this provider")
+
+
+def _custom(tool: ToolDefinition, path: str) -> Tool:
+    if not tool.name:
+        raise InvalidRequest(f"{path}.name: Field required", param=f"{path}.name")
+    return Tool(
+        tool.name,
+        tool.description,
+        tool.input_schema if given(tool.input_schema) else None,
+        tool.strict,
+        tool.input_examples or [],
+        mark(tool.cache_control),
+    )
+
+
+def _web_search(tool: ToolDefinition) -> WebSearch:
+    place = tool.user_location
+    members = {} if place is None else {
+        "city": place.city,
+        "region": place.region,
+        "country": place.country,
+        "timezone": place.timezone,
+    }  # fmt: skip
+    return WebSearch(
+        max_uses=tool.max_uses,
+        location={name: value for name, value in members.items() if value is not None},
+        allowed_domains=tool.allowed_domains or [],
+        blocked_domains=tool.blocked_domains or [],
+    )
+
+
+def read_tool_choice(raw: Raw, prompt: Prompt) -> None:
+    """The choice and, with it, whether calls may come in parallel."""
+    choice = read(raw, ToolChoiceParam, "tool_choice")
+    match choice.type:
+        case "auto" | "any" | "none":
+            prompt.tool_choice = ToolChoice(choice.type)
+        case "tool":
+            if not choice.name:
+                raise InvalidRequest("tool_choice.name: Field required", param="tool_choice.name")
+            prompt.tool_choice = ToolChoice("tool", choice.name)
+        case other:
+            where = "tool_choice.type"
+            raise InvalidRequest(f"{where}: Input tag '{other}' is not known", param=where)
+    if choice.disable_parallel_tool_use:
+        prompt.parallel_tools = False
+
+
+class ToolChanges:
+    """The tool set as the blocks of later system messages leave it (`BetaSystemMessageParam`)."""
+
+    __slots__ = ("_defined", "_notes", "_prompt")
+
+    def __init__(self, prompt: Prompt, notes: Notes) -> None:
+        self._prompt = prompt
+        self._notes = notes
+        self._defined = {tool.name: tool for tool in prompt.tools}
+
+    def add(self, raw: Raw, path: str) -> None:
+        """Offers a tool that was taken away, or one defined here."""
+        tool = read(raw, ToolChange, path).tool
+        tools = self._prompt.tools
+        self._notes.note(path, "tools_changed_for_the_whole_conversation")
+        if given(tool.definition):
+            count = len(tools)
+            read_tool(tool.definition, f"{path}.tool.definition", self._prompt, self._notes)
+            self._defined |= {added.name: added for added in tools[count:]}
+            self._take({added.name for added in tools[count:]}, keep_last=True)
+        elif tool.name in self._defined and all(tool.name != known.name for known in tools):
+            tools.append(self._defined[tool.name])
+
+    def remove(self, raw: Raw, path: str) -> None:
+        """Takes a tool away."""
+        tool = read(raw, ToolChange, path).tool
+        self._notes.note(path, "tools_changed_for_the_whole_conversation")
+        self._take({tool.name})
+
+    def _take(self, names: set[str], *, keep_last: bool = False) -> None:
+        tools = self._prompt.tools
+        kept = tools[-len(names) :] if keep_last and names else []
+        rest = tools[: len(tools) - len(kept)]
+        tools[:] = [tool for tool in rest if tool.name not in names] + kept

@@ -1,0 +1,123 @@
+"""The conversation of a Messages request (`MessageParam`, `BetaSystemMessageParam`)."""
+
+from typing import Literal
+
+from msgspec import Raw
+
+from gateway.dialects.messages.blocks_in import kind, mark, read_block
+from gateway.dialects.messages.tools_in import ToolChanges
+from gateway.dialects.messages.wire import CompactionBlock, MessageParam, TextBlock, read
+from gateway.errors import InvalidRequest
+from gateway.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
+from gateway.notes import Notes
+
+_BILLING = "x-anthropic-billing-header:"
+"""Opens a system block that differs in every request and would defeat any prompt cache."""
+
+
+def read_system(raw: Raw, prompt: Prompt) -> None:
+    """The system prompt, a part for each block."""
+    content: str | list[Raw] = read(raw, str | list[Raw], "system")
+    if isinstance(content, str):
+        texts = [Text(content)]
+    else:
+        texts = [_system_block(block, f"system.{index}") for index, block in enumerate(content)]
+    if texts and texts[0].text.startswith(_BILLING):
+        texts = texts[1:]
+    prompt.system += [text for text in texts if text.text]
+
+
+def _system_block(raw: Raw, path: str) -> Text:
+    if kind(raw, path) != "text":
+        raise InvalidRequest(f"{path}.type: Input should be 'text'", param=f"{path}.type")
+    block = read(raw, TextBlock, path)
+    return Text(block.text, mark(block.cache_control))
+
+
+def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    """The turns, after the tools: later system messages may change the tool set."""
+    items = read(raw, list[Raw], "messages")
+    messages = [read(item, MessageParam, f"messages.{index}") for index, item in enumerate(items)]
+    changes = ToolChanges(prompt, notes)
+    last_user = max((at for at, one in enumerate(messages) if one.role == "user"), default=-1)
+    for index, message in enumerate(messages):
+        path = f"messages.{index}"
+        match message.role:
+            case "user" | "assistant":
+                _read_turn(message, message.role, path, prompt, notes)
+            case "system":
+                _read_later_system(message, path, prompt, changes, cleared=index < last_user)
+            case role:
+                where = f"{path}.role"
+                raise InvalidRequest(f"{where}: Input tag '{role}' is not known", param=where)
+
+
+def _read_turn(
+    message: MessageParam,
+    role: Literal["user", "assistant"],
+    path: str,
+    prompt: Prompt,
+    notes: Notes,
+) -> None:
+    content = message.content
+    path += ".content"
+    if content is None:
+        raise InvalidRequest(f"{path}: Field required", param=path)
+    if isinstance(content, str):
+        prompt.turns.append(Turn(role, [Text(content)] if content else []))
+        return
+    parts: list[Part] = []
+    for index, raw in enumerate(content):
+        where = f"{path}.{index}"
+        if kind(raw, where) == "compaction":
+            if _compacted(raw, where, prompt, notes):
+                parts.clear()
+        else:
+            parts += read_block(raw, where, notes)
+    results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
+    others: list[Part] = [part for part in parts if not isinstance(part, ToolResult)]
+    prompt.turns.append(Turn(role, results + others))
+
+
+def _compacted(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> bool:
+    """Whether the block's summary took the place of all that stands before it."""
+    summary = read(raw, CompactionBlock, path).content
+    if not summary:
+        return False
+    if prompt.turns:
+        notes.note(path, "earlier_turns_replaced_by_their_summary")
+    words = f"Summary of the earlier conversation:\n{summary}"
+    prompt.turns[:] = [Turn("user", [Text(words)])]
+    return True
+
+
+def _read_later_system(
+    message: MessageParam, path: str, prompt: Prompt, changes: ToolChanges, *, cleared: bool
+) -> None:
+    if message.output_config is not None and message.output_config.effort:
+        prompt.reasoning = prompt.reasoning or Reasoning()
+        prompt.reasoning.effort = message.output_config.effort
+    texts = _system_texts(message, f"{path}.content", changes)
+    if not texts or (cleared and message.clear_at == "next_user_message"):
+        return
+    if prompt.turns:
+        prompt.turns.append(Turn("system", [*texts]))
+    else:
+        prompt.system += texts
+
+
+def _system_texts(message: MessageParam, path: str, changes: ToolChanges) -> list[Text]:
+    content = message.content or []
+    if isinstance(content, str):
+        return [Text(content)]
+    texts: list[Text] = []
+    for index, raw in enumerate(content):
+        where = f"{path}.{index}"
+        match kind(raw, where):
+            case "tool_addition":
+                changes.add(raw, where)
+            case "tool_removal":
+                changes.remove(raw, where)
+            case _:
+                texts.append(_system_block(raw, where))
+    return [text for text in texts if text.text]

@@ -1,0 +1,138 @@
+"""The conversation as the Messages API takes it: who may speak after whom.
+
+The passes keep what is written for one call a prefix of what is written for the next, as long as
+the client only appends an answer and its next turn: prompt caches and signed reasoning need that.
+"""
+
+from gateway.dialect import Crossing
+from gateway.dialects.messages.blocks_out import Block, blocks
+from gateway.dialects.pairing import paired
+from gateway.events import Part, Text, ToolResult, Turn
+
+_CONTINUE = "Continue exactly from where your last message stopped."
+
+
+def write_turns(crossing: Crossing) -> list[Block]:
+    """The `messages` member: user first, turns of one role merged, calls answered."""
+    prompt, notes = crossing.prompt, crossing.notes
+    turns = paired(_arranged(_named(prompt.turns), crossing), notes)
+    messages: list[Block] = []
+    for index, turn in enumerate(turns):
+        content = blocks(turn.parts, f"messages.{index}.content", crossing)
+        if not content and turn.role == "user":
+            notes.note(f"messages.{index}", "empty_turn_filled")
+            content = [{"type": "text", "text": "."}]
+        if content:
+            _append(messages, {"role": turn.role, "content": content})
+    if not messages or messages[0]["role"] != "user":
+        notes.drop("messages", "first_turn_is_not_the_user's")
+        messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "."}]})
+    _finish(messages, crossing)
+    return [_plain(message) for message in messages]
+
+
+def _append(messages: list[Block], message: Block) -> None:
+    """Adds a turn, or its content to the last one where that is of the same role."""
+    if messages and messages[-1]["role"] == message["role"]:
+        messages[-1]["content"] += message["content"]
+    else:
+        messages.append(message)
+
+
+def _plain(message: Block) -> Block:
+    """A turn of one bare text as a string, the shorter of its two spellings."""
+    content = message["content"]
+    if len(content) == 1 and content[0].keys() == {"type", "text"}:
+        return {"role": message["role"], "content": content[0]["text"]}
+    return message
+
+
+def _named(turns: list[Turn]) -> list[Turn]:
+    """Where several users speak, each text says whose it is: Messages turns have no name."""
+    names = {turn.name for turn in turns if turn.role == "user" and turn.name}
+    if len(names) < 2:
+        return turns
+    return [_prefixed(turn) if turn.role == "user" and turn.name else turn for turn in turns]
+
+
+def _prefixed(turn: Turn) -> Turn:
+    parts = list(turn.parts)
+    for at, part in enumerate(parts):
+        if isinstance(part, Text):
+            parts[at] = Text(f"{turn.name}: {part.text}", part.cache, part.citations)
+            break
+    return Turn(turn.role, parts)
+
+
+def _arranged(turns: list[Turn], crossing: Crossing) -> list[Turn]:
+    """User and assistant turns in alternation, system turns where the model takes them."""
+    if not crossing.capability.mid_system:
+        turns = [_reminder(turn) if turn.role == "system" else turn for turn in turns]
+        return _merged(turns)
+    out: list[Turn] = []
+    waiting: list[
+        Part
+    ] = []  # a system turn stands right after a user turn and before an assistant's
+    for turn in turns:
+        if turn.role == "system":
+            waiting += turn.parts
+            continue
+        if turn.role == "assistant" and waiting and any(_says(part) for part in turn.parts):
+            out.append(_placed(waiting, out))
+            waiting = []
+        out.append(turn)
+    if waiting:
+        out.append(_placed(waiting, out))
+    return _merged(out)
+
+
+def _says(part: Part) -> bool:
+    return not isinstance(part, Text) or bool(part.text.strip())
+
+
+def _placed(parts: list[Part], before: list[Turn]) -> Turn:
+    """The system turn, or a user turn where the API takes no system turn."""
+    said = [turn for turn in before if turn.role != "assistant" or any(map(_says, turn.parts))]
+    turn = Turn("system", parts)
+    return turn if said and said[-1].role == "user" else _reminder(turn)
+
+
+def _reminder(turn: Turn) -> Turn:
+    return Turn(
+        "user",
+        [
+            Text(f"<system-reminder>\n{part.text}\n</system-reminder>", part.cache)
+            for part in turn.parts
+            if isinstance(part, Text)
+        ],
+    )
+
+
+def _merged(turns: list[Turn]) -> list[Turn]:
+    """Adjacent turns of one role as one, tool results before all else in it."""
+    out: list[Turn] = []
+    for turn in turns:
+        if turn.role == "assistant" and not any(_says(part) for part in turn.parts):
+            continue  # the API refuses an empty turn, and invented words would be imitated
+        if out and out[-1].role == turn.role:
+            parts = out[-1].parts + turn.parts
+            results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
+            others = [part for part in parts if not isinstance(part, ToolResult)]
+            out[-1] = Turn(turn.role, [*results, *others] if turn.role == "user" else parts)
+        else:
+            out.append(Turn(turn.role, list(turn.parts)))
+    return out
+
+
+def _finish(messages: list[Block], crossing: Crossing) -> None:
+    """Ends the conversation where the model can go on: prefills are not for every model."""
+    last = messages[-1]
+    if last["role"] != "assistant" or last["content"][-1]["type"] == "tool_use":
+        return
+    if crossing.capability.prefill == "native":
+        block = last["content"][-1]
+        if block["type"] == "text":
+            block["text"] = block["text"].rstrip()
+        return
+    crossing.notes.drop("messages", "prefill_not_supported")
+    messages.append({"role": "user", "content": [{"type": "text", "text": _CONTINUE}]})

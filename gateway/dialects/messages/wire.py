@@ -1,0 +1,369 @@
+"""The members of Messages JSON that another dialect can use, and how a wrong one is named.
+
+Lists of blocks are read as raw members and their `type` is looked at first: a tagged union would
+refuse the block types of tomorrow.
+"""
+
+import re
+from types import UnionType
+from typing import Any, TypeVar, overload
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import wire
+from gateway.errors import InvalidRequest
+
+T = TypeVar("T")
+
+ABSENT = Raw(b"")
+"""A raw member that is not there; in a union with None, msgspec would take nothing but null."""
+
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
+_INDEX = re.compile(r"\[(\d+)\]")
+
+
+def given(raw: Raw) -> bool:
+    """Whether a raw member is there and not null."""
+    return bytes(raw) not in (b"", b"null")
+
+
+@overload
+def read(raw: Raw, type: type[T], path: str) -> T: ...
+@overload
+def read(raw: Raw, type: UnionType, path: str) -> Any: ...
+def read(raw: Raw, type: Any, path: str) -> Any:
+    """The value at that path of the request; InvalidRequest names the member that is wrong."""
+    try:
+        return mended(raw, type)
+    except msgspec.ValidationError as fault:
+        raise _invalid(str(fault), path) from None
+    except RecursionError:
+        raise InvalidRequest(f"{path}: nested too deeply", param=path) from None
+
+
+def mended(raw: bytes | Raw, type: type[T]) -> T:
+    """The value as that type; where msgspec refuses a lone surrogate, it is respelled first."""
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Raw members cannot be made from a value that is read already: hence the round trip.
+        return msgspec.json.decode(msgspec.json.encode(wire.decode(raw, object)), type=type)
+
+
+def _invalid(fault: str, path: str) -> InvalidRequest:
+    found = _PLACE.match(fault)
+    what, place = (found["what"], found["place"] or "") if found else (fault, "")
+    where = path + _INDEX.sub(r".\1", place).replace("[...]", "")
+    if missing := _MISSING.match(what):
+        where, what = f"{where}.{missing['name']}", "Field required"
+    return InvalidRequest(f"{where}: {what}", param=where)
+
+
+class Kind(Struct):
+    """What a block, tool or event says it is."""
+
+    type: str = ""
+
+
+class CacheControl(Struct):
+    """`CacheControlEphemeralParam`."""
+
+    type: str = "ephemeral"
+    ttl: str | None = None
+
+
+class Cited(Struct):
+    """`CitationsConfigParam`."""
+
+    enabled: bool | None = None
+
+
+class TextBlock(Struct):
+    """`TextBlockParam`, and `TextBlock` of an answer."""
+
+    text: str
+    cache_control: CacheControl | None = None
+    citations: list[Raw] | None = None
+
+
+class ImageSource(Struct):
+    """`Base64ImageSourceParam`, `URLImageSourceParam` or `FileImageSourceParam`."""
+
+    type: str
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    file_id: str | None = None
+
+
+class ImageBlock(Struct):
+    """`ImageBlockParam`."""
+
+    source: ImageSource
+    cache_control: CacheControl | None = None
+    transformations: Raw = ABSENT
+
+
+class DocumentSource(Struct):
+    """`Base64PDFSourceParam`, `PlainTextSourceParam`, `URLPDFSourceParam`, content or file."""
+
+    type: str
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    file_id: str | None = None
+    content: str | list[Raw] | None = None
+
+
+class DocumentBlock(Struct):
+    """`DocumentBlockParam`."""
+
+    source: DocumentSource
+    title: str | None = None
+    context: str | None = None
+    citations: Cited | None = None
+    cache_control: CacheControl | None = None
+
+
+class SearchResultBlock(Struct):
+    """`SearchResultBlockParam`."""
+
+    source: str
+    title: str
+    content: list[Raw]
+    cache_control: CacheControl | None = None
+
+
+class ToolUseBlock(Struct):
+    """`ToolUseBlockParam`; `input` keeps its own spelling."""
+
+    id: str
+    name: str
+    input: Raw = Raw(b"{}")
+    cache_control: CacheControl | None = None
+    server_name: str = ""  # of `mcp_tool_use`
+
+
+class ToolResultBlock(Struct):
+    """`ToolResultBlockParam`."""
+
+    tool_use_id: str
+    content: str | list[Raw] | None = None
+    is_error: bool | None = None
+    cache_control: CacheControl | None = None
+
+
+class ThinkingBlock(Struct):
+    """`ThinkingBlockParam`."""
+
+    thinking: str
+    signature: str | None = None
+
+
+class RedactedBlock(Struct):
+    """`RedactedThinkingBlockParam`."""
+
+    data: str
+
+
+class CompactionBlock(Struct):
+    """`BetaCompactionBlockParam`; no content means that the compaction failed."""
+
+    content: str | None = None
+
+
+class ToolReference(Struct):
+    """`ToolReferenceBlockParam`."""
+
+    tool_name: str = ""
+    name: str = ""
+
+
+class ChangedTool(Struct):
+    """`BetaToolChangeToolReferenceParam` or an inline definition."""
+
+    type: str = ""
+    name: str = ""
+    definition: Raw = ABSENT
+
+
+class ToolChange(Struct):
+    """`BetaRequestToolAdditionBlockParam`, `BetaRequestToolRemovalBlockParam`."""
+
+    tool: ChangedTool
+
+
+class Effort(Struct):
+    """`BetaSystemMessageOutputConfigParam`."""
+
+    effort: str | None = None
+
+
+class MessageParam(Struct):
+    """`MessageParam` and `BetaSystemMessageParam`."""
+
+    role: str
+    content: str | list[Raw] | None = None
+    clear_at: str | None = None
+    output_config: Effort | None = None
+
+
+class ThinkingConfig(Struct):
+    """`ThinkingConfigParam`."""
+
+    type: str
+    budget_tokens: int | float | None = None
+    display: str | None = None
+
+
+class OutputFormat(Struct):
+    """`JSONOutputFormatParam`."""
+
+    type: str
+    schema: Raw = ABSENT
+
+
+class OutputConfig(Struct):
+    """`OutputConfigParam`."""
+
+    effort: str | None = None
+    format: OutputFormat | None = None
+    task_budget: Raw = ABSENT
+
+
+class Metadata(Struct):
+    """`MetadataParam`."""
+
+    user_id: str | None = None
+
+
+class ToolChoiceParam(Struct):
+    """`ToolChoiceParam`."""
+
+    type: str
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class Place(Struct):
+    """`UserLocationParam`."""
+
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+    timezone: str | None = None
+
+
+class ToolDefinition(Struct):
+    """Any member of `ToolUnionParam`: custom, client-executed or run by the upstream."""
+
+    name: str = ""
+    type: str | None = None
+    description: str | None = None
+    input_schema: Raw = ABSENT
+    strict: bool | None = None
+    input_examples: list[Raw] | None = None
+    cache_control: CacheControl | None = None
+    allowed_callers: list[str] | None = None
+    max_uses: int | None = None
+    max_characters: int | None = None
+    user_location: Place | None = None
+    allowed_domains: list[str] | None = None
+    blocked_domains: list[str] | None = None
+    display_width_px: int | None = None
+    display_height_px: int | None = None
+
+
+class ThinkingTokens(Struct):
+    """`OutputTokensDetails`."""
+
+    thinking_tokens: int | None = None
+
+
+class UsageCounts(Struct):
+    """`Usage` and `MessageDeltaUsage`: a null count says nothing."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    output_tokens_details: ThinkingTokens | None = None
+    service_tier: str | None = None
+
+
+class StopDetails(Struct):
+    """`RefusalStopDetails`."""
+
+    explanation: str | None = None
+
+
+class Answer(Struct):
+    """`Message`."""
+
+    content: list[Raw]
+    id: str = ""
+    model: str = ""
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
+    usage: UsageCounts | None = None
+
+
+class CitationBlock(Struct):
+    """Any member of `TextCitation`, of which a web page has a `url`."""
+
+    url: str | None = None
+    title: str | None = None
+    document_title: str | None = None
+    cited_text: str | None = None
+
+
+class StartedMessage(Struct):
+    """`Message` as `RawMessageStartEvent` shows it, before it has content."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: UsageCounts | None = None
+
+
+class Delta(Struct):
+    """Any member of `RawContentBlockDelta`, and the delta of `RawMessageDeltaEvent`."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    partial_json: str | None = None
+    citation: Raw = ABSENT
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class StreamEvent(Struct):
+    """Any member of `RawMessageStreamEvent`, and the error event."""
+
+    type: str = ""
+    index: int | None = None
+    delta: Delta | None = None
+    content_block: Raw = ABSENT
+    message: StartedMessage | None = None
+    usage: UsageCounts | None = None
+    error: Raw = ABSENT
+
+
+class StartedBlock(Struct):
+    """Any block as `RawContentBlockStartEvent` shows it: some servers give its content at once."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str = ""
+    id: str = ""
+    name: str = ""
+    input: Raw = Raw(b"{}")

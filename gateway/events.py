@@ -1,0 +1,366 @@
+"""The neutral form: what a call and its answer mean, whatever dialect they were written in.
+
+It is shaped like Messages blocks plus Responses items: an ordered list of typed parts in each turn.
+Leaves (tool arguments, schemas, signatures, base64 data) stay the text they arrived as. Counts in
+`Usage` are exclusive, as in Messages. The word of every stop is the Messages word.
+"""
+
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+class CacheMark(Struct, frozen=True):
+    """A prompt-cache breakpoint after the part that carries it; `ttl` is "5m", "1h" or None."""
+
+    ttl: str | None = None
+
+
+class Citation(Struct, frozen=True):
+    """A source of a text part; `raw` is the citation as its dialect wrote it."""
+
+    raw: Raw
+    url: str | None = None
+    title: str | None = None
+    cited_text: str | None = None
+
+
+class Text(Struct):
+    """Plain text."""
+
+    text: str
+    cache: CacheMark | None = None
+    citations: list[Citation] = []
+
+
+class Image(Struct):
+    """A picture: base64 `data` with its media type, or a `url`, or an upstream's `file_id`."""
+
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    file_id: str | None = None
+    cache: CacheMark | None = None
+
+
+class Document(Struct):
+    """A file: base64 `data`, plain `text`, a `url`, nested `parts`, or an upstream's `file_id`."""
+
+    media_type: str | None = None
+    data: str | None = None
+    text: str | None = None
+    url: str | None = None
+    parts: "list[Part] | None" = None
+    file_id: str | None = None
+    title: str | None = None
+    context: str | None = None
+    cited: bool = False
+    cache: CacheMark | None = None
+
+
+class Audio(Struct):
+    """Sound: base64 `data` in `format`, or the id of an earlier answer's."""
+
+    data: str | None = None
+    format: str | None = None
+    id: str | None = None
+
+
+class Thinking(Struct):
+    """Reasoning that may be read; `signature` is native to `origin` or sealed by this gateway."""
+
+    text: str
+    signature: str | None = None
+    origin: str = ""
+
+
+class Redacted(Struct):
+    """Reasoning that may not be read, native to `origin` or sealed by this gateway."""
+
+    data: str
+    origin: str = ""
+
+
+class ToolCall(Struct):
+    """The model asks for a tool; `arguments` is JSON text, or free text when `custom`."""
+
+    id: str
+    name: str
+    arguments: str = ""
+    custom: bool = False
+    cache: CacheMark | None = None
+
+
+class ToolResult(Struct):
+    """The answer to a tool call."""
+
+    call_id: str
+    parts: "list[Part]" = []
+    is_error: bool = False
+    cache: CacheMark | None = None
+
+
+class SearchResult(Struct):
+    """A passage that the client found, with its source."""
+
+    source: str
+    title: str
+    parts: "list[Part]" = []
+    cache: CacheMark | None = None
+
+
+class ServerTool(Struct):
+    """A call or result of a tool that the upstream runs itself; `text` is what a reader may see."""
+
+    text: str
+    type: str
+    raw: Raw
+
+
+class Refusal(Struct):
+    """The model declines, in its own words."""
+
+    text: str
+
+
+class Opaque(Struct):
+    """A part that no dialect here knows, kept as it was."""
+
+    type: str
+    raw: Raw
+    origin: str
+
+
+Part = (
+    Text | Image | Document | Audio | Thinking | Redacted | ToolCall | ToolResult | SearchResult
+    | ServerTool | Refusal | Opaque
+)  # fmt: skip
+
+Role = Literal["user", "assistant", "system"]
+
+
+class Turn(Struct):
+    """One message of the prompt. Tool results stand in user turns, before its other parts."""
+
+    role: Role
+    parts: list[Part]
+    name: str | None = None
+
+
+# --- prompt ---------------------------------------------------------------------------------------
+
+
+class Tool(Struct):
+    """A tool the client runs. `schema` is a JSON Schema, None when the dialect gave none.
+
+    `custom` tools take free text; `grammar` is then (syntax, definition) or None.
+    """
+
+    name: str
+    description: str | None = None
+    schema: Raw | None = None
+    strict: bool | None = None
+    examples: list[Raw] = []
+    cache: CacheMark | None = None
+    custom: bool = False
+    grammar: tuple[str, str] | None = None
+
+
+class WebSearch(Struct):
+    """The upstream's own web search; `context` is low, medium or high."""
+
+    context: str | None = None
+    max_uses: int | None = None
+    location: dict[str, str] = {}
+    allowed_domains: list[str] = []
+    blocked_domains: list[str] = []
+
+
+class ToolChoice(Struct):
+    """Which tool the model must use; `name` with "tool" only."""
+
+    mode: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+
+
+class Reasoning(Struct):
+    """How hard to think: `mode` of Messages, a budget in tokens, an effort of either dialect."""
+
+    mode: Literal["enabled", "disabled", "adaptive", "between_tools"] | None = None
+    budget: int | None = None
+    effort: str | None = None
+    display: str | None = None
+
+
+class Format(Struct):
+    """The shape of the answer: any JSON object, or one that meets `schema`."""
+
+    kind: Literal["json_object", "json_schema"]
+    schema: Raw | None = None
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class Prompt(Struct):
+    """A whole request, in no dialect. `system` holds the leading system turns, a part for each.
+
+    Members after `user` tell how the client wants its answer; they never reach an upstream.
+    """
+
+    model: str
+    turns: list[Turn]
+    system: list[Text] = []
+    tools: list[Tool] = []
+    web_search: WebSearch | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tools: bool | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: list[str] = []
+    reasoning: Reasoning | None = None
+    format: Format | None = None
+    verbosity: str | None = None
+    service_tier: Literal["auto", "default", "fast"] | None = None
+    cache_implicit: bool = False  # the client wants the upstream to place the cache mark itself
+    cache_explicit: bool = False  # only the client's own marks count
+    user: str | None = None
+    session: str | None = None  # a key that stays the same over one agent session
+    stream: bool = False
+    include_usage: bool = False
+    legacy_functions: bool = False
+
+
+# --- answer ---------------------------------------------------------------------------------------
+
+Stop = Literal[
+    "end_turn", "stop_sequence", "max_tokens", "tool_use", "pause_turn", "refusal",
+    "model_context_window_exceeded", "compaction",
+]  # fmt: skip
+
+
+class Usage(Struct):
+    """Tokens of one answer: `input` excludes what was read from or written to the prompt cache."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int | None = None
+
+
+class Ending(Struct):
+    """Why and how an answer ended; `stop_sequence` with "stop_sequence", `explanation` with "refusal"."""
+
+    stop: Stop
+    stop_sequence: str | None = None
+    explanation: str | None = None
+    usage: Usage | None = None
+    service_tier: str | None = None
+    native: str | None = None  # the upstream's word, where the map loses something
+
+
+class Message(Struct):
+    """A whole answer."""
+
+    id: str
+    model: str
+    parts: list[Part]
+    ending: Ending
+
+
+# --- events: an answer in pieces ------------------------------------------------------------------
+# Began, then parts one after another, each *Began, its deltas, PartEnded, and Ended last. At most one
+# part is open at any time; readers reorder what an upstream interleaves.
+
+
+class Began(Struct):
+    """The answer starts."""
+
+    id: str
+    model: str
+    usage: Usage | None = None
+
+
+class TextBegan(Struct):
+    """A text part opens."""
+
+
+class ThinkingBegan(Struct):
+    """A reasoning part opens."""
+
+
+class ToolBegan(Struct):
+    """A tool call opens; its name is the one the client knows."""
+
+    id: str
+    name: str
+    custom: bool = False
+
+
+class RedactedCame(Struct):
+    """A whole part of hidden reasoning, native to `origin`."""
+
+    data: str
+    origin: str
+
+
+class TextDelta(Struct):
+    """More text of the open text part."""
+
+    text: str
+
+
+class ThinkingDelta(Struct):
+    """More text of the open reasoning part."""
+
+    text: str
+
+
+class SignatureCame(Struct):
+    """The whole signature of the open reasoning part, native to `origin`."""
+
+    signature: str
+    origin: str
+
+
+class ArgumentsDelta(Struct):
+    """More JSON (or free text, when custom) of the open tool call."""
+
+    text: str
+
+
+class CitationCame(Struct):
+    """A source of the open text part."""
+
+    citation: Citation
+
+
+class PartEnded(Struct):
+    """The open part is whole."""
+
+
+class Refused(Struct):
+    """The model declines: more of its words, outside any part."""
+
+    text: str
+
+
+class Alive(Struct):
+    """The upstream says that it is still there."""
+
+
+class Ended(Struct):
+    """The answer is whole."""
+
+    ending: Ending
+
+
+Event = (
+    Began | TextBegan | ThinkingBegan | ToolBegan | RedactedCame | TextDelta | ThinkingDelta
+    | SignatureCame | ArgumentsDelta | CitationCame | PartEnded | Refused | Alive | Ended
+)  # fmt: skip

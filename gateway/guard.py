@@ -1,0 +1,140 @@
+"""What uvicorn's HTTP parser lets through and a gateway must not.
+
+A head has a count, a size and a deadline; it has exactly one Host, and no transfer coding but
+chunked. Whatever fails is answered at once and the connection closed: what followed on it cannot be
+told from a second request.
+"""
+
+import asyncio
+import re
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]*)(:\d{1,5})?")
+_URL_LIMIT = 8192
+_WORDS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    414: "URI Too Long",
+    431: "Request Header Fields Too Large",
+}
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol under the limits of [server]; `limited` makes the class for them."""
+
+    max_headers: ClassVar[int] = 100
+    max_header_bytes: ClassVar[int] = 32 * 1024
+    header_timeout: ClassVar[float] = 10.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def limited(cls, headers: int, size: int, seconds: float) -> "type[GuardedProtocol]":
+        """A protocol with these limits: fields, bytes, seconds for a head."""
+        limits = {"max_headers": headers, "max_header_bytes": size, "header_timeout": seconds}
+        return type("LimitedProtocol", (cls,), limits)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection that sends nothing is closed at the head's deadline."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(self.header_timeout, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the deadline."""
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser; watches a head that does not end with the data."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing() and self._head_bytes:
+            if self._head_bytes > self.max_header_bytes:
+                self._refuse(431)
+            elif self._deadline is None:
+                self._deadline = self.loop.call_later(self.header_timeout, self._too_slow)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """A head that is not sound is refused before any application sees it."""
+        self._in_head = False
+        self._head_bytes = 0
+        self._forget_deadline()
+        if self.transport.is_closing():
+            return
+        refusal = self._refusal()
+        if refusal:
+            self._refuse(refusal)
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Drops what follows a refused head."""
+        if self.cycle is not None and not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The next bytes are the next head's."""
+        if self.cycle is not None and not self.transport.is_closing():
+            super().on_message_complete()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def _refusal(self) -> int:
+        if len(self.url) > _URL_LIMIT:
+            return 414
+        size = hosts = 0
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts += 1
+                if not _HOST.fullmatch(value):
+                    return 400
+            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                return 400
+        if len(self.headers) > self.max_headers or size > self.max_header_bytes:
+            return 431
+        return 0 if hosts == 1 or (hosts == 0 and self.parser.get_http_version() == "1.0") else 400
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self._in_head and not self.transport.is_closing():
+            if self._head_bytes:
+                self._refuse(408)
+            else:
+                self.transport.close()
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: int) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.close()  # an answer is under way: nothing may be written into it
+            return
+        words = _WORDS[status]
+        body = (
+            b'{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":%d}}'
+            % (
+                words.encode(),
+                status,
+            )
+        )
+        head = (
+            f"HTTP/1.1 {status} {words}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()

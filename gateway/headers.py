@@ -1,0 +1,104 @@
+"""Headers the gateway itself writes: on every answer, on errors, and what upstreams' become."""
+
+import os
+import re
+from time import monotonic
+
+from gateway.call import Headers, Record
+from gateway.errors import GatewayError
+from gateway.reply import Reply, Stream
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
+_JSON = (b"content-type", b"application/json")
+STREAM: Headers = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+EXPOSED = (
+    "x-request-id, request-id, x-processing-time, server-timing, x-gateway-provider, "
+    "x-gateway-model, x-gateway-warnings, x-upstream-request-id, x-cache-status, x-batch-id, "
+    "x-api-compatibility, retry-after, retry-after-ms, x-should-retry"
+)
+"""What a browser may read, where the operator allows its origin."""
+
+
+def request_id(headers: Headers) -> str:
+    """The client's own request id where it is sane, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return value.decode()
+    return f"req_{os.urandom(12).hex()}"
+
+
+def reply_head(id: str, record: Record, reply: Reply | None) -> Headers:
+    """The head of an answer; of an opening stream where there is no reply yet."""
+    head = _own(id, record)
+    if reply is None:
+        return head + STREAM
+    head += reply.headers
+    if record.warnings:
+        head.append((b"x-gateway-warnings", _listed(record.warnings)))
+    if isinstance(reply.body, Stream):
+        return head + STREAM
+    if not any(name == b"content-type" for name, _ in reply.headers):
+        head.append(_JSON)
+    head.append((b"content-length", b"%d" % len(reply.body)))
+    return head
+
+
+def error_headers(id: str, record: Record, error: GatewayError, length: int) -> Headers:
+    """The head of an error in the caller's dialect."""
+    head = _own(id, record)
+    head.append(_JSON)
+    head.append((b"content-length", b"%d" % length))
+    if error.retry_after is not None:
+        seconds = max(error.retry_after, 0.0)
+        head.append((b"retry-after", b"%d" % -int(-seconds // 1)))
+        head.append((b"retry-after-ms", b"%d" % (seconds * 1000)))
+    if error.should_retry is not None:
+        head.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
+    if record.warnings:
+        head.append((b"x-gateway-warnings", _listed(record.warnings)))
+    if error.status == 405:
+        head.append((b"allow", b"POST"))
+    return head
+
+
+def _own(id: str, record: Record) -> Headers:
+    now = monotonic()
+    total = now - record.started
+    timing = (
+        f"auth;dur={_since(record.auth_done, record)}, queue;dur={record.queued * 1e3:.2f}, "
+        f"connect;dur={record.connect * 1e3:.2f}, first_byte;dur={record.first_byte * 1e3:.2f}, "
+        f"convert;dur={record.convert * 1e3:.2f}, total;dur={total * 1e3:.2f}"
+    )
+    given = id.encode()
+    head = [
+        (b"x-request-id", given),
+        (b"request-id", given),
+        (b"x-processing-time", b"%.3f" % total),
+        (b"server-timing", timing.encode()),
+    ]
+    if record.provider:
+        head.append((b"x-gateway-provider", _printable(record.provider)))
+        head.append((b"x-gateway-model", _printable(record.model)))
+    if record.upstream_id:
+        head.append((b"x-upstream-request-id", _printable(record.upstream_id)))
+    return head
+
+
+def _since(at: float, record: Record) -> str:
+    return f"{(at - record.started) * 1e3:.2f}" if at else "0.00"
+
+
+def _printable(text: str, limit: int = 200) -> bytes:
+    """A header value: what cannot stand in one becomes `?`."""
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        return text.encode()
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:limit]).encode()
+
+
+def _listed(warnings: list[str]) -> bytes:
+    # A header block of over 4 kB makes nginx answer 502 for us: the log line has the rest.
+    return _printable(", ".join(warnings), 2000)

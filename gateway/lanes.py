@@ -1,0 +1,132 @@
+"""The two ways of a stream through the gateway: relayed as it is, or recoded into another dialect.
+
+Both hand on whole events only, so that a ping or an error may follow any chunk; both end in an error
+where the upstream's stream ended early, never in a made-up ending.
+"""
+
+from time import perf_counter
+
+from gateway.call import Record
+from gateway.dialect import Dialect, Reader, Writer
+from gateway.errors import Cut, GatewayError
+from gateway.events import Ended, Usage
+from gateway.sse import Splitter
+
+TAIL = 4096
+HOLD_LIMIT = 1024 * 1024
+"""Bytes of one unfinished event that are held back; a longer one is passed on in pieces."""
+_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+class Relay:
+    """The byte lane: chunks pass as they came, cut at ends of events; usage is read on the side."""
+
+    def __init__(self, dialect: Dialect, record: Record) -> None:
+        self.done = False
+        self.error: GatewayError | None = None
+        self._dialect = dialect
+        self._record = record
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._tail = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The chunk itself where it ends with an event; else what of it does."""
+        if b'"usage"' in chunk:
+            self._tap(chunk)
+        if self._held:
+            self._held.append(chunk)
+            self._held_size += len(chunk)
+            if not _may_end(self._held) and self._held_size < HOLD_LIMIT:
+                return b""
+            chunk = b"".join(self._held)
+            self._held.clear()
+        if not chunk.endswith(_ENDS) and len(chunk) < HOLD_LIMIT:
+            cut = max(chunk.rfind(end) + len(end) if end in chunk else 0 for end in _ENDS)
+            chunk, rest = chunk[:cut], chunk[cut:]
+            self._held.append(rest)
+            self._held_size = len(rest)
+        self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
+        return chunk
+
+    def finish(self) -> bytes:
+        """A last event without its blank line gets one; Cut is due where the ending never came."""
+        rest = b"".join(self._held)
+        if self._dialect.whole(self._tail + rest):
+            return rest + b"\n\n" if rest.strip() else b""
+        self.error = Cut("the upstream closed the stream before the answer was complete")
+        return b""
+
+    def _tap(self, chunk: bytes) -> None:
+        # An event split over two chunks goes uncounted here; the ending's is whole in practice.
+        for frame in Splitter().feed(chunk + b"\n\n"):
+            if b'"usage"' in frame.data:
+                usage = self._dialect.digest(frame.data).usage
+                if usage is not None:
+                    self._record.usage = merged(self._record.usage, usage)
+
+
+class Recode:
+    """The hub lane: upstream frames to neutral events to the client's frames."""
+
+    def __init__(self, reader: Reader, writer: Writer, record: Record) -> None:
+        self.done = False
+        self.error: GatewayError | None = None
+        self._splitter = Splitter()
+        self._reader = reader
+        self._writer = writer
+        self._record = record
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The client's bytes for what this chunk completes, in one piece."""
+        began = perf_counter()
+        out: list[bytes] = []
+        read, write = self._reader.read, self._writer.write
+        try:
+            for frame in self._splitter.feed(chunk):
+                for event in read(frame):
+                    if event.__class__ is Ended:
+                        self._book(event)
+                    out.append(write(event))
+            self.done = self._reader.ended
+        except GatewayError as error:
+            self.error = error
+        self._record.convert += perf_counter() - began
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """What the reader still held; `error` is set where the stream ended too early."""
+        out: list[bytes] = []
+        try:
+            events = [
+                event for frame in self._splitter.finish() for event in self._reader.read(frame)
+            ]
+            for event in (*events, *self._reader.finish()):
+                if isinstance(event, Ended):
+                    self._book(event)
+                out.append(self._writer.write(event))
+        except GatewayError as error:
+            self.error = error
+        return b"".join(out)
+
+    def _book(self, event: Ended) -> None:
+        self._record.usage = event.ending.usage or self._record.usage
+
+
+def merged(old: Usage | None, new: Usage) -> Usage:
+    """Usage told in pieces: the later count wins where it is more than nothing."""
+    if old is None:
+        return new
+    return Usage(
+        new.input or old.input,
+        new.output or old.output,
+        new.cache_read or old.cache_read,
+        new.cache_write or old.cache_write,
+        new.reasoning if new.reasoning is not None else old.reasoning,
+    )
+
+
+def _may_end(pieces: list[bytes]) -> bool:
+    last = pieces[-1]
+    seam = pieces[-2][-3:] + last[:3]
+    return any(end in last or end in seam for end in _ENDS)

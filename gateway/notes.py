@@ -1,0 +1,33 @@
+"""What a conversion lost, approximated or repaired: the fidelity report of one call."""
+
+from gateway.errors import InvalidRequest
+
+
+class Notes:
+    """Collects `field:reason` entries; under `strict`, what would be lost is refused instead."""
+
+    __slots__ = ("entries", "strict")
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        self.entries: list[str] = []
+
+    def drop(self, field: str, reason: str = "unsupported_by_target") -> None:
+        """Note that a field does not reach the target; InvalidRequest under strict."""
+        if self.strict:
+            raise InvalidRequest(
+                f"{field}: cannot be carried to this provider ({reason.replace('_', ' ')}) "
+                "and the route is strict",
+                param=field,
+            )
+        self.note(field, reason)
+
+    def refuse(self, field: str, reason: str) -> None:
+        """A field whose loss would change the answer: always InvalidRequest."""
+        raise InvalidRequest(f"{field}: {reason}", param=field)
+
+    def note(self, field: str, reason: str) -> None:
+        """Note an approximation or a repair, which strict allows; one entry for each field and reason."""
+        entry = f"{field}:{reason}"
+        if entry not in self.entries:
+            self.entries.append(entry)

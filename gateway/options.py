@@ -1,0 +1,110 @@
+"""The options of config.toml: each field is a key, its default what holds without it."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.secret import Secret
+from gateway.size import Size
+
+Seconds = Annotated[float, Meta(ge=0)]
+"""A time in seconds."""
+
+Table = dict[str, Any]
+"""A table as TOML gives it, to be checked against the class that reads it."""
+
+
+class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[server]: where the gateway listens and what it takes from a client."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; one that is not loopback needs [auth] keys."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8082
+    """TCP port, 1 to 65535; 0 takes a free one."""
+    body_limit: Size = Size("64MiB")
+    """Largest body of a request, bytes or a text such as "64MiB"."""
+    body_timeout: Seconds = 30.0
+    """Seconds without a byte of a request's body before it is refused."""
+    header_timeout: Seconds = 10.0
+    """Seconds a client has for the whole head of its request."""
+    max_headers: Annotated[int, Meta(ge=1)] = 100
+    """Most header fields of a request."""
+    max_header_bytes: Size = Size("32KiB")
+    """Most bytes of a request's head."""
+    ping: Seconds = 15.0
+    """Seconds of silence in a stream before the client gets a ping; 0 sends none."""
+    drain: Seconds = 30.0
+    """Seconds that calls in flight have to end once the gateway is told to stop."""
+    strict: bool = False
+    """Refuse a request that would lose something in conversion, instead of warning of the loss."""
+    seal_key: Secret | None = None
+    """Secret that seals reasoning carried by clients; without one, each start makes its own."""
+    cors_origins: list[str] = []
+    """Web origins that may call from a browser, exact; "*" is any."""
+    discover: bool = True
+    """Take providers from variables such as OPENAI_API_KEY too; the file wins name by name."""
+    insecure_no_auth: bool = False
+    """Listen on a public address although no client has to show a key."""
+
+
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[log]: what is written, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity written."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """"auto" is "console" on a terminal, else "json"."""
+
+
+class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of [auth] keys: a client's key and the name its calls are logged under."""
+
+    key: Secret
+    """The key itself: "env:NAME", "file:/path" or "${NAME}"."""
+    name: str = ""
+    """Name of the caller; without one, "client" and its place in the list."""
+
+
+class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[auth]: who may call."""
+
+    keys: list[Key] = []
+    """Keys that clients may show; empty: none is asked for."""
+
+
+class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[timeouts]: how long an upstream may take, in seconds; 0 is no limit."""
+
+    connect: Seconds = 5.0
+    """Seconds to connect, TLS included."""
+    pool: Seconds = 5.0
+    """Seconds to wait for a free connection."""
+    first_byte: Seconds = 300.0
+    """Seconds from the request sent to the first byte of the answer."""
+    idle: Seconds = 120.0
+    """Seconds between two chunks of an answer."""
+    total: Seconds = 0.0
+    """Seconds for the whole call; 0 is no limit."""
+
+
+class Routing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[routing]: where a model goes whose name says nothing of a provider."""
+
+    default_provider: str = ""
+    """Name of a provider; empty: VDM_DEFAULT_PROVIDER, else "openai", else the first there is."""
+
+
+class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tables of config.toml."""
+
+    server: Server = Server()
+    log: Log = Log()
+    auth: Auth = Auth()
+    timeouts: Timeouts = Timeouts()
+    routing: Routing = Routing()
+    aliases: dict[str, list[str]] = {}
+    """What clients may call a model: its targets "provider:model", in the order they are tried."""
+    middleware: list[Table] = []
+    """The links of the chain, outermost first: `use` and the options of that class."""
+    providers: dict[str, Table] = {}
+    """The upstreams by name: `use` and the options of that class."""

@@ -1,0 +1,102 @@
+"""What a link of the chain is, and how a dotted path becomes one."""
+
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gateway.call import Call, Target
+from gateway.capability import Capability
+from gateway.dialect import Dialect
+from gateway.reply import Reply
+from gateway.seal import Seal
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+Next = Callable[[Call], Awaitable[Reply]]
+"""The rest of the chain."""
+
+
+class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """An adapter to one upstream account. Its fields are the operator's options in [providers.NAME].
+
+    `dialects` and `capability` say what the upstream speaks and takes.
+    """
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """The dialects the upstream speaks, best first."""
+        raise NotImplementedError
+
+    def bind(self, name: str, site: "Site") -> None:
+        """Called once, when the gateway is built; `name` is the operator's. ConfigError on bad options."""
+
+    def capability(self, model: str) -> Capability:
+        """What a model of this provider takes."""
+        return Capability()
+
+    async def __call__(self, call: Call) -> Reply:
+        """Answer a call whose `target` is this provider. Raises UpstreamError, Unavailable."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The provider's life: entered before the first call, left after the last."""
+        yield
+
+
+class Site(Struct):
+    """What the links of one gateway share: its configuration, its providers, its seal."""
+
+    config: "Config"
+    providers: Mapping[str, Provider]
+    seal: Seal
+
+    def target(self, provider: str, model: str) -> Target:
+        """The target of that name; KeyError where there is no such provider."""
+        found = self.providers[provider]
+        return Target(provider, model, found.dialects, found.capability(model))
+
+
+class Middleware(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """A link of the chain. Its fields are the operator's options in its [[middleware]] table."""
+
+    def bind(self, site: Site) -> None:
+        """Called once, when the gateway is built. ConfigError where the options cannot work."""
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Answer the call, or pass a changed copy on and return, perhaps changed, what comes back."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The link's life: entered before the first call, left after the last."""
+        yield
+
+
+class LoadError(Exception):
+    """A dotted path that leads to no class."""
+
+
+def load(path: str) -> type:
+    """The class at "package.module:Class". LoadError tells "not found" from "its import failed"."""
+    module_name, _, class_name = path.partition(":")
+    if not module_name or not class_name:
+        raise LoadError(f'"{path}" must have the form "package.module:Class"')
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as fault:
+        if fault.name and (module_name == fault.name or module_name.startswith(f"{fault.name}.")):
+            raise LoadError(f'no module named "{fault.name}"') from None
+        raise LoadError(
+            f'importing "{module_name}" failed: no module named "{fault.name}"'
+        ) from fault
+    except ImportError as fault:
+        raise LoadError(f'importing "{module_name}" failed: {fault}') from fault
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        raise LoadError(f'"{module_name}" has no class "{class_name}"')
+    return found

@@ -1,0 +1,64 @@
+"""Opaque reasoning that a client carries from one provider's answer to the next call.
+
+`gw1.` + base64url of msgpack {p: provider, m: model, k: kind, d: data, h: 8 bytes of HMAC-SHA-256}.
+Clients replay such blobs without knowing who minted them; a foreign one is a 400 upstream.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+
+import msgspec
+from msgspec import Struct
+
+PREFIX = "gw1."
+
+
+class Sealed(Struct, frozen=True):
+    """Who minted the data, its kind ("signature", "redacted" or "text"), and the data."""
+
+    provider: str
+    model: str
+    kind: str
+    data: str
+
+
+class _Wire(Struct):
+    p: str
+    m: str
+    k: str
+    d: str
+    h: bytes
+
+
+class Seal:
+    """Seals and unseals with one key; without one given, with one for the life of the process."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = hashlib.sha256(
+            b"interlingua seal 1\0" + (key or secrets.token_bytes(32))
+        ).digest()
+
+    def seal(self, sealed: Sealed) -> str:
+        """The blob that a client may carry."""
+        wire = _Wire(sealed.provider, sealed.model, sealed.kind, sealed.data, self._mac(sealed))
+        return PREFIX + base64.urlsafe_b64encode(msgspec.msgpack.encode(wire)).decode().rstrip("=")
+
+    def unseal(self, blob: str) -> Sealed | None:
+        """What the blob holds, or None where it is not of this gateway's making."""
+        if not blob.startswith(PREFIX):
+            return None
+        text = blob[len(PREFIX) :]
+        try:
+            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            wire = msgspec.msgpack.decode(packed, type=_Wire)
+        except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
+            return None
+        sealed = Sealed(wire.p, wire.m, wire.k, wire.d)
+        return sealed if hmac.compare_digest(wire.h, self._mac(sealed)) else None
+
+    def _mac(self, sealed: Sealed) -> bytes:
+        packed = msgspec.msgpack.encode((sealed.provider, sealed.model, sealed.kind, sealed.data))
+        return hmac.digest(self._key, packed, "sha256")[:8]

@@ -1,0 +1,34 @@
+"""The short names of what ships: for `use`, and for variables such as GROQ_API_KEY."""
+
+from gateway.capabilities import kind_base_url, known_kinds
+
+MIDDLEWARES = {
+    "auth": "middleware.auth:Auth",
+    "alias": "middleware.alias:Alias",
+    "fallback": "middleware.fallback:Fallback",
+    "convert": "middleware.convert:Convert",
+}
+PROVIDERS = {
+    "openai": "providers.openai:OpenAI",
+    "anthropic": "providers.anthropic:Anthropic",
+    "openrouter": "providers.openrouter:OpenRouter",
+    "azure": "providers.azure:Azure",
+    "compatible": "providers.compatible:Compatible",
+    "echo": "providers.echo:Echo",
+}
+CHAIN = ("auth", "alias", "fallback", "convert")
+"""The links of a configuration that names none."""
+
+
+def provider_names() -> list[str]:
+    """What a provider's `use` may be, short of a class of one's own."""
+    return [*PROVIDERS, *(kind for kind in known_kinds() if kind not in PROVIDERS)]
+
+
+def addressed() -> list[str]:
+    """The providers whose address is known: a key is all they need."""
+    fixed = ["openai", "anthropic", "openrouter"]
+    return [
+        *fixed,
+        *(kind for kind in provider_names() if kind not in PROVIDERS and kind_base_url(kind)),
+    ]

@@ -1,0 +1,106 @@
+"""Server-sent events: bytes in, frames out, and back.
+
+The rules are the WHATWG ones (lines end in LF, CRLF or CR; `data:` lines join with LF; one space
+after the colon goes; lines that start with a colon are comments) with two that real servers need:
+a byte-order mark at the start is dropped, and a last event without its blank line is still given.
+"""
+
+from typing import NamedTuple
+
+from gateway.errors import BadAnswer
+
+FRAME_LIMIT = 16 * 1024 * 1024
+BOM = b"\xef\xbb\xbf"
+
+
+class Frame(NamedTuple):
+    """One event of the wire: its name (empty when unnamed) and its data."""
+
+    event: bytes
+    data: bytes
+
+
+class Splitter:
+    """Cuts a stream of chunks, however they arrived, into frames."""
+
+    __slots__ = ("_after_cr", "_fresh", "_limit", "_pending", "_size")
+
+    def __init__(self, limit: int = FRAME_LIMIT) -> None:
+        self._pending: list[bytes] = []  # an event's beginning; joined once, when its end is here
+        self._size = 0
+        self._fresh = True
+        self._after_cr = False
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """The frames that this chunk completes; BadAnswer when one is over the limit."""
+        if not chunk:
+            return []  # it must not part a CR from its LF
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._lf_only(chunk)
+        pending = self._pending
+        if pending:
+            if b"\n\n" not in chunk and not (chunk[:1] == b"\n" and pending[-1][-1:] == b"\n"):
+                self._hold(chunk)
+                return []
+            pending.append(chunk)
+            chunk = b"".join(pending)
+            pending.clear()
+            self._size = 0
+        if self._fresh:
+            if len(chunk) < len(BOM) and BOM.startswith(chunk):
+                self._hold(chunk)
+                return []
+            chunk = chunk.removeprefix(BOM)
+            self._fresh = False
+        blocks = chunk.split(b"\n\n")  # a blank line ends an event; what follows the last waits
+        self._hold(blocks.pop())
+        return [frame for block in blocks if (frame := _frame(block)) is not None]
+
+    def finish(self) -> list[Frame]:
+        """The event that was pending when the stream ended, if it holds data."""
+        block = b"".join(self._pending)
+        frame = _frame(block.removeprefix(BOM) if self._fresh else block)
+        self._pending.clear()
+        return [frame] if frame is not None else []
+
+    def _hold(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self._size += len(chunk)
+        if self._size > self._limit:
+            raise BadAnswer(f"upstream sent an event of more than {self._limit} bytes")
+        self._pending.append(chunk)
+
+    def _lf_only(self, chunk: bytes) -> bytes:
+        # A CR ends its line at once; an LF right after it, even in the next chunk, belongs to it.
+        if self._after_cr:
+            chunk = chunk.removeprefix(b"\n")
+        self._after_cr = chunk.endswith(b"\r") if chunk else False
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _frame(block: bytes) -> Frame | None:
+    """The frame in the lines of one event, or None where there is no data."""
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return Frame(b"", block[6:])
+    event = b""
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"event":
+            event = value
+    return Frame(event, b"\n".join(data)) if data else None
+
+
+def frame(event: bytes, data: bytes) -> bytes:
+    """The wire form of a named event."""
+    return b"event: " + event + b"\ndata: " + data + b"\n\n"
+
+
+def data_frame(data: bytes) -> bytes:
+    """The wire form of an unnamed event."""
+    return b"data: " + data + b"\n\n"

@@ -1,0 +1,123 @@
+"""JSON of the wire: the top level apart from its values, and the fallbacks msgspec needs.
+
+msgspec refuses lone surrogates, NaN and a byte-order mark, even inside `Raw`; clients send them.
+The slow path reads such a body with the standard library and keeps every value's own bytes.
+"""
+
+import json  # noqa: TID251  # the one reader that takes what msgspec refuses
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from gateway.errors import InvalidRequest
+from gateway.sse import BOM
+
+T = TypeVar("T")
+
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)', re.DOTALL)
+_SPACE = re.compile(r"[ \t\n\r]*")
+DEPTH_LIMIT = 200
+"""Levels of nesting a client may send; no API of today needs more than twenty."""
+
+
+def split_object(body: bytes) -> dict[str, Raw]:
+    """The members of a JSON object, each value its own bytes. InvalidRequest names the position."""
+    try:
+        return _decode_fields(body)
+    except msgspec.ValidationError:
+        raise InvalidRequest("the request body must be a JSON object") from None
+    except msgspec.DecodeError:
+        return _split_slowly(body)
+    except RecursionError:
+        raise InvalidRequest("the request body is nested too deeply") from None
+
+
+def decode(raw: bytes | Raw, type: type[T]) -> T:
+    """The value as that type; lone surrogates become U+FFFD. Raises msgspec.ValidationError."""
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except msgspec.ValidationError:
+        raise
+    except RecursionError:
+        raise msgspec.ValidationError("JSON is nested too deeply") from None
+    except msgspec.DecodeError:
+        return msgspec.convert(_mended(bytes(raw)), type)
+
+
+def _mended(body: bytes) -> Any:
+    """The value as the standard library reads it, without lone surrogates."""
+    text = body.removeprefix(BOM).decode("utf-8", "replace")
+    try:
+        return _without_surrogates(json.loads(text, parse_constant=_refuse_constant))
+    except ValueError as fault:
+        raise msgspec.ValidationError(f"JSON is malformed: {fault}") from None
+    except RecursionError:
+        raise msgspec.ValidationError("JSON is nested too deeply") from None
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _split_slowly(body: bytes) -> dict[str, Raw]:
+    try:
+        text = body.removeprefix(BOM).decode("utf-8")
+    except UnicodeDecodeError as bad:
+        raise InvalidRequest(f"the request body is not UTF-8 at byte {bad.start}") from None
+    try:
+        return _members(text)
+    except json.JSONDecodeError as bad:
+        raise InvalidRequest(
+            f"the request body is not JSON: {bad.msg} at line {bad.lineno}, column {bad.colno}"
+        ) from None
+    except ValueError as bad:
+        raise InvalidRequest(f"the request body is not JSON: {bad}{_place(text)}") from None
+    except RecursionError:
+        raise InvalidRequest("the request body is nested too deeply") from None
+
+
+def _place(text: str) -> str:
+    """Where the first constant stands that is no JSON; the standard library does not say."""
+    at = next(found.start() for found in _CONSTANT.finditer(text) if found[1])
+    line, start = text.count("\n", 0, at) + 1, text.rfind("\n", 0, at)
+    return f" at line {line}, column {at - start}"
+
+
+def _members(text: str) -> dict[str, Raw]:
+    """The members of the object in `text`; the last of two equal keys wins, as in msgspec."""
+    # as int, thousands of digits would be refused
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
+    whole, end = decoder.raw_decode(text, _skip(text, 0))
+    if not isinstance(whole, dict):
+        raise InvalidRequest("the request body must be a JSON object")
+    if _skip(text, end) != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    members: dict[str, Raw] = {}
+    at = _skip(text, _skip(text, 0) + 1)
+    while text[at] != "}":
+        key, at = decoder.raw_decode(text, at)
+        at = _skip(text, _skip(text, at) + 1)  # past the colon
+        _, stop = decoder.raw_decode(text, at)
+        members[_without_surrogates(key)] = Raw(text[at:stop].encode())
+        at = _skip(text, stop)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return members
+
+
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

@@ -1,0 +1,114 @@
+"""From the client's dialect to the target's and back: the only place where one becomes another."""
+
+from time import perf_counter
+
+import msgspec
+
+from gateway.call import Call, Target
+from gateway.dialect import Crossing, Dialect
+from gateway.events import Message
+from gateway.fold import unfold
+from gateway.lanes import Recode, Relay
+from gateway.notes import Notes
+from gateway.plugin import Middleware, Next, Site
+from gateway.ratelimits import translated
+from gateway.reply import Reply, Stream
+
+BYTES_PER_TOKEN = 4
+
+
+class Convert(Middleware):
+    """Leaves a call alone where the target speaks its dialect, else converts it and its answer."""
+
+    strict: bool | None = None
+    """Refuse what would be lost instead of warning of it; unset: as [server] strict says."""
+
+    def bind(self, site: Site) -> None:
+        """Takes the seal for reasoning that crosses dialects."""
+        self._seal = site.seal
+        self._strict = site.config.server.strict if self.strict is None else self.strict
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """The answer, in the dialect that the client speaks."""
+        target = call.target
+        assert target is not None
+        if call.dialect in target.dialects:
+            return self._relayed(call, await next(call.with_model(target.model)))
+        began = perf_counter()
+        notes = Notes(strict=self._strict)
+        theirs = target.dialects[0]
+        crossing = self._crossing(call, target, notes)
+        fields = theirs.write_prompt(crossing)
+        call.record.convert += perf_counter() - began
+        call.record.warnings = notes.entries
+        return await self._recoded(call, crossing, await next(call.spoken(theirs, fields)))
+
+    def _crossing(self, call: Call, target: Target, notes: Notes) -> Crossing:
+        return Crossing(
+            prompt=call.dialect.read_prompt(call.fields, notes),
+            provider=target.provider,
+            model=target.model,
+            alias=call.model,
+            capability=target.capability,
+            notes=notes,
+            seal=self._seal,
+            input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // BYTES_PER_TOKEN,
+        )
+
+    def _relayed(self, call: Call, reply: Reply) -> Reply:
+        if isinstance(reply.body, Stream):
+            relay = Relay(reply.dialect, call.record)
+            return msgspec.structs.replace(reply, body=reply.body.through(relay))
+        if call.stream and reply.status == 200:
+            # The upstream answered whole although a stream was asked for.
+            crossing = self._crossing(call, _target(call), Notes())
+            message = reply.dialect.read_message(reply.body, crossing)
+            return _replayed(call.dialect, message, crossing, reply)
+        return reply
+
+    async def _recoded(self, call: Call, crossing: Crossing, reply: Reply) -> Reply:
+        ours, theirs, record = call.dialect, reply.dialect, call.record
+        headers = translated(reply.headers, ours.name)
+        if isinstance(reply.body, Stream):
+            step = Recode(theirs.reader(crossing), ours.writer(crossing), record)
+            return Reply(200, ours, reply.body.through(step), headers)
+        if reply.error is not None:
+            error = reply.error
+            body = ours.write_error(error, call.id)
+            return Reply(ours.error_status(error), ours, body, headers, error)
+        began = perf_counter()
+        message = theirs.read_message(reply.body, crossing)
+        record.usage = message.ending.usage or record.usage
+        if call.stream:
+            answer = _replayed(ours, message, crossing, reply)
+        else:
+            body = ours.write_message(message, crossing)
+            answer = Reply(200, ours, body, headers)
+        record.convert += perf_counter() - began
+        return answer
+
+
+class _Bytes:
+    """A stream of one chunk that is here already."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+    async def aclose(self) -> None:
+        self._body = b""
+
+
+def _replayed(ours: Dialect, message: Message, crossing: Crossing, reply: Reply) -> Reply:
+    """A whole answer as the stream that the client asked for."""
+    writer = ours.writer(crossing)
+    body = b"".join(writer.write(event) for event in unfold(message))
+    return Reply(200, ours, Stream(_Bytes(body)), reply.headers)
+
+
+def _target(call: Call) -> Target:
+    assert call.target is not None
+    return call.target

@@ -1,0 +1,147 @@
+"""Another key, the same again, or another target: before the first byte, under one budget.
+
+What is tried again, and what is not:
+  key-bound (401, 402, 403, 429)   the provider's next key at once, else the next target
+  passing (408, 409, 5xx, 529, no connection, hang-up before an answer)
+                                   the next target, else the same after a jittered wait
+  timeouts                         the next target only: the same would be as slow
+  all else (400, 404, 413, 422)    never: it would be the same again
+"""
+
+import asyncio
+import random
+from time import monotonic
+
+from gateway.call import Attempt, Call, Target
+from gateway.errors import GatewayError, Resting, Unavailable, UpstreamError, UpstreamTimeout
+from gateway.plugin import Middleware, Next
+from gateway.reply import Reply
+
+KEY_BOUND = frozenset({401, 402, 403, 429})
+PASSING = frozenset({408, 409, 500, 502, 503, 504, 529})
+
+
+class Fallback(Middleware):
+    """Tries again where that can help; once bytes went to the client, nothing is tried again."""
+
+    attempts: int = 3
+    """Most upstream calls for one request, over all keys and targets."""
+    wait: float = 0.5
+    """Most seconds before the same target is tried again; doubled for each further time."""
+    longest_wait: float = 5.0
+    """A Retry-After of more seconds is passed on to the client instead of waited for."""
+    budget: float = 0.0
+    """Seconds after which no new attempt starts; 0: no limit."""
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """The first answer that stands; else the last real error, marked as not worth a retry."""
+        run = _Run(self, call, next)
+        for place, target in enumerate(call.targets):
+            reply = await run.target(target, last=place == len(call.targets) - 1)
+            if reply is not None:
+                return reply
+            if run.spent():
+                break
+        return run.failed()
+
+
+class _Run:
+    """One call's attempts."""
+
+    def __init__(self, policy: Fallback, call: Call, next: Next) -> None:
+        self._policy = policy
+        self._call = call
+        self._next = next
+        self._began = monotonic()
+        self._made = 0
+        self._reply: Reply | None = None  # the last upstream error, body and all
+        self._error: GatewayError | None = None  # the last fault without a body
+
+    def spent(self) -> bool:
+        """Whether no further attempt may start."""
+        policy = self._policy
+        over = policy.budget and monotonic() - self._began > policy.budget
+        return bool(over) or self._made >= policy.attempts
+
+    async def target(self, target: Target, *, last: bool) -> Reply | None:
+        """The target's answer, or None where the next one is due."""
+        call = self._call.routed(target)
+        call.record.provider, call.record.model = target.provider, target.model
+        waits = 0
+        while not self.spent():
+            reply, error = await self._attempt(call)
+            if error is None:
+                return reply
+            if isinstance(error, Resting):
+                return None  # no key may be used now: nothing was sent
+            again = _verdict(error)
+            if again == "never":
+                return self._final(reply, error)
+            if again == "key":
+                continue  # the provider rests that key and takes the next, or says Resting
+            if again == "elsewhere" or not last:
+                return None
+            await self._pause(error, waits)
+            waits += 1
+        return None
+
+    async def _attempt(self, call: Call) -> tuple[Reply | None, GatewayError | None]:
+        began = monotonic()
+        reply: Reply | None = None
+        error: GatewayError | None = None
+        try:
+            reply = await self._next(call)
+            error = reply.error
+        except (UpstreamError, Unavailable) as fault:
+            error = fault
+        if isinstance(error, Resting):
+            if self._error is None and self._reply is None:
+                self._error = error
+            return None, error
+        self._made += 1
+        ms = (monotonic() - began) * 1e3
+        outcome = "ok" if error is None else str(error.code or error.status)
+        call.record.attempts.append(Attempt(str(call.target), outcome, ms))
+        if error is not None:
+            self._reply, self._error = reply, error
+        return reply, error
+
+    async def _pause(self, error: GatewayError, waits: int) -> None:
+        policy = self._policy
+        if self.spent():
+            return
+        if error.retry_after is not None:
+            if error.retry_after > policy.longest_wait:
+                self._made = policy.attempts  # the client is told when; waiting here helps nobody
+                return
+            await asyncio.sleep(error.retry_after)
+        else:
+            # Full jitter: many calls that failed together must not come back together.
+            most = min(policy.wait * 2**waits, policy.longest_wait)
+            await asyncio.sleep(random.uniform(0, most))  # noqa: S311
+
+    def _final(self, reply: Reply | None, error: GatewayError) -> Reply:
+        if reply is None:
+            raise error
+        return reply
+
+    def failed(self) -> Reply:
+        """The last real error: the SDKs' own retries would only multiply ours."""
+        error = self._error
+        if error is None:
+            raise Unavailable("no attempt could be made within the budget of this call")
+        if self._made > 1:
+            error.should_retry = False
+        return self._final(self._reply, error)
+
+
+def _verdict(error: GatewayError) -> str:
+    """What may help after this error: "key", "again", "elsewhere" or "never"."""
+    if isinstance(error, UpstreamTimeout):
+        return "elsewhere"
+    status = error.upstream_status or error.status
+    if status in KEY_BOUND:
+        return "key"
+    if error.should_retry is False:
+        return "never"
+    return "again" if status in PASSING else "never"

@@ -1,0 +1,40 @@
+"""Azure OpenAI."""
+
+from typing import ClassVar
+from urllib.parse import quote
+
+from gateway.call import Call, Headers
+from gateway.faults import ConfigError, Fault
+from gateway.plugin import Site
+from providers.transport.provider import HttpProvider
+
+
+class Azure(HttpProvider):
+    """An Azure OpenAI resource: with `api_version` its deployments, without it the v1 surface."""
+
+    row: ClassVar[str] = "azure"
+
+    api_version: str | None = None
+    """Such as "2024-10-21"; the model is then the name of a deployment."""
+
+    def bind(self, name: str, site: Site) -> None:
+        """Adds the path of the chosen surface to a bare resource URL."""
+        if not self.base_url:
+            message = 'is missing: set it to "https://RESOURCE.openai.azure.com"'
+            raise ConfigError([Fault(path=f"providers.{name}.base_url", message=message)])
+        url = self.base_url.rstrip("/")
+        if url.count("/") == 2:
+            self.base_url = url + ("/openai" if self.api_version else "/openai/v1")
+        super().bind(name, site)
+
+    def target(self, call: Call) -> bytes:
+        """The deployment's path, or that of the v1 surface."""
+        if self.api_version is None or call.target is None:
+            return super().target(call)
+        model = quote(call.target.model, safe="")
+        version = quote(self.api_version, safe="")
+        return f"/deployments/{model}{call.dialect.path}?api-version={version}".encode()
+
+    def credential(self, key: str) -> Headers:
+        """The key as `api-key`."""
+        return [(b"api-key", key.encode())]

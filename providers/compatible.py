@@ -1,0 +1,47 @@
+"""Any server that speaks one of the dialects: configuration alone, no class of its own."""
+
+from typing import Literal
+
+from gateway.capabilities import kind_base_url, known_kinds
+
+from gateway.call import Headers
+from gateway.dialect import Dialect
+from gateway.faults import ConfigError, Fault
+from gateway.plugin import Site
+from providers.transport.provider import DIALECTS, HttpProvider
+
+
+class Compatible(HttpProvider):
+    """A server that speaks Chat or Messages; `family` picks its row of the capability table."""
+
+    family: str = "compatible"
+    """Row of the shipped table, such as "groq", "ollama" or "vllm"."""
+    speaks: list[Literal["chat", "messages"]] = ["chat"]
+    """The dialects of the server, best first."""
+    auth: Literal["bearer", "x-api-key", "api-key"] = "bearer"
+    """The header that carries the key."""
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """The dialects the server speaks, best first."""
+        return tuple(DIALECTS[name] for name in self.speaks)
+
+    def bind(self, name: str, site: Site) -> None:
+        """Takes the row of the table. ConfigError for an unknown one."""
+        if self.family not in known_kinds():
+            message = f'"{self.family}" is no row of the table; known: {", ".join(known_kinds())}'
+            raise ConfigError([Fault(path=f"providers.{name}.family", message=message)])
+        if not self.speaks:
+            raise ConfigError([Fault(path=f"providers.{name}.speaks", message="is empty")])
+        self.base_url = self.base_url or kind_base_url(self.family) or ""
+        super().bind(name, site)
+
+    def table_row(self) -> str:
+        """The row that the operator chose."""
+        return self.family
+
+    def credential(self, key: str) -> Headers:
+        """The key in the header that this server reads."""
+        if self.auth == "bearer":
+            return super().credential(key)
+        return [(self.auth.encode(), key.encode())]

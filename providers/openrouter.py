@@ -1,0 +1,15 @@
+"""OpenRouter."""
+
+from typing import ClassVar
+
+from providers.transport.provider import HttpProvider
+
+
+class OpenRouter(HttpProvider):
+    """openrouter.ai: many models behind one Chat API, ids of the form `vendor/model`."""
+
+    row: ClassVar[str] = "openrouter"
+    default_url: ClassVar[str] = "https://openrouter.ai/api/v1"
+    forwarded: ClassVar[tuple[bytes, ...]] = (b"http-referer", b"x-title")
+    slash_ids: ClassVar[bool] = True
+    """A model id with a slash is this provider's own, not `provider/model`."""

@@ -1,0 +1,343 @@
+"""One socket to an upstream and the exchange on it: bytes in, chunks out, one timer.
+
+The parser is asked only where framing is in question. Once the head is known, a body of known
+length and one that ends with the connection are handed over as they were read.
+
+A connection is in the pool's care while idle. It leaves its exchange the moment the answer's last
+byte was read from the socket, which may be long before anybody took the last chunk.
+"""
+
+import asyncio
+from math import inf
+from sys import maxsize
+from typing import Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from gateway.call import Headers
+from gateway.errors import BadAnswer, Cut, GatewayError, UpstreamTimeout
+from providers.transport.engine import HEAD_BYTES, HEAD_COUNT, Timeouts
+from providers.transport.exchange import Exchange
+
+_JOIN = 16_384  # below this one copy is cheaper than a second buffer in the system call
+_TICK = 0.001  # a loop's clock may be this coarse
+
+
+class Owner(Protocol):
+    """Who keeps the connections."""
+
+    origin: str
+
+    def release(self, connection: "Connection") -> None:
+        """It is free for another exchange."""
+
+    def lost(self, connection: "Connection") -> None:
+        """It is of no more use."""
+
+    def gone(self, connection: "Connection") -> None:
+        """Its socket is closed."""
+
+
+class Connection(asyncio.Protocol):
+    """One socket; its exchanges come one after another."""
+
+    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._parser: HttpResponseParser | None = None
+        self._timeouts = Timeouts()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = inf
+        self._total_due = inf
+        self._started = 0.0
+        self.closed = False
+        self.paused = False
+        self.used = False
+        self.connect = 0.0
+        self.idle_since = 0.0
+
+    def start(self, wire: tuple[bytes, bytes], timeouts: Timeouts, total_due: float) -> Exchange:
+        """Writes a request and expects its answer."""
+        assert self._transport is not None
+        assert self._exchange is None
+        head, body = wire
+        if len(body) < _JOIN:
+            self._transport.write(head + body if body else head)
+        else:
+            self._transport.writelines((head, body))
+        self._exchange = exchange = Exchange(self)
+        self._head_only = head.startswith(b"HEAD ")
+        self._timeouts = timeouts
+        self._started = self._loop.time()
+        self._heard = 0.0
+        self._total_due = total_due
+        self._left = 0  # bytes of the body still to come that the parser need not see
+        self._barren = 0  # bytes read since the last that carried some of the body
+        self._head_size = 0
+        self._complete = False
+        self._fault: GatewayError | None = None
+        self._pieces: list[bytes] = []
+        self._reset_head()
+        self._arm(min(self._started + (timeouts.first_byte or inf), total_due))
+        return exchange
+
+    def abort(self) -> None:
+        """Closes the socket at once; any number of times."""
+        if not self.closed:
+            self.closed = True
+            self._owner.lost(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def fail(self, error: GatewayError) -> None:
+        """Ends the exchange with a fault, and the connection with it."""
+        exchange = self._exchange
+        self._exchange = None
+        self.abort()
+        if exchange is not None:
+            exchange.connection = None
+            exchange.error = error
+            exchange.wake()
+
+    def resume(self) -> None:
+        """Reads on, after the chunks were taken."""
+        assert self._transport is not None
+        self.paused = False
+        self._heard = self._loop.time()
+        self._transport.resume_reading()
+        self._arm(self._heard + (self._timeouts.idle or inf))
+
+    def usable(self) -> bool:
+        """Whether a request may be written."""
+        return not (self.closed or self._transport is None or self._transport.is_closing())
+
+    def socket_fd(self) -> int:
+        """The descriptor, -1 once closed."""
+        assert self._transport is not None
+        return cast(int, self._transport.get_extra_info("socket").fileno())
+
+    # -- what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket, and TLS where asked for, is up."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self.closed:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        if exc is None:
+            self.eof_received()
+        else:
+            self._cut()
+        self._transport = None
+        self._owner.gone(self)
+
+    def eof_received(self) -> None:
+        """The upstream sends no more, which ends a body without a length and cuts any other."""
+        exchange = self._exchange
+        if exchange is not None and exchange.status and self._length < 0 and not self._chunked:
+            self._keep = False
+            self._finish(exchange)
+        else:
+            self._cut()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of an answer."""
+        exchange = self._exchange
+        if exchange is None:  # an answer to nothing
+            self.abort()
+            return
+        self._heard = self._loop.time()
+        if not self._left:
+            self._parse(exchange, data)
+            return
+        size = len(data)
+        if size >= self._left:
+            self._complete = True
+            self._keep = self._keep and size == self._left
+            data = data[: self._left]
+        self._left -= len(data)
+        self._take(exchange, data)
+
+    # -- what the parser calls
+
+    def on_message_begin(self) -> None:
+        """The start of an answer: ours, one after an interim one, or one that nobody asked for."""
+        if self._complete:
+            self._keep = False
+        else:
+            self._reset_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which nobody needs."""
+        if self._status:
+            return
+        name = name.lower()
+        headers = self._headers
+        headers.append((name, value))
+        self._head_size += len(name) + len(value) + 4
+        if len(headers) > HEAD_COUNT or self._head_size > HEAD_BYTES:
+            self._bad("a head over the limits")
+        if name == b"content-length":
+            self._length = int(value)
+        elif name == b"content-encoding":
+            self._encoded = True
+        elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                self._bad("a transfer encoding other than chunked")
+            self._chunked = True
+
+    def on_headers_complete(self) -> None:
+        """The whole head; an interim one is let go by."""
+        if self._complete:
+            return
+        assert self._parser is not None
+        status = self._parser.get_status_code()
+        if status == 101:
+            self._bad("a protocol that was not asked for")
+        if status < 200:
+            return
+        self._status = status
+        self._keep = self._parser.should_keep_alive()
+        if self._head_only or status in (204, 304):
+            self._complete = True
+            self._parser = None  # it would wait for the body that the head announces
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        if self._complete:
+            self._keep = False
+        else:
+            self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        """The last byte of an answer."""
+        self._complete = self._complete or self._status > 0
+
+    # -- inside
+
+    def _reset_head(self) -> None:
+        self._status = 0
+        self._length = -1
+        self._chunked = self._encoded = False
+        self._keep = False
+        self._headers: Headers = []
+
+    def _bad(self, what: str) -> None:
+        self._fault = BadAnswer(f"{self._owner.origin} sent {what}")
+        raise self._fault  # through the parser, which stops
+
+    def _parse(self, exchange: Exchange, data: bytes) -> None:
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = HttpResponseParser(self)
+        try:
+            parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as exc:
+            if not self._complete:
+                what = f"{self._owner.origin} sent bytes that are no answer: {exc}"
+                self._fault = self._fault or BadAnswer(what)
+            self._keep = False
+        chunk = b""
+        pieces = self._pieces
+        if pieces:
+            self._barren = 0
+            chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+        elif not self._complete:
+            self._barren += len(data)  # a head, trailers, the extensions of a chunk
+            if self._barren > HEAD_BYTES and self._fault is None:
+                self._fault = BadAnswer(f"{self._owner.origin} sent a head over the limits")
+        if self._status:
+            self._take(exchange, chunk)
+        elif self._fault is not None:
+            self.fail(self._fault)
+
+    def _take(self, exchange: Exchange, chunk: bytes) -> None:
+        if not exchange.status:
+            self._begin(exchange, len(chunk))
+        enough = exchange.push(chunk) if chunk else False
+        if self._fault is not None:
+            self.fail(self._fault)
+        elif self._complete:
+            self._finish(exchange)
+        else:
+            if enough and not self.paused and self._transport is not None:
+                self.paused = True
+                self._transport.pause_reading()
+            if chunk:
+                exchange.wake()
+
+    def _begin(self, exchange: Exchange, size: int) -> None:
+        exchange.headers = self._headers
+        exchange.status = self._status
+        exchange.encoded = self._encoded
+        exchange.wake()
+        if self._complete:
+            return
+        if not self._chunked:
+            self._parser = None  # it will not see the rest
+            self._left = self._length - size if self._length >= 0 else maxsize
+        self._arm(self._heard + (self._timeouts.idle or inf))
+
+    def _finish(self, exchange: Exchange) -> None:
+        self._exchange = None
+        exchange.connection = None
+        exchange.ended = True
+        exchange.wake()
+        transport = self._transport
+        assert transport is not None
+        if not self._keep or transport.is_closing() or transport.get_write_buffer_size():
+            self.abort()
+            return
+        if self.paused:
+            self.paused = False
+            transport.resume_reading()
+        self.used = True
+        self.idle_since = self._loop.time()
+        self._owner.release(self)
+
+    def _cut(self) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            self.abort()
+        elif self.used and not self._heard:
+            what = f"{self._owner.origin} closed an idle connection as it was used again"
+            self.fail(Cut(what, code="stale"))
+        else:
+            self.fail(Cut(f"{self._owner.origin} hung up before its answer was whole"))
+
+    def _arm(self, due: float) -> None:
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return  # it looks again when it runs
+            self._timer.cancel()
+            self._timer = None
+        if due < inf:
+            self._timer_due = due
+            self._timer = self._loop.call_at(due, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        exchange = self._exchange
+        if exchange is None:
+            return
+        timeouts = self._timeouts
+        if not exchange.status:
+            which, seconds = "first_byte", timeouts.first_byte
+            due = self._started + (seconds or inf)
+        else:
+            which, seconds = "idle", timeouts.idle
+            due = inf if self.paused else self._heard + (seconds or inf)
+        if self._total_due < due:
+            which, seconds, due = "total", timeouts.total, self._total_due
+        if self._loop.time() + _TICK >= due:
+            self.fail(UpstreamTimeout(which, seconds))
+        else:
+            self._arm(due)

@@ -1,0 +1,76 @@
+"""Bodies that came compressed although nobody asked for it."""
+
+import asyncio
+import zlib
+
+from gateway.call import Headers
+from gateway.errors import BadAnswer, Cut
+from gateway.reply import Source
+
+_STEP = 262_144  # decoded bytes in one chunk, whatever the ratio
+
+_DESCRIBES_THE_ENCODED = frozenset([b"content-encoding", b"content-length"])
+
+
+def encoding(headers: Headers) -> bytes:
+    """The content encoding in lower case; empty where there is none."""
+    found = b",".join(value for name, value in headers if name == b"content-encoding")
+    kinds = [kind for kind in found.lower().replace(b" ", b"").split(b",") if kind]
+    return b",".join(kind for kind in kinds if kind != b"identity")
+
+
+def decodable(kind: bytes) -> bool:
+    """Whether `Inflated` can undo it."""
+    return kind in (b"gzip", b"x-gzip", b"deflate")
+
+
+def plain(headers: Headers) -> Headers:
+    """The headers that are still true of a decoded body."""
+    return [header for header in headers if header[0] not in _DESCRIBES_THE_ENCODED]
+
+
+class Inflated:
+    """A gzip or deflate body, decoded in steps of bounded size."""
+
+    __slots__ = ("_begun", "_inflate", "_origin", "_rest", "_source")
+
+    def __init__(self, source: Source, origin: str) -> None:
+        self._source = source
+        self._origin = origin
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # a gzip or a zlib header
+        self._begun = False
+        self._rest = b""
+
+    async def read(self) -> bytes:
+        """Decoded bytes; empty at the end."""
+        while True:
+            if self._rest:
+                await asyncio.sleep(0)  # a bomb may not hold the loop
+                data = self._rest
+            else:
+                data = await self._source.read()
+            if not data:
+                if self._begun and not self._inflate.eof:
+                    raise Cut(f"{self._origin} ended its answer within its compression")
+                return b""
+            out = self._step(data)
+            if out:
+                return out
+
+    async def aclose(self) -> None:
+        """Let go of the encoded body."""
+        self._rest = b""
+        await self._source.aclose()
+
+    def _step(self, data: bytes) -> bytes:
+        try:
+            if self._inflate.eof:  # another gzip member
+                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            elif not self._begun and data[0] & 15 != 8 and data[0] != 0x1F:
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)  # what some call deflate
+            self._begun = True
+            out = self._inflate.decompress(data, _STEP)
+        except zlib.error:
+            raise BadAnswer(f"{self._origin} sent a body that is not in its encoding") from None
+        self._rest = self._inflate.unconsumed_tail or self._inflate.unused_data
+        return out

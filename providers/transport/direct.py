@@ -1,0 +1,264 @@
+"""The engine of the hot path: HTTP/1.1 to one origin over a pool of kept connections."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import OrderedDict, deque
+from contextlib import suppress
+from functools import lru_cache
+from math import inf
+
+from gateway.call import Headers
+from gateway.errors import BadAnswer, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
+from gateway.reply import Source
+from providers.transport.connection import Connection
+from providers.transport.decode import Inflated, decodable, encoding, plain
+from providers.transport.dial import dial
+from providers.transport.engine import (
+    Request,
+    Response,
+    Stats,
+    Timeouts,
+    base,
+    checked,
+    full,
+    lines,
+)
+from providers.transport.exchange import Exchange
+
+_METHODS = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS")
+_BODILESS = frozenset([b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
+_PEEK_AFTER = 1.0  # seconds idle before the socket is asked whether it is still open
+
+
+@lru_cache(maxsize=32)
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Direct:
+    """Connections to one origin: the one used last is used first, at most so many at a time."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        ca_file: str | None = None,
+        max_connections: int = 1000,
+        keepalive: float = 55.0,
+    ) -> None:
+        self._base = base(base_url)
+        self.origin = self._base.origin
+        self._tls = _tls(ca_file) if self._base.tls else None
+        self._max = max_connections
+        self._keepalive = keepalive
+        host = b" HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n"
+        self._line_end = host % self._base.authority.encode()
+        self._line_start = {method: method + b" " + self._base.path for method in _METHODS}
+        self._idle: OrderedDict[Connection, None] = OrderedDict()  # the last is the freshest
+        self._members: set[Connection] = set()
+        self._dialing = 0
+        self._waiters: deque[asyncio.Future[Connection | None]] = deque()
+        self._sockets: set[Connection] = set()
+        self._drained: asyncio.Future[None] | None = None
+        self._closed = False
+
+    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+        """The answer once its head is whole."""
+        wire = self._wire(request)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        total_due = now + timeouts.total if timeouts.total else inf
+        connect = queued = 0.0
+        connection = self._freshest(now)
+        if connection is None:
+            began = time.monotonic()  # a loop's own clock may be a coarse one
+            connection = await self._acquire(timeouts, total_due)
+            connect = 0.0 if connection.used else connection.connect
+            queued = time.monotonic() - began - connect
+        exchange = connection.start(wire, timeouts, total_due)
+        await exchange.head()
+        headers: Headers = exchange.headers
+        body: Source = exchange
+        if exchange.encoded:
+            headers, body = self._plain(exchange)
+        return Response(exchange.status, headers, body, connect, queued)
+
+    async def aclose(self) -> None:
+        """Close every connection and wait until each socket is closed."""
+        self._closed = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(Unavailable("the gateway closes this upstream's connections"))
+        for connection in list(self._members):
+            connection.fail(Unavailable("the gateway closes this upstream's connections"))
+        while self._sockets:
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+
+    def stats(self) -> Stats:
+        """What is open now."""
+        taken = len(self._members) + self._dialing
+        return Stats(taken, len(self._idle), taken - len(self._idle))
+
+    # -- what a connection says
+
+    def gone(self, connection: Connection) -> None:
+        """Its socket is closed."""
+        self._sockets.discard(connection)
+        if not self._sockets and self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def release(self, connection: Connection) -> None:
+        """It goes to whoever waits longest, else to rest."""
+        if self._closed:
+            connection.abort()
+        elif not self._hand(connection):
+            self._idle[connection] = None
+            oldest = next(iter(self._idle))
+            if connection.idle_since - oldest.idle_since > self._keepalive:
+                oldest.abort()
+
+    def lost(self, connection: Connection) -> None:
+        """Its place is free."""
+        if connection in self._members:
+            self._members.discard(connection)
+            self._idle.pop(connection, None)
+            self._offer_place()
+
+    # -- inside
+
+    def _wire(self, request: Request) -> tuple[bytes, bytes]:
+        start = self._line_start.get(request.method)
+        if start is None:
+            raise InvalidRequest("the upstream's method is not one")
+        body = request.body
+        end = b"\r\n"
+        if body or request.method not in _BODILESS:
+            end = b"content-length: %d\r\n\r\n" % len(body)
+        extra = lines(request.headers) if request.headers else b""
+        head = start + checked(request.target) + self._line_end + request.head + extra + end
+        return head, body
+
+    def _plain(self, exchange: Exchange) -> tuple[Headers, Source]:
+        kind = encoding(exchange.headers)
+        if not kind:
+            return exchange.headers, exchange
+        if not decodable(kind):
+            exchange.abort()
+            raise BadAnswer(f"{self.origin} sent an encoding that was not asked for: {kind!r}")
+        return plain(exchange.headers), Inflated(exchange, self.origin)
+
+    def _freshest(self, now: float) -> Connection | None:
+        idle = self._idle
+        while idle:
+            connection, _ = idle.popitem()
+            rest = now - connection.idle_since
+            fresh = rest <= self._keepalive and connection.usable()
+            if fresh and (rest < _PEEK_AFTER or self._silent(connection)):
+                return connection
+            connection.abort()
+        return None
+
+    def _silent(self, connection: Connection) -> bool:
+        """Whether nothing, not even an end, waits to be read."""
+        if self._tls is not None:
+            return True  # what waits may be no more than a session ticket
+        peek = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, connection.socket_fd())
+        try:
+            peek.setblocking(False)
+            peek.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            peek.detach()
+        return False
+
+    async def _acquire(self, timeouts: Timeouts, total_due: float) -> Connection:
+        while not self._closed:
+            if len(self._members) + self._dialing < self._max and not self._waiters:
+                self._dialing += 1
+                return await self._connect(timeouts, total_due)
+            got = await self._wait(timeouts, total_due)
+            if got is None:
+                return await self._connect(timeouts, total_due)
+            if got.usable():
+                return got
+            got.abort()
+        raise Unavailable("this upstream's connections are closed")
+
+    async def _connect(self, timeouts: Timeouts, total_due: float) -> Connection:
+        """A new connection in a place that `_dialing` counts already."""
+        loop = asyncio.get_running_loop()
+        began = time.monotonic()
+        due = min(loop.time() + (timeouts.connect or inf), total_due)
+        connection = None
+        try:
+            async with asyncio.timeout_at(due if due < inf else None):
+                connection = await dial(self._base, self._tls, lambda: Connection(self, loop))
+            connection.connect = time.monotonic() - began
+        except TimeoutError:
+            if due == total_due:
+                raise UpstreamTimeout("total", timeouts.total) from None
+            raise UpstreamTimeout("connect", timeouts.connect) from None
+        finally:
+            self._dialing -= 1
+            if connection is None or not connection.usable() or self._closed:
+                self._offer_place()
+            else:
+                self._members.add(connection)
+                self._sockets.add(connection)
+        if connection not in self._members:
+            connection.abort()
+            raise Unreachable(f"{self.origin} closed a new connection at once")
+        return connection
+
+    async def _wait(self, timeouts: Timeouts, total_due: float) -> Connection | None:
+        """A connection, or None for a place to make one in, which `_dialing` counts already."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Connection | None] = loop.create_future()
+        self._waiters.append(waiter)
+        due = min(loop.time() + (timeouts.pool or inf), total_due)
+        try:
+            async with asyncio.timeout_at(due if due < inf else None):
+                return await waiter
+        except TimeoutError:
+            self._leave(waiter)
+            if due == total_due:
+                raise UpstreamTimeout("total", timeouts.total) from None
+            raise full(self.origin, timeouts.pool) from None
+        except BaseException:
+            self._leave(waiter)
+            raise
+
+    def _leave(self, waiter: asyncio.Future[Connection | None]) -> None:
+        """Stops waiting; what was handed over in the same moment is handed on."""
+        if waiter.cancelled() or not waiter.done():
+            with suppress(ValueError):
+                self._waiters.remove(waiter)
+        elif waiter.exception() is None:
+            place = waiter.result()
+            if place is None:
+                self._dialing -= 1
+                self._offer_place()
+            elif not place.closed:
+                self.release(place)
+
+    def _hand(self, place: Connection | None) -> bool:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(place)
+                return True
+        return False
+
+    def _offer_place(self) -> None:
+        if self._waiters and len(self._members) + self._dialing < self._max:
+            self._dialing += 1
+            if not self._hand(None):
+                self._dialing -= 1

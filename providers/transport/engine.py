@@ -1,0 +1,185 @@
+"""What a provider asks of the network: one request out, one answer in, one origin for each engine.
+
+An engine adds `host`, `accept-encoding: identity` and the framing headers itself and refuses them
+from anyone else. It never sends a request's bytes twice. Its faults are the UpstreamErrors, and
+Unavailable where no connection came free in time.
+"""
+
+import re
+from typing import NewType, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
+
+from gateway.call import Headers
+from gateway.errors import InvalidRequest, Unavailable
+from gateway.reply import Source
+
+Block = NewType("Block", bytes)
+"""Checked header lines, each with its line end; made once for each provider by `block`."""
+
+HEAD_BYTES = 65_536
+"""The most that the head of an answer may weigh."""
+HEAD_COUNT = 100
+"""The most headers that it may have."""
+
+_OWN = frozenset(
+    b"host content-length transfer-encoding connection keep-alive proxy-connection te trailer "
+    b"upgrade expect accept-encoding proxy-authorization".split()
+)
+_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_value = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_target = re.compile(rb"/[\x21-\x7e]*").fullmatch
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds; 0 is no limit."""
+
+    connect: float = 5.0
+    pool: float = 10.0
+    first_byte: float = 600.0
+    """From the request written to the whole head of the answer."""
+    idle: float = 300.0
+    """Between two reads of a body; not while reading rests because nobody takes the chunks."""
+    total: float = 0.0
+
+
+class Request(Struct, frozen=True):
+    """One request; `target` is a path with its query, below the path of the engine's base URL."""
+
+    target: bytes
+    body: bytes = b""
+    head: Block = Block(b"")
+    """The provider's own headers, its credential among them."""
+    headers: Headers = []
+    """What this one request adds."""
+    method: bytes = b"POST"
+
+
+class Response(Struct):
+    """One answer; whoever got it closes its body."""
+
+    status: int
+    headers: Headers
+    """Names in lower case; without the encoding and length of a body that was decoded."""
+    body: Source
+    connect: float = 0.0
+    """Seconds the connection took to be made; 0 where one was reused."""
+    queued: float = 0.0
+    """Seconds waited for a place in the pool."""
+
+
+class Stats(Struct, frozen=True):
+    """Connections of one engine; `busy` counts those being made as well."""
+
+    open: int
+    idle: int
+    busy: int
+
+
+class Engine(Protocol):
+    """The way to one origin."""
+
+    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+        """The answer once its head is whole. UpstreamError, Unavailable, InvalidRequest.
+
+        Cut with the code `stale`: a reused connection closed with no byte of an answer.
+        """
+
+    async def aclose(self) -> None:
+        """Close every connection; what is under way fails."""
+
+    def stats(self) -> Stats:
+        """What is open now."""
+
+
+class Base(Struct, frozen=True):
+    """A base URL taken apart."""
+
+    tls: bool
+    host: str
+    port: int
+    path: bytes
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Host and port, for messages."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def base(url: str) -> Base:
+    """The parts of a base URL. ValueError, which does not repeat the URL."""
+    parts = _split(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("a base URL begins with http:// or https://")
+    if "@" in parts.netloc or parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ValueError("a base URL has no user, no query and no fragment")
+    path = parts.path.rstrip("/").encode("ascii", "strict") if parts.path.isascii() else b" "
+    if not parts.hostname or (path and not _target(path)):
+        raise ValueError("a base URL needs a host, and a path of printable ASCII")
+    tls = parts.scheme == "https"
+    return Base(tls, _host(parts.hostname), parts.port or (443 if tls else 80), path)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("a base URL needs a valid host and port") from None
+    return parts
+
+
+def _host(name: str) -> str:
+    try:
+        host = name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        host = ""
+    if not re.fullmatch(r"[0-9A-Za-z._:%\-]{1,253}", host):
+        raise ValueError("a base URL needs a valid host")
+    return host
+
+
+def block(headers: Headers) -> Block:
+    """Header lines ready to send. InvalidRequest for a name or a value that cannot be sent."""
+    return Block(lines(headers))
+
+
+def lines(headers: Headers) -> bytes:
+    """Each header as its line. InvalidRequest, which names the header and not its value."""
+    out = b""
+    for name, value in headers:
+        if not _name(name) or name.lower() in _OWN:
+            raise InvalidRequest(f"header {name!r} cannot be sent upstream")
+        if not _value(value):
+            raise InvalidRequest(f"header {name!r} has a value that cannot be sent upstream")
+        out += b"%b: %b\r\n" % (name, value)
+    return out
+
+
+def pairs(head: Block) -> Headers:
+    """The headers a block was made of."""
+    found = [line.partition(b": ") for line in head.split(b"\r\n") if line]
+    return [(name, value) for name, _, value in found]
+
+
+def checked(target: bytes) -> bytes:
+    """A target that stays inside its request line. InvalidRequest."""
+    if not _target(target):
+        raise InvalidRequest("the upstream's path is not one")
+    return target
+
+
+def full(origin: str, seconds: float) -> Unavailable:
+    """The fault of a call for which no connection came free."""
+    error = Unavailable(
+        f"every connection to {origin} stayed busy for {seconds:g} s", code="pool_timeout"
+    )
+    error.should_retry, error.retry_after = True, 1.0
+    return error

@@ -1,0 +1,108 @@
+"""The answer to one request, between the socket that fills it and the task that takes it."""
+
+import asyncio
+from typing import Protocol
+
+from gateway.call import Headers
+from gateway.errors import Cut, GatewayError
+
+_BUFFER = 65_536
+_CHUNK_COST = 64  # what a bytes object weighs beside its bytes, so that dribble is bounded too
+
+
+class Carrier(Protocol):
+    """What fills an exchange."""
+
+    paused: bool
+
+    def resume(self) -> None:
+        """Read on."""
+
+    def fail(self, error: GatewayError) -> None:
+        """Hang up."""
+
+
+class Exchange:
+    """One request's answer: its head, and the Source of its body."""
+
+    __slots__ = (
+        "_chunks",
+        "_size",
+        "_waiter",
+        "connection",
+        "encoded",
+        "ended",
+        "error",
+        "headers",
+        "status",
+    )
+
+    def __init__(self, connection: "Carrier") -> None:
+        self.connection: Carrier | None = connection
+        self.status = 0
+        self.headers: Headers = []
+        self.encoded = False
+        self.ended = False
+        self.error: GatewayError | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def head(self) -> None:
+        """Waits for the head of the answer."""
+        while not self.status:
+            if self.error is not None:
+                raise self.error
+            await self._wait()
+
+    async def read(self) -> bytes:
+        """What has arrived; empty at the end."""
+        while True:
+            chunks = self._chunks
+            if chunks:
+                data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                chunks.clear()
+                self._size = 0
+                if self.connection is not None and self.connection.paused:
+                    self.connection.resume()
+                return data
+            if self.ended:
+                return b""
+            if self.error is not None:
+                raise self.error
+            await self._wait()
+
+    async def aclose(self) -> None:
+        """Hang up unless the answer is whole."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Hang up unless the answer is whole; what was not taken is dropped."""
+        connection = self.connection
+        if connection is not None:
+            connection.fail(Cut("the answer was closed here before its end"))
+        self._chunks.clear()
+
+    def push(self, data: bytes) -> bool:
+        """Takes a chunk; true where there are enough."""
+        self._chunks.append(data)
+        self._size += len(data) + _CHUNK_COST
+        return self._size > _BUFFER
+
+    def wake(self) -> None:
+        """Something has changed."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _wait(self) -> None:
+        if self._waiter is not None:
+            raise RuntimeError("two tasks read one answer")
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        except BaseException:  # cancelled: nobody will take the rest
+            self.abort()
+            raise
+        finally:
+            self._waiter = None

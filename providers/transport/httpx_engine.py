@@ -1,0 +1,253 @@
+"""The engine for HTTP/2, proxies and client certificates, on httpx2's transport layer.
+
+The transport layer and not its client: that one adds headers, keeps cookies and reads the
+environment. Its pool is slow with many connections, so the hot path has its own engine.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable
+from math import inf
+from typing import Protocol, cast
+
+import httpx2
+
+from gateway.call import Headers
+from gateway.errors import BadAnswer, Cut, GatewayError, Unavailable, Unreachable, UpstreamTimeout
+from gateway.reply import Source
+from providers.transport.decode import Inflated, decodable, encoding, plain
+from providers.transport.engine import (
+    HEAD_BYTES,
+    HEAD_COUNT,
+    Request,
+    Response,
+    Stats,
+    Timeouts,
+    base,
+    checked,
+    full,
+    lines,
+    pairs,
+)
+
+_Fault = Callable[[str, Timeouts], GatewayError]
+
+_FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
+    (httpx2.ConnectTimeout, lambda _, limits: UpstreamTimeout("connect", limits.connect)),
+    (httpx2.PoolTimeout, lambda origin, limits: full(origin, limits.pool)),
+    (httpx2.ConnectError, lambda origin, _: Unreachable(f"cannot connect to {origin}")),
+    (httpx2.ProxyError, lambda origin, _: Unreachable(f"the proxy did not connect to {origin}")),
+    (httpx2.NetworkError, lambda origin, _: Cut(f"{origin} hung up before its answer was whole")),
+    (httpx2.TransportError, lambda origin, _: BadAnswer(f"{origin} sent bytes that are no answer")),
+)
+
+
+class How(Protocol):
+    """The options that this engine takes."""
+
+    @property
+    def proxy(self) -> str | None: ...
+    @property
+    def http2(self) -> bool: ...
+    @property
+    def ca_file(self) -> str | None: ...
+    @property
+    def client_cert(self) -> str | None: ...
+    @property
+    def max_connections(self) -> int: ...
+    @property
+    def keepalive(self) -> float: ...
+
+
+class HttpxEngine:
+    """Connections to one origin, kept by httpx2."""
+
+    def __init__(self, base_url: str, how: How) -> None:
+        self._base = base(base_url)
+        self._url = httpx2.URL(base_url)
+        context = ssl.create_default_context(cafile=how.ca_file)
+        if how.client_cert:
+            context.load_cert_chain(how.client_cert)
+        limits = httpx2.Limits(
+            max_connections=how.max_connections,
+            max_keepalive_connections=how.max_connections,
+            keepalive_expiry=how.keepalive,
+        )
+        self._transport = httpx2.AsyncHTTPTransport(
+            verify=context, trust_env=False, http2=how.http2, limits=limits, proxy=how.proxy
+        )
+        self._bodies: set[_Body] = set()
+        self._closed = False
+
+    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+        """The answer once its head is whole."""
+        watch = _Watch(timeouts)
+        sent = self._request(request, watch)
+        if self._closed:
+            raise Unavailable("this upstream's connections are closed")
+        try:
+            async with watch.until(inf) as watch.scope:
+                answer = await self._transport.handle_async_request(sent)
+        except TimeoutError:
+            raise watch.ran_out("first_byte", timeouts.first_byte) from None
+        except httpx2.HTTPError as exc:
+            raise _fault(exc, self._base.origin, watch, begun=False) from None
+        body = _Body(answer, watch, self._base.origin, self._bodies)
+        self._bodies.add(body)
+        headers = [(name.lower(), value) for name, value in answer.headers.raw]
+        try:
+            headers, source = self._plain(answer.status_code, headers, body)
+        except BadAnswer:
+            await body.aclose()
+            raise
+        return Response(answer.status_code, headers, source, watch.connect, watch.queued)
+
+    async def aclose(self) -> None:
+        """Close every connection; what is under way fails."""
+        self._closed = True
+        for body in list(self._bodies):
+            await body.aclose()
+        await self._transport.aclose()
+
+    def stats(self) -> Stats:
+        """What is open now."""
+        connections = self._transport._pool.connections  # httpx2 has no public way to it
+        idle = sum(connection.is_idle() for connection in connections)
+        return Stats(len(connections), idle, len(connections) - idle)
+
+    def _request(self, request: Request, watch: "_Watch") -> httpx2.Request:
+        lines(request.headers)
+        timeouts = watch.timeouts
+        waits = {"connect": timeouts.connect or None, "pool": timeouts.pool or None}
+        return httpx2.Request(
+            request.method.decode("ascii"),
+            self._url.copy_with(raw_path=self._base.path + checked(request.target)),
+            headers=[(b"accept-encoding", b"identity"), *pairs(request.head), *request.headers],
+            content=request.body,
+            extensions={"timeout": waits, "trace": watch.trace},
+        )
+
+    def _plain(self, status: int, headers: Headers, body: "_Body") -> tuple[Headers, Source]:
+        origin = self._base.origin
+        if status == 101:
+            raise BadAnswer(f"{origin} sent a protocol that was not asked for")
+        size = sum(len(name) + len(value) + 4 for name, value in headers)
+        if len(headers) > HEAD_COUNT or size > HEAD_BYTES:
+            raise BadAnswer(f"{origin} sent a head over the limits")
+        kind = encoding(headers)
+        if not kind:
+            return headers, body
+        if not decodable(kind):
+            raise BadAnswer(f"{origin} sent an encoding that was not asked for: {kind!r}")
+        return plain(headers), Inflated(body, origin)
+
+
+class _Watch:
+    """The clocks of one exchange."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
+        self.scope: asyncio.Timeout | None = None
+        self.connect = 0.0
+        self.queued = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._total_due = self._loop.time() + (timeouts.total or inf)
+        self._began = time.monotonic()
+        self._dialled = 0.0
+        self._stream: object = None
+
+    def until(self, due: float) -> asyncio.Timeout:
+        """A scope up to a moment, or up to the total."""
+        due = min(due, self._total_due)
+        return asyncio.timeout_at(due if due < inf else None)
+
+    def idle(self) -> asyncio.Timeout:
+        """A scope for one read of a body."""
+        return self.until(self._loop.time() + (self.timeouts.idle or inf))
+
+    def ran_out(self, which: str, seconds: float) -> UpstreamTimeout:
+        """Which of the two it was."""
+        if self._loop.time() >= self._total_due:
+            return UpstreamTimeout("total", self.timeouts.total)
+        return UpstreamTimeout(which, seconds)
+
+    async def trace(self, name: str, info: dict[str, object]) -> None:
+        """What the transport is doing: its own timeouts cannot tell these phases apart."""
+        now = time.monotonic()
+        step = name.partition(".")[2]
+        if step == "connect_tcp.started":
+            self._dialled = now
+            self.queued = now - self._began
+        elif step in ("connect_tcp.complete", "start_tls.complete"):
+            self.connect = now - self._dialled
+            self._stream = info["return_value"]
+        elif step == "start_tls.failed" and self._stream is not None:
+            await cast(httpx2.AsyncByteStream, self._stream).aclose()  # left open when cancelled
+        elif step == "send_request_headers.started" and not self._dialled:
+            self.queued = now - self._began
+        elif step == "send_request_body.complete" and self.scope is not None:
+            due = min(self._loop.time() + (self.timeouts.first_byte or inf), self._total_due)
+            self.scope.reschedule(due if due < inf else None)
+
+
+class _Body:
+    """The Source of one answer's body."""
+
+    __slots__ = ("_answer", "_chunks", "_error", "_kept", "_origin", "_over", "_watch")
+
+    def __init__(
+        self, answer: httpx2.Response, watch: _Watch, origin: str, kept: "set[_Body]"
+    ) -> None:
+        self._answer = answer
+        stream = cast(httpx2.AsyncByteStream, answer.stream)
+        self._chunks = cast(AsyncGenerator[bytes, None], stream.__aiter__())
+        self._watch = watch
+        self._origin = origin
+        self._kept = kept
+        self._over = False
+        self._error: GatewayError | None = None
+
+    async def read(self) -> bytes:
+        """The next chunk; empty at the end."""
+        while not self._over:
+            try:
+                async with self._watch.idle():
+                    chunk = await anext(self._chunks, b"")
+            except TimeoutError:
+                self._error = self._watch.ran_out("idle", self._watch.timeouts.idle)
+            except httpx2.HTTPError as exc:
+                self._error = _fault(exc, self._origin, self._watch, begun=True)
+            except BaseException:  # cancelled: nobody will take the rest
+                await self.aclose()
+                raise
+            else:
+                if chunk:
+                    return chunk
+            await self._end()
+        if self._error is not None:
+            raise self._error
+        return b""
+
+    async def aclose(self) -> None:
+        """Hang up unless the answer is whole."""
+        if not self._over:
+            self._error = Cut("the answer was closed here before its end")
+            await self._end()
+
+    async def _end(self) -> None:
+        self._over = True
+        self._kept.discard(self)
+        await self._chunks.aclose()
+        await self._answer.stream.aclose()  # type: ignore[union-attr]
+
+
+def _fault(exc: Exception, origin: str, watch: _Watch, *, begun: bool) -> GatewayError:
+    # what the parser objected to is wrapped as it is, what the transport itself found is a text
+    closed = exc.__cause__ is not None and isinstance(exc.__cause__.args[0], str)
+    if isinstance(exc, httpx2.RemoteProtocolError) and (begun or closed):
+        reused = not begun and not watch.connect
+        what = f"{origin} hung up before its answer was whole"
+        return Cut(what, code="stale" if reused else None)
+    make = next(make for kind, make in _FAULTS if isinstance(exc, kind))
+    return make(origin, watch.timeouts)

@@ -1,0 +1,362 @@
+"""A provider over HTTP: everything that does not depend on which upstream it is."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from time import monotonic, time
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from gateway.capabilities import capability as table
+from msgspec import Raw
+
+from gateway.call import Call, Headers
+from gateway.capability import Capability
+from gateway.dialect import Dialect, Fields
+from gateway.dialects.chat import CHAT
+from gateway.dialects.messages import MESSAGES
+from gateway.errors import BadAnswer, Cut, GatewayError, Refused, Unauthenticated
+from gateway.faults import ConfigError, Fault
+from gateway.plugin import Provider, Site
+from gateway.reply import Prepended, Reply, Source, Stream
+from gateway.secret import Secret
+from gateway.sse import Splitter
+from providers.transport.choose import Options, engine
+from providers.transport.engine import Block, Engine, Request, Timeouts, block
+from providers.transport.keys import KeyRing
+
+PASSTHROUGH = "!PASSTHRU"
+ERROR_LIMIT = 1024 * 1024
+ANSWER_LIMIT = 256 * 1024 * 1024
+DIALECTS: dict[str, Dialect] = {CHAT.name: CHAT, MESSAGES.name: MESSAGES}
+_PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
+_PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
+_IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
+
+
+class HttpProvider(Provider):
+    """An upstream reached over HTTP with keys, default parameters and a capability table."""
+
+    row: ClassVar[str] = "compatible"
+    """Row of the capability table."""
+    default_url: ClassVar[str] = ""
+    spoken: ClassVar[tuple[str, ...]] = ("chat",)
+    forwarded: ClassVar[tuple[bytes, ...]] = ()
+    """Prefixes of client headers that this upstream understands."""
+
+    api_key: Secret | list[Secret] | None = None
+    """Key, or keys in rotation; "!PASSTHRU" forwards the client's own."""
+    base_url: str = ""
+    """Where the upstream's API begins, its version included, such as "https://host/v1"."""
+    headers: dict[str, str] = {}
+    """Headers added to every request."""
+    defaults: dict[str, Any] = {}
+    """Parameters set where the client sets none."""
+    aliases: dict[str, str | list[str]] = {}
+    """Names of models for this provider's own."""
+    model_ids: list[str] = []
+    """Model ids that belong to this provider without a prefix."""
+    capabilities: dict[str, Any] = {}
+    """Members of the capability record that differ from the shipped table."""
+    engine: Literal["direct", "httpx2"] = "direct"
+    """"httpx2" for HTTP/2, a proxy or a client certificate."""
+    proxy: str | None = None
+    """URL of a proxy on the way to the upstream; engine "httpx2"."""
+    http2: bool = False
+    """Speak HTTP/2; engine "httpx2"."""
+    ca_file: str | None = None
+    """PEM file of the certificate authorities to trust instead of the system's."""
+    client_cert: str | None = None
+    """PEM file with a certificate and its key to show; engine "httpx2"."""
+    max_connections: int = 1000
+    """Most connections open to this upstream."""
+    keepalive: float = 55.0
+    """Seconds that an unused connection is kept."""
+    timeouts: dict[str, float] = {}
+    """Members of [timeouts] that differ for this provider."""
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """The dialects the upstream speaks, best first."""
+        return tuple(DIALECTS[name] for name in self.spoken)
+
+    def bind(self, name: str, site: Site) -> None:
+        """Prepares what every call needs. ConfigError for a base URL or options that cannot be."""
+        self._name = name
+        url = (self.base_url or self.default_url).rstrip("/")
+        if not url:
+            raise ConfigError([Fault(path=f"providers.{name}.base_url", message="is missing")])
+        keys = self.api_key if isinstance(self.api_key, list) else [self.api_key]
+        secrets = [key for key in keys if key]
+        self._passthrough = any(key.reveal() == PASSTHROUGH for key in secrets)
+        self._ring = KeyRing([key for key in secrets if key.reveal() != PASSTHROUGH])
+        self._timeouts = self._bound_timeouts(name, site)
+        self._defaults = {field: Raw(msgspec.json.encode(v)) for field, v in self.defaults.items()}
+        self._heads: dict[Secret | None, Block] = {}
+        self._records: dict[str, Capability] = {}
+        self.capability("")  # a bad override must show now, not at the first call
+        options = Options(
+            self.engine, self.proxy, self.http2, self.ca_file, self.client_cert,
+            self.max_connections, self.keepalive,
+        )  # fmt: skip
+        try:
+            self._engine: Engine = engine(url, options)
+        except (ValueError, OSError) as fault:
+            path = f"providers.{name}.base_url"
+            raise ConfigError([Fault(path=path, message=str(fault))]) from None
+
+    def _bound_timeouts(self, name: str, site: Site) -> Timeouts:
+        common = msgspec.structs.asdict(site.config.timeouts)
+        unknown = sorted(set(self.timeouts) - set(common))
+        if unknown:
+            path = f"providers.{name}.timeouts.{unknown[0]}"
+            raise ConfigError([Fault(path=path, message="is no timeout")])
+        return Timeouts(**(common | self.timeouts))
+
+    def capability(self, model: str) -> Capability:
+        """What a model takes: the shipped table with the operator's changes."""
+        found = self._records.get(model)
+        if found is None:
+            if len(self._records) > 4096:
+                self._records.clear()
+            found = self._records[model] = table(self.table_row(), model, self.capabilities)
+        return found
+
+    def table_row(self) -> str:
+        """Row of the capability table that this upstream's models are looked up in."""
+        return self.row
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The engine's life: its connections close with it."""
+        try:
+            yield
+        finally:
+            await self._engine.aclose()
+
+    # --- one call ---------------------------------------------------------------------------------
+
+    async def __call__(self, call: Call) -> Reply:
+        """The upstream's answer. UpstreamError, Unavailable; Unauthenticated for a missing key."""
+        key, own = self._key(call)
+        record = call.record
+        request = self._request(call, key)
+        began = monotonic()
+        try:
+            response = await self._engine.send(request, self._timeouts)
+            record.first_byte = monotonic() - began
+            record.connect, record.queued = response.connect, response.queued
+            headers = self._seen(response.headers, call)
+            if response.status == 200 and call.stream and _is_stream(response.headers):
+                return await self._streamed(call, response.body, headers)
+            limit = ANSWER_LIMIT if response.status == 200 else ERROR_LIMIT
+            body = await _whole(response.body, limit)
+            reply = self._judged(call, response.status, body, headers)
+        except GatewayError as error:
+            self._blame(key, error, own=own)
+            raise
+        if reply.error is not None:
+            return self._refused(reply, key, own=own)
+        return reply
+
+    def _key(self, call: Call) -> tuple[Secret | None, bool]:
+        """The key for this attempt, and whether it is the gateway's own."""
+        if self._passthrough:
+            if call.caller.credential is None:
+                raise Unauthenticated(
+                    f"Provider '{self._name}' requires API key passthrough, "
+                    "but no client API key was provided"
+                )
+            return call.caller.credential, False
+        if not len(self._ring):
+            return None, True
+        key = self._ring.take(call.record.tried_keys)
+        if len(self._ring) > 1 or call.record.attempts:
+            call.record.tried_keys.append(key)
+        return key, True
+
+    def _request(self, call: Call, key: Secret | None) -> Request:
+        fields = self.prepared(call)
+        missing = {name: v for name, v in self._defaults.items() if name not in fields}
+        body = msgspec.json.encode(fields | missing if missing else fields)
+        headers = self.client_headers(call)
+        return Request(self.target(call), body, self._head(key), headers)
+
+    def _head(self, key: Secret | None) -> Block:
+        found = self._heads.get(key)
+        if found is None:
+            if len(self._heads) > 1024:
+                self._heads.clear()
+            given: Headers = [(b"content-type", b"application/json")]
+            given += self.credential(key.reveal()) if key is not None else []
+            given += [(k.lower().encode(), v.encode()) for k, v in self.headers.items()]
+            found = self._heads[key] = block(given)
+        return found
+
+    # --- what an upstream may do otherwise -----------------------------------------------------
+
+    def target(self, call: Call) -> bytes:
+        """Path and query of the request, under the base URL."""
+        return call.dialect.path.encode()
+
+    def credential(self, key: str) -> Headers:
+        """The headers that carry a key."""
+        return [(b"authorization", b"Bearer " + key.encode())]
+
+    def prepared(self, call: Call) -> Fields:
+        """The top level of the body as this upstream wants it."""
+        return call.fields
+
+    def client_headers(self, call: Call) -> Headers:
+        """The client's headers that go on: only what this upstream is known to understand."""
+        if not self.forwarded:
+            return []
+        nominated = _nominated(call.headers)
+        return [
+            (name, value)
+            for name, value in call.headers
+            if name.startswith(self.forwarded) and name not in nominated
+        ]
+
+    # --- the answer -------------------------------------------------------------------------------
+
+    async def _streamed(self, call: Call, source: Source, headers: Headers) -> Reply:
+        """A stream whose first event is here, so that an error in it can still be a status."""
+        chunks: list[bytes] = []
+        try:
+            error = await _first_error(source, call.dialect, chunks)
+        except BaseException:
+            await source.aclose()
+            raise
+        if error is not None:
+            await source.aclose()
+            raise error
+        return Reply(200, call.dialect, Stream(Prepended(chunks, source)), headers)
+
+    def _judged(self, call: Call, status: int, body: bytes, headers: Headers) -> Reply:
+        dialect = call.dialect
+        if status != 200:
+            error = dialect.read_error(status, body)
+            error.retry_after = error.retry_after or _retry_after(headers)
+            return Reply(status, dialect, body, headers, error)
+        body = body.lstrip() if body[:1].isspace() else body  # some keep alive with blank lines
+        digest = dialect.digest(body)
+        if digest.error is not None:
+            raise digest.error
+        call.record.usage = digest.usage
+        return Reply(200, dialect, body, headers)
+
+    def _refused(self, reply: Reply, key: Secret | None, *, own: bool) -> Reply:
+        """An upstream's error, its words kept but for our key; ours where our key was refused."""
+        error = reply.error
+        assert error is not None
+        self._blame(key, error, own=own)
+        if own and reply.status in (401, 403):
+            raise _our_key(self._name, reply.status, error)
+        if key is not None and isinstance(reply.body, bytes):
+            secret = key.reveal()
+            error.message = error.message.replace(secret, "***")
+            body = reply.body.replace(secret.encode(), b"***")
+            return msgspec.structs.replace(reply, body=body)
+        return reply
+
+    def _blame(self, key: Secret | None, error: GatewayError, *, own: bool) -> None:
+        if own and key is not None:
+            self._ring.judge(key, error)
+        if key is not None:
+            error.message = error.message.replace(key.reveal(), "***")
+
+    def _seen(self, headers: Headers, call: Call) -> Headers:
+        """The headers that a client may see: an allow-list, for the rest is the account's."""
+        seen: Headers = []
+        for name, value in headers:
+            if name == b"content-type":
+                if not call.stream:
+                    seen.append((name, value))
+            elif name in _PASSED or name.startswith(_PASSED_PREFIXES):
+                seen.append((name, value))
+            elif name in _IDS:
+                call.record.upstream_id = value.decode("latin-1")
+        return seen
+
+
+async def _first_error(
+    source: Source, dialect: Dialect, chunks: list[bytes]
+) -> GatewayError | None:
+    """Reads to the end of the first event into `chunks`; the error that it carries, if any."""
+    splitter = Splitter()
+    while chunk := await source.read():
+        chunks.append(chunk)
+        if len(chunks) == 1 and b'"error"' not in chunk and _opens_event(chunk):
+            return None  # the usual first chunk: whole events, none of them an error
+        for frame in splitter.feed(chunk):
+            return dialect.stream_error(frame)
+    for frame in splitter.finish():
+        return dialect.stream_error(frame)
+    return Cut("the upstream closed the stream before its first event")
+
+
+def _opens_event(chunk: bytes) -> bool:
+    return chunk.startswith((b"data:", b"event:")) and b"\n\n" in chunk
+
+
+async def _whole(source: Source, limit: int) -> bytes:
+    """The body to its end. BadAnswer where it is over the limit."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while chunk := await source.read():
+            pieces.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise BadAnswer(f"the upstream's answer is larger than {limit} bytes")
+    finally:
+        await source.aclose()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _is_stream(headers: Headers) -> bool:
+    return any(
+        name == b"content-type" and value.lstrip().lower().startswith(b"text/event-stream")
+        for name, value in headers
+    )
+
+
+def _nominated(headers: Headers) -> set[bytes]:
+    """Headers that the client's Connection header names: they end here."""
+    found: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            found.update(token.strip().lower() for token in value.split(b","))
+    return found
+
+
+def _retry_after(headers: Headers) -> float | None:
+    """Seconds to wait, from retry-after-ms or retry-after (seconds or a date)."""
+    found: Mapping[bytes, bytes] = dict(headers)
+    try:
+        if b"retry-after-ms" in found:
+            return max(0.0, float(found[b"retry-after-ms"]) / 1000)
+        if b"retry-after" in found:
+            text = found[b"retry-after"].decode("latin-1").strip()
+            if text.replace(".", "", 1).isdigit():
+                return float(text)
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+    except (ValueError, TypeError):
+        pass  # an unreadable wait is none
+    return None
+
+
+def _our_key(provider: str, status: int, error: GatewayError) -> Refused:
+    """What a client hears when the gateway's own key was refused: it cannot mend that."""
+    fault = Refused(
+        f"the provider '{provider}' refused the gateway's key ({status}); "
+        "the operator has to replace it",
+        status=502,
+        kind="api_error",
+        code="provider_key_refused",
+    )
+    fault.upstream_status = status
+    fault.should_retry = False
+    fault.details = {"upstream_type": error.kind}
+    return fault

@@ -1,0 +1,94 @@
+"""`make bench`: what a request and a stream cost, nginx beside it."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from tests.bench import callgrind, measure, results, table
+from tests.bench.cases import CASES, Case
+from tests.bench.measure import QUICK, Bench, Length, Rejected
+from tests.bench.processes import Failed, Fleet
+from tests.bench.results import Report
+
+
+def main() -> int:
+    """Runs what was asked for; 1 where a case was rejected or a process did not start."""
+    options = _options()
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        cases = measure.wanted(options.only) if options.only else list(CASES)
+        with Fleet() as fleet:
+            report = _simulated(fleet, cases, options) if options.instructions else None
+            report = report or _measured(fleet, cases, options)
+    except (Failed, Rejected) as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print(table.shown(report))
+    if options.out:
+        results.save(report, options.out)
+    elif not options.quick and not options.only:
+        results.save(_merged(report), results.PLACE)
+    found = {**report.cases, **(report.simulated.cases if report.simulated else {})}
+    return 1 if any(one.fault for one in found.values()) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short, unsteady run")
+    parser.add_argument("--only", metavar="CASE", action="append", help="one case; may be repeated")
+    parser.add_argument(
+        "--instructions", action="store_true", help="count instructions with valgrind instead"
+    )
+    parser.add_argument("--no-gateway", action="store_true", help="nginx alone")
+    parser.add_argument("--out", type=Path, help="where the result goes instead of result.json")
+    return parser.parse_args()
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
+    length = QUICK if options.quick else Length()
+    bench = Bench(fleet, length)
+    bench.up("nginx", fleet.nginx())
+    if not options.no_gateway:
+        bench.up("gateway", fleet.gateway())
+    report = Report(machine=results.machine())
+    report.cases = bench.cases(cases)
+    if not options.only:
+        report.latency = bench.latency()
+        report.held = bench.held()
+        if not options.no_gateway:
+            report.start = bench.start()
+    report.machine.foreign = fleet.foreign()
+    return report
+
+
+def _simulated(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
+    if options.no_gateway:
+        cases = [case for case in cases if case.server == "nginx"]
+    # Alone, each event costs the same instructions again: the slow simulator skips those cases.
+    if not options.only:
+        cases = [case for case in cases if case.form != "split" or case.client != case.upstream]
+    counted = callgrind.counted(fleet, cases, requests=40 if options.quick else 200)
+    return Report(simulated=counted)
+
+
+def _merged(report: Report) -> Report:
+    """The kept report with what this run measured in place of what it had."""
+    if report.simulated is not None:
+        kept = results.load()
+        kept.simulated = report.simulated
+        return kept
+    report.simulated = results.load().simulated
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

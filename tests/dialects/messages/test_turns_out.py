@@ -1,0 +1,209 @@
+"""Writing the conversation of a Messages request."""
+
+import pytest
+
+from gateway.errors import InvalidRequest
+from gateway.events import (
+    Part,
+    Prompt,
+    Redacted,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from gateway.seal import Sealed
+from tests.dialects.messages.wires import SEAL, crossing, messages_of, written
+
+U, A = Turn("user", [Text("u")]), Turn("assistant", [Text("a")])
+USER, ASSISTANT = {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}
+TALK = [U, A, Turn("system", [Text("B")]), Turn("user", [Text("v")])]
+
+
+def called(*ids: str) -> Turn:
+    return Turn("assistant", [ToolCall(id_, "f", "{}") for id_ in ids])
+
+
+def answered(id_: str, *parts: Part) -> Turn:
+    return Turn("user", [ToolResult(id_, list(parts) or [Text("r")])])
+
+
+def use(id_: str) -> dict[str, object]:
+    return {"type": "tool_use", "id": id_, "name": "f", "input": {}}
+
+
+def result(id_: str, content: object = "r", **more: object) -> dict[str, object]:
+    return {"type": "tool_result", "tool_use_id": id_, "content": content, **more}
+
+
+def test_a_later_system_turn_without_support_is_a_reminder() -> None:
+    assert messages_of(TALK, capability={"mid_system": False}) == [
+        USER,
+        ASSISTANT,
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "<system-reminder>\nB\n</system-reminder>"},
+                {"type": "text", "text": "v"},
+            ],
+        },
+    ]
+
+
+def test_a_later_system_turn_slides_behind_the_next_user_turn() -> None:
+    system = {"role": "system", "content": "B"}
+    first = [USER, ASSISTANT, {"role": "user", "content": "v"}, system]
+    assert messages_of(TALK) == first
+    assert messages_of([*TALK, A, U]) == [*first, ASSISTANT, USER]
+
+
+def test_a_run_of_system_turns_is_one() -> None:
+    run = [Turn("system", [Text("B")]), Turn("system", [Text("C")])]
+    assert messages_of([U, *run, A, U]) == [
+        USER,
+        {"role": "system", "content": [{"type": "text", "text": c} for c in "BC"]},
+        ASSISTANT,
+        USER,
+    ]
+
+
+def test_a_system_turn_between_assistant_turns_is_the_users() -> None:
+    system = Turn("system", [Text("B")])
+    reminder = {"role": "user", "content": "<system-reminder>\nB\n</system-reminder>"}
+    assert messages_of([U, A, system, A, U]) == [USER, ASSISTANT, reminder, ASSISTANT, USER]
+    assert messages_of([U, A, system]) == [USER, ASSISTANT, reminder]
+
+
+def test_a_system_turn_never_stands_between_a_call_and_its_result() -> None:
+    turns = [U, called("x"), Turn("system", [Text("B")]), answered("x")]
+    assert messages_of(turns) == [
+        USER,
+        {"role": "assistant", "content": [use("x")]},
+        {"role": "user", "content": [result("x")]},
+        {"role": "system", "content": "B"},
+    ]
+    assert messages_of(turns, capability={"mid_system": False})[2]["content"] == [
+        result("x"),
+        {"type": "text", "text": "<system-reminder>\nB\n</system-reminder>"},
+    ]
+
+
+def test_results_of_parallel_calls_share_the_next_user_turn_in_call_order() -> None:
+    turns = [U, called("x", "y"), answered("y"), answered("x"), U]
+    assert messages_of(turns) == [
+        USER,
+        {"role": "assistant", "content": [use("x"), use("y")]},
+        {"role": "user", "content": [result("x"), result("y"), {"type": "text", "text": "u"}]},
+    ]
+
+
+def test_a_missing_result_is_an_error_and_an_orphan_is_text() -> None:
+    turns = [U, called("x", "y"), answered("x"), A, answered("z")]
+    got = messages_of(turns)
+    assert got[2]["content"] == [
+        result("x"),
+        result("y", "No result was provided for this call.", is_error=True),
+    ]
+    assert got[4] == {"role": "user", "content": "[result of an earlier tool call z]\nr"}
+
+
+def test_ids_with_foreign_characters_are_respelled_alike_in_call_and_result() -> None:
+    got = messages_of([U, called("functions.Bash:0"), answered("functions.Bash:0")])
+    (call,), (answer,) = got[1]["content"], got[2]["content"]
+    assert call["id"] == answer["tool_use_id"]
+    assert call["id"].startswith("functions_Bash_0_")
+    assert len(call["id"]) == len("functions_Bash_0_") + 6
+
+
+def test_an_error_key_in_a_result_is_no_error() -> None:
+    got = messages_of([U, called("x"), answered("x", Text('{"error":null,"data":1}'))])
+    assert got[2]["content"] == [result("x", '{"error":null,"data":1}')]
+
+
+def test_empty_turns() -> None:
+    crossed = crossing(Prompt("m", [U, Turn("assistant", [Text(" ")]), U, A, Turn("user", [])]))
+    two = [{"type": "text", "text": "u"}] * 2
+    assert written(crossed)["messages"] == [
+        {"role": "user", "content": two},
+        ASSISTANT,
+        {"role": "user", "content": "."},
+    ]
+    assert crossed.notes.entries == ["messages.2:empty_turn_filled"]
+
+
+def test_an_assistant_may_not_speak_first() -> None:
+    crossed = crossing(Prompt("m", [A, U]))
+    assert written(crossed)["messages"] == [{"role": "user", "content": "."}, ASSISTANT, USER]
+    assert crossed.notes.entries == ["messages:first_turn_is_not_the_user's"]
+    with pytest.raises(InvalidRequest):
+        written(crossing(Prompt("m", [A, U]), strict=True))
+
+
+def test_a_prefill_is_kept_without_its_last_spaces() -> None:
+    turns = [U, Turn("assistant", [Text("a \n")])]
+    assert messages_of(turns, capability={"prefill": "native"}) == [USER, ASSISTANT]
+
+
+def test_a_prefill_that_the_model_refuses_becomes_a_request_to_go_on() -> None:
+    crossed = crossing(Prompt("m", [U, A]))
+    assert written(crossed)["messages"] == [
+        USER,
+        ASSISTANT,
+        {
+            "role": "user",
+            "content": "Continue exactly from where your last message stopped.",
+        },
+    ]
+    assert crossed.notes.entries == ["messages:prefill_not_supported"]
+    with pytest.raises(InvalidRequest):
+        written(crossing(Prompt("m", [U, A]), strict=True))
+
+
+def test_names_are_told_only_where_several_users_speak() -> None:
+    one = Turn("user", [Text("u")], "ann")
+    assert messages_of([one, A, one]) == [USER, ASSISTANT, USER]
+    two = Turn("user", [Text("v")], "bob")
+    assert [turn["content"] for turn in messages_of([one, A, two])] == ["ann: u", "a", "bob: v"]
+
+
+def blob(kind: str, provider: str = "p", model: str = "upstream-model") -> str:
+    return SEAL.seal(Sealed(provider, model, kind, "own"))
+
+
+@pytest.mark.parametrize(
+    ("part", "block"),
+    [
+        (
+            Thinking("t", "native", "messages"),
+            {"type": "thinking", "thinking": "t", "signature": "native"},
+        ),
+        (
+            Thinking("t", blob("signature"), "chat"),
+            {"type": "thinking", "thinking": "t", "signature": "own"},
+        ),
+        (Thinking("t", blob("signature", "other"), "chat"), None),
+        (Thinking("t", blob("signature", model="other"), "messages"), None),
+        (Thinking("t", blob("text"), "messages"), None),
+        (Thinking("t", "gw1.broken", "messages"), None),
+        (Thinking("t", "foreign", "chat"), None),
+        (Thinking("t", None, "messages"), None),
+        (Redacted("native", "messages"), {"type": "redacted_thinking", "data": "native"}),
+        (Redacted(blob("redacted"), "chat"), {"type": "redacted_thinking", "data": "own"}),
+        (Redacted("foreign", "chat"), None),
+    ],
+)
+def test_only_reasoning_that_the_upstream_minted_is_replayed(
+    part: Part, block: dict[str, str] | None
+) -> None:
+    crossed = crossing(
+        Prompt("m", [U, Turn("assistant", [part, ToolCall("x", "f")]), answered("x")])
+    )
+    assert written(crossed)["messages"][1]["content"] == [*([block] if block else []), use("x")]
+    noted = ["messages.1.content.0:foreign_reasoning_dropped"]
+    assert crossed.notes.entries == ([] if block else noted)
+
+
+def test_a_turn_of_foreign_reasoning_alone_vanishes() -> None:
+    turns = [U, Turn("assistant", [Thinking("t", "x", "chat")]), U]
+    assert messages_of(turns) == [{"role": "user", "content": [{"type": "text", "text": "u"}] * 2}]

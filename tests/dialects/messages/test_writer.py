@@ -1,0 +1,318 @@
+"""Writing a Messages stream, and what the official client makes of it."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from anthropic._streaming import SSEDecoder
+from anthropic.lib.streaming._messages import accumulate_event
+from msgspec import Raw
+
+from gateway.dialect import Crossing
+from gateway.dialects.messages import MESSAGES
+from gateway.events import (
+    Alive,
+    ArgumentsDelta,
+    Began,
+    Citation,
+    CitationCame,
+    Ended,
+    Ending,
+    Event,
+    PartEnded,
+    Prompt,
+    RedactedCame,
+    Refused,
+    SignatureCame,
+    TextBegan,
+    TextDelta,
+    ThinkingBegan,
+    ThinkingDelta,
+    ToolBegan,
+    Usage,
+    WebSearch,
+)
+from gateway.seal import Sealed
+from tests.dialects.messages.wires import crossing, sse
+
+BEGAN = Began("msg_1", "up", Usage(3))
+DONE = Ended(Ending("end_turn", usage=Usage(3, 2)))
+PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+
+
+def write(events: list[Event], crossed: Crossing | None = None) -> bytes:
+    writer = MESSAGES.writer(crossed or crossing())
+    return b"".join(writer.write(event) for event in events)
+
+
+def accumulated(wire: bytes) -> dict[str, Any]:
+    """The message that the official client has at the end of the stream."""
+    message: Any = None
+    buffers: dict[int, bytes] = {}
+    for event in SSEDecoder().iter_bytes(iter([wire])):
+        if event.event in (None, "ping"):
+            continue
+        message = accumulate_event(event=event.json(), current_snapshot=message, json_bufs=buffers)
+    got: dict[str, Any] = message.to_dict()
+    return got
+
+
+def data_of(wire: bytes) -> list[dict[str, Any]]:
+    return [
+        msgspec.json.decode(line.removeprefix(b"data: "))
+        for line in wire.split(b"\n")
+        if line.startswith(b"data: ")
+    ]
+
+
+def test_the_bytes_of_a_short_answer() -> None:
+    wire = write([BEGAN, TextBegan(), TextDelta('a"\u2028'), PartEnded(), DONE])
+    assert wire == (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1",'
+        b'"type":"message","role":"assistant","model":"alias","content":[],"stop_reason":null,'
+        b'"stop_sequence":null,"usage":{"input_tokens":3,"cache_creation_input_tokens":0,'
+        b'"cache_read_input_tokens":0,"output_tokens":0}}}\n\n'
+        + PING
+        + b"event: content_block_start\n"
+        b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+        b"event: content_block_delta\n"
+        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
+        b'"text":"a\\"\xe2\x80\xa8"}}\n\n'
+        b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+        b"event: message_delta\n"
+        b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+        b'"usage":{"input_tokens":3,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,'
+        b'"output_tokens":2}}\n\n'
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    )
+
+
+def test_the_official_client_gets_the_whole_message() -> None:
+    crossed = crossing(Prompt("m", [], web_search=WebSearch()))
+    wire = write(
+        [
+            Began("chatcmpl-1", "up"),
+            ThinkingBegan(),
+            ThinkingDelta("h"),
+            ThinkingDelta("m"),
+            SignatureCame("sig", "chat"),
+            PartEnded(),
+            RedactedCame("xx", "chat"),
+            TextBegan(),
+            TextDelta("a"),
+            TextDelta("b"),
+            CitationCame(Citation(Raw(b"{}"), "https://x", "T", "c")),
+            PartEnded(),
+            ToolBegan("call_1", "f"),
+            ArgumentsDelta('{"x":'),
+            Alive(),
+            ArgumentsDelta("1}"),
+            PartEnded(),
+            ToolBegan("call_2", "g"),
+            PartEnded(),
+            Ended(Ending("tool_use", usage=Usage(50, 10, 900, 5, 4), service_tier="default")),
+        ],
+        crossed,
+    )
+    got = accumulated(wire)
+    assert [block["type"] for block in got["content"]] == [
+        "thinking",
+        "redacted_thinking",
+        "text",
+        "tool_use",
+        "tool_use",
+    ]
+    thinking, hidden, text, first, second = got["content"]
+    assert thinking["thinking"] == "hm"
+    assert crossed.unsealed(thinking["signature"]) == Sealed(
+        "p", "upstream-model", "signature", "sig"
+    )
+    assert crossed.unsealed(hidden["data"]) == Sealed("p", "upstream-model", "redacted", "xx")
+    assert text["text"] == "ab"
+    assert text["citations"][0]["url"] == "https://x"
+    assert (first["id"], first["name"], first["input"]) == ("call_1", "f", {"x": 1})
+    assert (second["id"], second["name"], second["input"]) == ("call_2", "g", {})
+    assert got["stop_reason"] == "tool_use"
+    assert got["model"] == "alias"
+    assert got["id"].startswith("msg_")
+    assert got["usage"]["input_tokens"] == 50
+    assert got["usage"]["cache_read_input_tokens"] == 900
+    assert got["usage"]["cache_creation_input_tokens"] == 5
+    assert got["usage"]["output_tokens"] == 10
+    assert got["usage"]["output_tokens_details"] == {"thinking_tokens": 4}
+
+
+def test_every_event_has_a_name_and_one_block_is_open_at_a_time() -> None:
+    wire = write(
+        [
+            BEGAN,
+            TextBegan(),
+            TextDelta("a"),
+            PartEnded(),
+            ToolBegan("a", "f"),
+            ArgumentsDelta("{}"),
+            PartEnded(),
+            TextBegan(),
+            TextDelta("b"),
+            PartEnded(),
+            DONE,
+        ]
+    )
+    for record in wire.split(b"\n\n")[:-1]:
+        name, data = record.split(b"\n")
+        assert name == b"event: " + msgspec.json.decode(data[6:])["type"].encode()
+    blocks = [event for event in data_of(wire) if event["type"].startswith("content_block_")]
+    assert [(event["type"][14:], event["index"]) for event in blocks] == [
+        (type_, index) for index in range(3) for type_ in ("start", "delta", "stop")
+    ]
+
+
+def test_parts_that_say_nothing_are_no_blocks() -> None:
+    wire = write(
+        [
+            BEGAN,
+            TextBegan(),
+            TextDelta(""),
+            PartEnded(),
+            ThinkingBegan(),
+            ThinkingDelta(""),
+            PartEnded(),
+            ToolBegan("a", "f"),
+            ArgumentsDelta(""),
+            PartEnded(),
+            Ended(Ending("tool_use")),
+        ]
+    )
+    assert [(event["type"], event.get("index")) for event in data_of(wire)] == [
+        ("message_start", None),
+        ("ping", None),
+        ("content_block_start", 0),
+        ("content_block_stop", 0),
+        ("message_delta", None),
+        ("message_stop", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "signature"),
+    [
+        ([ThinkingDelta("t"), SignatureCame("native", "messages")], "native"),
+        ([SignatureCame("native", "messages")], "native"),
+    ],
+)
+def test_a_native_signature_is_not_sealed(events: list[Event], signature: str) -> None:
+    got = accumulated(write([BEGAN, ThinkingBegan(), *events, PartEnded(), DONE]))
+    assert got["content"][0]["signature"] == signature
+
+
+def test_thinking_without_a_signature_gets_a_sealed_one_once() -> None:
+    crossed = crossing()
+    part: list[Event] = [ThinkingBegan(), ThinkingDelta("t"), PartEnded()]
+    wire = write([BEGAN, *part, *part, DONE], crossed)
+    assert wire.count(b"signature_delta") == 2
+    for block in accumulated(wire)["content"]:
+        sealed = crossed.unsealed(block["signature"])
+        assert sealed is not None
+        assert sealed.kind == "text"
+
+
+def test_the_input_is_estimated_until_it_is_known() -> None:
+    crossed = crossing(input_estimate=42)
+    wire = write([Began("msg_1", "up"), Ended(Ending("end_turn", usage=Usage(50, 1)))], crossed)
+    events = data_of(wire)
+    assert events[0]["message"]["usage"]["input_tokens"] == 42
+    assert events[2]["usage"]["input_tokens"] == 50
+    never = data_of(write([Began("msg_1", "up"), Ended(Ending("end_turn"))], crossed))
+    assert never[2]["usage"]["input_tokens"] == 42
+
+
+def test_a_refusal_is_text_and_a_reason() -> None:
+    got = accumulated(
+        write(
+            [
+                BEGAN,
+                TextBegan(),
+                TextDelta("I"),
+                PartEnded(),
+                Refused("no "),
+                Refused("way"),
+                Ended(Ending("end_turn")),
+            ]
+        )
+    )
+    assert [block["text"] for block in got["content"]] == ["I", "no way"]
+    assert got["stop_reason"] == "refusal"
+    assert got["stop_details"] == {"type": "refusal", "category": None, "explanation": None}
+
+
+def test_a_stop_sequence_is_named() -> None:
+    got = accumulated(write([BEGAN, Ended(Ending("stop_sequence", "END"))]))
+    assert (got["stop_reason"], got["stop_sequence"], got["content"]) == (
+        "stop_sequence",
+        "END",
+        [],
+    )
+
+
+def test_free_text_of_a_custom_tool_is_wrapped() -> None:
+    got = accumulated(
+        write(
+            [
+                BEGAN,
+                ToolBegan("a", "f", custom=True),
+                ArgumentsDelta("x\n"),
+                ArgumentsDelta('"y"'),
+                PartEnded(),
+                DONE,
+            ]
+        )
+    )
+    assert got["content"][0]["input"] == {"input": 'x\n"y"'}
+
+
+def test_missing_and_repeated_call_ids_are_made_up() -> None:
+    calls: list[Event] = []
+    for id_ in ("", "a", "a"):
+        calls += [ToolBegan(id_, "f"), PartEnded()]
+    ids = [block["id"] for block in accumulated(write([BEGAN, *calls, DONE]))["content"]]
+    assert ids[1] == "a"
+    assert len(set(ids)) == 3
+    assert all(ids)
+
+
+def test_citations_that_the_client_did_not_ask_for_are_noted() -> None:
+    crossed = crossing()
+    cited = CitationCame(Citation(Raw(b"{}"), "https://x"))
+    wire = write([BEGAN, TextBegan(), TextDelta("a"), cited, PartEnded(), DONE], crossed)
+    assert b"citations" not in wire
+    assert crossed.notes.entries == ["citations:unsupported_by_client"]
+
+
+def test_the_ping() -> None:
+    assert write([Alive()]) == PING == MESSAGES.ping
+
+
+def test_what_is_written_reads_back() -> None:
+    events: list[Event] = [
+        Began("msg_1", "alias", Usage(3)),
+        Alive(),
+        ThinkingBegan(),
+        ThinkingDelta("t"),
+        SignatureCame("s", "messages"),
+        PartEnded(),
+        TextBegan(),
+        TextDelta("a"),
+        PartEnded(),
+        ToolBegan("a", "f"),
+        ArgumentsDelta('{"x":1}'),
+        PartEnded(),
+        Ended(Ending("tool_use", usage=Usage(3, 2, 1, 0))),
+    ]
+    from tests.dialects.messages.wires import events_of
+
+    wire = write([event for event in events if not isinstance(event, Alive)])
+    assert events_of(MESSAGES.reader(crossing()), [wire]) == events
+
+
+def test_the_official_client_raises_on_our_error_event() -> None:
+    assert sse({"type": "ping"}) == PING

@@ -1,0 +1,86 @@
+"""Calls, targets and sites for tests of single links."""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from gateway.call import Call, Headers, Record, Target
+from gateway.config import Auth, Config, Key, Routing, Server
+from gateway.dialect import Dialect
+from gateway.dialects.chat import CHAT
+from gateway.errors import GatewayError
+from gateway.plugin import Provider, Site
+from gateway.reply import Reply
+from gateway.seal import Seal
+from gateway.secret import Secret
+from gateway.wire import split_object
+
+
+class Named(Provider):
+    """A provider that only has a name and options."""
+
+    aliases: dict[str, str | list[str]] = {}
+    model_ids: list[str] = []
+    slash_ids: bool = False
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        return (CHAT,)
+
+
+def site(
+    *names: str,
+    providers: Mapping[str, Provider] | None = None,
+    aliases: dict[str, list[str]] | None = None,
+    default: str = "",
+    keys: list[Key] | None = None,
+    strict: bool = False,
+) -> Site:
+    """A site with providers of those names."""
+    config = Config(
+        aliases=aliases or {},
+        routing=Routing(default_provider=default),
+        auth=Auth(keys=keys or []),
+        server=Server(strict=strict),
+    )
+    found = dict(providers or {}) | {name: Named() for name in names}
+    return Site(config, found, Seal(b"test"))
+
+
+def call(
+    body: dict[str, Any] | None = None,
+    *,
+    dialect: Dialect = CHAT,
+    headers: Headers | None = None,
+    targets: tuple[Target, ...] = (),
+) -> Call:
+    """A call with that body."""
+    content = {"model": "m", "messages": [{"role": "user", "content": "hi"}]} | (body or {})
+    fields = split_object(msgspec.json.encode(content))
+    made = Call(
+        "req_test", dialect, content["model"], bool(content.get("stream")), fields, headers or [],
+        Record(monotonic()),
+    )  # fmt: skip
+    return made.with_targets(targets) if targets else made
+
+
+def target(name: str = "up", model: str = "m", dialect: Dialect = CHAT) -> Target:
+    """A target of that provider."""
+    return Target(name, model, (dialect,))
+
+
+def ok(body: bytes = b"{}") -> Reply:
+    """A whole answer."""
+    return Reply(200, CHAT, body)
+
+
+def refusal(status: int, error: GatewayError) -> Reply:
+    """An upstream's error answer."""
+    return Reply(status, CHAT, b'{"error":{}}', [], error)
+
+
+def key(text: str, name: str = "") -> Key:
+    """A configured client key."""
+    return Key(key=Secret(text), name=name)

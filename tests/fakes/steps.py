@@ -1,0 +1,210 @@
+"""What a scripted upstream can be told to do, one step at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+Header = tuple[bytes | str, bytes | str]
+Step = Callable[["Exchange"], Awaitable[None]]
+Script = Sequence[Step] | Step
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it arrived; header names in lower case."""
+
+    method: str
+    path: str
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    connection: int
+    at: float
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that lower-case name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+class Connection(Protocol):
+    """The socket a script writes to."""
+
+    peer_left: asyncio.Event
+    transport: asyncio.Transport
+
+    async def send(self, data: bytes) -> None:
+        """Writes and waits until the socket took most of it."""
+
+    def reset(self) -> None:
+        """RST."""
+
+
+@dataclass
+class Exchange:
+    """What a script acts on."""
+
+    request: Received
+    connection: "Connection"
+
+    @property
+    def closed(self) -> asyncio.Event:
+        """Set once the peer has closed its side or the socket is gone."""
+        return self.connection.peer_left
+
+    async def send(self, data: bytes) -> None:
+        """Writes and waits until the socket took most of it. ConnectionResetError once closed."""
+        await self.connection.send(data)
+
+    async def run(self, script: Script) -> None:
+        """Runs a script, or a part of one."""
+        if callable(script):
+            await script(self)
+        else:
+            for step in script:
+                await step(self)
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+@dataclass(frozen=True)
+class Head:
+    """A status line and these headers, nothing else."""
+
+    status: int = 200
+    headers: Sequence[Header] = ()
+    version: str = "1.1"
+
+    async def __call__(self, exchange: Exchange) -> None:
+        head = f"HTTP/{self.version} {self.status} Scripted\r\n".encode()
+        for name, value in self.headers:
+            head += _bytes(name) + b": " + _bytes(value) + b"\r\n"
+        await exchange.send(head + b"\r\n")
+
+
+@dataclass(frozen=True)
+class Send:
+    """Bytes as they are."""
+
+    data: bytes
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await exchange.send(self.data)
+
+
+@dataclass(frozen=True)
+class Dribble:
+    """The same bytes one at a time, each its own write."""
+
+    data: bytes
+    seconds: float = 0.0
+
+    async def __call__(self, exchange: Exchange) -> None:
+        for at in range(len(self.data)):
+            await exchange.send(self.data[at : at + 1])
+            await asyncio.sleep(self.seconds)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk of a chunked body; the empty one ends it."""
+
+    data: bytes = b""
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await exchange.send(b"%x\r\n%b\r\n" % (len(self.data), self.data))
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Seconds in which nothing is sent."""
+
+    seconds: float
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await asyncio.sleep(self.seconds)
+
+
+@dataclass(frozen=True)
+class WaitFor:
+    """Goes on once an event of the test is set."""
+
+    event: asyncio.Event
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await self.event.wait()
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Sends nothing more until the peer has left."""
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await exchange.closed.wait()
+
+
+@dataclass(frozen=True)
+class Reset:
+    """RST."""
+
+    async def __call__(self, exchange: Exchange) -> None:
+        exchange.connection.reset()
+
+
+@dataclass(frozen=True)
+class HalfClose:
+    """FIN, while still reading."""
+
+    async def __call__(self, exchange: Exchange) -> None:
+        exchange.connection.transport.write_eof()
+
+
+@dataclass(frozen=True)
+class Close:
+    """FIN both ways, after what was written."""
+
+    async def __call__(self, exchange: Exchange) -> None:
+        exchange.connection.transport.close()
+
+
+@dataclass(frozen=True)
+class Json:
+    """A whole answer of known length."""
+
+    value: object = field(default_factory=dict)
+    status: int = 200
+    headers: Sequence[Header] = ()
+
+    async def __call__(self, exchange: Exchange) -> None:
+        value = self.value
+        body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        head = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        given = {_bytes(name).lower() for name, _ in self.headers}
+        kept: list[Header] = [pair for pair in head if pair[0].encode() not in given]
+        parts = b"HTTP/1.1 %d Scripted\r\n" % self.status
+        for name, text in (*kept, *self.headers):
+            parts += _bytes(name) + b": " + _bytes(text) + b"\r\n"
+        await exchange.send(parts + b"\r\n" + body)
+
+
+@dataclass(frozen=True)
+class SSE:
+    """A chunked event stream: each of the frames its own chunk and write, then the end."""
+
+    frames: Sequence[bytes]
+    seconds: float = 0.0
+    status: int = 200
+    headers: Sequence[Header] = ()
+    end: bool = True
+
+    async def __call__(self, exchange: Exchange) -> None:
+        own: list[Header] = [("content-type", "text/event-stream; charset=utf-8")]
+        await Head(self.status, [*own, ("transfer-encoding", "chunked"), *self.headers])(exchange)
+        for frame in self.frames:
+            await Chunk(frame)(exchange)
+            await asyncio.sleep(self.seconds)
+        if self.end:
+            await Chunk()(exchange)

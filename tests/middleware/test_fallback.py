@@ -1,0 +1,182 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.call import Call
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    Refused,
+    Resting,
+    Unreachable,
+    UpstreamTimeout,
+)
+from gateway.reply import Reply
+from middleware.fallback import Fallback
+from tests.fakes import calls
+
+A, B = calls.target("a"), calls.target("b")
+
+
+def refused(status: int, retry_after: float | None = None) -> Reply:
+    error = Refused("no", status=status)
+    error.retry_after = retry_after
+    return calls.refusal(status, error)
+
+
+async def run(
+    outcomes: Sequence[Reply | Exception], *targets: calls.Target, **options: float
+) -> tuple[Reply | GatewayError, list[str], Call]:
+    """What came of it, the targets asked in order, and the call."""
+    asked: list[str] = []
+    script = list(outcomes)
+
+    async def next(call: Call) -> Reply:
+        assert call.target is not None
+        asked.append(call.target.provider)
+        outcome = script.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    call = calls.call(targets=targets or (A,))
+    fallback = Fallback(**{"wait": 0.0, **options})  # type: ignore[arg-type]
+    try:
+        return await fallback(call, next), asked, call
+    except GatewayError as error:
+        return error, asked, call
+
+
+async def test_an_answer_is_passed_on_at_once() -> None:
+    answer = calls.ok()
+    reply, asked, call = await run([answer])
+    assert reply is answer
+    assert asked == ["a"]
+    assert [attempt.outcome for attempt in call.record.attempts] == ["ok"]
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
+async def test_what_would_fail_again_is_not_tried_again(status: int) -> None:
+    first = refused(status)
+    reply, asked, _ = await run([first], A, B)
+    assert reply is first
+    assert asked == ["a"]
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 529])
+async def test_a_passing_fault_goes_to_the_next_target(status: int) -> None:
+    answer = calls.ok()
+    reply, asked, _ = await run([refused(status), answer], A, B)
+    assert reply is answer
+    assert asked == ["a", "b"]
+
+
+async def test_the_last_target_is_tried_again_within_the_budget() -> None:
+    last = refused(500)
+    reply, asked, _ = await run([refused(500), refused(502), last])
+    assert reply is last
+    assert asked == ["a", "a", "a"]
+    assert last.error is not None
+    assert last.error.should_retry is False  # the SDK's own retries would multiply ours
+
+
+async def test_one_attempt_says_nothing_of_retries() -> None:
+    last = refused(500)
+    reply, _, _ = await run([last], attempts=1)
+    assert reply is last
+    assert last.error is not None
+    assert last.error.should_retry is None
+
+
+async def test_one_budget_covers_all_targets() -> None:
+    _, asked, _ = await run([refused(500)] * 9, A, B, calls.target("c"), calls.target("d"))
+    assert asked == ["a", "b", "c"]
+
+
+async def test_a_key_bound_fault_takes_the_providers_next_key() -> None:
+    answer = calls.ok()
+    reply, asked, _ = await run([refused(429), refused(401), answer], A, B)
+    assert reply is answer
+    assert asked == ["a", "a", "a"]
+
+
+async def test_with_no_key_left_the_next_target_is_asked_and_resting_costs_nothing() -> None:
+    answer = calls.ok()
+    reply, asked, call = await run([refused(429), Resting("rests"), answer], A, B, attempts=2)
+    assert reply is answer
+    assert asked == ["a", "a", "b"]
+    assert len(call.record.attempts) == 2
+
+
+async def test_when_all_fail_the_last_real_error_is_told() -> None:
+    real = refused(429, 7.0)
+    reply, _, _ = await run([real, Resting("rests")])
+    assert reply is real
+
+
+async def test_only_resting_keys_are_told_as_such() -> None:
+    resting = Resting("rests")
+    reply, _, call = await run([resting])
+    assert reply is resting
+    assert call.record.attempts == []
+
+
+async def test_a_timeout_is_not_repeated_at_the_same_target() -> None:
+    slow = UpstreamTimeout("first_byte", 1)
+    reply, asked, _ = await run([slow])
+    assert reply is slow
+    assert asked == ["a"]
+    answer = calls.ok()
+    reply, asked, _ = await run([UpstreamTimeout("first_byte", 1), answer], A, B)
+    assert reply is answer
+
+
+async def test_no_connection_is_tried_again() -> None:
+    answer = calls.ok()
+    reply, asked, _ = await run([Unreachable("down"), answer])
+    assert reply is answer
+    assert asked == ["a", "a"]
+
+
+async def test_what_may_not_be_retried_is_not() -> None:
+    error = Refused("quota", status=503)
+    error.should_retry = False
+    only = calls.refusal(503, error)
+    reply, asked, _ = await run([only], A, B)
+    assert reply is only
+    assert asked == ["a"]
+
+
+async def test_the_clients_fault_passes_through() -> None:
+    fault = InvalidRequest("bad")
+    reply, asked, _ = await run([fault], A, B)
+    assert reply is fault
+    assert asked == ["a"]
+
+
+async def test_a_long_retry_after_is_passed_on_instead_of_waited_for() -> None:
+    last = refused(503, 60.0)
+    reply, asked, _ = await run([last], longest_wait=5.0)
+    assert reply is last
+    assert asked == ["a"]
+
+
+async def test_a_short_retry_after_is_waited_for() -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    answer = calls.ok()
+    reply, _, _ = await run([refused(503, 0.05), answer])
+    assert reply is answer
+    assert loop.time() - began >= 0.045
+
+
+async def test_after_the_time_budget_no_attempt_starts() -> None:
+    async def next(call: Call) -> Reply:
+        await asyncio.sleep(0.03)
+        asked.append(1)
+        return refused(500)
+
+    asked: list[int] = []
+    await Fallback(wait=0.0, budget=0.02)(calls.call(targets=(A, B)), next)
+    assert len(asked) == 1

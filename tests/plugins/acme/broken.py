@@ -1,0 +1,3 @@
+"""A plugin that fails when it is imported."""
+
+raise RuntimeError("no licence")
