@@ -20,16 +20,14 @@ SHIPPED = {
 Table = Mapping[str, Sequence[str]]
 
 
-def with_shipped(aliases: Table, uses: Mapping[str, str], default: str) -> dict[str, list[str]]:
-    """The aliases with `big` and `small` added, at the default provider where that has them."""
+def with_shipped(aliases: Table, use: str, default: str) -> dict[str, list[str]]:
+    """The aliases, with `big` and `small` of the default provider, whose `use` is given."""
     found = {name: list(targets) for name, targets in aliases.items()}
     taken = {_fold(name) for name in found}
-    names = sorted(uses, key=lambda name: (name != default, list(uses).index(name)))
-    home = next((name for name in names if uses[name] in SHIPPED), None)
-    if home is not None:
-        for alias, model in SHIPPED[uses[home]].items():
-            if alias not in taken:
-                found[alias] = [f"{home}:{model}"]
+    # At the default provider or nowhere: a name that says nothing of a provider must not leave it.
+    for alias, model in SHIPPED.get(use, {}).items():
+        if alias not in taken:
+            found[alias] = [f"{default}:{model}"]
     return found
 
 

@@ -1,15 +1,15 @@
 """The edge: bytes of a client to a Call, the chain's Reply to bytes, and one way out of every call.
 
-Each call is one task, uvicorn's own. Beside it stands one watcher on `receive()` that cancels the
-call when the client is gone. What is slow on either side (a body that stops arriving, silence
-towards the client, a client that stops reading) is seen by the one `Pulse` of the process, so that
-no call pays for timers of its own.
+Each call is one task, uvicorn's own. Our server's protocol cancels it when the client is gone;
+under any other server one watcher on `receive()` does. What is slow on either side (a body that
+stops arriving, silence towards the client, a client that stops reading) is seen by the one pulse of
+the process, so that no call pays for timers of its own.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from msgspec import Raw, Struct
@@ -35,6 +35,21 @@ Send = Callable[[Message], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 
 _log = structlog.get_logger("interlingua")
+_NONE: dict[str, Any] = {}
+CONNECTION = "interlingua.connection"
+"""The extension of the ASGI scope under which our server's protocol puts the connection."""
+
+
+class Watched(Protocol):
+    """A connection that tells when its client is gone."""
+
+    def watch(self, on_gone: Callable[[], None] | None) -> None:
+        """Calls back once when the client is gone; None: nobody asks any more."""
+
+    def abort(self) -> None:
+        """Closes the socket at once, whatever the client has not read."""
+
+
 _TRUE = Raw(b"true")
 
 
@@ -100,6 +115,7 @@ class Exchange:
         self.dialect = dialect
         self.headers: Headers = scope["headers"]
         self.method: str = scope["method"]
+        self._connection: Watched | None = scope.get("extensions", _NONE).get(CONNECTION)
         self.id = request_id(self.headers)
         self.record = Record(monotonic())
         self.always_stream = False
@@ -137,12 +153,20 @@ class Exchange:
         body = await self._body()
         call = self._read_call(body)
         self._streaming = call.stream
-        watcher = asyncio.get_running_loop().create_task(self._watch())
-        try:
-            await self._respond(await self.edge.chain(call))
-        finally:
-            self.finished = True
-            watcher.cancel()
+        if self._connection is not None:
+            self._connection.watch(self._leave)
+            try:
+                await self._respond(await self.edge.chain(call))
+            finally:
+                self.finished = True
+                self._connection.watch(None)
+        else:
+            watcher = asyncio.get_running_loop().create_task(self._watch())
+            try:
+                await self._respond(await self.edge.chain(call))
+            finally:
+                self.finished = True
+                watcher.cancel()
 
     async def _body(self) -> bytes:
         limit = self.edge.limits.body
@@ -188,6 +212,10 @@ class Exchange:
         # After the body, receive() returns only when the client is gone or the answer is complete.
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
+        """The client is gone: nobody waits for what the call still does."""
         if not self.finished and self._task is not None:
             self._gone = True
             self._task.cancel()
@@ -260,9 +288,10 @@ class Exchange:
             if quiet > limits.body_idle:
                 self.cut()
         elif self._writing:
-            if quiet > limits.write_idle and self._task is not None:
-                self._gone = True
-                self._task.cancel()
+            if quiet > limits.write_idle:
+                if self._connection is not None:
+                    self._connection.abort()
+                self._leave()
         elif self._pinging is not None and not self._pinging.done():
             pass  # the last ping still waits for the client to read
         elif self._streaming and quiet >= limits.ping:

@@ -31,7 +31,7 @@ class Assembly(Struct):
 
 
 def assemble(config: Config) -> tuple[Site, list[Middleware]]:
-    """The bound site, whose `config` is the effective one, and the links; ConfigError with all faults."""
+    """The bound site, with the effective `config`, and the links. ConfigError with every fault."""
     assembly = assembled(config)
     if assembly.faults:
         raise ConfigError(located(assembly.faults, config.source))
@@ -173,7 +173,7 @@ class _Maker:
         return msgspec.structs.replace(
             config,
             routing=Routing(default_provider=default),
-            aliases=with_shipped(aliases, self._uses, default),
+            aliases=with_shipped(aliases, self._uses.get(default, ""), default),
         )
 
     def bind(self, site: Site, links: list[Middleware]) -> None:

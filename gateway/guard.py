@@ -7,9 +7,12 @@ told from a second request.
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.asgi import CONNECTION
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]*)(:\d{1,5})?")
 _URL_LIMIT = 8192
@@ -33,6 +36,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._on_gone: Callable[[], None] | None = None
+
+    def watch(self, on_gone: Callable[[], None] | None) -> None:
+        """Calls back once when the client is gone; None: nobody asks any more."""
+        self._on_gone = on_gone
+        if on_gone is not None:
+            self.flow.resume_reading()  # paused by a large body, the socket would hide the end
+
+    def abort(self) -> None:
+        """Closes the socket at once, whatever the client has not read."""
+        self.transport.abort()
 
     @classmethod
     def limited(cls, headers: int, size: int, seconds: float) -> "type[GuardedProtocol]":
@@ -46,9 +60,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(self.header_timeout, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets the deadline."""
+        """Forgets the deadline and tells who asked."""
         self._forget_deadline()
         super().connection_lost(exc)
+        if self._on_gone is not None:
+            self._on_gone()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; watches a head that does not end with the data."""
@@ -64,6 +80,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
         self._in_head = True
 
     def on_headers_complete(self) -> None:

@@ -10,6 +10,10 @@ from gateway.reply import Reply, Stream
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 _JSON = (b"content-type", b"application/json")
+_TIMING = (
+    b"auth;dur=%.2f, queue;dur=%.2f, connect;dur=%.2f, first_byte;dur=%.2f, "
+    b"convert;dur=%.2f, total;dur=%.2f"
+)
 STREAM: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -66,19 +70,21 @@ def error_headers(id: str, record: Record, error: GatewayError, length: int) -> 
 
 
 def _own(id: str, record: Record) -> Headers:
-    now = monotonic()
-    total = now - record.started
-    timing = (
-        f"auth;dur={_since(record.auth_done, record)}, queue;dur={record.queued * 1e3:.2f}, "
-        f"connect;dur={record.connect * 1e3:.2f}, first_byte;dur={record.first_byte * 1e3:.2f}, "
-        f"convert;dur={record.convert * 1e3:.2f}, total;dur={total * 1e3:.2f}"
+    total = monotonic() - record.started
+    timing = _TIMING % (
+        (record.auth_done - record.started) * 1e3 if record.auth_done else 0.0,
+        record.queued * 1e3,
+        record.connect * 1e3,
+        record.first_byte * 1e3,
+        record.convert * 1e3,
+        total * 1e3,
     )
     given = id.encode()
     head = [
         (b"x-request-id", given),
         (b"request-id", given),
         (b"x-processing-time", b"%.3f" % total),
-        (b"server-timing", timing.encode()),
+        (b"server-timing", timing),
     ]
     if record.provider:
         head.append((b"x-gateway-provider", _printable(record.provider)))
@@ -86,10 +92,6 @@ def _own(id: str, record: Record) -> Headers:
     if record.upstream_id:
         head.append((b"x-upstream-request-id", _printable(record.upstream_id)))
     return head
-
-
-def _since(at: float, record: Record) -> str:
-    return f"{(at - record.started) * 1e3:.2f}" if at else "0.00"
 
 
 def _printable(text: str, limit: int = 200) -> bytes:

@@ -1,10 +1,8 @@
 """The two ways of a stream through the gateway: relayed as it is, or recoded into another dialect.
 
-Both hand on whole events only, so that a ping or an error may follow any chunk; both end in an error
-where the upstream's stream ended early, never in a made-up ending.
+Both hand on whole events only, so that a ping or an error may follow any chunk; both end in an
+error where the upstream's stream ended early, never in a made-up ending.
 """
-
-from time import perf_counter
 
 from gateway.call import Record
 from gateway.dialect import Dialect, Reader, Writer
@@ -79,20 +77,18 @@ class Recode:
 
     def feed(self, chunk: bytes) -> bytes:
         """The client's bytes for what this chunk completes, in one piece."""
-        began = perf_counter()
         out: list[bytes] = []
-        read, write = self._reader.read, self._writer.write
+        reader, write = self._reader, self._writer.write
         try:
             for frame in self._splitter.feed(chunk):
-                for event in read(frame):
-                    if event.__class__ is Ended:
+                for event in reader.read(frame):
+                    if type(event) is Ended:
                         self._book(event)
                     out.append(write(event))
-            self.done = self._reader.ended
+            self.done = reader.ended
         except GatewayError as error:
             self.error = error
-        self._record.convert += perf_counter() - began
-        return b"".join(out)
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
         """What the reader still held; `error` is set where the stream ended too early."""

@@ -1,18 +1,119 @@
-"""structlog, set up once: JSON for machines, key-value for a terminal, one line written per call."""
+"""structlog, set up once: JSON for machines, key-value for a terminal, one line for each call.
+
+Lines are written by a thread of their own: a reader of our log that stalls must not stall a call.
+"""
 
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from time import monotonic
-from typing import Any
+from datetime import UTC, datetime
+from threading import Event, Thread
+from time import monotonic, sleep, time
+from typing import IO, Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from gateway.call import Record
 
 _KEYS = re.compile(r"\b(?:sk-|AIza|AKIA|xox[abp]-)[A-Za-z0-9_\-]{8,}|Bearer\s+[A-Za-z0-9._\-]{8,}")
+_KEYS_IN_BYTES = re.compile(_KEYS.pattern.encode())
+_MARKS = (b"sk-", b"AIza", b"AKIA", b"xox", b"Bearer")
+_PENDING_LIMIT = 10_000
+"""Lines that may wait for a slow reader; further ones are dropped and counted."""
+_PAUSE = 0.02
+"""Seconds over which lines are gathered into one write."""
+
+
+class CallLine(Struct):
+    """What the log says of one call; the order is that of the line."""
+
+    ts: str
+    level: str
+    event: str
+    request_id: str
+    dialect: str
+    caller: str
+    provider: str
+    model: str
+    status: int
+    end: str
+    error: str
+    attempts: int
+    total_ms: float
+    first_byte_ms: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    warnings: list[str]
+
+
+class LineWriter:
+    """Writes lines to a file from a thread; `write` never waits."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._pending: list[bytes] = []
+        self._awake = Event()
+        self._stopping = False
+        self.dropped = 0
+        self._thread = Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, line: bytes) -> None:
+        """Takes one line, its end included."""
+        if len(self._pending) >= _PENDING_LIMIT:
+            self.dropped += 1
+            return
+        self._pending.append(line)
+        if not self._awake.is_set():
+            self._awake.set()
+
+    def close(self) -> None:
+        """Writes what is pending; waits a second at most for a reader that stalls."""
+        self._stopping = True
+        self._awake.set()
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._awake.wait()
+            if not self._stopping:
+                sleep(_PAUSE)
+            self._awake.clear()
+            self._flush()
+
+    def _flush(self) -> None:
+        lines, self._pending = self._pending, []
+        dropped, self.dropped = self.dropped, 0
+        if dropped:
+            lines.append(b'{"level":"warning","event":"log_lines_dropped","count":%d}\n' % dropped)
+        try:
+            self._file.write(b"".join(lines))
+            self._file.flush()
+        except (OSError, ValueError):
+            self.dropped += len(lines)  # nobody reads: the count is all that is left to say
+
+
+class _Sink:
+    """structlog's logger over a LineWriter."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+
+    def msg(self, message: bytes | str) -> None:
+        line = message if isinstance(message, bytes) else message.encode("utf-8", "replace")
+        self._writer.write(line + b"\n")
+
+    log = debug = info = warning = warn = error = critical = exception = fatal = failure = msg
+
+
+class _State:
+    writer: LineWriter | None = None
+    json = False
+    calls = True
 
 
 def redact(
@@ -25,40 +126,67 @@ def redact(
     return event
 
 
-def _encode(event: Any, **_: object) -> bytes:
-    return msgspec.json.encode(event)
-
-
-_access = structlog.get_logger("interlingua")
-
-
 def log_call(id: str, dialect: str, record: Record, status: int) -> None:
     """The one line of a call: no prompt, no answer, no key."""
+    if not _State.calls:
+        return
     usage = record.usage
-    _access.info(
+    line = CallLine(
+        _timestamp(time()),
+        "info",
         "call",
-        request_id=id,
-        dialect=dialect,
-        caller=record.caller,
-        provider=record.provider,
-        model=record.model,
-        status=status,
-        end=record.end,
-        error=record.error,
-        attempts=len(record.attempts),
-        total_ms=round((monotonic() - record.started) * 1e3, 2),
-        first_byte_ms=round(record.first_byte * 1e3, 2),
-        input_tokens=usage.input if usage else None,
-        output_tokens=usage.output if usage else None,
-        cache_read_tokens=usage.cache_read if usage else None,
-        warnings=record.warnings,
+        id,
+        dialect,
+        record.caller,
+        record.provider,
+        record.model,
+        status,
+        record.end,
+        record.error,
+        len(record.attempts),
+        round((monotonic() - record.started) * 1e3, 2),
+        round(record.first_byte * 1e3, 2),
+        usage.input if usage else None,
+        usage.output if usage else None,
+        usage.cache_read if usage else None,
+        record.warnings,
     )
+    if _State.json and _State.writer is not None:
+        # The one line that every call pays for is encoded directly.
+        encoded = msgspec.json.encode(line)
+        if any(mark in encoded for mark in _MARKS):
+            encoded = _KEYS_IN_BYTES.sub(b"***", encoded)
+        _State.writer.write(encoded + b"\n")
+    else:
+        fields = msgspec.structs.asdict(line)
+        del fields["ts"], fields["level"]
+        structlog.get_logger().info(fields.pop("event"), **fields)
+
+
+_second = (0, "")
+
+
+def _timestamp(now: float) -> str:
+    """RFC 3339 with microseconds; the date and time of day are made once a second."""
+    global _second  # one value for the process
+    whole = int(now)
+    if _second[0] != whole:
+        _second = (whole, datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    return f"{_second[1]}.{int((now - whole) * 1e6):06d}Z"
+
+
+def _encode(event: Any, **_: object) -> bytes:
+    return msgspec.json.encode(event)
 
 
 def setup(level: str = "info", format: str = "auto") -> None:
     """Configure structlog and the standard library's loggers; `format` is auto, json or console."""
     console = format == "console" or (format == "auto" and sys.stderr.isatty())
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    close()
+    _State.writer = writer = LineWriter(sys.stderr.buffer)
+    _State.json = not console
+    _State.calls = threshold <= logging.INFO
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
@@ -75,12 +203,17 @@ def setup(level: str = "info", format: str = "auto") -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr)
-        if console
-        else structlog.BytesLoggerFactory(sys.stderr.buffer),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: _Sink(writer),
+        cache_logger_on_first_use=False,
     )
     _route_stdlib(threshold)
+
+
+def close() -> None:
+    """Writes what is pending; later lines need another `setup`."""
+    if _State.writer is not None:
+        _State.writer.close()
+        _State.writer = None
 
 
 class _Stdlib(logging.Handler):

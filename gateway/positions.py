@@ -62,6 +62,8 @@ class _Finder:
         self._counts: dict[str, int] = {}  # tables seen of each array of tables
         tree = Parser(Language(tree_sitter_toml.language())).parse(text.encode())
         for node in tree.root_node.named_children:
+            if node.has_error:
+                continue  # valid TOML that the parser's grammar does not know: no place, no harm
             if node.type == "pair":
                 self._pair(node, "")
             elif node.type in ("table", "table_array_element"):

@@ -37,7 +37,7 @@ class Step(Protocol):
 
 
 class Stream:
-    """Bytes still arriving, and the one way to let go of them. Closing any view closes the source."""
+    """Bytes still arriving, and the one way to let go: closing any view closes the source."""
 
     __slots__ = ("_closed", "_source", "read")
 
@@ -82,13 +82,21 @@ class _Stepped:
             if step.error is not None:
                 self._over = True
                 raise step.error
-            chunk = await self._source.read()
-            if chunk:
-                out = step.feed(chunk)
-                self._over = step.done and step.error is None
-            else:
+            try:
+                chunk = await self._source.read()
+            except GatewayError as fault:
+                # An upstream that hangs up, or falls silent, after its ending has still ended.
                 out = step.finish()
+                if step.error is not None:
+                    step.error = fault
                 self._over = step.error is None
+            else:
+                if chunk:
+                    out = step.feed(chunk)
+                    self._over = step.done and step.error is None
+                else:
+                    out = step.finish()
+                    self._over = step.error is None
             if out:
                 return out
         return b""
@@ -101,15 +109,21 @@ class _Stepped:
 class Prepended:
     """A source whose first chunks were read already."""
 
-    __slots__ = ("_chunks", "_source")
+    __slots__ = ("_chunks", "_source", "read")
+
+    read: Callable[[], Awaitable[bytes]]
+    """The chunks read already, then the source's: from then on, the source's own `read`."""
 
     def __init__(self, chunks: list[bytes], source: Source) -> None:
         self._chunks = chunks[::-1]
         self._source = source
+        self.read = self._read_again
 
-    async def read(self) -> bytes:
-        """The chunks read already, then the source's."""
-        return self._chunks.pop() if self._chunks else await self._source.read()
+    async def _read_again(self) -> bytes:
+        if self._chunks:
+            return self._chunks.pop()
+        self.read = self._source.read
+        return await self._source.read()
 
     async def aclose(self) -> None:
         """Let go of the source."""

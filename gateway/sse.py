@@ -5,7 +5,7 @@ after the colon goes; lines that start with a colon are comments) with two that 
 a byte-order mark at the start is dropped, and a last event without its blank line is still given.
 """
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from gateway.errors import BadAnswer
 
@@ -13,7 +13,7 @@ FRAME_LIMIT = 16 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True, gc=False):
     """One event of the wire: its name (empty when unnamed) and its data."""
 
     event: bytes
@@ -53,6 +53,8 @@ class Splitter:
                 return []
             chunk = chunk.removeprefix(BOM)
             self._fresh = False
+        if chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") and chunk.count(b"\n") == 2:
+            return [Frame(b"", chunk[6:-2])]  # one plain event: what most chunks of a stream are
         blocks = chunk.split(b"\n\n")  # a blank line ends an event; what follows the last waits
         self._hold(blocks.pop())
         return [frame for block in blocks if (frame := _frame(block)) is not None]

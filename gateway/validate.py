@@ -30,6 +30,9 @@ _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
 _REFERENCE = re.compile(rf"env:{_NAME}|\$\{{{_NAME}\}}")
 
 
+_HOLDERS = (list, set, frozenset, tuple, dict)
+
+
 class Loose(str):
     """A text of the environment or of a flag, which may stand for a number, a truth or a list."""
 
@@ -155,9 +158,7 @@ class Reading:
     def _loose(self, raw: Loose, kind: Any, kinds: list[Any], at: str) -> object:
         if str in kinds or _is_secret(kinds):
             return self._text(raw, kind, kinds, at)
-        if not any(
-            _is_list(each) or _is_struct(each) or get_origin(each) is dict for each in kinds
-        ):
+        if not any(_is_struct(each) or get_origin(each) in _HOLDERS for each in kinds):
             return self._leaf(raw, kind, at, strict=False)
         return self._value(unquoted(raw), kind, at)
 
@@ -219,11 +220,17 @@ class Reading:
 
     def _leaf(self, raw: object, kind: Any, at: str, *, strict: bool = True) -> object:
         raw = str(raw) if isinstance(raw, Loose) else raw
+        if _is_secret(_alternatives(kind)):
+            self._fault(at, "expected a key as text")
+            return _WRONG
         try:
             made: object = msgspec.convert(raw, kind, strict=strict, dec_hook=self._custom)
         except ValidationError as fault:
             message, below, hint = plain(fault, kind, raw)
             self._fault(at + below, message, hint)
+            return _WRONG
+        except TypeError as fault:  # a type that msgspec cannot read: the plugin's own doing
+            self._fault(at, str(fault))
             return _WRONG
         if isinstance(made, float) and not math.isfinite(made):
             self._fault(at, f"expected a finite number, got {made}")

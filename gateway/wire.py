@@ -19,8 +19,6 @@ T = TypeVar("T")
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)', re.DOTALL)
 _SPACE = re.compile(r"[ \t\n\r]*")
-DEPTH_LIMIT = 200
-"""Levels of nesting a client may send; no API of today needs more than twenty."""
 
 
 def split_object(body: bytes) -> dict[str, Raw]:

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from gateway.capabilities import kind_base_url, known_kinds
+import msgspec
 
 from gateway.call import Headers
+from gateway.capabilities import kind_base_url, known_kinds
 from gateway.dialect import Dialect
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
@@ -16,7 +17,7 @@ class Compatible(HttpProvider):
 
     family: str = "compatible"
     """Row of the shipped table, such as "groq", "ollama" or "vllm"."""
-    speaks: list[Literal["chat", "messages"]] = ["chat"]
+    speaks: list[Literal["chat", "messages"]] = msgspec.field(default_factory=lambda: ["chat"])
     """The dialects of the server, best first."""
     auth: Literal["bearer", "x-api-key", "api-key"] = "bearer"
     """The header that carries the key."""

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from gateway.config import Config
+from tests.configs import PLUGINS
 
 ROOT = Path(__file__).parent.parent
-PLUGINS = Path(__file__).parent / "plugins"
 FILE = """\
 [server]
 port = 9000
@@ -74,14 +74,12 @@ class TestCheck:
             "            echo speaks chat+messages\n"
             "default     cloud\n"
             "aliases     fast -> cloud:swift-1, echo:swift\n"
-            "            big -> echo:big\n"
-            "            small -> echo:small\n"
             "warning: config.toml:4:9: auth.keys[0].key: a key stands in the file; use env:NAME\n"
             "warning: config.toml:11:1: middleware[1].token: a key stands in the file; "
             "use env:NAME\n"
-            "warning: config.toml:17:28: providers.cloud.api_key[1]: a key stands in the file; "
+            "warning: config.toml:18:29: providers.cloud.api_key[1]: a key stands in the file; "
             "use env:NAME\n"
-            "warning: config.toml:20:1: providers.gone: disabled: "
+            "warning: config.toml:21:1: providers.gone: disabled: "
             "the environment variable NOT_SET is not set\n"
         )
 
@@ -91,8 +89,10 @@ class TestCheck:
         assert result.stdout == ""
         assert result.stderr.splitlines() == [
             'config.toml:2:1: server.prot: there is no such option (did you mean "port"?)',
-            "config.toml:4:1: providers.echo.prefx: there is no such option "
-            '(did you mean "prefix"?)',
+            (
+                "config.toml:4:1: providers.echo.prefx: there is no such option "
+                '(did you mean "prefix"?)'
+            ),
         ]
 
     def test_a_file_that_is_not_there_is_one_line(self, run: Run) -> None:
@@ -141,8 +141,8 @@ class TestShow:
             "ping = 15.0 # default",
             "idle = 90.0 # env REQUEST_TIMEOUT",
             'fast = ["cloud:swift-1", "echo:swift"] # config.toml:6',
-            'api_key = ["***", "***"] # config.toml:17',
-            'headers = { Authorization = "***", x-title = "shown" } # config.toml:18',
+            'api_key = ["***", "***"] # config.toml:18',
+            'headers = { Authorization = "***", x-title = "shown" } # config.toml:19',
             "max_attempts = 3 # default",
         } <= lines
 
@@ -163,8 +163,10 @@ class TestShow:
         assert lines[3:6] == [
             "2. acme.plugins:Limit  (acme.plugins:Limit)",
             "   Holds callers to so many calls a minute.",
-            '   max_attempts = 3, mode = "refuse", window = 60.0, largest = 1048576, rules = [], '
-            'token = "***"',
+            (
+                '   max_attempts = 3, mode = "refuse", window = 60.0, largest = 1048576, '
+                'rules = [], token = "***"'
+            ),
         ]
         assert lines[-1] == "5. the provider: cloud, echo"
 
@@ -204,7 +206,7 @@ class TestServe:
         assert result.exit_code == 3
         (config, path), *_ = served
         assert (config.server.port, path) == (9001, Path("config.toml"))
-        assert "warning: config.toml:20:1: providers.gone: disabled" in result.stderr
+        assert "warning: config.toml:21:1: providers.gone: disabled" in result.stderr
 
     def test_it_does_not_start_with_a_fault(
         self, run: Run, monkeypatch: pytest.MonkeyPatch

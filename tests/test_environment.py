@@ -49,8 +49,10 @@ class TestProviders:
         lone = found({"DATADOG_API_KEY": "k"})
         assert lone.providers == {}
         assert [str(each) for each in lone.warnings] == [
-            "env DATADOG_API_KEY: not used: DATADOG_BASE_URL must be set too for this to be a "
-            "provider"
+            (
+                "env DATADOG_API_KEY: not used: DATADOG_BASE_URL must be set too for this to be a "
+                "provider"
+            )
         ]
 
     def test_a_format_chooses_the_dialect(self) -> None:

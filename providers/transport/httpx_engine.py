@@ -31,6 +31,8 @@ from providers.transport.engine import (
     pairs,
 )
 
+_TICK = 0.002  # a loop's clock may be coarse, and its timers early by as much
+
 _Fault = Callable[[str, Timeouts], GatewayError]
 
 _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
@@ -168,7 +170,7 @@ class _Watch:
 
     def ran_out(self, which: str, seconds: float) -> UpstreamTimeout:
         """Which of the two it was."""
-        if self._loop.time() >= self._total_due:
+        if self._loop.time() + _TICK >= self._total_due:
             return UpstreamTimeout("total", self.timeouts.total)
         return UpstreamTimeout(which, seconds)
 

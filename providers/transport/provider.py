@@ -94,7 +94,11 @@ class HttpProvider(Provider):
         self._defaults = {field: Raw(msgspec.json.encode(v)) for field, v in self.defaults.items()}
         self._heads: dict[Secret | None, Block] = {}
         self._records: dict[str, Capability] = {}
-        self.capability("")  # a bad override must show now, not at the first call
+        try:
+            self.capability("")  # a bad override must show now, not at the first call
+        except msgspec.ValidationError as fault:
+            path = f"providers.{name}.capabilities"
+            raise ConfigError([Fault(path=path, message=str(fault))]) from None
         options = Options(
             self.engine, self.proxy, self.http2, self.ca_file, self.client_cert,
             self.max_connections, self.keepalive,

@@ -12,9 +12,9 @@ from pathlib import Path
 from tests.bench import results
 from tests.bench.cases import SLOW_PREFIXES, Case
 from tests.bench.load import Close, Open, Run
-from tests.bench.measure import Rejected, checked, target
+from tests.bench.measure import Rejected, checked
 from tests.bench.processes import Failed, Fleet, Process
-from tests.bench.results import Counted, Figures
+from tests.bench.results import Counted, Figures, short
 
 
 def counted(fleet: Fleet, cases: Sequence[Case], *, requests: int) -> Counted:
@@ -33,7 +33,8 @@ def counted(fleet: Fleet, cases: Sequence[Case], *, requests: int) -> Counted:
             continue
         process, port = found
         for case in chosen:
-            figures[case.name] = Figures(case.title, target=target(case))
+            budget = short(case.instructions) if case.instructions else ""
+            figures[case.name] = Figures(case.title, budget=budget)
             try:
                 _count(fleet, process, port, case, _share(case, requests), figures[case.name])
             except Rejected as rejected:

@@ -33,11 +33,9 @@ class Case(Struct, frozen=True, kw_only=True):
     form: Form = "json"
     agent: bool = False
     instructions: int | None = None
-    """Most user-space instructions that one request may take."""
-    ratio: float | None = None
-    """Most CPU time that one request may take, as a multiple of nginx."""
-    micros: int | None = None
-    """Most CPU time that one request may take, in microseconds."""
+    """The budget: user-space instructions of one request."""
+    cpu: str = ""
+    """The budget: CPU time of one request, in words."""
 
     @property
     def connections(self) -> int:
@@ -93,26 +91,26 @@ CASES = (
     Case(name="nginx-burst", title="nginx, stream of 200", server="nginx", form="burst"),
     Case(name="nginx-split", title="nginx, stream of 200, own packets", server="nginx",
          form="split"),
-    Case(name="chat", title="Chat to Chat, 1 KB", instructions=400_000, ratio=5),
+    Case(name="chat", title="Chat to Chat, 1 KB", instructions=400_000, cpu="5x nginx"),
     Case(name="messages", title="Messages to Messages, 1 KB", client="messages",
-         upstream="messages", instructions=400_000, ratio=5),
+         upstream="messages", instructions=400_000, cpu="5x nginx"),
     Case(name="messages-chat", title="Messages to Chat, 1 KB", client="messages",
          instructions=600_000),
     Case(name="chat-messages", title="Chat to Messages, 1 KB", upstream="messages",
          instructions=600_000),
     Case(name="stream", title="stream of 200, Chat to Chat", form="burst",
          instructions=1_500_000),
-    Case(name="stream-split", title="the same, own packets", form="split"),
+    Case(name="stream-split", title="stream of 200, own packets, Chat to Chat", form="split"),
     Case(name="stream-messages-chat", title="stream of 200, Messages to Chat", client="messages",
          form="burst", instructions=4_000_000),
-    Case(name="stream-messages-chat-split", title="the same, own packets", client="messages",
-         form="split"),
+    Case(name="stream-messages-chat-split", title="stream of 200, own packets, Messages to Chat",
+         client="messages", form="split"),
     Case(name="stream-chat-messages", title="stream of 200, Chat to Messages",
          upstream="messages", form="burst", instructions=4_000_000),
     Case(name="agent", title="270 KB, Messages to Messages", client="messages",
-         upstream="messages", agent=True, micros=500),
+         upstream="messages", agent=True, cpu="500 us"),
     Case(name="agent-chat", title="270 KB, Messages to Chat", client="messages", agent=True,
-         micros=2000),
+         cpu="2000 us"),
 )  # fmt: skip
 
 LATENCY = tuple(

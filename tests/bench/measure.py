@@ -5,11 +5,10 @@ from time import perf_counter
 
 from msgspec import Struct
 
-from tests.bench import results
 from tests.bench.cases import LATENCY, NAMED, PACED, Case, Server
 from tests.bench.load import Close, Hold, Open, Rest, Result, Run
 from tests.bench.processes import Failed, Fleet, Process, counts_instructions, instructions
-from tests.bench.results import Added, Figures, Held, Start, middle, spread
+from tests.bench.results import Added, Figures, Held, Start, middle, short, spread
 
 
 class Length(Struct, frozen=True):
@@ -57,7 +56,10 @@ class Bench:
         """CPU time per request of each case, its nginx beside it."""
         cases = [case for case in cases if case.server in self._ports]
         samples: dict[str, list[Sample]] = {case.name: [] for case in cases}
-        figures = {case.name: Figures(case.title, target=target(case)) for case in cases}
+        figures = {
+            case.name: Figures(case.title, budget=_budget(case, counts=self._counts))
+            for case in cases
+        }
         for _ in range(self._length.rounds):
             for case in cases:
                 if figures[case.name].fault:
@@ -203,15 +205,10 @@ def _difference(values: list[float], base: list[float]) -> float:
     return middle([one - other for one, other in zip(values, base, strict=True)])
 
 
-def target(case: Case) -> str:
-    """What the case may take, in words."""
-    words = []
-    if case.instructions:
-        words.append(f"{results.short(case.instructions)} instructions")
-    if case.ratio:
-        words.append(f"{case.ratio:g}x nginx")
-    if case.micros:
-        words.append(f"{case.micros} us")
+def _budget(case: Case, *, counts: bool) -> str:
+    words = [case.cpu] if case.cpu else []
+    if case.instructions and counts:
+        words.append(f"{short(case.instructions)} instructions")
     return ", ".join(words)
 
 

@@ -43,7 +43,8 @@ class Figures(Struct, omit_defaults=True):
     """Reads that one reply took the client."""
     per_second: float = 0.0
     """Requests a second, the weakest figure: the load generator may be the limit."""
-    target: str = ""
+    budget: str = ""
+    """What it may take, in the figure of its table."""
     fault: str = ""
     """Why the case was rejected."""
 

@@ -16,7 +16,7 @@ def shown(report: Report) -> str:
         parts.append(_cases(report.cases))
     others = [*_latency(report), *_held(report), *_start(report)]
     if others:
-        parts.append(_table(("", "measured", "target"), others, left=1))
+        parts.append(_table(("", "measured", "budget"), others, left=1))
     if report.simulated is not None:
         parts.append(simulated(report.simulated))
     return "\n\n".join(parts)
@@ -24,18 +24,13 @@ def shown(report: Report) -> str:
 
 def simulated(counted: Counted) -> str:
     """Instructions per request, counted by valgrind."""
-    base = counted.cases
     rows = []
-    for name, found in base.items():
+    for found in counted.cases.values():
         if found.fault:
             rows.append((found.title, f"rejected: {found.fault[:100]}", ""))
         elif found.instructions is not None:
-            rows.append((found.title, short(found.instructions), _goal(name, found)))
-    return _table(("per request", "instructions (callgrind)", "target"), rows, left=1)
-
-
-def _goal(name: str, found: Figures) -> str:
-    return "" if name.startswith("nginx") else found.target
+            rows.append((found.title, short(found.instructions), found.budget))
+    return _table(("per request", "instructions (callgrind)", "budget"), rows, left=1)
 
 
 def _machine(report: Report) -> str:
@@ -58,8 +53,8 @@ def _cases(cases: dict[str, Figures]) -> str:
         row.append(f"{found.reads:.0f}")
         if counts:
             row.append(short(found.instructions) if found.instructions else "")
-        rows.append([*row, found.target])
-    return _table([*head, "target"], rows, left=1)
+        rows.append([*row, found.budget])
+    return _table([*head, "budget"], rows, left=1)
 
 
 def _times(ratio: float | None) -> str:
@@ -67,12 +62,12 @@ def _times(ratio: float | None) -> str:
 
 
 def _latency(report: Report) -> list[Row]:
-    targets = {"gateway": "p50 200 us, p99 500 us"}
+    budgets = {"gateway": "p50 200 us, p99 500 us"}
     return [
         (
             f"latency added by {server}, one request at a time",
             f"p50 {found.added_p50:.0f} us, p99 {found.added_p99:.0f} us",
-            targets.get(server, ""),
+            budgets.get(server, ""),
         )
         for server, found in report.latency.items()
         if server != "direct"

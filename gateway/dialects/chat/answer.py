@@ -6,7 +6,7 @@ Types are as wide as the servers that call themselves compatible; what is not he
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialects.chat.wire import Number, mended
+from gateway.dialects.chat.wire import ABSENT, Number, mended
 from gateway.events import Stop, Usage
 from gateway.notes import Notes
 from gateway.seal import PREFIX
@@ -112,9 +112,8 @@ class Choice(Struct):
     index: int | None = None
     finish_reason: str | None = None
     stop_reason: str | int | None = None
-    logprobs: Raw | None = None
     usage: UsageCounts | None = None
-    error: Raw | None = None
+    error: Raw = ABSENT
 
 
 class Groq(Struct):
@@ -130,7 +129,7 @@ class Chunk(Struct):
     model: str | None = None
     choices: list[Choice] | None = None
     usage: UsageCounts | None = None
-    error: Raw | None = None
+    error: Raw = ABSENT
     service_tier: str | None = None
     x_groq: Groq | None = None
 
@@ -149,14 +148,6 @@ class Annotation(Struct):
 
     type: str = ""
     url_citation: URLCitation | None = None
-
-
-NULL = b"null"
-
-
-def present(raw: Raw | None) -> bool:
-    """Whether a member is there and not null."""
-    return raw is not None and bytes(raw) != NULL
 
 
 def _count(*counts: Number | None) -> int:

@@ -5,9 +5,9 @@ import re
 import msgspec
 
 from gateway.dialect import Digest
-from gateway.dialects.chat.answer import Groq, UsageCounts, exclusive, present
+from gateway.dialects.chat.answer import Groq, UsageCounts, exclusive
 from gateway.dialects.chat.errors import error_in
-from gateway.dialects.chat.wire import mended
+from gateway.dialects.chat.wire import ABSENT, mended, present
 
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
 _FINISH = re.compile(rb'"finish_reason": ?"(?!error")[^"]')
@@ -17,8 +17,8 @@ class _Glance(msgspec.Struct):
     """The members of `ChatCompletion` that tell how it went."""
 
     usage: UsageCounts | None = None
-    error: msgspec.Raw | None = None
-    choices: msgspec.Raw | None = None
+    error: msgspec.Raw = ABSENT
+    choices: msgspec.Raw = ABSENT
     x_groq: Groq | None = None
 
 
@@ -30,7 +30,7 @@ def digest(body: bytes) -> Digest:
         return Digest(error_in(body.strip()))
     counts = glance.usage or (glance.x_groq.usage if glance.x_groq else None)
     usage = exclusive(counts) if counts is not None else None
-    faulty = present(glance.error) or glance.choices is None
+    faulty = present(glance.error) or not present(glance.choices)
     return Digest(error_in(body.strip()) if faulty else None, usage)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import wire
+from gateway.dialects.chat.wire import ABSENT, present
 from gateway.errors import GatewayError, Refused
 from gateway.sse import Frame, data_frame
 
@@ -277,9 +278,9 @@ def error_status(error: GatewayError) -> int:
     return status if status >= 400 else 502
 
 
-def broken(finish: str, error: Raw | None = None) -> Refused:
+def broken(finish: str, error: Raw = ABSENT) -> Refused:
     """The fault behind a finish reason that is no ending."""
-    fault = fault_in({"error": _json(bytes(error))}) if error is not None else None
+    fault = fault_in({"error": _json(bytes(error))}) if present(error) else None
     if fault is None:
         code = 503 if finish == "insufficient_system_resource" else 502
         return refused(code, Fault(f"upstream ended its answer with finish_reason {finish!r}"))

@@ -21,7 +21,6 @@ from gateway.dialects.chat.answer import (
     exclusive,
     inclusive,
     native_word,
-    present,
     stop_of,
 )
 from gateway.dialects.chat.calls import made_id, unwrapped, wrapped_names
@@ -29,7 +28,7 @@ from gateway.dialects.chat.errors import broken, error_in
 from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces, valid_arguments
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.scan import Piece, ThinkTags
-from gateway.dialects.chat.wire import NAME, mended
+from gateway.dialects.chat.wire import NAME, mended, present
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer
 from gateway.events import (

@@ -22,7 +22,6 @@ from gateway.dialects.chat.answer import (
     UsageCounts,
     exclusive,
     native_word,
-    present,
     stop_of,
 )
 from gateway.dialects.chat.calls import Calls
@@ -30,7 +29,7 @@ from gateway.dialects.chat.errors import broken, error_in
 from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces
 from gateway.dialects.chat.reasoning import Reasons, Thought
 from gateway.dialects.chat.scan import Piece, ThinkTags
-from gateway.dialects.chat.wire import NAME, mended
+from gateway.dialects.chat.wire import ABSENT, NAME, mended, present
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer, Cut
 from gateway.events import (
@@ -90,7 +89,7 @@ class ChatReader:
                 return self._end()
             chunk = _slowly(frame.data)
         choices = chunk.choices
-        if not choices or chunk.error is not None or frame.event == b"error":
+        if not choices or chunk.error is not ABSENT or frame.event == b"error":
             return self._without_choices(chunk, frame)
         choice = choices[0]
         if choice.index:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from msgspec import Raw
 
 from gateway.dialect import Fields
-from gateway.dialects.chat.answer import NULL
 from gateway.dialects.chat.tools_in import read_choice, read_tools, web_search
 from gateway.dialects.chat.turns_in import read_turns
 from gateway.dialects.chat.wire import (
@@ -23,6 +22,7 @@ from gateway.dialects.chat.wire import (
     StreamOptions,
     ThinkingConfig,
     WebSearchOptions,
+    present,
     read,
 )
 from gateway.errors import InvalidRequest
@@ -60,7 +60,7 @@ def check(fields: Fields) -> None:
     if not read(_needed(fields, "messages"), list[Raw], "messages"):
         raise InvalidRequest("messages: must not be empty", param="messages")
     for name, type in _TYPES.items():  # msgspec's word
-        if name in fields and bytes(fields[name]) != NULL:
+        if name in fields and present(fields[name]):
             read(fields[name], type, name)
 
 
@@ -78,7 +78,7 @@ def read_prompt(fields: Fields, notes: Notes) -> Prompt:
     read_tools(fields, prompt, notes)
     read_choice(fields, prompt)
     for name, raw in fields.items():
-        if bytes(raw) == NULL or name in _ELSEWHERE or name in _SILENT:
+        if not present(raw) or name in _ELSEWHERE or name in _SILENT:
             continue
         take = _TAKES.get(name)
         if take is not None:
@@ -149,12 +149,12 @@ def _response_format(prompt: Prompt, raw: Raw, notes: Notes) -> None:
         prompt.format = Format("json_object")
     elif found.type == "json_schema":
         shape = found.json_schema
-        if shape is None or shape.schema is None:
+        if shape is None or not present(shape.schema):
             path = "response_format.json_schema" + ("" if shape is None else ".schema")
             raise InvalidRequest(f"{path}: Field required", param=path)
         read(shape.schema, dict[str, Raw], "response_format.json_schema.schema")
         prompt.format = Format(
-            "json_schema", shape.schema, shape.name, shape.description, shape.strict
+            "json_schema", Raw(bytes(shape.schema)), shape.name, shape.description, shape.strict
         )
     elif found.type != "text":
         path = "response_format.type"

@@ -3,7 +3,6 @@
 from msgspec import Raw
 
 from gateway.dialect import Fields
-from gateway.dialects.chat.answer import NULL
 from gateway.dialects.chat.wire import (
     Approximate,
     CacheControl,
@@ -13,6 +12,7 @@ from gateway.dialects.chat.wire import (
     ToolChoiceParam,
     ToolParam,
     WebSearchOptions,
+    present,
     read,
 )
 from gateway.errors import InvalidRequest
@@ -40,7 +40,7 @@ def _list(fields: Fields, name: str) -> list[Raw]:
 
 
 def _given(fields: Fields, name: str) -> bool:
-    return name in fields and bytes(fields[name]) != NULL
+    return name in fields and present(fields[name])
 
 
 def _tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
@@ -50,11 +50,11 @@ def _tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
         if found.function is None:
             raise InvalidRequest(f"{path}.function: Field required", param=f"{path}.function")
         return _function(found.function, found.cache_control, f"{path}.function")
-    if kind == "custom" and found.input_schema is None:
+    if kind == "custom" and not present(found.input_schema):
         if found.custom is None:
             raise InvalidRequest(f"{path}.custom: Field required", param=f"{path}.custom")
         return _custom(found.custom, f"{path}.custom")
-    if found.name and found.input_schema is not None:
+    if found.name and present(found.input_schema):
         # a Messages tool, which other gateways take from Chat clients
         schema = _schema(found.input_schema, f"{path}.input_schema")
         mark = mark_of(found.cache_control)
@@ -73,8 +73,8 @@ def _function(found: FunctionTool, mark: CacheControl | None, path: str) -> Tool
     return Tool(found.name, found.description, schema, found.strict, cache=cache)
 
 
-def _schema(raw: Raw | None, path: str) -> Raw | None:
-    if raw is None or bytes(raw) == NULL:
+def _schema(raw: Raw, path: str) -> Raw | None:
+    if not present(raw):
         return None
     read(raw, dict[str, Raw], path)
     return Raw(bytes(raw))

@@ -7,6 +7,7 @@ prompt caches hit.
 import msgspec
 
 from gateway.dialect import Crossing
+from gateway.dialects.chat.answer import detail_block
 from gateway.dialects.chat.parts_out import Marks, parts_out, result_out
 from gateway.dialects.chat.tools_out import Block
 from gateway.dialects.names import tool_id
@@ -205,10 +206,8 @@ def _detail(part: Thinking | Redacted, crossing: Crossing) -> Block | None:
         crossing.notes.note("messages.thinking", "foreign_reasoning_dropped")
         return None
     if isinstance(part, Redacted):
-        return msgspec.to_builtins(detail_from("reasoning.encrypted", blob))
-    return msgspec.to_builtins(
-        detail_from("reasoning.text", "" if kind == "text" else blob, part.text)
-    )
+        return detail_block("reasoning.encrypted", blob)
+    return detail_block("reasoning.text", "" if kind == "text" else blob, part.text)
 
 
 def _continued(messages: list[Block], crossing: Crossing) -> Block:

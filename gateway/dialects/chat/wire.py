@@ -19,6 +19,9 @@ Number = int | float
 NAME = "chat"
 """The dialect's name, and the origin of what is native to it."""
 
+ABSENT = Raw()
+"""A member that is not there; msgspec knows no `Raw | None`."""
+
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 _INDEX = re.compile(r"\[(\d+)\]")
@@ -52,6 +55,11 @@ def _invalid(fault: str, path: str) -> InvalidRequest:
     if missing := _MISSING.match(what):
         where, what = f"{where}.{missing['name']}", "Field required"
     return InvalidRequest(f"{where}: {what}", param=where)
+
+
+def present(raw: Raw) -> bool:
+    """Whether a member is there and not null."""
+    return bytes(raw) not in (b"", b"null")
 
 
 def is_object(text: str) -> bool:
@@ -226,7 +234,7 @@ class FunctionTool(Struct):
 
     name: str
     description: str | None = None
-    parameters: Raw | None = None
+    parameters: Raw = ABSENT
     strict: bool | None = None
     cache_control: CacheControl | None = None
 
@@ -269,7 +277,7 @@ class ToolParam(Struct):
     cache_control: CacheControl | None = None
     name: str | None = None
     description: str | None = None
-    input_schema: Raw | None = None
+    input_schema: Raw = ABSENT
 
 
 class Named(Struct):
@@ -309,7 +317,7 @@ class JSONSchema(Struct):
 
     name: str | None = None
     description: str | None = None
-    schema: Raw | None = None
+    schema: Raw = ABSENT
     strict: bool | None = None
 
 

@@ -80,7 +80,7 @@ def read_error(status: int, body: bytes) -> GatewayError:
 def _refused(status: int, words: str, inner: dict[str, Any]) -> GatewayError:
     status = _inner_status(inner) if status == 200 else status
     kind = inner.get("type")
-    if kind not in _STATUS:
+    if not isinstance(kind, str) or kind not in _STATUS:
         kind = _KIND.get(status, "invalid_request_error" if status < 500 else "api_error")
     if status == 503 and _CROWDED.search(words):
         kind = "overloaded_error"

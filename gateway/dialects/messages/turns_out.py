@@ -5,9 +5,19 @@ the client only appends an answer and its next turn: prompt caches and signed re
 """
 
 from gateway.dialect import Crossing
-from gateway.dialects.messages.blocks_out import Block, blocks
+from gateway.dialects.messages.blocks_out import Block, blocks, minted
 from gateway.dialects.pairing import paired
-from gateway.events import Part, Text, ToolResult, Turn
+from gateway.events import (
+    Part,
+    Redacted,
+    Refusal,
+    ServerTool,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
 
 _CONTINUE = "Continue exactly from where your last message stopped."
 
@@ -15,7 +25,8 @@ _CONTINUE = "Continue exactly from where your last message stopped."
 def write_turns(crossing: Crossing) -> list[Block]:
     """The `messages` member: user first, turns of one role merged, calls answered."""
     prompt, notes = crossing.prompt, crossing.notes
-    turns = paired(_arranged(_named(prompt.turns), crossing), notes)
+    arranged = _arranged(_named(prompt.turns), crossing)
+    turns = paired(_finished(arranged, crossing), notes)
     messages: list[Block] = []
     for index, turn in enumerate(turns):
         content = blocks(turn.parts, f"messages.{index}.content", crossing)
@@ -27,7 +38,6 @@ def write_turns(crossing: Crossing) -> list[Block]:
     if not messages or messages[0]["role"] != "user":
         notes.drop("messages", "first_turn_is_not_the_user's")
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "."}]})
-    _finish(messages, crossing)
     return [_plain(message) for message in messages]
 
 
@@ -68,7 +78,7 @@ def _arranged(turns: list[Turn], crossing: Crossing) -> list[Turn]:
     """User and assistant turns in alternation, system turns where the model takes them."""
     if not crossing.capability.mid_system:
         turns = [_reminder(turn) if turn.role == "system" else turn for turn in turns]
-        return _merged(turns)
+        return _merged(turns, crossing)
     out: list[Turn] = []
     waiting: list[
         Part
@@ -77,22 +87,36 @@ def _arranged(turns: list[Turn], crossing: Crossing) -> list[Turn]:
         if turn.role == "system":
             waiting += turn.parts
             continue
-        if turn.role == "assistant" and waiting and any(_says(part) for part in turn.parts):
-            out.append(_placed(waiting, out))
+        if (
+            turn.role == "assistant"
+            and waiting
+            and any(_says(part, crossing) for part in turn.parts)
+        ):
+            out.append(_placed(waiting, out, crossing))
             waiting = []
         out.append(turn)
     if waiting:
-        out.append(_placed(waiting, out))
-    return _merged(out)
+        out.append(_placed(waiting, out, crossing))
+    return _merged(out, crossing)
 
 
-def _says(part: Part) -> bool:
-    return not isinstance(part, Text) or bool(part.text.strip())
+def _says(part: Part, crossing: Crossing) -> bool:
+    """Whether anything of the part reaches the upstream."""
+    match part:
+        case Text() | Refusal() | ServerTool():
+            return bool(part.text.strip())
+        case Thinking() | Redacted():
+            return minted(part, crossing) is not None
+    return True
 
 
-def _placed(parts: list[Part], before: list[Turn]) -> Turn:
+def _placed(parts: list[Part], before: list[Turn], crossing: Crossing) -> Turn:
     """The system turn, or a user turn where the API takes no system turn."""
-    said = [turn for turn in before if turn.role != "assistant" or any(map(_says, turn.parts))]
+    said = [
+        turn
+        for turn in before
+        if turn.role != "assistant" or any(_says(part, crossing) for part in turn.parts)
+    ]
     turn = Turn("system", parts)
     return turn if said and said[-1].role == "user" else _reminder(turn)
 
@@ -108,11 +132,13 @@ def _reminder(turn: Turn) -> Turn:
     )
 
 
-def _merged(turns: list[Turn]) -> list[Turn]:
+def _merged(turns: list[Turn], crossing: Crossing) -> list[Turn]:
     """Adjacent turns of one role as one, tool results before all else in it."""
     out: list[Turn] = []
     for turn in turns:
-        if turn.role == "assistant" and not any(_says(part) for part in turn.parts):
+        if turn.role == "assistant" and not any(_says(part, crossing) for part in turn.parts):
+            if any(isinstance(part, Thinking | Redacted) for part in turn.parts):
+                crossing.notes.note("messages", "foreign_reasoning_dropped")
             continue  # the API refuses an empty turn, and invented words would be imitated
         if out and out[-1].role == turn.role:
             parts = out[-1].parts + turn.parts
@@ -124,15 +150,14 @@ def _merged(turns: list[Turn]) -> list[Turn]:
     return out
 
 
-def _finish(messages: list[Block], crossing: Crossing) -> None:
+def _finished(turns: list[Turn], crossing: Crossing) -> list[Turn]:
     """Ends the conversation where the model can go on: prefills are not for every model."""
-    last = messages[-1]
-    if last["role"] != "assistant" or last["content"][-1]["type"] == "tool_use":
-        return
+    if not turns or turns[-1].role != "assistant" or isinstance(turns[-1].parts[-1], ToolCall):
+        return turns
     if crossing.capability.prefill == "native":
-        block = last["content"][-1]
-        if block["type"] == "text":
-            block["text"] = block["text"].rstrip()
-        return
+        *parts, last = turns[-1].parts
+        if isinstance(last, Text):  # the API refuses spaces at the end
+            last = Text(last.text.rstrip(), last.cache)
+        return [*turns[:-1], Turn("assistant", [*parts, last])]
     crossing.notes.drop("messages", "prefill_not_supported")
-    messages.append({"role": "user", "content": [{"type": "text", "text": _CONTINUE}]})
+    return [*turns, Turn("user", [Text(_CONTINUE)])]

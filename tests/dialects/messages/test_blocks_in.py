@@ -14,7 +14,6 @@ from gateway.events import (
     Opaque,
     Redacted,
     SearchResult,
-    ServerTool,
     Text,
     Thinking,
     ToolCall,
@@ -124,81 +123,6 @@ def test_tool_input_keeps_its_spelling() -> None:
     )
     got = MESSAGES.read_prompt({**fields(), "messages": Raw(raw)}, Notes())
     assert got.turns[0].parts == [ToolCall("a", "f", '{"n": 1e3, "a":[1.0]}')]
-
-
-@pytest.mark.parametrize(
-    ("block", "text"),
-    [
-        (
-            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}},
-            "[web_search: q]",
-        ),
-        (
-            {"type": "server_tool_use", "id": "s", "name": "tool", "input": {"a": 1}},
-            '[tool: {"a":1}]',
-        ),
-        ({"type": "server_tool_use", "id": "s", "name": "tool", "input": {}}, "[tool]"),
-        (
-            {
-                "type": "web_search_tool_result",
-                "tool_use_id": "s",
-                "content": [
-                    {
-                        "type": "web_search_result",
-                        "title": "T",
-                        "url": "https://x",
-                        "encrypted_content": "E",
-                    },
-                    {"type": "web_search_result", "title": "U", "url": "https://y"},
-                ],
-            },
-            "- T (https://x)\n- U (https://y)",
-        ),
-        (
-            {
-                "type": "web_search_tool_result",
-                "tool_use_id": "s",
-                "content": {"type": "web_search_tool_result_error", "error_code": "unavailable"},
-            },
-            "[error: unavailable]",
-        ),
-        (
-            {
-                "type": "bash_code_execution_tool_result",
-                "tool_use_id": "s",
-                "content": {
-                    "type": "bash_code_execution_result",
-                    "stdout": "out\n",
-                    "stderr": "err",
-                    "return_code": 0,
-                },
-            },
-            "```\nout\nerr\n```",
-        ),
-        (
-            {"type": "mcp_tool_use", "id": "s", "server_name": "S", "name": "n", "input": {"a": 1}},
-            '[mcp S.n({"a":1})]',
-        ),
-        ({"type": "mcp_tool_result", "tool_use_id": "s", "content": [TEXT]}, "t"),
-        ({"type": "mcp_tool_result", "tool_use_id": "s", "content": "plain"}, "plain"),
-        (
-            {
-                "type": "web_fetch_tool_result",
-                "tool_use_id": "s",
-                "content": {
-                    "type": "web_fetch_result",
-                    "url": "https://x",
-                    "content": {"type": "document", "title": "D"},
-                },
-            },
-            "- D (https://x)",
-        ),
-    ],
-)
-def test_server_tools_are_what_a_reader_may_see(block: dict[str, Any], text: str) -> None:
-    (part,) = parts_of([block], "assistant")
-    assert isinstance(part, ServerTool)
-    assert (part.text, part.type) == (text, block["type"])
 
 
 @pytest.mark.parametrize("type_", ["mcp_tool_listing", "fallback"])

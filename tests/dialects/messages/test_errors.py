@@ -96,18 +96,24 @@ OVERFLOWS = [
         "prompt is too long: 210000 tokens > 200000 maximum",
     ),
     (
-        "This model's maximum context length is 200000 tokens. However, your messages resulted "
-        "in 210000 tokens.",
+        (
+            "This model's maximum context length is 200000 tokens. However, your messages resulted "
+            "in 210000 tokens."
+        ),
         "prompt is too long: 210000 tokens > 200000 maximum",
     ),
     (
-        "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens "
-        "(8000 in the messages, 1000 in the completion).",
+        (
+            "This model's maximum context length is 8192 tokens. However, you requested 9000 "
+            "tokens (8000 in the messages, 1000 in the completion)."
+        ),
         "prompt is too long: 9000 tokens > 8192 maximum",
     ),
     (
-        "The input token count (1,200,000) exceeds the maximum number of tokens allowed "
-        "(1,048,576).",
+        (
+            "The input token count (1,200,000) exceeds the maximum number of tokens allowed "
+            "(1,048,576)."
+        ),
         "prompt is too long: 1200000 tokens > 1048576 maximum",
     ),
     (
@@ -210,8 +216,10 @@ def test_stream_error(event: bytes, data: bytes, status: int | None) -> None:
         (b'event: error\ndata: {"type":"error"}\n\n', True),
         (b'event: message_delta\ndata: {"type":"message_delta"}\n\n', False),
         (
-            b'event: content_block_delta\ndata: {"type":"content_block_delta",'
-            b'"delta":{"text":"event: message_stop"}}\n\n',
+            (
+                b'event: content_block_delta\ndata: {"type":"content_block_delta",'
+                b'"delta":{"text":"event: message_stop"}}\n\n'
+            ),
             False,
         ),
         (b'data: {"type":"x","text":"message_stop"}\n\n', False),

@@ -167,7 +167,7 @@ def write(
 ) -> dict[str, Any]:
     message = Message("chatcmpl-1", "up", parts, ending or Ending("end_turn"))
     body = MESSAGES.write_message(message, crossed or crossing())
-    assert OfficialMessage.model_validate_json(body)
+    OfficialMessage.model_validate_json(body)  # raises where the official type is not met
     got: dict[str, Any] = msgspec.json.decode(body)
     return got
 

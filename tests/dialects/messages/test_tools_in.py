@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec import Raw
 
@@ -23,56 +22,6 @@ def test_a_custom_tool_keeps_its_schema_bytes() -> None:
     assert got.tools == [
         Tool("f", "d", Raw(b'{"type":"object", "x": 1.0}'), True, [Raw(b'{"a": 1}')], CacheMark())
     ]
-
-
-@pytest.mark.parametrize(
-    ("tool", "name", "property_"),
-    [
-        ({"type": "bash_20250124", "name": "bash"}, "bash", "restart"),
-        (
-            {"type": "text_editor_20250124", "name": "str_replace_editor"},
-            "str_replace_editor",
-            "path",
-        ),
-        ({"type": "text_editor_20250728"}, "str_replace_based_edit_tool", "view_range"),
-        ({"type": "memory_20250818", "name": "memory"}, "memory", "old_path"),
-        (
-            {
-                "type": "computer_20251124",
-                "name": "computer",
-                "display_width_px": 1024,
-                "display_height_px": 768,
-            },
-            "computer",
-            "region",
-        ),
-    ],
-)
-def test_tools_that_the_client_runs_get_a_schema(
-    tool: dict[str, Any], name: str, property_: str
-) -> None:
-    (got,) = prompt_of(tools=[tool]).tools
-    assert got.name == name
-    assert got.schema is not None
-    schema = msgspec.json.decode(got.schema)
-    assert schema["type"] == "object"
-    assert property_ in schema["properties"]
-
-
-def test_the_editor_undoes_in_its_first_versions_only() -> None:
-    def commands(type_: str) -> list[str]:
-        (tool,) = prompt_of(tools=[{"type": type_}]).tools
-        found: list[str] = msgspec.json.decode(tool.schema or b"")["properties"]["command"]["enum"]
-        return found
-
-    assert commands("text_editor_20250124") == [
-        "view",
-        "create",
-        "str_replace",
-        "insert",
-        "undo_edit",
-    ]
-    assert commands("text_editor_20250728") == ["view", "create", "str_replace", "insert"]
 
 
 def test_web_search_is_the_upstreams_own() -> None:

@@ -1,6 +1,10 @@
 """Writing the conversation of a Messages request."""
 
+import itertools
+from typing import Any
+
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from gateway.errors import InvalidRequest
 from gateway.events import (
@@ -207,3 +211,54 @@ def test_only_reasoning_that_the_upstream_minted_is_replayed(
 def test_a_turn_of_foreign_reasoning_alone_vanishes() -> None:
     turns = [U, Turn("assistant", [Thinking("t", "x", "chat")]), U]
     assert messages_of(turns) == [{"role": "user", "content": [{"type": "text", "text": "u"}] * 2}]
+
+
+PARTS = st.sampled_from(
+    [
+        Turn("user", [Text("u")]),
+        Turn("user", [ToolResult("x", [Text("r")])]),
+        Turn("assistant", [Text("a")]),
+        Turn("assistant", [ToolCall("x", "f")]),
+        Turn("assistant", [Text(" ")]),
+        Turn("assistant", [Thinking("t", "foreign", "chat"), Text("a")]),
+        Turn("system", [Text("s")]),
+    ]
+)
+
+
+@given(
+    talk=st.lists(PARTS, max_size=8), mid_system=st.booleans(), answer=st.sampled_from(["", "call"])
+)
+@settings(max_examples=300, deadline=None)
+def test_what_was_written_once_is_written_again(
+    talk: list[Turn], answer: str, *, mid_system: bool
+) -> None:
+    before = [*talk, U]
+    after: list[Turn] = [called("y"), answered("y")] if answer else [A, U]
+    capability = {"mid_system": mid_system}
+    first = messages_of(before, capability=capability)
+    assert messages_of([*before, *after], capability=capability)[: len(first)] == first
+
+
+LEGAL = {"user assistant", "assistant user", "user system", "system assistant"}
+
+
+@given(talk=st.lists(PARTS, max_size=8), mid_system=st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_turns_obey_the_api(talk: list[Turn], *, mid_system: bool) -> None:
+    got = messages_of(talk, capability={"mid_system": mid_system})
+    roles = [turn["role"] for turn in got]
+    assert roles[0] == "user"
+    for at, (role, following) in enumerate(itertools.pairwise(roles)):
+        assert f"{role} {following}" in LEGAL
+        calls = [block["id"] for block in blocks_of(got[at]) if block["type"] == "tool_use"]
+        results = [
+            block["tool_use_id"]
+            for block in blocks_of(got[at + 1])
+            if block["type"] == "tool_result"
+        ]
+        assert list(dict.fromkeys(calls)) == results
+
+
+def blocks_of(turn: dict[str, Any]) -> list[dict[str, Any]]:
+    return turn["content"] if isinstance(turn["content"], list) else []

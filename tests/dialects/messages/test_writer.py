@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
+from anthropic import Anthropic, APIStatusError, Stream
 from anthropic._streaming import SSEDecoder
 from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.types import RawMessageStreamEvent
 from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.messages import MESSAGES
+from gateway.errors import Cut
 from gateway.events import (
     Alive,
     ArgumentsDelta,
@@ -33,7 +37,7 @@ from gateway.events import (
     WebSearch,
 )
 from gateway.seal import Sealed
-from tests.dialects.messages.wires import crossing, sse
+from tests.dialects.messages.wires import crossing, events_of
 
 BEGAN = Began("msg_1", "up", Usage(3))
 DONE = Ended(Ending("end_turn", usage=Usage(3, 2)))
@@ -74,7 +78,8 @@ def test_the_bytes_of_a_short_answer() -> None:
         b'"cache_read_input_tokens":0,"output_tokens":0}}}\n\n'
         + PING
         + b"event: content_block_start\n"
-        b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+        b'data: {"type":"content_block_start","index":0,'
+        b'"content_block":{"type":"text","text":""}}\n\n'
         b"event: content_block_delta\n"
         b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
         b'"text":"a\\"\xe2\x80\xa8"}}\n\n'
@@ -308,11 +313,32 @@ def test_what_is_written_reads_back() -> None:
         PartEnded(),
         Ended(Ending("tool_use", usage=Usage(3, 2, 1, 0))),
     ]
-    from tests.dialects.messages.wires import events_of
-
     wire = write([event for event in events if not isinstance(event, Alive)])
     assert events_of(MESSAGES.reader(crossing()), [wire]) == events
 
 
-def test_the_official_client_raises_on_our_error_event() -> None:
-    assert sse({"type": "ping"}) == PING
+def official(wire: bytes) -> list[Any]:
+    """The events that the official client's stream yields for these bytes."""
+    request = httpx2.Request("POST", "http://gateway/v1/messages")
+    response = httpx2.Response(200, content=wire, request=request)
+    with Anthropic(api_key="k", base_url="http://gateway") as client:
+        kind: Any = RawMessageStreamEvent
+        return list(Stream[Any](cast_to=kind, response=response, client=client))
+
+
+def test_the_official_client_knows_every_event() -> None:
+    wire = write([BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE])
+    assert [event.type for event in official(wire)] == [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+
+
+def test_the_official_client_raises_on_an_error_event() -> None:
+    wire = write([BEGAN, TextBegan(), TextDelta("a")])
+    with pytest.raises(APIStatusError, match="hung up"):
+        official(wire + MESSAGES.write_error_event(Cut("hung up"), "req_1"))

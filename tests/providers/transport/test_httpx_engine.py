@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from providers.transport.choose import Kind
-from tests.providers.transport.conformance import Answers, Faults, Storm
+from tests.providers.transport.conformance import Answers
+from tests.providers.transport.faults import Faults, Storm
 
 
 class TestAnswers(Answers):

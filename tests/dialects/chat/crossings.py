@@ -1,0 +1,37 @@
+"""Crossings for the tests of the Chat dialect."""
+
+import msgspec
+from msgspec import Raw
+
+from gateway.capability import Capability
+from gateway.dialect import Crossing, Fields
+from gateway.events import Prompt, Text, Turn
+from gateway.notes import Notes
+from gateway.seal import Seal
+
+SEAL = Seal(b"key")
+
+
+def crossing(
+    prompt: Prompt | None = None, capability: Capability | None = None, *, strict: bool = False
+) -> Crossing:
+    """From a client that calls the model `alias` to the model `real` of the provider `up`."""
+    return Crossing(
+        prompt or Prompt("alias", [Turn("user", [Text("hi")])]),
+        "up",
+        "real",
+        "alias",
+        capability or Capability(),
+        Notes(strict=strict),
+        SEAL,
+    )
+
+
+def fields(**members: object) -> Fields:
+    """The top level of a request body."""
+    return {name: Raw(msgspec.json.encode(value)) for name, value in members.items()}
+
+
+def plain(made: Fields) -> dict[str, object]:
+    """A request body as plain values."""
+    return {name: msgspec.json.decode(raw) for name, raw in made.items()}

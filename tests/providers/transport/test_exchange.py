@@ -1,0 +1,66 @@
+"""The waiting side of an answer."""
+
+import asyncio
+
+import pytest
+
+from gateway.errors import Cut, GatewayError
+from providers.transport.exchange import Exchange
+
+
+class Carrier:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.paused = False
+        self.exchange = Exchange(self)
+
+    def resume(self) -> None:
+        """Read on."""
+        self.paused = False
+
+    def fail(self, error: GatewayError) -> None:
+        """Hang up."""
+        self.exchange.connection = None
+        self.exchange.error = error
+
+
+async def test_one_reader_at_a_time() -> None:
+    exchange = Carrier().exchange
+    task = asyncio.get_running_loop().create_task(exchange.read())
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError):
+        await exchange.read()
+    exchange.push(b"a")
+    exchange.wake()
+    exchange.wake()
+    assert await task == b"a"
+
+
+async def test_slow_taker_gets_one_chunk_and_reading_goes_on() -> None:
+    carrier = Carrier()
+    assert not carrier.exchange.push(b"a" * 40_000)
+    assert carrier.exchange.push(b"b" * 40_000)
+    carrier.paused = True
+    assert await carrier.exchange.read() == b"a" * 40_000 + b"b" * 40_000
+    assert not carrier.paused
+
+
+async def test_what_arrived_is_read_without_a_rest() -> None:
+    exchange = Carrier().exchange
+    exchange.push(b"a")
+    with pytest.raises(StopIteration) as stopped:
+        exchange.read().send(None)
+    assert stopped.value.value == b"a"
+
+
+async def test_leaving_the_wait_hangs_up() -> None:
+    carrier = Carrier()
+    task = asyncio.get_running_loop().create_task(carrier.exchange.head())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert carrier.exchange.connection is None
+    with pytest.raises(Cut):
+        await carrier.exchange.read()

@@ -1,0 +1,128 @@
+"""Plugins made from a configuration: disabled, defaulted, ordered."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.assemble import assemble, assembled
+from gateway.config import Config, load_config
+from gateway.seal import Sealed
+from tests.configs import CLOUD, LINKS, PLUGINS, faults, loaded, warnings
+
+
+@pytest.fixture(autouse=True)
+def _plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PLUGINS))
+
+
+def own_links(config: Config) -> Config:
+    """The configuration with a chain of third-party links alone."""
+    return msgspec.structs.replace(config, middleware=[{"use": "acme.plugins:Limit"}])
+
+
+class TestProviders:
+    def test_one_without_its_key_is_disabled_and_the_others_serve(self, tmp_path: Path) -> None:
+        text = CLOUD + 'api_key = "env:NONE"\n' + CLOUD.replace("cloud", "other")
+        text += '[aliases]\nfast = ["cloud:m", "other:m"]\nslow = "cloud:m"\n'
+        config = loaded(tmp_path, text)
+        site, _ = assemble(own_links(config))
+        assert list(site.providers) == ["other"]
+        assert site.config.aliases == {"fast": ["other:m"]}
+        assert site.config.routing.default_provider == "other"
+        assert warnings(tmp_path, text)[0] == (
+            "config.toml:1:1: providers.cloud: disabled: the environment variable NONE is not set"
+        )
+
+    def test_a_missing_key_among_several_is_left_out(self, tmp_path: Path) -> None:
+        text = CLOUD + 'api_key = ["env:NONE", "env:TWO"]\n'
+        config = loaded(tmp_path, text, {"TWO": "k1 k2"})
+        cloud: Any = assembled(config).site.providers["cloud"]
+        assert [key.reveal() for key in cloud.api_key] == ["k1", "k2"]
+        assert warnings(tmp_path, text, {"TWO": "k"}) == [
+            "config.toml:3:12: providers.cloud.api_key[0]: the environment variable NONE is not set"
+        ]
+
+    def test_calls_of_a_disabled_default_go_nowhere_else(self, tmp_path: Path) -> None:
+        text = CLOUD + 'api_key = "env:NONE"\n' + CLOUD.replace("cloud", "other")
+        config = loaded(tmp_path, text + "[routing]\ndefault_provider = 'cloud'\n")
+        assert assembled(config).site.config.routing.default_provider == ""
+
+    def test_a_key_in_the_file_is_taken_with_a_warning(self, tmp_path: Path) -> None:
+        assert warnings(tmp_path, CLOUD + 'api_key = "sk-1"\n') == [
+            "config.toml:3:1: providers.cloud.api_key: a key stands in the file; use env:NAME"
+        ]
+
+    def test_a_text_may_stand_in_a_variable(self, tmp_path: Path) -> None:
+        config = loaded(tmp_path, CLOUD + 'base_url = "${URL}"\n', {"URL": "https://u.example"})
+        cloud: Any = assembled(config).site.providers["cloud"]
+        assert cloud.base_url == "https://u.example"
+
+    def test_big_and_small_are_models_of_the_default_provider(self) -> None:
+        config = assembled(load_config(None, {})).site.config
+        assert config.aliases == {"big": ["echo:big"], "small": ["echo:small"]}
+        env = {"OPENROUTER_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}
+        env["VDM_DEFAULT_PROVIDER"] = "openrouter"
+        config = assembled(load_config(None, env)).site.config
+        assert config.aliases["big"] == ["openrouter:anthropic/claude-sonnet-4"]
+
+    def test_a_provider_that_is_not_the_default_gives_no_big(self) -> None:
+        env = {"OPENAI_API_KEY": "k", "MISTRAL_API_KEY": "k", "VDM_DEFAULT_PROVIDER": "mistral"}
+        assert assembled(load_config(None, env)).site.config.aliases == {}
+
+    def test_echo_answers_where_none_is_left(self, tmp_path: Path) -> None:
+        text = CLOUD + 'api_key = "env:NONE"\n[routing]\ndefault_provider = "cloud"\n'
+        assembly = assembled(loaded(tmp_path, text))
+        assert list(assembly.site.providers) == ["echo"]
+        assert assembly.site.config.routing.default_provider == "echo"
+        assert any('"echo" answers in their place' in each for each in warnings(tmp_path, text))
+
+    def test_bad_options_of_a_shipped_provider_have_a_line(self, tmp_path: Path) -> None:
+        text = '[providers.openai]\nuse = "openai"\ntimeouts = { idel = 3 }\n'
+        assert faults(tmp_path, text)[0].startswith("config.toml:3:14: providers.openai.timeouts")
+
+    def test_the_seal_is_that_of_the_key(self, tmp_path: Path) -> None:
+        text = CLOUD + LINKS + '[server]\nseal_key = "env:SEAL"\n'
+        sealed = Sealed("p", "m", "text", "d")
+        sites = [assemble(loaded(tmp_path, text, {"SEAL": key}))[0] for key in ("a", "a", "b")]
+        blob = sites[0].seal.seal(sealed)
+        assert [site.seal.unseal(blob) for site in sites] == [sealed, sealed, None]
+
+
+class TestChain:
+    @pytest.mark.parametrize(
+        ("uses", "said"),
+        [
+            (["alias", "auth"], 'middleware[1]: "auth" must stand before "alias"'),
+            (["alias", "alias"], 'middleware[1]: "alias" stands in the chain twice'),
+            (["auth", "convert"], 'middleware: no link "alias": nothing in the chain says which'),
+            ([], 'middleware: no link "alias"'),
+        ],
+    )
+    def test_an_order_that_cannot_work_is_a_fault(
+        self, tmp_path: Path, uses: list[str], said: str
+    ) -> None:
+        text = "".join(f'[[middleware]]\nuse = "{use}"\n' for use in uses)
+        found = faults(tmp_path, (text or "middleware = []\n") + CLOUD)
+        assert any(said in each for each in found), found
+
+    def test_without_convert_there_is_a_warning(self, tmp_path: Path) -> None:
+        found = warnings(tmp_path, '[[middleware]]\nuse = "alias"\n' + CLOUD)
+        assert 'no link "convert"' in found[0]
+
+    def test_what_comes_after_convert_is_told_of(self, tmp_path: Path) -> None:
+        text = "".join(f'[[middleware]]\nuse = "{use}"\n' for use in ("alias", "convert"))
+        found = warnings(tmp_path, text + LINKS + CLOUD)
+        assert found == [
+            (
+                "config.toml:3:1: middleware[1]: "
+                "the links after \"convert\" see the provider's dialect, not the client's"
+            )
+        ]
+
+    def test_a_link_gets_its_options(self, tmp_path: Path) -> None:
+        text = f'{CLOUD}{LINKS}largest = "2MiB"\nrules = [{{ model = "m" }}]\n'
+        _, links = assemble(loaded(tmp_path, text))
+        link: Any = links[0]
+        assert (link.largest, link.rules[0].per_minute) == (2 * 1024 * 1024, 60)

@@ -1,0 +1,43 @@
+"""Options as an operator reads them."""
+
+import tomllib
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from gateway.capability import Capability
+from gateway.config import Key
+from gateway.secret import Secret
+from gateway.show import highlights, options, toml
+from gateway.size import Size
+
+
+class Link(Struct):
+    """A link with options of all kinds."""
+
+    token: str = "hidden"
+    monkey: list[str] = []
+    size: Size = Size(3)
+    off: str | None = None
+
+
+@pytest.mark.parametrize(
+    "value", [True, 3, 1.5, 'a "quoted" \\ text\n', [1, "x"], {"a b": {"c": []}}, {}]
+)
+def test_a_value_is_toml(value: Any) -> None:
+    assert tomllib.loads(f"value = {toml(value)}")["value"] == value
+
+
+def test_secrets_are_masked_wherever_they_stand() -> None:
+    value = {"a": [Secret("hidden")], "b": Key(key=Secret("hidden"), name="n")}
+    assert toml(value) == '{ a = ["***"], b = { key = "***", name = "n" } }'
+    assert toml({"X-Api-Key": "hidden", "x-title": "t"}, "headers") == (
+        '{ X-Api-Key = "***", x-title = "t" }'
+    )
+    assert options(Link()) == 'token = "***", monkey = [], size = 3, off = unset'
+
+
+def test_highlights_are_what_differs() -> None:
+    assert highlights(Capability()) == ""
+    assert highlights(Capability(context=5, images=False)) == "context = 5, images = false"
