@@ -236,11 +236,14 @@ class Exchange:
 
     async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
         try:
+            # The head waits for the first chunk: until then a fault can still be a status.
+            chunk = await stream.read()
             if not self.status:
                 await self._start(reply.status, reply_head(self.id, self.record, reply))
             read = stream.read
-            while chunk := await read():
+            while chunk:
                 await self._write(chunk, more=True)
+                chunk = await read()
             await self._write(b"", more=False)
             self._close("complete", None)
         finally:

@@ -50,10 +50,18 @@ class Relay:
     def finish(self) -> bytes:
         """A last event without its blank line gets one; Cut is due where the ending never came."""
         rest = b"".join(self._held)
-        if self._dialect.whole(self._tail + rest):
+        tail = self._tail + rest
+        if self._dialect.whole(tail) or self._told(tail):
             return rest + b"\n\n" if rest.strip() else b""
         self.error = Cut("the upstream closed the stream before the answer was complete")
         return b""
+
+    def _told(self, tail: bytes) -> bool:
+        """Whether the upstream told an error of its own: a second one would hide it."""
+        if b"error" not in tail:
+            return False
+        frames = Splitter().feed(tail + b"\n\n")
+        return any(self._dialect.stream_error(frame) is not None for frame in frames)
 
     def _tap(self, chunk: bytes) -> None:
         # An event split over two chunks goes uncounted here; the ending's is whole in practice.

@@ -5,6 +5,7 @@ import re
 
 from msgspec import Struct
 
+from gateway.aliases import SHIPPED
 from gateway.call import Call, Target
 from gateway.errors import NotFound
 from gateway.faults import ConfigError, Fault
@@ -134,12 +135,17 @@ class Alias(Middleware):
             (len(_fold(alias)), -place, alias, targets)
             for place, table in enumerate(tables)
             for alias, targets in table.items()
-            if _fold(alias) in folded
+            if _fold(alias) in folded and not self._is_shipped(alias, targets)
         ]
         if not parts:
             return None
         parts.sort(key=lambda part: (-part[0], -part[1], part[2]))
         return parts[0][2], parts[0][3]
+
+    def _is_shipped(self, alias: str, targets: list[str]) -> bool:
+        # "big" and "small" as shipped are for those who ask for them: "small" is part of many ids.
+        model = targets[0].partition(":")[2]
+        return any(shipped.get(alias) == model for shipped in SHIPPED.values())
 
     def _tables(self) -> list[dict[str, list[str]]]:
         own = dict(self._own)

@@ -114,9 +114,7 @@ class Direct:
 
     def release(self, connection: Connection) -> None:
         """It goes to whoever waits longest, else to rest."""
-        if self._closed:
-            connection.abort()
-        elif not self._hand(connection):
+        if not self._hand(connection):
             self._idle[connection] = None
             oldest = next(iter(self._idle))
             if connection.idle_since - oldest.idle_since > self._keepalive:
@@ -215,6 +213,8 @@ class Direct:
                 self._sockets.add(connection)
         if connection not in self._members:
             connection.abort()
+            if self._closed:
+                raise Unavailable("this upstream's connections are closed")
             raise Unreachable(f"{self.origin} closed a new connection at once")
         return connection
 

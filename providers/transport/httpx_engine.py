@@ -8,6 +8,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable
+from importlib.util import find_spec
 from math import inf
 from typing import Protocol, cast
 
@@ -66,6 +67,8 @@ class HttpxEngine:
     """Connections to one origin, kept by httpx2."""
 
     def __init__(self, base_url: str, how: How) -> None:
+        if how.http2 and find_spec("h2") is None:
+            raise ValueError('http2 needs the package "h2"')
         self._base = base(base_url)
         self._url = httpx2.URL(base_url)
         context = ssl.create_default_context(cafile=how.ca_file)
@@ -99,7 +102,7 @@ class HttpxEngine:
         self._bodies.add(body)
         headers = [(name.lower(), value) for name, value in answer.headers.raw]
         try:
-            headers, source = self._plain(answer.status_code, headers, body)
+            headers, source = self._plain(headers, body)
         except BadAnswer:
             await body.aclose()
             raise
@@ -130,10 +133,8 @@ class HttpxEngine:
             extensions={"timeout": waits, "trace": watch.trace},
         )
 
-    def _plain(self, status: int, headers: Headers, body: "_Body") -> tuple[Headers, Source]:
+    def _plain(self, headers: Headers, body: "_Body") -> tuple[Headers, Source]:
         origin = self._base.origin
-        if status == 101:
-            raise BadAnswer(f"{origin} sent a protocol that was not asked for")
         size = sum(len(name) + len(value) + 4 for name, value in headers)
         if len(headers) > HEAD_COUNT or size > HEAD_BYTES:
             raise BadAnswer(f"{origin} sent a head over the limits")

@@ -20,7 +20,8 @@ from gateway.faults import ConfigError, Fault
 from gateway.plugin import Provider, Site
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
-from gateway.sse import Splitter
+from gateway.sse import BOM, Splitter
+from gateway.wire import decode
 from providers.transport.choose import Options, engine
 from providers.transport.engine import Block, Engine, Request, Timeouts, block
 from providers.transport.keys import KeyRing
@@ -239,14 +240,22 @@ class HttpProvider(Provider):
 
     def _judged(self, call: Call, status: int, body: bytes, headers: Headers) -> Reply:
         dialect = call.dialect
-        if status != 200:
+        if status >= 400:
             error = dialect.read_error(status, body)
             error.retry_after = error.retry_after or _retry_after(headers)
+            if not _is_object(body):  # a proxy's page: said again so that a client can read it
+                status, body = dialect.error_status(error), dialect.write_error(error, call.id)
+                headers = [header for header in headers if header[0] != b"content-type"]
             return Reply(status, dialect, body, headers, error)
-        body = body.lstrip() if body[:1].isspace() else body  # some keep alive with blank lines
+        if status != 200:
+            raise BadAnswer(f"the upstream answered with status {status}, which is no answer")
+        if body[:1] != b"{":
+            body = body.removeprefix(BOM).lstrip()  # some keep alive with blank lines
         digest = dialect.digest(body)
         if digest.error is not None:
             raise digest.error
+        if digest.usage is None and not _is_object(body):
+            raise BadAnswer("the upstream sent a body that is no JSON object")
         call.record.usage = digest.usage
         return Reply(200, dialect, body, headers)
 
@@ -294,6 +303,7 @@ async def _first_error(
         if len(chunks) == 1 and b'"error"' not in chunk and _opens_event(chunk):
             return None  # the usual first chunk: whole events, none of them an error
         for frame in splitter.feed(chunk):
+            chunks[:] = [b"".join(chunks).removeprefix(BOM)]  # a client may take it for a field
             return dialect.stream_error(frame)
     for frame in splitter.finish():
         return dialect.stream_error(frame)
@@ -317,6 +327,18 @@ async def _whole(source: Source, limit: int) -> bytes:
     finally:
         await source.aclose()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class _Object(msgspec.Struct):
+    pass
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        decode(body, _Object)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _is_stream(headers: Headers) -> bool:

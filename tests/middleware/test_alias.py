@@ -128,3 +128,11 @@ async def test_the_call_goes_on_with_its_targets_and_made_up_names_do_not_pile_u
     for number in range(REMEMBERED + 10):
         await alias(calls.call({"model": f"x{number}"}), next)
     assert len(alias._known) <= REMEMBERED
+
+
+def test_the_shipped_names_are_not_found_inside_other_names() -> None:
+    site = calls.site("openai", aliases={"small": ["openai:gpt-5-mini"]}, default="openai")
+    assert ways(bound(site), "small") == ["openai:gpt-5-mini"]
+    assert ways(bound(site), "text-embedding-3-small") == ["openai:text-embedding-3-small"]
+    own = calls.site("openai", aliases={"small": ["openai:o9-tiny"]}, default="openai")
+    assert ways(bound(own), "my-small-model") == ["openai:o9-tiny"]

@@ -202,6 +202,7 @@ class Stage:
 
     async def _stand(self, ready: "Future[None]", left: asyncio.Event) -> None:
         with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)  # nginx's workers may be of another user than its master
             async with (
                 self._upstream,
                 gateway(Path(folder), config(self._upstream.url)) as running,

@@ -37,7 +37,6 @@ def write_turns(crossing: Crossing, hints: list[str]) -> tuple[list[Block], Bloc
     turns = paired(crossing.prompt.turns, crossing.notes)
     for turn in turns:
         writing.add(turn)
-    writing.flush()
     messages = writing.messages
     continued = _continued(messages, crossing) if turns and turns[-1].role == "assistant" else {}
     if crossing.capability.alternate_roles:
@@ -53,7 +52,6 @@ class _Writing:
         self.messages: list[Block] = []
         self.marks = Marks()
         self._crossing = crossing
-        self._delayed: list[Block] = []  # system messages that would part a call from its result
         names = {turn.name for turn in crossing.prompt.turns if turn.role == "user" and turn.name}
         self._named = len(names) > 1
 
@@ -73,17 +71,11 @@ class _Writing:
     def add(self, turn: Turn) -> None:
         """One more turn."""
         if turn.role == "assistant":
-            self.flush()
             self._assistant(turn.parts)
         elif turn.role == "user":
             self._user(turn)
         else:
             self._system_turn(turn)
-
-    def flush(self) -> None:
-        """Put the delayed messages in."""
-        self.messages += self._delayed
-        self._delayed = []
 
     def _system_turn(self, turn: Turn) -> None:
         capability = self._crossing.capability
@@ -96,8 +88,7 @@ class _Writing:
         else:
             role = "developer" if capability.developer_role else "system"
             message = {"role": role, "content": text}
-        waiting = bool(self.messages) and "tool_calls" in self.messages[-1]
-        (self._delayed if waiting or self._delayed else self.messages).append(message)
+        self.messages.append(message)
 
     def _user(self, turn: Turn) -> None:
         crossing = self._crossing
@@ -111,7 +102,6 @@ class _Writing:
                 if shown:
                     pictures += [{"type": "text", "text": f"Output of tool call {id}:"}, *shown]
                 self.messages.append({"role": "tool", "tool_call_id": id, "content": content})
-        self.flush()
         rest: list[Part] = [part for part in turn.parts if not isinstance(part, ToolResult)]
         parts = pictures + parts_out(rest, crossing, self.marks)
         if not parts:

@@ -45,7 +45,11 @@ def mended(raw: bytes | Raw, type: type[T]) -> T:
         raise
     except msgspec.DecodeError:
         # Raw members cannot be made from a value that is read already: hence the round trip.
-        return msgspec.json.decode(msgspec.json.encode(wire.decode(raw, object)), type=type)
+        value = wire.decode(raw, object)
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value), type=type)
+    except OverflowError as fault:
+        raise msgspec.ValidationError(f"a number is out of range: {fault}") from None
 
 
 def _invalid(fault: str, path: str) -> InvalidRequest:

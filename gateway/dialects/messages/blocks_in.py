@@ -44,10 +44,8 @@ _UNSEEN = frozenset({"mcp_tool_listing", "fallback"})
 """Blocks that the upstream itself keeps out of the prompt."""
 
 
-def read_content(content: str | list[Raw] | None, path: str, notes: Notes) -> list[Part]:
+def read_content(content: str | list[Raw], path: str, notes: Notes) -> list[Part]:
     """The parts of a `content` member that is text or a list of blocks; empty text is no part."""
-    if content is None:
-        raise InvalidRequest(f"{path}: Field required", param=path)
     if isinstance(content, str):
         return [Text(content)] if content else []
     parts: list[Part] = []
@@ -137,7 +135,7 @@ def _document(raw: Raw, path: str, notes: Notes) -> list[Part]:
     if source.type == "text":
         document.text = source.data
     elif source.type == "content":
-        document.parts = read_content(source.content, f"{path}.source.content", notes)
+        document.parts = read_content(source.content or [], f"{path}.source.content", notes)
     else:
         document.data = source.data
     return [document]

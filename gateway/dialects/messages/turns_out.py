@@ -15,7 +15,6 @@ from gateway.events import (
     Text,
     Thinking,
     ToolCall,
-    ToolResult,
     Turn,
 )
 
@@ -133,7 +132,7 @@ def _reminder(turn: Turn) -> Turn:
 
 
 def _merged(turns: list[Turn], crossing: Crossing) -> list[Turn]:
-    """Adjacent turns of one role as one, tool results before all else in it."""
+    """Adjacent turns of one role as one; pairing moves tool results to the front."""
     out: list[Turn] = []
     for turn in turns:
         if turn.role == "assistant" and not any(_says(part, crossing) for part in turn.parts):
@@ -141,10 +140,7 @@ def _merged(turns: list[Turn], crossing: Crossing) -> list[Turn]:
                 crossing.notes.note("messages", "foreign_reasoning_dropped")
             continue  # the API refuses an empty turn, and invented words would be imitated
         if out and out[-1].role == turn.role:
-            parts = out[-1].parts + turn.parts
-            results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
-            others = [part for part in parts if not isinstance(part, ToolResult)]
-            out[-1] = Turn(turn.role, [*results, *others] if turn.role == "user" else parts)
+            out[-1] = Turn(turn.role, out[-1].parts + turn.parts)
         else:
             out.append(Turn(turn.role, list(turn.parts)))
     return out

@@ -43,7 +43,7 @@ def read(messages: object = HI, *, strict: bool = False, **members: object) -> P
 
 def noted(**members: object) -> list[str]:
     notes = Notes()
-    CHAT.read_prompt(fields(model="m", messages=HI, **members), notes)
+    CHAT.read_prompt(fields(**({"model": "m", "messages": HI} | members)), notes)
     return notes.entries
 
 
@@ -96,7 +96,8 @@ def test_legacy_functions() -> None:
     prompt = read([
         {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
         {"role": "function", "name": "f", "content": "r"},
-    ], functions=[{"name": "f", "parameters": {"type": "object"}}], function_call={"name": "f"})  # fmt: skip
+    ], functions=[{"name": "f", "parameters": {"type": "object"}}],
+    function_call={"name": "f"})  # fmt: skip
     asked = prompt.turns[0].parts[0]
     assert isinstance(asked, ToolCall)
     assert (asked.id[:6], len(asked.id), asked.name) == ("toolu_", 30, "f")

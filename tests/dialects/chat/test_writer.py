@@ -70,7 +70,7 @@ def delta(json: str, finish: str = "null", usage: str = "") -> str:
 
 def test_bytes_of_a_plain_stream() -> None:
     writer = CHAT.writer(crossing())
-    events = [
+    events: list[Event] = [
         Began("msg_1", "real"), TextBegan(), TextDelta('a"\u2028é'), Alive(), PartEnded(), ended()
     ]  # fmt: skip
     assert b"".join(map(writer.write, events)).decode() == "\n\n".join(
@@ -91,9 +91,11 @@ def test_case_3_and_usage_only_when_asked_for() -> None:
     assert write([TextBegan(), TextDelta("a"), PartEnded(), ended(usage=usage)], way) == [
         delta('{"content":"a"}', usage=',"usage":null'),
         delta("{}", '"stop"', ',"usage":null'),
-        f'data: {HEAD}],"usage":{{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1010,'
-        '"prompt_tokens_details":{"cached_tokens":900,"cache_write_tokens":50},'
-        '"completion_tokens_details":{"reasoning_tokens":4}}}',
+        (
+            f'data: {HEAD}],"usage":{{"prompt_tokens":1000,"completion_tokens":10,'
+            '"total_tokens":1010,"prompt_tokens_details":{"cached_tokens":900,'
+            '"cache_write_tokens":50},"completion_tokens_details":{"reasoning_tokens":4}}}'
+        ),
         "data: [DONE]",
     ]
 
@@ -184,7 +186,7 @@ def test_reasoning_and_what_messages_minted_is_sealed() -> None:
 
 
 def test_case_39_a_refusal_keeps_its_words() -> None:
-    said = [TextBegan(), TextDelta("I"), PartEnded()]
+    said: list[Event] = [TextBegan(), TextDelta("I"), PartEnded()]
     assert deltas(write([*said, ended("refusal", explanation="bio")])) == [
         {"content": "I"}, {"refusal": "bio"}, {"FINISH": "content_filter"}
     ]  # fmt: skip
@@ -201,7 +203,8 @@ def test_annotations_come_once_with_spans_in_code_points() -> None:
     other = CitationCame(Citation(Raw(b"{}")))
     way = crossing()
     frames = write([TextBegan(), TextDelta("a😀"), PartEnded(),
-                    TextBegan(), TextDelta("bc"), cited, other, PartEnded(), ended()], way)  # fmt: skip
+                    TextBegan(), TextDelta("bc"), cited, other, PartEnded(),
+                    ended()], way)  # fmt: skip
     place = {"url": "https://x", "title": "X", "start_index": 2, "end_index": 4}
     note = {"index": 0, "type": "url_citation", "url_citation": place}
     assert deltas(frames)[-1] == {"annotations": [note], "FINISH": "stop"}

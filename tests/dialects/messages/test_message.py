@@ -137,6 +137,12 @@ def test_names_custom_tools_and_the_answer_tool_come_back() -> None:
     assert got.ending.stop == "end_turn"
 
 
+def test_input_that_is_no_free_text_is_given_as_it_is() -> None:
+    crossed = crossing(Prompt("m", [], tools=[Tool("f", custom=True)]))
+    block = {"type": "tool_use", "id": "a", "name": "f", "input": {"other": 1}}
+    assert read(crossed, content=[block]).parts == [ToolCall("a", "f", '{"other":1}', custom=True)]
+
+
 def test_an_unknown_block_is_kept_and_noted() -> None:
     crossed = crossing()
     (part,) = read(crossed, content=[{"type": "brand_new"}]).parts
@@ -276,5 +282,6 @@ def test_citations_are_for_clients_that_search(*, asked: bool, kept: bool) -> No
 
 def test_parts_without_a_block_are_noted() -> None:
     crossed = crossing()
+    assert write([Text("")], crossed=crossed)["content"] == []
     assert write([Opaque("x", Raw(b"{}"), "chat")], crossed=crossed)["content"] == []
     assert crossed.notes.entries == ["content.opaque:unsupported_by_client"]

@@ -310,6 +310,31 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         {},
     ),
+    "a server that gives every block one index and no stop": (
+        [
+            MESSAGE_START,
+            *text(0, "a")[:2],
+            start(0, type="tool_use", id="a", name="f", input={}),
+            ended("tool_use"),
+            STOP,
+        ],
+        [
+            BEGUN,
+            TextBegan(),
+            TextDelta("a"),
+            PartEnded(),
+            ToolBegan("a", "f"),
+            ArgumentsDelta("{}"),
+            PartEnded(),
+            CALLED,
+        ],
+        {},
+    ),
+    "an empty answer through a tool": (
+        [MESSAGE_START, *tool(0, "a", "json_output"), ended("tool_use"), STOP],
+        [BEGUN, TextBegan(), TextDelta("{}"), PartEnded(), DONE],
+        {"answer_tool": "json_output"},
+    ),
     "unknown things and stray deltas": (
         [
             MESSAGE_START,

@@ -170,3 +170,23 @@ def test_the_upstream_may_place_the_mark() -> None:
     got = written(crossed)
     assert got["cache_control"] == {"type": "ephemeral"}
     assert ["cache_control" in block for block in got["system"]] == [False, True, True, True]
+
+
+def test_limits_of_the_client_on_web_search() -> None:
+    search = WebSearch("low", max_uses=3, allowed_domains=["x.org"])
+    crossed = crossing(prompt(web_search=search), capability={"web_search": "web_search_tool"})
+    assert written(crossed)["tools"] == [
+        {
+            "type": "web_search_20250305",
+            "name": "web_search",
+            "max_uses": 3,
+            "allowed_domains": ["x.org"],
+        }
+    ]
+    bare = crossing(prompt(web_search=WebSearch()), capability={"web_search": "web_search_tool"})
+    assert written(bare)["tools"] == [{"type": "web_search_20250305", "name": "web_search"}]
+
+
+def test_examples_stay_examples() -> None:
+    tool = Tool("f", None, SCHEMA, examples=[Raw(b'{"a":"x"}')])
+    assert written(crossing(prompt(tools=[tool])))["tools"][0]["input_examples"] == [{"a": "x"}]

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from msgspec import Raw
 
 from gateway.errors import InvalidRequest
 from gateway.events import (
+    Opaque,
     Part,
     Prompt,
     Redacted,
@@ -134,6 +136,12 @@ def test_empty_turns() -> None:
         {"role": "user", "content": "."},
     ]
     assert crossed.notes.entries == ["messages.2:empty_turn_filled"]
+
+
+def test_neighbours_of_a_turn_that_was_left_out_are_one() -> None:
+    odd = Turn("assistant", [Opaque("odd", Raw(b"{}"), "responses")])
+    two = [{"type": "text", "text": "u"}] * 2
+    assert messages_of([U, odd, U]) == [{"role": "user", "content": two}]
 
 
 def test_an_assistant_may_not_speak_first() -> None:

@@ -1,5 +1,6 @@
 """Writing a Messages stream, and what the official client makes of it."""
 
+import hashlib
 from typing import Any
 
 import httpx2
@@ -219,6 +220,17 @@ def test_thinking_without_a_signature_gets_a_sealed_one_once() -> None:
         sealed = crossed.unsealed(block["signature"])
         assert sealed is not None
         assert sealed.kind == "text"
+
+
+def test_a_signature_belongs_to_one_block() -> None:
+    crossed = crossing()
+    first: list[Event] = [ThinkingBegan(), ThinkingDelta("t"), SignatureCame("s", "messages")]
+    second: list[Event] = [ThinkingBegan(), ThinkingDelta("u"), PartEnded()]
+    wire = write([BEGAN, *first, PartEnded(), *second, DONE], crossed)
+    signatures = [block["signature"] for block in accumulated(wire)["content"]]
+    assert signatures[0] == "s"
+    sealed = crossed.unsealed(signatures[1])
+    assert sealed == Sealed("p", "upstream-model", "text", hashlib.sha256(b"u").hexdigest())
 
 
 def test_the_input_is_estimated_until_it_is_known() -> None:

@@ -209,8 +209,8 @@ class Answers:
         ],
     )
     async def test_decodes(self, make: Make, encoding: str, body: bytes) -> None:
-        head: Step = Head(200, [CHUNKED, ("content-encoding", encoding)])
-        script = [head, Chunk(body[:9]), Pause(0.01), Chunk(body[9:]), Chunk()]
+        head = Head(200, [CHUNKED, ("content-encoding", encoding)])
+        script: list[Step] = [head, Chunk(body[:9]), Pause(0.01), Chunk(body[9:]), Chunk()]
         async with ScriptedUpstream(script) as up:
             engine = make(up.url)
             response = await engine.send(POST, LONG)

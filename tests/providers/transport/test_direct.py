@@ -3,14 +3,18 @@
 import asyncio
 import os
 import socket
+import struct
 from typing import ClassVar
 
 import pytest
 
-from gateway.errors import Cut, InvalidRequest, Unavailable, UpstreamTimeout
+from gateway.errors import Cut, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
 from providers.transport import direct
 from providers.transport.choose import Kind
+from providers.transport.connection import Connection
+from providers.transport.dial import dial
 from providers.transport.engine import Request, Timeouts
+from tests.fakes.certificate import Certificate
 from tests.fakes.client import until
 from tests.fakes.upstream import Close, Json, Pause, ScriptedUpstream, Stall, WaitFor
 from tests.providers.transport.conformance import Answers, ask
@@ -65,7 +69,7 @@ class TestPool:
             assert len(up.requests) == 2, "nothing is sent twice"
             assert await ask(engine) == b"{}"
 
-    @pytest.mark.parametrize("last", [b"", b"!"])
+    @pytest.mark.parametrize("last", [b"", b"!", b"RST"])
     async def test_rested_connection_is_looked_at(
         self, make: Make, monkeypatch: pytest.MonkeyPatch, last: bytes
     ) -> None:
@@ -81,7 +85,10 @@ class TestPool:
                 await loop.sock_recv(peer, 1000)
                 await loop.sock_sendall(peer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
                 assert await task == b"{}"
-                if last:
+                if last == b"RST":
+                    linger = struct.pack("ii", 1, 0)
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                elif last:
                     peer.send(last)
                 peer.close()
 
@@ -138,3 +145,82 @@ class TestPool:
         engine = make("http://127.0.0.1:1")
         with pytest.raises(InvalidRequest):
             await engine.send(Request(b"/", method=b"GET / HTTP/1.1\r\n"), Timeouts())
+
+    async def test_engine_closed_while_connecting(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        go = asyncio.Event()
+
+        async def later(*args: object) -> object:
+            await go.wait()
+            return await dial(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(direct, "dial", later)
+        async with ScriptedUpstream() as up:
+            engine = make(up.url)
+            task = asyncio.get_running_loop().create_task(ask(engine))
+            await until(lambda: engine.stats().busy)
+            await engine.aclose()
+            go.set()
+            with pytest.raises(Unavailable):
+                await task
+            await until(lambda: up.accepted and not up.open_connections)
+
+    async def test_connection_closed_as_it_was_made(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+
+        async def shut(*args: object) -> object:
+            connection = await dial(*args)  # type: ignore[arg-type]
+            connection.abort()
+            return connection
+
+        monkeypatch.setattr(direct, "dial", shut)
+        async with ScriptedUpstream() as up:
+            engine = make(up.url)
+            with pytest.raises(Unreachable):
+                await ask(engine)
+            await until(lambda: up.accepted and not up.open_connections)
+
+    async def test_connection_that_closes_on_its_way_to_a_waiter(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with ScriptedUpstream([Pause(0.02), Json()], Json()) as up:
+            engine = make(up.url, max_connections=1)
+            assert isinstance(engine, direct.Direct)
+            loop = asyncio.get_running_loop()
+            first, second = (loop.create_task(ask(engine)) for _ in range(2))
+            await until(lambda: up.requests)
+            release = engine.release
+
+            def release_and_lose(lost: Connection) -> None:
+                release(lost)
+                lost.abort()
+
+            monkeypatch.setattr(engine, "release", release_and_lose)
+            assert await first == b"{}"
+            monkeypatch.undo()
+            assert await second == b"{}"
+            assert up.accepted == 2
+
+    async def test_rested_connection_that_is_well_is_used(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch, certificate: Certificate
+    ) -> None:
+        monkeypatch.setattr(direct, "_PEEK_AFTER", 0.0)
+        for tls in (None, certificate):
+            async with ScriptedUpstream(tls=tls) as up:
+                engine = make(up.url, ca_file=str(certificate.cert))
+                for _ in range(3):
+                    await ask(engine)
+                assert up.accepted == 1
+
+    async def test_leaver_and_closing_at_once(self, make: Make) -> None:
+        async with ScriptedUpstream(Stall()) as up:
+            engine = make(up.url, max_connections=1)
+            loop = asyncio.get_running_loop()
+            tasks = [loop.create_task(ask(engine)) for _ in range(2)]
+            await until(lambda: up.requests)
+            tasks[1].cancel()
+            await engine.aclose()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [type(end) for end in ends] == [Unavailable, asyncio.CancelledError]
