@@ -1,4 +1,4 @@
-"""The plugin API of interlingua: what a third-party middleware or provider needs, and nothing else."""
+"""The plugin API of interlingua: all that a middleware or provider of your own needs."""
 
 from gateway.call import Call
 from gateway.dialect import Dialect

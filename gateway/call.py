@@ -44,7 +44,7 @@ class Attempt(Struct, frozen=True):
 
 
 class Record(Struct):
-    """What one call has come to so far: the one mutable thing beside it, for headers and the log line."""
+    """What one call has come to so far, for headers and the log: the one mutable thing."""
 
     started: float  # of the monotonic clock, seconds, as are all times here
     caller: str = ""

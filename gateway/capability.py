@@ -15,7 +15,7 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     sampling: Literal["all", "none", "temp1", "temp_xor_top_p"] = "all"
     """Which of temperature and top_p may be sent."""
     top_k: bool = False
-    token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
     developer_role: bool = False
     """The system prompt goes as role `developer`."""
     mid_system: bool = True
@@ -43,7 +43,7 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     """Levels of reasoning effort the model takes, lowest first; empty: the field is not sent."""
     effort_form: Literal["reasoning_effort", "openrouter", "output_config"] = "reasoning_effort"
     thinking_switch: Literal["none", "thinking", "enable_thinking", "openrouter"] = "none"
-    """How a Chat server is told to think or not: `thinking:{type}`, `chat_template_kwargs`, `reasoning:{}`."""
+    """How a Chat server is told whether to think."""
     reasoning_out: Literal[
         "none", "reasoning_content", "required_with_tools", "reasoning_details"
     ] = "none"

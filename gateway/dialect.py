@@ -16,7 +16,7 @@ Fields = dict[str, Raw]
 
 
 class Names:
-    """A per-request bijection of tool names: `sent` is what the upstream sees, `known` the client's."""
+    """A request's bijection of tool names: `sent` is the upstream's, `known` the client's."""
 
     __slots__ = ("_known", "_sent")
 
@@ -46,7 +46,6 @@ class Crossing(Struct):
     capability: Capability
     notes: Notes
     seal: Seal
-    family: str = ""  # model family that shares reasoning signatures; "" never matches
     native_extras: bool = False
     names: Names = Names()
     local_stops: tuple[str, ...] = ()  # stop sequences to enforce here (2.9.6)
@@ -105,7 +104,7 @@ class Dialect(Protocol):
         """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
 
     def read_prompt(self, fields: Fields, notes: Notes) -> Prompt:
-        """A client's request; notes what no other dialect can say. InvalidRequest names the path."""
+        """A client's request; notes what no other dialect can say. Raises InvalidRequest."""
 
     def write_prompt(self, crossing: Crossing) -> Fields:
         """The upstream's request for `crossing.prompt`, in the crossing's capability."""

@@ -254,7 +254,7 @@ class Usage(Struct):
 
 
 class Ending(Struct):
-    """Why and how an answer ended; `stop_sequence` with "stop_sequence", `explanation` with "refusal"."""
+    """Why and how an answer ended; `explanation` goes with the stop "refusal"."""
 
     stop: Stop
     stop_sequence: str | None = None
@@ -274,8 +274,8 @@ class Message(Struct):
 
 
 # --- events: an answer in pieces ------------------------------------------------------------------
-# Began, then parts one after another, each *Began, its deltas, PartEnded, and Ended last. At most one
-# part is open at any time; readers reorder what an upstream interleaves.
+# Began, then parts one after another, each *Began, its deltas, PartEnded, and Ended last. At most
+# one part is open at any time; readers reorder what an upstream interleaves.
 
 
 class Began(Struct):

@@ -41,6 +41,9 @@ def reply_head(id: str, record: Record, reply: Reply | None) -> Headers:
     if reply is None:
         return head + STREAM
     head += reply.headers
+    if reply.error is not None and reply.error.should_retry is not None:
+        head = [header for header in head if header[0] != b"x-should-retry"]
+        head.append((b"x-should-retry", b"true" if reply.error.should_retry else b"false"))
     if record.warnings:
         head.append((b"x-gateway-warnings", _listed(record.warnings)))
     if isinstance(reply.body, Stream):

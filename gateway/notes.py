@@ -1,5 +1,7 @@
 """What a conversion lost, approximated or repaired: the fidelity report of one call."""
 
+from typing import NoReturn
+
 from gateway.errors import InvalidRequest
 
 
@@ -22,12 +24,12 @@ class Notes:
             )
         self.note(field, reason)
 
-    def refuse(self, field: str, reason: str) -> None:
+    def refuse(self, field: str, reason: str) -> NoReturn:
         """A field whose loss would change the answer: always InvalidRequest."""
         raise InvalidRequest(f"{field}: {reason}", param=field)
 
     def note(self, field: str, reason: str) -> None:
-        """Note an approximation or a repair, which strict allows; one entry for each field and reason."""
+        """Note an approximation or a repair, which strict allows; each is told once."""
         entry = f"{field}:{reason}"
         if entry not in self.entries:
             self.entries.append(entry)

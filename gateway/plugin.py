@@ -21,7 +21,7 @@ Next = Callable[[Call], Awaitable[Reply]]
 
 
 class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """An adapter to one upstream account. Its fields are the operator's options in [providers.NAME].
+    """An adapter to one upstream account; its fields are the options in [providers.NAME].
 
     `dialects` and `capability` say what the upstream speaks and takes.
     """
@@ -32,7 +32,7 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         raise NotImplementedError
 
     def bind(self, name: str, site: "Site") -> None:
-        """Called once, when the gateway is built; `name` is the operator's. ConfigError on bad options."""
+        """Called once, when the gateway is built; `name` is the operator's. Raises ConfigError."""
 
     def capability(self, model: str) -> Capability:
         """What a model of this provider takes."""
@@ -68,7 +68,7 @@ class Middleware(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         """Called once, when the gateway is built. ConfigError where the options cannot work."""
 
     async def __call__(self, call: Call, next: Next) -> Reply:
-        """Answer the call, or pass a changed copy on and return, perhaps changed, what comes back."""
+        """Answer the call, or pass a copy on and return what comes back, either one changed."""
         raise NotImplementedError
 
     @asynccontextmanager

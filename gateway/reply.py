@@ -1,8 +1,8 @@
 """An answer on its way out."""
 
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -41,7 +41,7 @@ class Stream:
 
     __slots__ = ("_closed", "_source", "read")
 
-    read: Callable[[], Awaitable[bytes]]
+    read: Callable[[], Coroutine[Any, Any, bytes]]
     """The next chunk; empty at the end, and from then on."""
 
     def __init__(self, source: Source) -> None:
@@ -111,7 +111,7 @@ class Prepended:
 
     __slots__ = ("_chunks", "_source", "read")
 
-    read: Callable[[], Awaitable[bytes]]
+    read: Callable[[], Coroutine[Any, Any, bytes]]
     """The chunks read already, then the source's: from then on, the source's own `read`."""
 
     def __init__(self, chunks: list[bytes], source: Source) -> None:

@@ -6,7 +6,8 @@ The slow path reads such a body with the standard library and keeps every value'
 
 import json  # noqa: TID251  # the one reader that takes what msgspec refuses
 import re
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, overload
 
 import msgspec
 from msgspec import Raw
@@ -18,6 +19,11 @@ T = TypeVar("T")
 
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)', re.DOTALL)
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
+_INDEX = re.compile(r"\[(\d+)\]")
+ABSENT = Raw(b"")
+"""A raw member that is not there; in a union with None, msgspec would take nothing but null."""
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -33,7 +39,11 @@ def split_object(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest("the request body is nested too deeply") from None
 
 
-def decode(raw: bytes | Raw, type: type[T]) -> T:
+@overload
+def decode(raw: bytes | Raw, type: type[T]) -> T: ...
+@overload
+def decode(raw: bytes | Raw, type: UnionType) -> Any: ...
+def decode(raw: bytes | Raw, type: Any) -> Any:
     """The value as that type; lone surrogates become U+FFFD. Raises msgspec.ValidationError."""
     try:
         return msgspec.json.decode(raw, type=type)
@@ -42,7 +52,38 @@ def decode(raw: bytes | Raw, type: type[T]) -> T:
     except RecursionError:
         raise msgspec.ValidationError("JSON is nested too deeply") from None
     except msgspec.DecodeError:
-        return msgspec.convert(_mended(bytes(raw)), type)
+        value = _mended(bytes(raw))
+    try:
+        # Raw members cannot be made from a value that is read already: hence the round trip.
+        return msgspec.json.decode(msgspec.json.encode(value), type=type)
+    except OverflowError as fault:
+        raise msgspec.ValidationError(f"a number is out of range: {fault}") from None
+
+
+@overload
+def member(raw: Raw, type: type[T], path: str) -> T: ...
+@overload
+def member(raw: Raw, type: UnionType, path: str) -> Any: ...
+def member(raw: Raw, type: Any, path: str) -> Any:
+    """The value at that path of a request; InvalidRequest names the member that is wrong."""
+    try:
+        return decode(raw, type)
+    except msgspec.ValidationError as fault:
+        raise _invalid(str(fault), path) from None
+
+
+def present(raw: Raw) -> bool:
+    """Whether a raw member is there and not null."""
+    return bytes(raw) not in (b"", b"null")
+
+
+def _invalid(fault: str, path: str) -> InvalidRequest:
+    found = _PLACE.match(fault)
+    what, place = (found["what"], found["place"] or "") if found else (fault, "")
+    where = path + _INDEX.sub(r".\1", place).replace("[...]", "")
+    if missing := _MISSING.match(what):
+        where, what = f"{where}.{missing['name']}", "Field required"
+    return InvalidRequest(f"{where}: {what}", param=where)
 
 
 def _mended(body: bytes) -> Any:

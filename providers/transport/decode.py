@@ -45,8 +45,12 @@ class Inflated:
         """Decoded bytes; empty at the end."""
         while True:
             if self._rest:
-                await asyncio.sleep(0)  # a bomb may not hold the loop
                 data = self._rest
+                try:
+                    await asyncio.sleep(0)  # a bomb may not hold the loop
+                except BaseException:  # cancelled: nobody will take the rest
+                    await self.aclose()
+                    raise
             else:
                 data = await self._source.read()
             if not data:

@@ -6,7 +6,7 @@ import ssl
 import time
 from collections import OrderedDict, deque
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache
 from math import inf
 
 from gateway.call import Headers
@@ -32,11 +32,15 @@ _BODILESS = frozenset([b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
 _PEEK_AFTER = 1.0  # seconds idle before the socket is asked whether it is still open
 
 
-@lru_cache(maxsize=32)
-def _tls(ca_file: str | None) -> ssl.SSLContext:
+def _context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+@cache
+def _public() -> ssl.SSLContext:
+    return _context(None)  # slow to load, and the same for every origin
 
 
 class Direct:
@@ -52,7 +56,9 @@ class Direct:
     ) -> None:
         self._base = base(base_url)
         self.origin = self._base.origin
-        self._tls = _tls(ca_file) if self._base.tls else None
+        self._tls: ssl.SSLContext | None = None
+        if self._base.tls:
+            self._tls = _context(ca_file) if ca_file else _public()
         self._max = max_connections
         self._keepalive = keepalive
         host = b" HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n"
@@ -147,7 +153,8 @@ class Direct:
             return exchange.headers, exchange
         if not decodable(kind):
             exchange.abort()
-            raise BadAnswer(f"{self.origin} sent an encoding that was not asked for: {kind!r}")
+            what = kind.decode("latin-1")
+            raise BadAnswer(f"{self.origin} sent an encoding that was not asked for: {what!r}")
         return plain(exchange.headers), Inflated(exchange, self.origin)
 
     def _freshest(self, now: float) -> Connection | None:

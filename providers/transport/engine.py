@@ -156,9 +156,9 @@ def lines(headers: Headers) -> bytes:
     out = b""
     for name, value in headers:
         if not _name(name) or name.lower() in _OWN:
-            raise InvalidRequest(f"header {name!r} cannot be sent upstream")
+            raise InvalidRequest(f"header {name.decode('latin-1')!r} cannot be sent upstream")
         if not _value(value):
-            raise InvalidRequest(f"header {name!r} has a value that cannot be sent upstream")
+            raise InvalidRequest(f"the value of header {name.decode()!r} cannot be sent upstream")
         out += b"%b: %b\r\n" % (name, value)
     return out
 

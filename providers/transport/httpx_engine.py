@@ -10,13 +10,14 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from importlib.util import find_spec
 from math import inf
-from typing import Protocol, cast
+from typing import cast
 
 import httpx2
 
 from gateway.call import Headers
 from gateway.errors import BadAnswer, Cut, GatewayError, Unavailable, Unreachable, UpstreamTimeout
 from gateway.reply import Source
+from providers.transport.choose import Options
 from providers.transport.decode import Inflated, decodable, encoding, plain
 from providers.transport.engine import (
     HEAD_BYTES,
@@ -46,27 +47,10 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
 )
 
 
-class How(Protocol):
-    """The options that this engine takes."""
-
-    @property
-    def proxy(self) -> str | None: ...
-    @property
-    def http2(self) -> bool: ...
-    @property
-    def ca_file(self) -> str | None: ...
-    @property
-    def client_cert(self) -> str | None: ...
-    @property
-    def max_connections(self) -> int: ...
-    @property
-    def keepalive(self) -> float: ...
-
-
 class HttpxEngine:
     """Connections to one origin, kept by httpx2."""
 
-    def __init__(self, base_url: str, how: How) -> None:
+    def __init__(self, base_url: str, how: Options) -> None:
         if how.http2 and find_spec("h2") is None:
             raise ValueError('http2 needs the package "h2"')
         self._base = base(base_url)
@@ -142,7 +126,8 @@ class HttpxEngine:
         if not kind:
             return headers, body
         if not decodable(kind):
-            raise BadAnswer(f"{origin} sent an encoding that was not asked for: {kind!r}")
+            what = kind.decode("latin-1")
+            raise BadAnswer(f"{origin} sent an encoding that was not asked for: {what!r}")
         return plain(headers), Inflated(body, origin)
 
 

@@ -10,6 +10,8 @@ RATE_REST = 5.0
 LONG_REST = 300.0
 """Seconds a key rests that was refused or has no money left."""
 LONGEST = 3600.0
+KEY_BOUND = frozenset({401, 402, 403, 429})
+"""Statuses that speak of the key and would be another's with another."""
 
 
 class _Key:
@@ -33,14 +35,15 @@ class KeyRing:
         return len(self._keys)
 
     def take(self, tried: list[Secret]) -> Secret:
-        """The next key that may be used and was not tried in this call. Raises Resting."""
+        """The next key that may be used, best one not tried in this call. Raises Resting."""
         now = monotonic()
         count = len(self._keys)
-        for step in range(count):
-            key = self._keys[(self._next + step) % count]
-            if key.rests_until <= now and key.secret not in tried:
-                self._next = (self._next + step + 1) % count
-                return key.secret
+        for again in (False, True) if tried else (True,):
+            for step in range(count):
+                key = self._keys[(self._next + step) % count]
+                if key.rests_until <= now and (again or key.secret not in tried):
+                    self._next = (self._next + step + 1) % count
+                    return key.secret
         soonest = min(self._keys, key=lambda key: key.rests_until)
         if not tried and not soonest.named:
             return soonest.secret  # nobody said for how long: better to ask than to refuse
@@ -52,7 +55,7 @@ class KeyRing:
         if status == 429 and error.should_retry is not False:
             named = error.retry_after is not None
             self._rest(secret, error.retry_after or RATE_REST, named=named, why=error)
-        elif status in (401, 402, 403, 429):
+        elif status in KEY_BOUND:
             self._rest(secret, LONG_REST, named=False, why=error)
 
     def _rest(self, secret: Secret, seconds: float, *, named: bool, why: GatewayError) -> None:

@@ -15,7 +15,7 @@ from gateway.capability import Capability
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.errors import BadAnswer, Cut, GatewayError, Refused, Unauthenticated
+from gateway.errors import BadAnswer, Cut, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Provider, Site
 from gateway.reply import Prepended, Reply, Source, Stream
@@ -24,7 +24,7 @@ from gateway.sse import BOM, Splitter
 from gateway.wire import decode
 from providers.transport.choose import Options, engine
 from providers.transport.engine import Block, Engine, Request, Timeouts, block
-from providers.transport.keys import KeyRing
+from providers.transport.keys import KEY_BOUND, KeyRing
 
 PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
@@ -158,10 +158,10 @@ class HttpProvider(Provider):
             body = await _whole(response.body, limit)
             reply = self._judged(call, response.status, body, headers)
         except GatewayError as error:
-            self._blame(key, error, own=own)
+            self._blame(call, key, error, own=own)
             raise
         if reply.error is not None:
-            return self._refused(reply, key, own=own)
+            return self._refused(call, reply, key, own=own)
         return reply
 
     def _key(self, call: Call) -> tuple[Secret | None, bool]:
@@ -172,6 +172,8 @@ class HttpProvider(Provider):
                     f"Provider '{self._name}' requires API key passthrough, "
                     "but no client API key was provided"
                 )
+            if call.caller.credential in call.record.tried_keys:
+                raise Resting(f"Provider '{self._name}' refused the client's API key")
             return call.caller.credential, False
         if not len(self._ring):
             return None, True
@@ -259,25 +261,28 @@ class HttpProvider(Provider):
         call.record.usage = digest.usage
         return Reply(200, dialect, body, headers)
 
-    def _refused(self, reply: Reply, key: Secret | None, *, own: bool) -> Reply:
+    def _refused(self, call: Call, reply: Reply, key: Secret | None, *, own: bool) -> Reply:
         """An upstream's error, its words kept but for our key; ours where our key was refused."""
         error = reply.error
         assert error is not None
-        self._blame(key, error, own=own)
+        self._blame(call, key, error, own=own)
         if own and reply.status in (401, 403):
             raise _our_key(self._name, reply.status, error)
         if key is not None and isinstance(reply.body, bytes):
-            secret = key.reveal()
-            error.message = error.message.replace(secret, "***")
-            body = reply.body.replace(secret.encode(), b"***")
+            body = reply.body.replace(key.reveal().encode(), b"***")
             return msgspec.structs.replace(reply, body=body)
         return reply
 
-    def _blame(self, key: Secret | None, error: GatewayError, *, own: bool) -> None:
-        if own and key is not None:
+    def _blame(
+        self, call: Call, key: Secret | None, error: GatewayError, *, own: bool
+    ) -> None:
+        if key is None:
+            return
+        if own:
             self._ring.judge(key, error)
-        if key is not None:
-            error.message = error.message.replace(key.reveal(), "***")
+        elif error.status in KEY_BOUND:
+            call.record.tried_keys.append(key)  # the client has no other
+        _mask(error, key.reveal())
 
     def _seen(self, headers: Headers, call: Call) -> Headers:
         """The headers that a client may see: an allow-list, for the rest is the account's."""
@@ -327,6 +332,18 @@ async def _whole(source: Source, limit: int) -> bytes:
     finally:
         await source.aclose()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _mask(error: GatewayError, secret: str) -> None:
+    """Takes a key out of all that is told of an error."""
+    error.message = error.message.replace(secret, "***")
+    if isinstance(error.code, str):
+        error.code = error.code.replace(secret, "***")
+    if error.param:
+        error.param = error.param.replace(secret, "***")
+    if error.details:
+        details = msgspec.json.encode(error.details).replace(secret.encode(), b"***")
+        error.details = msgspec.json.decode(details, type=dict[str, object])
 
 
 class _Object(msgspec.Struct):

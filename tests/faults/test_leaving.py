@@ -86,6 +86,11 @@ def _end(running: Scene, number: int) -> float:
     return (found[0].eof_at or found[0].at) if found else 0.0
 
 
+def _gone(running: Scene) -> int:
+    """Calls that the gateway logged as left by their client."""
+    return running.gateway.log.count('"end":"client_gone"')
+
+
 async def leave_all(running: Scene, phase: Phase, lane: tuple[Any, Any], count: int) -> list[float]:
     """The seconds of so many clients, half of them with FIN and half with RST, ten at a time."""
     took: list[float] = []
@@ -134,7 +139,7 @@ async def test_100_clients_that_leave_close_100_upstreams(
 async def _waiting(running: Scene, client: Dialect, upstream: Dialect, count: int) -> None:
     """Clients that leave while the gateway waits to try again: it never does."""
     busy = Json({"error": {"message": "busy"}}, 500, [("retry-after", "0.4")])
-    model = running.play(busy)
+    model, gone = running.play(busy), _gone(running)
     there = [RawClient(running.gateway.port) for _ in range(count)]
     try:
         for each in there:
@@ -147,7 +152,7 @@ async def _waiting(running: Scene, client: Dialect, upstream: Dialect, count: in
             each.hang_up(reset=bool(place % 2))
     await asyncio.sleep(0.6)
     assert len(running.asked(model)) == count
-    assert running.gateway.log.count('"end":"client_gone"') >= count
+    assert _gone(running) == gone + count
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
@@ -171,14 +176,14 @@ async def test_100_clients_that_leave_before_a_retry_are_not_retried_for(
 
 
 async def test_a_client_that_leaves_within_its_body_ends_its_call(running: Scene) -> None:
-    before = len(running.upstream.requests)
+    before, gone = len(running.upstream.requests), _gone(running)
     async with RawClient(running.gateway.port) as there:
         await there.send(
             b"POST /v1/messages HTTP/1.1\r\nhost: g\r\ncontent-length: 100\r\n\r\n{"
         )
         await asyncio.sleep(0.05)
-    gone = running.gateway.log.count('"end":"client_gone"')
-    await until(lambda: running.gateway.log.count('"end":"client_gone"') >= gone)
+        assert _gone(running) == gone
+    await until(lambda: _gone(running) == gone + 1)
     answer = await ask(
         running.gateway.port, "chat", f"chat:{running.play(Json(whole('chat')))}"
     )

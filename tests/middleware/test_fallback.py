@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.call import Call
+from gateway.call import Call, Target
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -26,7 +26,7 @@ def refused(status: int, retry_after: float | None = None) -> Reply:
 
 
 async def run(
-    outcomes: Sequence[Reply | Exception], *targets: calls.Target, **options: float
+    outcomes: Sequence[Reply | Exception], *targets: Target, **options: float
 ) -> tuple[Reply | GatewayError, list[str], Call]:
     """What came of it, the targets asked in order, and the call."""
     asked: list[str] = []

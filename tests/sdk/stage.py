@@ -69,7 +69,7 @@ base_url = "http://127.0.0.1:{closed}/v1"
 PROVIDER = """
 [providers.{name}]
 use = "compatible"
-api_key = "upstream-key-{name}"
+api_key = "{key}"
 base_url = "{upstream}/{name}/v1"
 family = "{family}"
 speaks = ["{speaks}"]
@@ -85,6 +85,7 @@ class Provider(msgspec.Struct, frozen=True):
     family: str = "compatible"
     first_byte: float = 20
     idle: float = 20
+    passes_keys: bool = False
 
 
 PROVIDERS = [
@@ -94,11 +95,13 @@ PROVIDERS = [
     Provider("chat-limited", "chat"),
     Provider("chat-paused", "chat"),
     Provider("chat-slow", "chat", first_byte=0.3, idle=0.3),
+    Provider("chat-own", "chat", passes_keys=True),
     Provider("messages", "messages", family="anthropic"),
     Provider("messages-other", "messages", family="anthropic"),
     Provider("messages-limited", "messages", family="anthropic"),
     Provider("messages-paused", "messages", family="anthropic"),
     Provider("messages-slow", "messages", family="anthropic", first_byte=0.3, idle=0.3),
+    Provider("messages-own", "messages", family="anthropic", passes_keys=True),
 ]
 
 
@@ -216,7 +219,7 @@ class Stage:
 def config(upstream: str) -> str:
     """The configuration of the gateway before that upstream."""
     head = CONFIG.format(key=GATEWAY_KEY, upstream=upstream, closed=free_port())
-    return head + "".join(
-        PROVIDER.format(upstream=upstream, **msgspec.structs.asdict(provider))
-        for provider in PROVIDERS
-    )
+    for provider in PROVIDERS:
+        key = "!PASSTHRU" if provider.passes_keys else f"upstream-key-{provider.name}"
+        head += PROVIDER.format(upstream=upstream, key=key, **msgspec.structs.asdict(provider))
+    return head

@@ -6,10 +6,11 @@ Types are as wide as the servers that call themselves compatible; what is not he
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialects.chat.wire import ABSENT, Number, mended
+from gateway.dialects.chat.wire import Number
 from gateway.events import Stop, Usage
 from gateway.notes import Notes
 from gateway.seal import PREFIX
+from gateway.wire import ABSENT, decode
 
 
 class PromptTokens(Struct):
@@ -252,7 +253,7 @@ DECLINED = "The model declined to answer."
 
 def detail_of(raw: Raw) -> ReasoningDetail:
     """A member of `reasoning_details`; msgspec.ValidationError where it is none."""
-    return mended(raw, ReasoningDetail)
+    return decode(raw, ReasoningDetail)
 
 
 def carried(detail: ReasoningDetail) -> str:

@@ -11,9 +11,10 @@ import msgspec
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import ToolFragment
 from gateway.dialects.chat.scan import ObjectScanner
-from gateway.dialects.chat.wire import is_object, mended
+from gateway.dialects.chat.wire import is_object
 from gateway.errors import BadAnswer
 from gateway.events import ArgumentsDelta, Event, PartEnded, ToolBegan
+from gateway.wire import decode
 
 INVALID_ARGUMENTS = "upstream produced invalid tool arguments"
 
@@ -51,7 +52,7 @@ class Wrapped(msgspec.Struct):
 def unwrapped(arguments: str) -> str:
     """The free text of a custom tool that was sent as a function."""
     try:
-        return mended(arguments.encode(), Wrapped).input
+        return decode(arguments.encode(), Wrapped).input
     except (msgspec.MsgspecError, RecursionError):
         return arguments
 

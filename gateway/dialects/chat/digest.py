@@ -7,7 +7,7 @@ import msgspec
 from gateway.dialect import Digest
 from gateway.dialects.chat.answer import Groq, UsageCounts, exclusive
 from gateway.dialects.chat.errors import error_in
-from gateway.dialects.chat.wire import ABSENT, mended, present
+from gateway.wire import ABSENT, decode, present
 
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
 _FINISH = re.compile(rb'"finish_reason": ?"(?!error")[^"]')
@@ -25,7 +25,7 @@ class _Glance(msgspec.Struct):
 def digest(body: bytes) -> Digest:
     """An error in a 200 answer, and the tokens used; nothing where the body cannot be read."""
     try:
-        glance = mended(body.strip(), _Glance)
+        glance = decode(body.strip(), _Glance)
     except (msgspec.MsgspecError, RecursionError):
         return Digest(error_in(body.strip()))
     counts = glance.usage or (glance.x_groq.usage if glance.x_groq else None)

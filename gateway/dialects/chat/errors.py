@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import wire
-from gateway.dialects.chat.wire import ABSENT, present
 from gateway.errors import GatewayError, Refused
 from gateway.sse import Frame, data_frame
+from gateway.wire import ABSENT, present
 
 _OVERFLOW = re.compile(
     r"maximum context length|context[_ ]length|prompt is too long|context[_ ]window|"

@@ -28,7 +28,7 @@ from gateway.dialects.chat.errors import broken, error_in
 from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces, valid_arguments
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.scan import Piece, ThinkTags
-from gateway.dialects.chat.wire import NAME, mended, present
+from gateway.dialects.chat.wire import NAME
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer
 from gateway.events import (
@@ -43,12 +43,13 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
+from gateway.wire import decode, present
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:
     """The answer in an upstream's body; Refused for an error, BadAnswer for anything else."""
     try:
-        chunk = mended(body.strip(), Chunk)
+        chunk = decode(body.strip(), Chunk)
         if present(chunk.error) or not chunk.choices:
             raise error_in(body.strip()) or BadAnswer("upstream returned no choices")
         return _read(chunk, chunk.choices, crossing)

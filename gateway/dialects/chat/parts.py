@@ -5,8 +5,9 @@ from msgspec import Raw
 
 from gateway.dialects.chat.answer import Annotation
 from gateway.dialects.chat.scan import Piece
-from gateway.dialects.chat.wire import Kind, TextPart, ThinkingPart, is_object, mended
+from gateway.dialects.chat.wire import Kind, TextPart, ThinkingPart, is_object
 from gateway.events import Citation
+from gateway.wire import decode
 
 TIERS = {"default": "default", "priority": "priority"}
 """Service tiers of an answer, as the neutral form says them."""
@@ -15,7 +16,7 @@ TIERS = {"default": "default", "priority": "priority"}
 def citation_of(raw: Raw, said: str) -> Citation | None:
     """An `AnnotationURLCitation` of the text, or None where the annotation is another."""
     try:
-        found = mended(raw, Annotation).url_citation
+        found = decode(raw, Annotation).url_citation
     except msgspec.MsgspecError:
         return None
     if found is None:
@@ -30,11 +31,11 @@ def content_pieces(parts: list[Raw]) -> list[Piece]:
     """The text and the reasoning of a content list, as Mistral writes it."""
     pieces: list[Piece] = []
     for raw in parts:
-        kind = mended(raw, Kind).type
+        kind = decode(raw, Kind).type
         if kind in ("text", "output_text"):
-            pieces.append(("text", mended(raw, TextPart).text))
+            pieces.append(("text", decode(raw, TextPart).text))
         elif kind == "thinking":
-            thinking = mended(raw, ThinkingPart).thinking
+            thinking = decode(raw, ThinkingPart).thinking
             texts = [thinking] if isinstance(thinking, str) else [part.text for part in thinking]
             pieces.append(("thinking", "".join(texts)))
     return pieces

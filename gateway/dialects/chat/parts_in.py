@@ -17,7 +17,6 @@ from gateway.dialects.chat.wire import (
     RefusalPart,
     TextPart,
     ThinkingPart,
-    read,
 )
 from gateway.errors import InvalidRequest
 from gateway.events import (
@@ -32,6 +31,7 @@ from gateway.events import (
     Thinking,
 )
 from gateway.notes import Notes
+from gateway.wire import member
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -54,22 +54,22 @@ def read_parts(message: MessageParam, path: str, notes: Notes) -> list[Part]:
 
 
 def _part(raw: Raw, path: str, notes: Notes) -> Part:
-    kind = read(raw, Kind, path).type
+    kind = member(raw, Kind, path).type
     match kind:
         case "text" | "input_text" | "output_text":
-            text = read(raw, TextPart, path)
+            text = member(raw, TextPart, path)
             return Text(text.text, cache=_mark(text.cache_control, text.prompt_cache_breakpoint))
         case "image_url":
-            return _image(read(raw, ImagePart, path), f"{path}.image_url", notes)
+            return _image(member(raw, ImagePart, path), f"{path}.image_url", notes)
         case "input_audio":
-            found = read(raw, AudioPart, path).input_audio
+            found = member(raw, AudioPart, path).input_audio
             return Audio(found.data, found.format)
         case "file":
-            return _file(read(raw, FilePart, path), f"{path}.file", notes)
+            return _file(member(raw, FilePart, path), f"{path}.file", notes)
         case "refusal":
-            return Refusal(read(raw, RefusalPart, path).refusal)
+            return Refusal(member(raw, RefusalPart, path).refusal)
         case "thinking":
-            thinking = read(raw, ThinkingPart, path).thinking
+            thinking = member(raw, ThinkingPart, path).thinking
             texts = [thinking] if isinstance(thinking, str) else [part.text for part in thinking]
             return Thinking("".join(texts), origin="chat")
         case "":

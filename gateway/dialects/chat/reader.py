@@ -29,7 +29,7 @@ from gateway.dialects.chat.errors import broken, error_in
 from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces
 from gateway.dialects.chat.reasoning import Reasons, Thought
 from gateway.dialects.chat.scan import Piece, ThinkTags
-from gateway.dialects.chat.wire import ABSENT, NAME, mended, present
+from gateway.dialects.chat.wire import NAME
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer, Cut
 from gateway.events import (
@@ -48,6 +48,7 @@ from gateway.events import (
     ThinkingDelta,
 )
 from gateway.sse import Frame
+from gateway.wire import ABSENT, decode, present
 
 _decode = msgspec.json.Decoder(Chunk).decode
 _QUEUE_LIMIT = 64 * 1024
@@ -352,7 +353,7 @@ def _only_content(delta: Delta) -> bool:
 def _slowly(data: bytes) -> Chunk:
     """A chunk that msgspec refuses at first: a lone surrogate, an error in a shape of its own."""
     try:
-        return mended(data, Chunk)
+        return decode(data, Chunk)
     except (msgspec.MsgspecError, RecursionError) as fault:
         raise error_in(data) or BadAnswer(
             f"upstream sent a chunk that cannot be read: {fault}"

@@ -22,12 +22,11 @@ from gateway.dialects.chat.wire import (
     StreamOptions,
     ThinkingConfig,
     WebSearchOptions,
-    present,
-    read,
 )
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning
 from gateway.notes import Notes
+from gateway.wire import member, present
 
 _TYPES: dict[str, type[object]] = {
     "stream": bool,
@@ -55,13 +54,13 @@ Take = Callable[[Prompt, Raw, Notes], None]
 
 def check(fields: Fields) -> None:
     """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
-    if not read(_needed(fields, "model"), str, "model"):
+    if not member(_needed(fields, "model"), str, "model"):
         raise InvalidRequest("model: must not be empty", param="model")
-    if not read(_needed(fields, "messages"), list[Raw], "messages"):
+    if not member(_needed(fields, "messages"), list[Raw], "messages"):
         raise InvalidRequest("messages: must not be empty", param="messages")
     for name, type in _TYPES.items():  # msgspec's word
         if name in fields and present(fields[name]):
-            read(fields[name], type, name)
+            member(fields[name], type, name)
 
 
 def _needed(fields: Fields, name: str) -> Raw:
@@ -74,7 +73,7 @@ def read_prompt(fields: Fields, notes: Notes) -> Prompt:
     """The request; InvalidRequest names the path of a member that is wrong."""
     check(fields)
     system, turns = read_turns(fields["messages"], notes)
-    prompt = Prompt(read(fields["model"], str, "model"), turns, system)
+    prompt = Prompt(member(fields["model"], str, "model"), turns, system)
     read_tools(fields, prompt, notes)
     read_choice(fields, prompt)
     for name, raw in fields.items():
@@ -102,49 +101,49 @@ def integral(value: Number, path: str, least: int = 1) -> int:
 
 def _max_tokens(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     if prompt.max_tokens is None:  # max_completion_tokens wins, wherever it stands
-        prompt.max_tokens = integral(read(raw, float, "max_tokens"), "max_tokens")
+        prompt.max_tokens = integral(member(raw, float, "max_tokens"), "max_tokens")
 
 
 def _max_completion_tokens(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     path = "max_completion_tokens"
-    prompt.max_tokens = integral(read(raw, float, path), path)
+    prompt.max_tokens = integral(member(raw, float, path), path)
 
 
 def _temperature(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.temperature = float(read(raw, float, "temperature"))
+    prompt.temperature = float(member(raw, float, "temperature"))
 
 
 def _top_p(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.top_p = float(read(raw, float, "top_p"))
+    prompt.top_p = float(member(raw, float, "top_p"))
 
 
 def _top_k(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.top_k = integral(read(raw, float, "top_k"), "top_k", 0)
+    prompt.top_k = integral(member(raw, float, "top_k"), "top_k", 0)
 
 
 def _n(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    if integral(read(raw, float, "n"), "n") > 1:
+    if integral(member(raw, float, "n"), "n") > 1:
         notes.refuse("n", "this provider gives one answer a call")
 
 
 def _stop(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     one = bytes(raw)[:1] == b'"'
-    stops = [read(raw, str, "stop")] if one else read(raw, list[str], "stop")
+    stops = [member(raw, str, "stop")] if one else member(raw, list[str], "stop")
     prompt.stop = [stop for stop in stops if stop.strip()]
     if len(prompt.stop) < len(stops):
         notes.drop("stop", "blank_entry")
 
 
 def _stream(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.stream = read(raw, bool, "stream")
+    prompt.stream = member(raw, bool, "stream")
 
 
 def _stream_options(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.include_usage = bool(read(raw, StreamOptions, "stream_options").include_usage)
+    prompt.include_usage = bool(member(raw, StreamOptions, "stream_options").include_usage)
 
 
 def _response_format(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    found = read(raw, ResponseFormat, "response_format")
+    found = member(raw, ResponseFormat, "response_format")
     if found.type == "json_object":
         prompt.format = Format("json_object")
     elif found.type == "json_schema":
@@ -152,7 +151,7 @@ def _response_format(prompt: Prompt, raw: Raw, notes: Notes) -> None:
         if shape is None or not present(shape.schema):
             path = "response_format.json_schema" + ("" if shape is None else ".schema")
             raise InvalidRequest(f"{path}: Field required", param=path)
-        read(shape.schema, dict[str, Raw], "response_format.json_schema.schema")
+        member(shape.schema, dict[str, Raw], "response_format.json_schema.schema")
         prompt.format = Format(
             "json_schema", Raw(bytes(shape.schema)), shape.name, shape.description, shape.strict
         )
@@ -168,11 +167,11 @@ def _reasoning(prompt: Prompt) -> Reasoning:
 
 
 def _reasoning_effort(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    _reasoning(prompt).effort = read(raw, str, "reasoning_effort")
+    _reasoning(prompt).effort = member(raw, str, "reasoning_effort")
 
 
 def _openrouter_reasoning(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    found = read(raw, ReasoningConfig, "reasoning")
+    found = member(raw, ReasoningConfig, "reasoning")
     reasoning = _reasoning(prompt)
     reasoning.effort = found.effort or reasoning.effort
     if found.max_tokens is not None:
@@ -185,7 +184,7 @@ def _openrouter_reasoning(prompt: Prompt, raw: Raw, notes: Notes) -> None:
 
 
 def _thinking(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    found = read(raw, ThinkingConfig, "thinking")
+    found = member(raw, ThinkingConfig, "thinking")
     reasoning = _reasoning(prompt)
     if found.type not in _MODES:
         raise InvalidRequest(f"thinking.type: unknown value {found.type!r}", param="thinking.type")
@@ -198,25 +197,25 @@ def _thinking(prompt: Prompt, raw: Raw, notes: Notes) -> None:
 
 
 def _verbosity(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.verbosity = read(raw, str, "verbosity")
+    prompt.verbosity = member(raw, str, "verbosity")
 
 
 def _user(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     if prompt.user is None:  # safety_identifier wins, wherever it stands
-        prompt.user = read(raw, str, "user")
+        prompt.user = member(raw, str, "user")
 
 
 def _safety_identifier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.user = read(raw, str, "safety_identifier")
+    prompt.user = member(raw, str, "safety_identifier")
 
 
 def _store(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    if read(raw, bool, "store"):
+    if member(raw, bool, "store"):
         notes.drop("store")
 
 
 def _modalities(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    if "audio" in read(raw, list[str], "modalities"):
+    if "audio" in member(raw, list[str], "modalities"):
         notes.refuse("modalities", "this provider answers in text only")
 
 
@@ -225,7 +224,7 @@ def _audio(prompt: Prompt, raw: Raw, notes: Notes) -> None:
 
 
 def _service_tier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    tier = read(raw, str, "service_tier")
+    tier = member(raw, str, "service_tier")
     if tier in ("auto", "default", "fast"):
         prompt.service_tier = tier  # type: ignore[assignment]
     else:
@@ -233,31 +232,31 @@ def _service_tier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
 
 
 def _speed(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    if read(raw, str, "speed") == "fast":
+    if member(raw, str, "speed") == "fast":
         prompt.service_tier = "fast"
 
 
 def _web_search_options(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.web_search = web_search(read(raw, WebSearchOptions, "web_search_options"))
+    prompt.web_search = web_search(member(raw, WebSearchOptions, "web_search_options"))
 
 
 def _prompt_cache_key(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    prompt.session = read(raw, str, "prompt_cache_key")
+    prompt.session = member(raw, str, "prompt_cache_key")
 
 
 def _prompt_cache_options(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    mode = read(raw, CacheOptions, "prompt_cache_options").mode
+    mode = member(raw, CacheOptions, "prompt_cache_options").mode
     prompt.cache_implicit = prompt.cache_implicit or mode == "implicit"
     prompt.cache_explicit = mode == "explicit"
 
 
 def _cache_control(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    read(raw, CacheControl, "cache_control")
+    member(raw, CacheControl, "cache_control")
     prompt.cache_implicit = True
 
 
 def _moderation(prompt: Prompt, raw: Raw, notes: Notes) -> None:
-    policy = read(raw, Moderation, "moderation").policy
+    policy = member(raw, Moderation, "moderation").policy
     for way in ("input", "output"):
         found = getattr(policy, way, None)
         if found is not None and found.mode == "block":

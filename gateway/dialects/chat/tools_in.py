@@ -12,12 +12,11 @@ from gateway.dialects.chat.wire import (
     ToolChoiceParam,
     ToolParam,
     WebSearchOptions,
-    present,
-    read,
 )
 from gateway.errors import InvalidRequest
 from gateway.events import CacheMark, Prompt, Tool, ToolChoice, WebSearch
 from gateway.notes import Notes
+from gateway.wire import member, present
 
 
 def read_tools(fields: Fields, prompt: Prompt, notes: Notes) -> None:
@@ -29,14 +28,14 @@ def read_tools(fields: Fields, prompt: Prompt, notes: Notes) -> None:
     functions = _list(fields, "functions")
     for at, raw in enumerate(functions):
         path = f"functions.{at}"
-        prompt.tools.append(_function(read(raw, FunctionTool, path), None, path))
+        prompt.tools.append(_function(member(raw, FunctionTool, path), None, path))
     prompt.legacy_functions = bool(functions)
     if _given(fields, "parallel_tool_calls"):
-        prompt.parallel_tools = read(fields["parallel_tool_calls"], bool, "parallel_tool_calls")
+        prompt.parallel_tools = member(fields["parallel_tool_calls"], bool, "parallel_tool_calls")
 
 
 def _list(fields: Fields, name: str) -> list[Raw]:
-    return read(fields[name], list[Raw], name) if _given(fields, name) else []
+    return member(fields[name], list[Raw], name) if _given(fields, name) else []
 
 
 def _given(fields: Fields, name: str) -> bool:
@@ -44,7 +43,7 @@ def _given(fields: Fields, name: str) -> bool:
 
 
 def _tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
-    found = read(raw, ToolParam, path)
+    found = member(raw, ToolParam, path)
     kind = found.type or ("function" if found.function is not None else "messages")
     if kind == "function":
         if found.function is None:
@@ -60,7 +59,7 @@ def _tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
         mark = mark_of(found.cache_control)
         return Tool(found.name, found.description, schema, cache=mark)
     if kind.startswith("web_search"):
-        prompt.web_search = web_search(read(raw, WebSearchOptions, path))
+        prompt.web_search = web_search(member(raw, WebSearchOptions, path))
         return None
     notes.drop(f"{path}.type", "unknown_tool")
     return None
@@ -76,7 +75,7 @@ def _function(found: FunctionTool, mark: CacheControl | None, path: str) -> Tool
 def _schema(raw: Raw, path: str) -> Raw | None:
     if not present(raw):
         return None
-    read(raw, dict[str, Raw], path)
+    member(raw, dict[str, Raw], path)
     return Raw(bytes(raw))
 
 
@@ -124,11 +123,11 @@ def read_choice(fields: Fields, prompt: Prompt) -> None:
         return
     raw = fields[name]
     if bytes(raw)[:1] == b'"':
-        prompt.tool_choice = _mode(read(raw, str, name), name)
+        prompt.tool_choice = _mode(member(raw, str, name), name)
     elif name == "function_call":
-        prompt.tool_choice = ToolChoice("tool", read(raw, Named, name).name)
+        prompt.tool_choice = ToolChoice("tool", member(raw, Named, name).name)
     else:
-        _chosen(read(raw, ToolChoiceParam, name), prompt)
+        _chosen(member(raw, ToolChoiceParam, name), prompt)
 
 
 def _mode(word: str, path: str) -> ToolChoice:

@@ -9,7 +9,7 @@ from gateway.dialects.chat.parts import valid_arguments
 from gateway.dialects.chat.parts_in import read_parts
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.tools_in import mark_of
-from gateway.dialects.chat.wire import MessageParam, ToolCallParam, read
+from gateway.dialects.chat.wire import MessageParam, ToolCallParam
 from gateway.errors import InvalidRequest
 from gateway.events import (
     Audio,
@@ -21,6 +21,7 @@ from gateway.events import (
     Turn,
 )
 from gateway.notes import Notes
+from gateway.wire import member
 
 _KNOWN = frozenset(MessageParam.__struct_fields__)
 _SILENT = frozenset(
@@ -34,7 +35,7 @@ _SYSTEM = ("system", "developer")
 def read_turns(raw: Raw, notes: Notes) -> tuple[list[Text], list[Turn]]:
     """The leading system messages, and every other message in turns."""
     reading = _Reading(notes)
-    for at, message in enumerate(read(raw, list[Raw], "messages")):
+    for at, message in enumerate(member(raw, list[Raw], "messages")):
         reading.add(message, at)
     return reading.system, reading.turns
 
@@ -52,9 +53,9 @@ class _Reading:
     def add(self, raw: Raw, at: int) -> None:
         """One more message."""
         path = f"messages.{at}"
-        for name in read(raw, dict[str, Raw], path).keys() - _KNOWN - _SILENT:
+        for name in member(raw, dict[str, Raw], path).keys() - _KNOWN - _SILENT:
             self._notes.drop(f"{path}.{name}", "unknown")
-        message = read(raw, MessageParam, path)
+        message = member(raw, MessageParam, path)
         results = self._answers_open
         self._answers_open = False
         if message.role in _SYSTEM:
@@ -148,9 +149,9 @@ class _Reading:
 def _reasoning(message: MessageParam, path: str) -> list[Part]:
     """Earlier reasoning that the client replays, in whichever spelling."""
     for at, raw in enumerate(message.reasoning_details or ()):
-        read(raw, ReasoningDetail, f"{path}.reasoning_details.{at}")
+        member(raw, ReasoningDetail, f"{path}.reasoning_details.{at}")
     blocks = [
-        read(raw, ThinkingBlock, f"{path}.thinking_blocks.{at}")
+        member(raw, ThinkingBlock, f"{path}.thinking_blocks.{at}")
         for at, raw in enumerate(message.thinking_blocks or ())
     ]
     return reasoned(

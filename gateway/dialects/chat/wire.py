@@ -4,72 +4,21 @@ Lists whose members differ by `type` are read as raw members and sniffed: a tagg
 refuse the types of tomorrow.
 """
 
-import re
-from typing import TypeVar
-
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway import wire
-from gateway.errors import InvalidRequest
+from gateway.wire import ABSENT, decode
 
-T = TypeVar("T")
 Number = int | float
 
 NAME = "chat"
 """The dialect's name, and the origin of what is native to it."""
 
-ABSENT = Raw()
-"""A member that is not there; msgspec knows no `Raw | None`."""
-
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
-_INDEX = re.compile(r"\[(\d+)\]")
-
-
-def read(raw: Raw, type: type[T], path: str) -> T:
-    """The value at that path of the request; InvalidRequest names the member that is wrong."""
-    try:
-        return mended(raw, type)
-    except msgspec.ValidationError as fault:
-        raise _invalid(str(fault), path) from None
-    except RecursionError:
-        raise InvalidRequest(f"{path}: nested too deeply", param=path) from None
-
-
-def mended(raw: bytes | Raw, type: type[T]) -> T:
-    """The value as that type; where msgspec refuses a lone surrogate, it is respelled first."""
-    try:
-        return msgspec.json.decode(raw, type=type)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        # Raw members cannot be made from a value that is read already: hence the round trip.
-        value = wire.decode(raw, object)
-    try:
-        return msgspec.json.decode(msgspec.json.encode(value), type=type)
-    except OverflowError as fault:
-        raise msgspec.ValidationError(f"a number is out of range: {fault}") from None
-
-
-def _invalid(fault: str, path: str) -> InvalidRequest:
-    found = _PLACE.match(fault)
-    what, place = (found["what"], found["place"] or "") if found else (fault, "")
-    where = path + _INDEX.sub(r".\1", place).replace("[...]", "")
-    if missing := _MISSING.match(what):
-        where, what = f"{where}.{missing['name']}", "Field required"
-    return InvalidRequest(f"{where}: {what}", param=where)
-
-
-def present(raw: Raw) -> bool:
-    """Whether a member is there and not null."""
-    return bytes(raw) not in (b"", b"null")
-
 
 def is_object(text: str) -> bool:
     """Whether the text is one JSON object."""
     try:
-        mended(text.encode("utf-8", "replace"), dict[str, Raw])
+        decode(text.encode("utf-8", "replace"), dict[str, Raw])
     except (msgspec.MsgspecError, RecursionError):
         return False
     return True

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
-from gateway.dialects.messages.wire import CitationBlock, StopDetails, mended
+from gateway.dialects.messages.wire import CitationBlock, StopDetails
 from gateway.events import Citation, Ending, Stop, Usage
+from gateway.wire import decode
 
 ORIGIN = "messages"
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -106,7 +107,7 @@ def redacted(data: str, origin: str, crossing: Crossing) -> str:
 def read_citation(raw: Raw) -> Citation:
     """A member of `TextCitation`; what is no such thing keeps its bytes only."""
     try:
-        block = mended(raw, CitationBlock)
+        block = decode(raw, CitationBlock)
     except msgspec.ValidationError:
         return Citation(raw)
     return Citation(raw, block.url, block.title or block.document_title, block.cited_text)

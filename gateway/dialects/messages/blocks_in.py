@@ -19,8 +19,6 @@ from gateway.dialects.messages.wire import (
     ToolReference,
     ToolResultBlock,
     ToolUseBlock,
-    given,
-    read,
 )
 from gateway.errors import InvalidRequest
 from gateway.events import (
@@ -38,6 +36,7 @@ from gateway.events import (
     ToolResult,
 )
 from gateway.notes import Notes
+from gateway.wire import member, present
 
 ORIGIN = "messages"
 _UNSEEN = frozenset({"mcp_tool_listing", "fallback"})
@@ -69,7 +68,7 @@ def read_block(raw: Raw, path: str, notes: Notes) -> list[Part]:
 
 def kind(raw: Raw, path: str) -> str:
     """The `type` of a block; InvalidRequest where it has none."""
-    tag = read(raw, Kind, path).type
+    tag = member(raw, Kind, path).type
     if not tag:
         raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
     return tag
@@ -81,16 +80,16 @@ def mark(control: CacheControl | None) -> CacheMark | None:
 
 
 def _text(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = read(raw, TextBlock, path)
+    block = member(raw, TextBlock, path)
     if block.citations:
         notes.drop(f"{path}.citations")
     return [Text(block.text, mark(block.cache_control))] if block.text else []
 
 
 def _image(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = read(raw, ImageBlock, path)
+    block = member(raw, ImageBlock, path)
     source = block.source
-    if given(block.transformations):
+    if present(block.transformations):
         notes.drop(f"{path}.transformations")
     _demand(source, path)
     cache = mark(block.cache_control)
@@ -120,7 +119,7 @@ def _demand(source: ImageSource | DocumentSource, path: str) -> None:
 
 
 def _document(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = read(raw, DocumentBlock, path)
+    block = member(raw, DocumentBlock, path)
     source = block.source
     _demand(source, path)
     document = Document(
@@ -142,13 +141,13 @@ def _document(raw: Raw, path: str, notes: Notes) -> list[Part]:
 
 
 def _search_result(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = read(raw, SearchResultBlock, path)
+    block = member(raw, SearchResultBlock, path)
     parts = read_content(block.content, f"{path}.content", notes)
     return [SearchResult(block.source, block.title, parts, mark(block.cache_control))]
 
 
 def _tool_use(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = read(raw, ToolUseBlock, path)
+    block = member(raw, ToolUseBlock, path)
     if not bytes(block.input).startswith(b"{"):
         where = f"{path}.input"
         raise InvalidRequest(f"{where}: Input should be an object", param=where)
@@ -157,7 +156,7 @@ def _tool_use(raw: Raw, path: str, notes: Notes) -> list[Part]:
 
 
 def _tool_result(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = read(raw, ToolResultBlock, path)
+    block = member(raw, ToolResultBlock, path)
     content = block.content if block.content is not None else []
     parts = read_content(content, f"{path}.content", notes)
     is_error = block.is_error is True
@@ -165,7 +164,7 @@ def _tool_result(raw: Raw, path: str, notes: Notes) -> list[Part]:
 
 
 def _tool_reference(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    return [Text(f"Tool now available: {read(raw, ToolReference, path).tool_name}")]
+    return [Text(f"Tool now available: {member(raw, ToolReference, path).tool_name}")]
 
 
 def _browser_state(raw: Raw, path: str, notes: Notes) -> list[Part]:
@@ -173,12 +172,12 @@ def _browser_state(raw: Raw, path: str, notes: Notes) -> list[Part]:
 
 
 def _thinking(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = read(raw, ThinkingBlock, path)
+    block = member(raw, ThinkingBlock, path)
     return [Thinking(block.thinking, block.signature or None, ORIGIN)]
 
 
 def _redacted(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    return [Redacted(read(raw, RedactedBlock, path).data, ORIGIN)]
+    return [Redacted(member(raw, RedactedBlock, path).data, ORIGIN)]
 
 
 _READERS: dict[str, Callable[[Raw, str, Notes], list[Part]]] = {

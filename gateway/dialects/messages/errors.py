@@ -12,9 +12,10 @@ from msgspec import Raw, Struct
 
 from gateway.dialect import Digest
 from gateway.dialects.messages.usage import read_usage
-from gateway.dialects.messages.wire import ABSENT, UsageCounts, given, mended
+from gateway.dialects.messages.wire import UsageCounts
 from gateway.errors import GatewayError, Refused
 from gateway.sse import Frame, frame
+from gateway.wire import ABSENT, decode, present
 
 _OVERFLOW_CODE = "context_length_exceeded"
 _STATUS = {
@@ -63,7 +64,7 @@ _ENDING = re.compile(
 def read_error(status: int, body: bytes) -> GatewayError:
     """What an upstream's error answer says, whatever JSON it says it in."""
     try:
-        found = mended(body, Any)
+        found = decode(body, Any)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         found = None
     inner = found.get("error", found) if isinstance(found, dict) else found
@@ -174,10 +175,10 @@ class _Glance(Struct):
 def digest(body: bytes) -> Digest:
     """An error in a 200, and the tokens used; nothing where the body is no JSON object."""
     try:
-        glance = mended(body, _Glance)
+        glance = decode(body, _Glance)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Digest()
-    is_error = glance.type == "error" or given(glance.error)
+    is_error = glance.type == "error" or present(glance.error)
     return Digest(read_error(200, body) if is_error else None, read_usage(glance.usage))
 
 

@@ -30,7 +30,6 @@ from gateway.dialects.messages.wire import (
     TextBlock,
     ThinkingBlock,
     ToolUseBlock,
-    mended,
 )
 from gateway.errors import BadAnswer
 from gateway.events import (
@@ -46,6 +45,7 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
+from gateway.wire import decode
 
 Block = dict[str, Any]
 
@@ -55,7 +55,7 @@ def read_message(body: bytes, crossing: Crossing) -> Message:
     if (error := digest(body).error) is not None:
         raise error
     try:
-        answer = mended(body, Answer)
+        answer = decode(body, Answer)
         parts = [part for raw in answer.content if (part := _part(raw, crossing)) is not None]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise BadAnswer(f"upstream sent an answer that is no message: {fault}") from None
@@ -76,19 +76,19 @@ def _ending(answer: Answer, parts: list[Part], crossing: Crossing) -> Ending:
 
 
 def _part(raw: Raw, crossing: Crossing) -> Part | None:
-    tag = mended(raw, Kind).type
+    tag = decode(raw, Kind).type
     match tag:
         case "text":
-            text = mended(raw, TextBlock)
+            text = decode(raw, TextBlock)
             citations = [read_citation(citation) for citation in text.citations or []]
             return Text(text.text, citations=citations) if text.text else None
         case "thinking":
-            thinking = mended(raw, ThinkingBlock)
+            thinking = decode(raw, ThinkingBlock)
             return Thinking(thinking.thinking, thinking.signature or None, ORIGIN)
         case "redacted_thinking":
-            return Redacted(mended(raw, RedactedBlock).data, ORIGIN)
+            return Redacted(decode(raw, RedactedBlock).data, ORIGIN)
         case "tool_use":
-            return _tool_call(mended(raw, ToolUseBlock), crossing)
+            return _tool_call(decode(raw, ToolUseBlock), crossing)
     if server_tools.is_server_block(tag):
         return ServerTool(server_tools.readable(tag, raw), tag, raw)
     crossing.notes.note(f"content.{tag}", "unknown_block")
@@ -117,7 +117,7 @@ class _FreeText(msgspec.Struct):
 def unwrapped(given: str) -> str:
     """The free text in the input of a custom tool; what has none is given as it is."""
     try:
-        return mended(given.encode(), _FreeText).input
+        return decode(given.encode(), _FreeText).input
     except msgspec.MsgspecError:
         return given
 

@@ -21,8 +21,6 @@ from gateway.dialects.messages.wire import (
     StopDetails,
     StreamEvent,
     UsageCounts,
-    given,
-    mended,
 )
 from gateway.errors import BadAnswer, Cut
 from gateway.events import (
@@ -43,6 +41,7 @@ from gateway.events import (
     Usage,
 )
 from gateway.sse import Frame
+from gateway.wire import decode, present
 
 _decode = msgspec.json.Decoder(StreamEvent).decode
 
@@ -85,7 +84,7 @@ class MessagesReader:
             event = _decode(frame.data)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             event = _decode_slowly(frame.data)
-        if given(event.error) or event.type == "error":
+        if present(event.error) or event.type == "error":
             raise read_error(200, frame.data)
         reading = _READINGS.get(event.type)
         return reading(self, event) if reading is not None else []
@@ -116,10 +115,10 @@ class MessagesReader:
             self._tier = counts.service_tier or self._tier
 
     def _block_start(self, event: StreamEvent) -> list[Event]:
-        if not given(event.content_block):
+        if not present(event.content_block):
             raise BadAnswer("upstream began a content block without saying what it is")
         try:
-            started = mended(event.content_block, StartedBlock)
+            started = decode(event.content_block, StartedBlock)
         except msgspec.MsgspecError as fault:
             raise BadAnswer(f"upstream began a content block that is none: {fault}") from None
         index = event.index or 0
@@ -231,7 +230,7 @@ class MessagesReader:
 
 def _decode_slowly(data: bytes) -> StreamEvent:
     try:
-        return mended(data, StreamEvent)
+        return decode(data, StreamEvent)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise BadAnswer(f"upstream sent an event that is none: {fault}") from None
 
@@ -242,7 +241,7 @@ def _piece(block: _Block, delta: Delta) -> list[Event]:
         case "thinking":
             block.signature += delta.signature or ""
             return [ThinkingDelta(delta.thinking)] if delta.thinking else []
-        case "text" if given(delta.citation):
+        case "text" if present(delta.citation):
             return [CitationCame(read_citation(delta.citation))]
         case "tool" | "custom" | "answer" if delta.partial_json:
             block.arguments.append(delta.partial_json if block.kind == "custom" else "")

@@ -21,12 +21,11 @@ from gateway.dialects.messages.wire import (
     OutputConfig,
     OutputFormat,
     ThinkingConfig,
-    given,
-    read,
 )
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning
 from gateway.notes import Notes
+from gateway.wire import member, present
 
 _SILENT = frozenset({"diagnostics", "anthropic_version", "anthropic_beta"})
 _DROPPED = frozenset({
@@ -46,9 +45,9 @@ def check_fields(fields: Fields) -> None:
     for name in ("model", "messages", "max_tokens"):
         if name not in fields:
             raise InvalidRequest(f"{name}: Field required", param=name)
-    if not read(fields["model"], str, "model"):
+    if not member(fields["model"], str, "model"):
         raise InvalidRequest("model: String should have at least 1 character", param="model")
-    if not read(fields["messages"], list[Raw], "messages"):
+    if not member(fields["messages"], list[Raw], "messages"):
         raise InvalidRequest("messages: at least one message is required", param="messages")
     if _integer(fields["max_tokens"], "max_tokens") < 0:
         raise InvalidRequest(
@@ -56,7 +55,7 @@ def check_fields(fields: Fields) -> None:
         )
     for name, shape in _CHECKED.items():
         if name in fields:
-            read(fields[name], shape, name)
+            member(fields[name], shape, name)
 
 
 _CHECKED: dict[str, Any] = {
@@ -77,7 +76,7 @@ _CHECKED: dict[str, Any] = {
 def read_prompt(fields: Fields, notes: Notes) -> Prompt:
     """The request in no dialect; notes what no other dialect can say."""
     check_fields(fields)
-    prompt = Prompt(model=read(fields["model"], str, "model"), turns=[])
+    prompt = Prompt(model=member(fields["model"], str, "model"), turns=[])
     for name, reader in _READERS.items():  # in this order: messages may change the tools
         if (raw := fields.get(name)) is not None and bytes(raw) != b"null":
             reader(raw, prompt, notes)
@@ -104,7 +103,7 @@ def _unread(name: str, notes: Notes) -> None:
 
 
 def _integer(raw: Raw, path: str) -> int:
-    value: int | float = read(raw, int | float, path)
+    value: int | float = member(raw, int | float, path)
     if value != int(value):
         raise InvalidRequest(f"{path}: Input should be a valid integer", param=path)
     return int(value)
@@ -125,19 +124,19 @@ def _max_tokens(raw: Raw, prompt: Prompt, notes: Notes) -> None:
 
 
 def _stop_sequences(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.stop = read(raw, list[str], "stop_sequences")
+    prompt.stop = member(raw, list[str], "stop_sequences")
 
 
 def _stream(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.stream = read(raw, bool, "stream")
+    prompt.stream = member(raw, bool, "stream")
 
 
 def _temperature(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.temperature = read(raw, float, "temperature")
+    prompt.temperature = member(raw, float, "temperature")
 
 
 def _top_p(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.top_p = read(raw, float, "top_p")
+    prompt.top_p = member(raw, float, "top_p")
 
 
 def _top_k(raw: Raw, prompt: Prompt, notes: Notes) -> None:
@@ -145,7 +144,7 @@ def _top_k(raw: Raw, prompt: Prompt, notes: Notes) -> None:
 
 
 def _thinking(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    config = read(raw, ThinkingConfig, "thinking")
+    config = member(raw, ThinkingConfig, "thinking")
     match config.type:
         case "enabled" | "disabled" | "adaptive" | "between_tools":
             budget = config.budget_tokens
@@ -161,35 +160,35 @@ def _thinking(raw: Raw, prompt: Prompt, notes: Notes) -> None:
 
 
 def _output_config(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    config = read(raw, OutputConfig, "output_config")
+    config = member(raw, OutputConfig, "output_config")
     if config.effort:
         prompt.reasoning = prompt.reasoning or Reasoning()
         prompt.reasoning.effort = config.effort
     if config.format is not None:
         _answer_format(config.format, prompt, "output_config.format")
-    if given(config.task_budget):
+    if present(config.task_budget):
         notes.drop("output_config.task_budget")
 
 
 def _output_format(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    _answer_format(read(raw, OutputFormat, "output_format"), prompt, "output_format")
+    _answer_format(member(raw, OutputFormat, "output_format"), prompt, "output_format")
 
 
 def _answer_format(format: OutputFormat, prompt: Prompt, path: str) -> None:
     if format.type != "json_schema":
         raise InvalidRequest(f"{path}.type: Input should be 'json_schema'", param=f"{path}.type")
-    if not given(format.schema):
+    if not present(format.schema):
         raise InvalidRequest(f"{path}.schema: Field required", param=f"{path}.schema")
     prompt.format = Format("json_schema", format.schema)
 
 
 def _cache_control(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    read(raw, CacheControl, "cache_control")
+    member(raw, CacheControl, "cache_control")
     prompt.cache_implicit = True
 
 
 def _service_tier(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    match read(raw, str, "service_tier"):
+    match member(raw, str, "service_tier"):
         case "auto":
             prompt.service_tier = "auto"
         case "standard_only":
@@ -199,12 +198,12 @@ def _service_tier(raw: Raw, prompt: Prompt, notes: Notes) -> None:
 
 
 def _speed(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    if read(raw, str, "speed") == "fast":
+    if member(raw, str, "speed") == "fast":
         prompt.service_tier = "fast"
 
 
 def _metadata(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    user = read(raw, Metadata, "metadata").user_id
+    user = member(raw, Metadata, "metadata").user_id
     if not user:
         return
     prompt.user = user

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.messages.wire import mended
+from gateway.wire import decode
 
 USES = frozenset({"server_tool_use", "mcp_tool_use"})
 SUFFIX = "_tool_result"
@@ -24,7 +24,7 @@ def is_server_block(type: str) -> bool:
 def readable(type: str, raw: Raw) -> str:
     """The call as `[web_search: query]`, the result as its titles, output or text."""
     try:
-        block = mended(raw, dict[str, Any])
+        block = decode(raw, dict[str, Any])
     except msgspec.ValidationError:
         return ""
     if type == "server_tool_use":

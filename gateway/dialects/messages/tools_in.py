@@ -4,21 +4,22 @@ from msgspec import Raw
 
 from gateway.dialects.messages.blocks_in import mark
 from gateway.dialects.messages.catalogue import known
-from gateway.dialects.messages.wire import ToolChange, ToolChoiceParam, ToolDefinition, given, read
+from gateway.dialects.messages.wire import ToolChange, ToolChoiceParam, ToolDefinition
 from gateway.errors import InvalidRequest
 from gateway.events import Prompt, Tool, ToolChoice, WebSearch
 from gateway.notes import Notes
+from gateway.wire import member, present
 
 
 def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     """Puts the tools where the prompt has them; InvalidRequest for those only Messages can run."""
-    for index, item in enumerate(read(raw, list[Raw], "tools")):
+    for index, item in enumerate(member(raw, list[Raw], "tools")):
         read_tool(item, f"tools.{index}", prompt, notes)
 
 
 def read_tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> None:
     """Puts one tool where the prompt has it."""
-    tool = read(raw, ToolDefinition, path)
+    tool = member(raw, ToolDefinition, path)
     tag = tool.type or "custom"
     if tool.allowed_callers and "direct" not in tool.allowed_callers:
         notes.drop(path, "not_callable_by_the_model")
@@ -41,7 +42,7 @@ def _custom(tool: ToolDefinition, path: str) -> Tool:
     return Tool(
         tool.name,
         tool.description,
-        tool.input_schema if given(tool.input_schema) else None,
+        tool.input_schema if present(tool.input_schema) else None,
         tool.strict,
         tool.input_examples or [],
         mark(tool.cache_control),
@@ -66,7 +67,7 @@ def _web_search(tool: ToolDefinition) -> WebSearch:
 
 def read_tool_choice(raw: Raw, prompt: Prompt) -> None:
     """The choice and, with it, whether calls may come in parallel."""
-    choice = read(raw, ToolChoiceParam, "tool_choice")
+    choice = member(raw, ToolChoiceParam, "tool_choice")
     match choice.type:
         case "auto" | "any" | "none":
             prompt.tool_choice = ToolChoice(choice.type)
@@ -93,10 +94,10 @@ class ToolChanges:
 
     def add(self, raw: Raw, path: str) -> None:
         """Offers a tool that was taken away, or one defined here."""
-        tool = read(raw, ToolChange, path).tool
+        tool = member(raw, ToolChange, path).tool
         tools = self._prompt.tools
         self._notes.note(path, "tools_changed_for_the_whole_conversation")
-        if given(tool.definition):
+        if present(tool.definition):
             count = len(tools)
             read_tool(tool.definition, f"{path}.tool.definition", self._prompt, self._notes)
             self._defined |= {added.name: added for added in tools[count:]}
@@ -106,7 +107,7 @@ class ToolChanges:
 
     def remove(self, raw: Raw, path: str) -> None:
         """Takes a tool away."""
-        tool = read(raw, ToolChange, path).tool
+        tool = member(raw, ToolChange, path).tool
         self._notes.note(path, "tools_changed_for_the_whole_conversation")
         self._take({tool.name})
 

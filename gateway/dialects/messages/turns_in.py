@@ -6,10 +6,11 @@ from msgspec import Raw
 
 from gateway.dialects.messages.blocks_in import kind, mark, read_block
 from gateway.dialects.messages.tools_in import ToolChanges
-from gateway.dialects.messages.wire import CompactionBlock, MessageParam, TextBlock, read
+from gateway.dialects.messages.wire import CompactionBlock, MessageParam, TextBlock
 from gateway.errors import InvalidRequest
 from gateway.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
 from gateway.notes import Notes
+from gateway.wire import member
 
 _BILLING = "x-anthropic-billing-header:"
 """Opens a system block that differs in every request and would defeat any prompt cache."""
@@ -17,7 +18,7 @@ _BILLING = "x-anthropic-billing-header:"
 
 def read_system(raw: Raw, prompt: Prompt) -> None:
     """The system prompt, a part for each block."""
-    content: str | list[Raw] = read(raw, str | list[Raw], "system")
+    content: str | list[Raw] = member(raw, str | list[Raw], "system")
     if isinstance(content, str):
         texts = [Text(content)]
     else:
@@ -30,14 +31,14 @@ def read_system(raw: Raw, prompt: Prompt) -> None:
 def _system_block(raw: Raw, path: str) -> Text:
     if kind(raw, path) != "text":
         raise InvalidRequest(f"{path}.type: Input should be 'text'", param=f"{path}.type")
-    block = read(raw, TextBlock, path)
+    block = member(raw, TextBlock, path)
     return Text(block.text, mark(block.cache_control))
 
 
 def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     """The turns, after the tools: later system messages may change the tool set."""
-    items = read(raw, list[Raw], "messages")
-    messages = [read(item, MessageParam, f"messages.{index}") for index, item in enumerate(items)]
+    items = member(raw, list[Raw], "messages")
+    messages = [member(item, MessageParam, f"messages.{index}") for index, item in enumerate(items)]
     changes = ToolChanges(prompt, notes)
     last_user = max((at for at, one in enumerate(messages) if one.role == "user"), default=-1)
     for index, message in enumerate(messages):
@@ -81,7 +82,7 @@ def _read_turn(
 
 def _compacted(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> bool:
     """Whether the block's summary took the place of all that stands before it."""
-    summary = read(raw, CompactionBlock, path).content
+    summary = member(raw, CompactionBlock, path).content
     if not summary:
         return False
     if prompt.turns:

@@ -4,63 +4,9 @@ Lists of blocks are read as raw members and their `type` is looked at first: a t
 refuse the block types of tomorrow.
 """
 
-import re
-from types import UnionType
-from typing import Any, TypeVar, overload
-
-import msgspec
 from msgspec import Raw, Struct
 
-from gateway import wire
-from gateway.errors import InvalidRequest
-
-T = TypeVar("T")
-
-ABSENT = Raw(b"")
-"""A raw member that is not there; in a union with None, msgspec would take nothing but null."""
-
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
-_INDEX = re.compile(r"\[(\d+)\]")
-
-
-def given(raw: Raw) -> bool:
-    """Whether a raw member is there and not null."""
-    return bytes(raw) not in (b"", b"null")
-
-
-@overload
-def read(raw: Raw, type: type[T], path: str) -> T: ...
-@overload
-def read(raw: Raw, type: UnionType, path: str) -> Any: ...
-def read(raw: Raw, type: Any, path: str) -> Any:
-    """The value at that path of the request; InvalidRequest names the member that is wrong."""
-    try:
-        return mended(raw, type)
-    except msgspec.ValidationError as fault:
-        raise _invalid(str(fault), path) from None
-    except RecursionError:
-        raise InvalidRequest(f"{path}: nested too deeply", param=path) from None
-
-
-def mended(raw: bytes | Raw, type: type[T]) -> T:
-    """The value as that type; where msgspec refuses a lone surrogate, it is respelled first."""
-    try:
-        return msgspec.json.decode(raw, type=type)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        # Raw members cannot be made from a value that is read already: hence the round trip.
-        return msgspec.json.decode(msgspec.json.encode(wire.decode(raw, object)), type=type)
-
-
-def _invalid(fault: str, path: str) -> InvalidRequest:
-    found = _PLACE.match(fault)
-    what, place = (found["what"], found["place"] or "") if found else (fault, "")
-    where = path + _INDEX.sub(r".\1", place).replace("[...]", "")
-    if missing := _MISSING.match(what):
-        where, what = f"{where}.{missing['name']}", "Field required"
-    return InvalidRequest(f"{where}: {what}", param=where)
+from gateway.wire import ABSENT
 
 
 class Kind(Struct):

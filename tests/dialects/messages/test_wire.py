@@ -3,8 +3,9 @@
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.messages.wire import ABSENT, ImageBlock, given, mended, read
+from gateway.dialects.messages.wire import ImageBlock
 from gateway.errors import InvalidRequest
+from gateway.wire import ABSENT, decode, member, present
 
 
 @pytest.mark.parametrize(
@@ -18,25 +19,25 @@ from gateway.errors import InvalidRequest
 )
 def test_the_path_of_a_wrong_member(raw: bytes, param: str, message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read(Raw(raw), ImageBlock, "a.0")
+        member(Raw(raw), ImageBlock, "a.0")
     assert caught.value.param == param
     assert caught.value.message == f"{param}: {message}"
 
 
 def test_an_item_is_named_by_its_index() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read(Raw(b'["a",1]'), list[str], "stop")
+        member(Raw(b'["a",1]'), list[str], "stop")
     assert caught.value.param == "stop.1"
 
 
 def test_a_raw_member_is_absent_or_null_or_given() -> None:
-    assert not given(ABSENT)
-    assert not given(Raw(b"null"))
-    assert given(Raw(b"0"))
-    assert not given(
-        mended(b'{"source":{"type":"url"},"transformations":null}', ImageBlock).transformations
+    assert not present(ABSENT)
+    assert not present(Raw(b"null"))
+    assert present(Raw(b"0"))
+    assert not present(
+        decode(b'{"source":{"type":"url"},"transformations":null}', ImageBlock).transformations
     )
 
 
 def test_lone_surrogates_are_respelled_inside_raw_members_too() -> None:
-    assert bytes(mended(b'["\\ud83d"]', list[Raw])[0]) == '"\ufffd"'.encode()
+    assert bytes(decode(b'["\\ud83d"]', list[Raw])[0]) == '"\ufffd"'.encode()

@@ -43,8 +43,8 @@ class Faults:
             ([Dribble(b"HTTP/1.1 200 OK\r\n" * 40, 0.01)], Timeouts(first_byte=0.1), "first_byte"),
             ([Stall()], Timeouts(total=0.1), "total"),
             ([Head(200, [CHUNKED]), Chunk(b"a"), Stall()], Timeouts(idle=0.1), "idle"),
-            ([SSE([b"a"] * 100, 0.01)], Timeouts(idle=0.2, total=0.3), "total"),
-            ([SSE([b"a"] * 40, 0.01)], Timeouts(idle=0.2, first_byte=0.2), ""),
+            ([SSE([b"a"] * 100, 0.01)], Timeouts(idle=0.15, total=0.2), "total"),
+            ([SSE([b"a"] * 30, 0.01)], Timeouts(idle=0.2, first_byte=0.2), ""),
         ],
     )
     async def test_timeout(
@@ -229,7 +229,7 @@ class Faults:
             timeouts = Timeouts(idle=0.15)
             response = await engine.send(POST, timeouts)
             size = len(await response.body.read())
-            await asyncio.sleep(0.4)  # longer than the idle timeout, which must not run now
+            await asyncio.sleep(0.3)  # longer than the idle timeout, which must not run now
             stopped = up.written
             assert stopped < 16 << 20
             assert rss() - before < 16 << 20

@@ -1,5 +1,6 @@
 """Encoded bodies, whole and byte by byte."""
 
+import asyncio
 import gzip
 import zlib
 
@@ -80,6 +81,18 @@ async def test_close_drops_what_is_left() -> None:
     await body.aclose()
     await body.aclose()
     assert source.closed == 2
+
+
+async def test_leaving_between_two_steps_closes() -> None:
+    source = Pieces(gzip.compress(bytes(5 << 20)))
+    body = Inflated(source, "h:1")
+    await body.read()
+    task = asyncio.get_running_loop().create_task(body.read())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert source.closed == 1
 
 
 def test_headers() -> None:

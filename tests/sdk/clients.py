@@ -1,0 +1,99 @@
+"""The same calls through either official client."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from anthropic import Anthropic
+from openai import OpenAI
+
+from tests.sdk.stage import GATEWAY_KEY, Stage
+
+Which = Literal["openai", "anthropic"]
+
+
+class Client:
+    """One of the official clients, asked the same thing."""
+
+    def __init__(self, which: Which, own: OpenAI | Anthropic) -> None:
+        self.which = which
+        self.own = own
+
+    def ask(self, model: str) -> str:
+        """The text of a whole answer."""
+        if isinstance(self.own, OpenAI):
+            whole = self.own.chat.completions.create(
+                model=model, messages=[{"role": "user", "content": "hello"}]
+            )
+            return whole.choices[0].message.content or ""
+        answer = self.own.messages.create(
+            model=model, max_tokens=64, messages=[{"role": "user", "content": "hello"}]
+        )
+        return "".join(block.text for block in answer.content if block.type == "text")
+
+    def stream(self, model: str) -> Iterator[str]:
+        """The texts of a streamed answer, as they come."""
+        if isinstance(self.own, OpenAI):
+            with self.own.chat.completions.create(
+                model=model, messages=[{"role": "user", "content": "hello"}], stream=True
+            ) as chunks:
+                for chunk in chunks:
+                    if chunk.choices and chunk.choices[0].delta.content:
+                        yield chunk.choices[0].delta.content
+            return
+        with self.own.messages.create(
+            model=model,
+            max_tokens=64,
+            messages=[{"role": "user", "content": "hello"}],
+            stream=True,
+        ) as events:
+            for event in events:
+                if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                    yield event.delta.text
+
+    def gather(self, model: str) -> str:
+        """The text of a streamed answer, through the client's own accumulator."""
+        if isinstance(self.own, OpenAI):
+            with self.own.chat.completions.stream(
+                model=model, messages=[{"role": "user", "content": "hello"}]
+            ) as stream:
+                return stream.get_final_completion().choices[0].message.content or ""
+        with self.own.messages.stream(
+            model=model, max_tokens=64, messages=[{"role": "user", "content": "hello"}]
+        ) as told:
+            return told.get_final_text()
+
+
+@contextmanager
+def connected(
+    which: Which,
+    stage: Stage,
+    *,
+    key: str = GATEWAY_KEY,
+    url: str = "",
+    retries: int = 0,
+    timeout: float = 20,
+    gateway_key: str = "",
+) -> Iterator[Client]:
+    """A client of the stage's nginx, or of another URL."""
+    base = url or stage.url
+    headers = {"x-gateway-key": gateway_key} if gateway_key else {}
+    own: OpenAI | Anthropic
+    if which == "openai":
+        own = OpenAI(
+            base_url=f"{base}/v1",
+            api_key=key,
+            max_retries=retries,
+            timeout=timeout,
+            default_headers=headers,
+        )
+    else:
+        own = Anthropic(
+            base_url=base,
+            api_key=key,
+            max_retries=retries,
+            timeout=timeout,
+            default_headers=headers,
+        )
+    with own:
+        yield Client(which, own)
