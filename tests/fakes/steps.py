@@ -8,8 +8,16 @@ from typing import Protocol
 import msgspec
 
 Header = tuple[bytes | str, bytes | str]
-Step = Callable[["Exchange"], Awaitable[None]]
-Script = Sequence[Step] | Step
+Act = Callable[["Exchange"], Awaitable[None]]
+Script = Sequence[Act] | Act
+
+
+class Step:
+    """One thing to do."""
+
+    async def __call__(self, exchange: "Exchange") -> None:
+        """Do it."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def _bytes(text: bytes | str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(Step):
     """A status line and these headers, nothing else."""
 
     status: int = 200
@@ -86,7 +94,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Send:
+class Send(Step):
     """Bytes as they are."""
 
     data: bytes
@@ -96,7 +104,7 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Dribble:
+class Dribble(Step):
     """The same bytes one at a time, each its own write."""
 
     data: bytes
@@ -109,7 +117,7 @@ class Dribble:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class Chunk(Step):
     """One chunk of a chunked body; the empty one ends it."""
 
     data: bytes = b""
@@ -119,7 +127,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Pause:
+class Pause(Step):
     """Seconds in which nothing is sent."""
 
     seconds: float
@@ -129,7 +137,7 @@ class Pause:
 
 
 @dataclass(frozen=True)
-class WaitFor:
+class WaitFor(Step):
     """Goes on once an event of the test is set."""
 
     event: asyncio.Event
@@ -139,7 +147,7 @@ class WaitFor:
 
 
 @dataclass(frozen=True)
-class Stall:
+class Stall(Step):
     """Sends nothing more until the peer has left."""
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -147,7 +155,7 @@ class Stall:
 
 
 @dataclass(frozen=True)
-class Reset:
+class Reset(Step):
     """RST."""
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -155,7 +163,7 @@ class Reset:
 
 
 @dataclass(frozen=True)
-class HalfClose:
+class HalfClose(Step):
     """FIN, while still reading."""
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -163,7 +171,7 @@ class HalfClose:
 
 
 @dataclass(frozen=True)
-class Close:
+class Close(Step):
     """FIN both ways, after what was written."""
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -171,7 +179,7 @@ class Close:
 
 
 @dataclass(frozen=True)
-class Json:
+class Json(Step):
     """A whole answer of known length."""
 
     value: object = field(default_factory=dict)
@@ -191,7 +199,7 @@ class Json:
 
 
 @dataclass(frozen=True)
-class SSE:
+class SSE(Step):
     """A chunked event stream: each of the frames its own chunk and write, then the end."""
 
     frames: Sequence[bytes]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.fakes.client import RawClient, until
-from tests.fakes.upstream import SSE, HalfClose, Head, Json, ScriptedUpstream, Send, Stall
+from tests.fakes.upstream import SSE, Exchange, HalfClose, Head, Json, ScriptedUpstream, Send, Stall
 
 
 async def test_whole_answers_one_after_another() -> None:

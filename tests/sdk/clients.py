@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from anthropic import Anthropic
 from openai import OpenAI
@@ -15,8 +15,7 @@ Which = Literal["openai", "anthropic"]
 class Client:
     """One of the official clients, asked the same thing."""
 
-    def __init__(self, which: Which, own: OpenAI | Anthropic) -> None:
-        self.which = which
+    def __init__(self, own: OpenAI | Anthropic) -> None:
         self.own = own
 
     def ask(self, model: str) -> str:
@@ -66,34 +65,14 @@ class Client:
 
 @contextmanager
 def connected(
-    which: Which,
-    stage: Stage,
-    *,
-    key: str = GATEWAY_KEY,
-    url: str = "",
-    retries: int = 0,
-    timeout: float = 20,
-    gateway_key: str = "",
+    which: Which, stage: Stage, key: str = GATEWAY_KEY, url: str = "", **options: Any
 ) -> Iterator[Client]:
-    """A client of the stage's nginx, or of another URL."""
-    base = url or stage.url
-    headers = {"x-gateway-key": gateway_key} if gateway_key else {}
+    """A client of the stage's nginx, or of another URL; it does not retry unless told to."""
+    base, options = url or stage.url, {"max_retries": 0, "timeout": 20} | options
     own: OpenAI | Anthropic
     if which == "openai":
-        own = OpenAI(
-            base_url=f"{base}/v1",
-            api_key=key,
-            max_retries=retries,
-            timeout=timeout,
-            default_headers=headers,
-        )
+        own = OpenAI(base_url=f"{base}/v1", api_key=key, **options)
     else:
-        own = Anthropic(
-            base_url=base,
-            api_key=key,
-            max_retries=retries,
-            timeout=timeout,
-            default_headers=headers,
-        )
+        own = Anthropic(base_url=base, api_key=key, **options)
     with own:
-        yield Client(which, own)
+        yield Client(own)
