@@ -13,10 +13,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.admin.probes import Probe, Unrouted
+from gateway.admin.cache import cache_routes
+from gateway.admin.inside import Inside
+from gateway.admin.lists import Lists
+from gateway.admin.probes import Unrouted
+from gateway.admin.routes import operator_routes
 from gateway.asgi import Edge, Endpoint, Limits
 from gateway.assemble import assemble
 from gateway.call import Call
+from gateway.callers import Callers
 from gateway.chain import chain
 from gateway.config import Config
 from gateway.dialect import Dialect
@@ -54,6 +59,7 @@ def build(config: Config) -> Gateway:
     site, links = assemble(config)
     edge = Edge(chain(links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
+    inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -62,6 +68,7 @@ def build(config: Config) -> Gateway:
                 await stack.enter_async_context(provider.running())
             for link in links:
                 await stack.enter_async_context(link.running())
+            await stack.enter_async_context(inside.lists.running())
             pulse = asyncio.get_running_loop().create_task(edge.pulse())
             try:
                 yield
@@ -70,16 +77,22 @@ def build(config: Config) -> Gateway:
                 await asyncio.gather(pulse, return_exceptions=True)
 
     app = Gateway(
-        routes=_routes(edge, dialects),
+        routes=_routes(edge, dialects)
+        + operator_routes(inside)
+        + cache_routes(links, inside.callers),
         lifespan=lifespan,
         middleware=_cors(config.server.cors_origins),
     )
+    inside.paths = [route.path for route in app.routes if isinstance(route, Route)]
     app.hot = {}
     app.router.default = Unrouted()
     app.router.redirect_slashes = False
     app.state.edge = edge
     if not config.server.cors_origins:
-        app.hot = {route.path: route.app for route in app.routes if isinstance(route, Route)}
+        plain = [
+            route for route in app.routes if isinstance(route, Route) and "{" not in route.path
+        ]
+        app.hot = {route.path: route.app for route in plain}
     app.state.site = site
     return app
 
@@ -104,8 +117,6 @@ def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:
     for prefix in ("/v1", ""):
         streamed = Endpoint(edge, MESSAGES, always_stream=True)
         routes.append(Route(f"{prefix}/messages/stream", streamed))
-    probe = Probe(edge)
-    routes += [Route(path, probe) for path in ("/", "/livez", "/readyz", "/api/hello")]
     return routes
 
 
@@ -157,6 +168,8 @@ class Server(uvicorn.Server):
         finally:
             timer.cancel()
             _log.info("stopped")
+            # uvicorn would raise the signal again, and end the process before its log is written.
+            self._captured_signals.clear()
 
 
 def serve(config: Config, config_path: Path | None = None) -> int:

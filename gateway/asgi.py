@@ -15,10 +15,11 @@ import structlog
 from msgspec import Raw, Struct
 
 from gateway.call import Call, Headers, Record
-from gateway.dialect import Dialect
+from gateway.dialect import Dialect, Fields
 from gateway.errors import (
     BodyTimeout,
     GatewayError,
+    InvalidRequest,
     MethodNotAllowed,
     TooLarge,
     Unavailable,
@@ -27,6 +28,7 @@ from gateway.headers import error_headers, reply_head, request_id
 from gateway.log import log_call
 from gateway.plugin import Next
 from gateway.reply import Reply, Stream
+from gateway.totals import Totals
 from gateway.wire import decode, split_object
 
 Message = MutableMapping[str, Any]
@@ -69,6 +71,7 @@ class Edge:
         self.chain = chain
         self.limits = limits
         self.open: set[Exchange] = set()
+        self.totals = Totals()
         self.draining = False
 
     async def pulse(self, interval: float = 1.0) -> None:
@@ -102,7 +105,7 @@ class Endpoint:
         finally:
             self._edge.open.discard(exchange)
             exchange.finished = True
-            log_call(exchange.id, exchange.dialect.name, exchange.record, exchange.status)
+            exchange.book()
 
 
 class Exchange:
@@ -126,7 +129,7 @@ class Exchange:
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
         self._gone = False
         self._cut = False
-        self._streaming = False  # the client asked for a stream
+        self.streaming = False  # the client asked for a stream
         self._reading = True
         self._writing = False
         self._pinging: asyncio.Task[None] | None = None
@@ -152,7 +155,7 @@ class Exchange:
             raise MethodNotAllowed(f"{self.method} is not allowed here; use POST")
         body = await self._body()
         call = self._read_call(body)
-        self._streaming = call.stream
+        self.streaming = call.stream
         if self._connection is not None:
             self._connection.watch(self._leave)
             try:
@@ -200,7 +203,12 @@ class Exchange:
             message = await self._receive()
 
     def _read_call(self, body: bytes) -> Call:
-        fields = split_object(body)
+        try:
+            return self._checked(split_object(body))
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"the request body is not UTF-8{_place(body)}") from None
+
+    def _checked(self, fields: Fields) -> Call:
         self.dialect.check(fields)
         if self.always_stream:
             fields["stream"] = _TRUE
@@ -253,7 +261,7 @@ class Exchange:
         """Tell the client, before the first byte as a status and after it in-band."""
         self._close("rejected" if error.status < 500 else "upstream_error", error)
         if self.status:
-            if self._streaming:
+            if self.streaming:
                 await self._write(self.dialect.write_error_event(error, self.id), more=False)
             return
         body = self.dialect.write_error(error, self.id)
@@ -276,6 +284,12 @@ class Exchange:
             self._close("drained", None)
             raise asyncio.CancelledError
 
+    def book(self) -> None:
+        """Adds the ended call to the totals and the log."""
+        name, record = self.dialect.name, self.record
+        self.edge.totals.book(self.id, name, record, self.status, streamed=self.streaming)
+        log_call(self.id, name, record, self.status)
+
     def cut(self) -> None:
         """End the call now, with an error the client can read."""
         if not self.finished and self._task is not None and not self._gone:
@@ -297,7 +311,7 @@ class Exchange:
                 self._leave()
         elif self._pinging is not None and not self._pinging.done():
             pass  # the last ping still waits for the client to read
-        elif self._streaming and quiet >= limits.ping:
+        elif self.streaming and quiet >= limits.ping:
             # In a task of its own: a client that does not read must not hold up the pulse.
             self._pinging = asyncio.get_running_loop().create_task(self._ping())
 
@@ -322,6 +336,14 @@ class Exchange:
         record.end = end
         if error is not None:
             record.error = f"{error.kind}: {error.message}"
+
+
+def _place(body: bytes) -> str:
+    try:
+        body.decode()
+    except UnicodeDecodeError as bad:
+        return f" at byte {bad.start}"
+    return ""
 
 
 def _too_large(limit: int) -> TooLarge:

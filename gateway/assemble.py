@@ -12,7 +12,7 @@ from gateway.config import Config, ConfigError, Fault, Tables, is_loopback, loca
 from gateway.options import Routing
 from gateway.plugin import LoadError, Middleware, Provider, Site, load
 from gateway.seal import Seal
-from gateway.shipped import CHAIN, MIDDLEWARES, PROVIDERS, provider_names
+from gateway.shipped import MIDDLEWARES, ORDER, PROVIDERS, provider_names
 from gateway.validate import Reading, join
 from gateway.words import listed, nearest
 
@@ -217,7 +217,7 @@ def _chain_faults(config: Config, links: list[Middleware | None]) -> list[Fault]
         at = join("middleware", place)
         if name and name in names[:place]:
             faults.append(Fault(path=at, message=f'"{name}" stands in the chain twice'))
-        late = [each for each in names[:place] if name and each in CHAIN[CHAIN.index(name) + 1 :]]
+        late = [each for each in names[:place] if name and each in ORDER[ORDER.index(name) + 1 :]]
         if late:
             faults.append(Fault(path=at, message=f'"{name}" must stand before "{late[0]}"'))
     if config.auth.keys and "auth" not in names:

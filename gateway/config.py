@@ -16,6 +16,7 @@ from gateway.environment import CLIENT_KEY, OPTIONS, PREFIX, discover
 from gateway.faults import ConfigError as ConfigError, Fault as Fault
 from gateway.options import (
     Auth as Auth,
+    Catalogue as Catalogue,
     Key as Key,
     Log as Log,
     Routing as Routing,

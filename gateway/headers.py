@@ -92,6 +92,8 @@ def _own(id: str, record: Record) -> Headers:
     if record.provider:
         head.append((b"x-gateway-provider", _printable(record.provider)))
         head.append((b"x-gateway-model", _printable(record.model)))
+    if record.cache:
+        head.append((b"x-cache-status", record.cache.encode()))
     if record.upstream_id:
         head.append((b"x-upstream-request-id", _printable(record.upstream_id)))
     return head

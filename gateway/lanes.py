@@ -8,10 +8,10 @@ from gateway.call import Record
 from gateway.dialect import Dialect, Reader, Writer
 from gateway.errors import Cut, GatewayError
 from gateway.events import Ended, Usage
-from gateway.sse import Splitter
+from gateway.sse import FRAME_LIMIT, Splitter
 
 TAIL = 4096
-HOLD_LIMIT = 1024 * 1024
+HOLD_LIMIT = FRAME_LIMIT
 """Bytes of one unfinished event that are held back; a longer one is passed on in pieces."""
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
@@ -132,5 +132,5 @@ def merged(old: Usage | None, new: Usage) -> Usage:
 
 def _may_end(pieces: list[bytes]) -> bool:
     last = pieces[-1]
-    seam = pieces[-2][-3:] + last[:3]
+    seam = b"".join(pieces[-4:-1])[-3:] + last[:3]  # an end of four bytes may lie in four pieces
     return any(end in last or end in seam for end in _ENDS)

@@ -94,6 +94,19 @@ class Routing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name of a provider; empty: VDM_DEFAULT_PROVIDER, else "openai", else the first there is."""
 
 
+class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[catalogue]: the lists of models, and what is kept of them."""
+
+    folder: str = ""
+    """Where upstreams' lists are kept; empty: $STATE_DIRECTORY, else the user's cache folder."""
+    ttl: Seconds = 3600.0
+    """Seconds that a list holds before its upstream is asked again."""
+    timeout: Seconds = 2.5
+    """Seconds that a client waits for the upstreams' lists; late ones serve the next request."""
+    top_models: Literal["manual", "openrouter", "disabled"] = "manual"
+    """Where /top-models has its list from: "manual" ships with the gateway."""
+
+
 class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The tables of config.toml."""
 
@@ -102,6 +115,7 @@ class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     auth: Auth = Auth()
     timeouts: Timeouts = Timeouts()
     routing: Routing = Routing()
+    catalogue: Catalogue = Catalogue()
     aliases: dict[str, list[str]] = {}
     """What clients may call a model: its targets "provider:model", in the order they are tried."""
     middleware: list[Table] = []

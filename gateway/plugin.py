@@ -12,12 +12,29 @@ from gateway.capability import Capability
 from gateway.dialect import Dialect
 from gateway.reply import Reply
 from gateway.seal import Seal
+from gateway.secret import Secret
 
 if TYPE_CHECKING:
     from gateway.config import Config
 
 Next = Callable[[Call], Awaitable[Reply]]
 """The rest of the chain."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a provider stands, without asking its upstream. No key is in it."""
+
+    base_url: str = ""
+    passthrough: bool = False
+    """Clients bring their own keys."""
+    key_hashes: list[str] = []
+    """The first eight digits of each key's SHA-256."""
+    resting: list[float] = []
+    """Seconds that each key which rests still has to."""
+    refused: bool = False
+    """Every key rests because the upstream refused it."""
+    connections: Mapping[str, int] = {}
+    """Connections that are open, idle and busy."""
 
 
 class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -41,6 +58,17 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
     async def __call__(self, call: Call) -> Reply:
         """Answer a call whose `target` is this provider. Raises UpstreamError, Unavailable."""
         raise NotImplementedError
+
+    async def models(self, credential: Secret | None) -> bytes | None:
+        """The upstream's list of models as it wrote it; None where it has none.
+
+        `credential` is the client's own, for upstreams that are called with it. GatewayError.
+        """
+        return None
+
+    def standing(self) -> Standing:
+        """How the provider stands, without asking its upstream."""
+        return Standing()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -61,6 +61,8 @@ def _duration(value: bytes, now: datetime) -> bytes:
         at = datetime.fromisoformat(value.decode())
     except ValueError:
         return value
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
     ms = max(0.0, (at - now).total_seconds() * 1000)
     return b"%dms" % -int(-ms // 1)
 
@@ -71,5 +73,8 @@ def _time(value: bytes, now: datetime) -> bytes:
     if not pieces:
         return value
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in pieces)
-    at = now + timedelta(milliseconds=-int(-seconds * 1000 // 1))
+    try:
+        at = now + timedelta(milliseconds=-int(-seconds * 1000 // 1))
+    except (OverflowError, ValueError):
+        return value
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()

@@ -5,6 +5,7 @@ from gateway.capabilities import kind_base_url, known_kinds
 MIDDLEWARES = {
     "auth": "middleware.auth:Auth",
     "alias": "middleware.alias:Alias",
+    "cache": "middleware.cache:Cache",
     "fallback": "middleware.fallback:Fallback",
     "convert": "middleware.convert:Convert",
 }
@@ -18,6 +19,8 @@ PROVIDERS = {
 }
 CHAIN = ("auth", "alias", "fallback", "convert")
 """The links of a configuration that names none."""
+ORDER = ("auth", "alias", "cache", "fallback", "convert")
+"""The order in which built-in links must stand."""
 
 
 def provider_names() -> list[str]:

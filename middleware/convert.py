@@ -3,9 +3,11 @@
 from time import perf_counter
 
 import msgspec
+from msgspec import Raw, Struct
 
-from gateway.call import Call, Target
+from gateway.call import Call, Headers, Target
 from gateway.dialect import Crossing, Dialect
+from gateway.errors import InvalidRequest
 from gateway.events import Message
 from gateway.fold import unfold
 from gateway.lanes import Recode, Relay
@@ -13,6 +15,8 @@ from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
 from gateway.reply import Reply, Stream
+from gateway.seal import PREFIX
+from gateway.wire import ABSENT, decode
 
 BYTES_PER_TOKEN = 4
 
@@ -33,6 +37,7 @@ class Convert(Middleware):
         target = call.target
         assert target is not None
         if call.dialect in target.dialects:
+            call = _unsealed(call)
             return self._relayed(call, await next(call.with_model(target.model)))
         began = perf_counter()
         notes = Notes(strict=self._strict)
@@ -44,8 +49,12 @@ class Convert(Middleware):
         return await self._recoded(call, crossing, await next(call.spoken(theirs, fields)))
 
     def _crossing(self, call: Call, target: Target, notes: Notes) -> Crossing:
+        try:
+            prompt = call.dialect.read_prompt(call.fields, notes)
+        except UnicodeDecodeError:  # in a member that nobody had to read before
+            raise InvalidRequest("the request body is not UTF-8") from None
         return Crossing(
-            prompt=call.dialect.read_prompt(call.fields, notes),
+            prompt=prompt,
             provider=target.provider,
             model=target.model,
             alias=call.model,
@@ -63,7 +72,7 @@ class Convert(Middleware):
             # The upstream answered whole although a stream was asked for.
             crossing = self._crossing(call, _target(call), Notes())
             message = reply.dialect.read_message(reply.body, crossing)
-            return _replayed(call.dialect, message, crossing, reply)
+            return _replayed(call.dialect, message, crossing, reply.headers)
         return reply
 
     async def _recoded(self, call: Call, crossing: Crossing, reply: Reply) -> Reply:
@@ -80,7 +89,7 @@ class Convert(Middleware):
         message = theirs.read_message(reply.body, crossing)
         record.usage = message.ending.usage or record.usage
         if call.stream:
-            answer = _replayed(ours, message, crossing, reply)
+            answer = _replayed(ours, message, crossing, headers)
         else:
             body = ours.write_message(message, crossing)
             answer = Reply(200, ours, body, headers)
@@ -102,13 +111,66 @@ class _Bytes:
         self._body = b""
 
 
-def _replayed(ours: Dialect, message: Message, crossing: Crossing, reply: Reply) -> Reply:
+def _replayed(ours: Dialect, message: Message, crossing: Crossing, headers: Headers) -> Reply:
     """A whole answer as the stream that the client asked for."""
     writer = ours.writer(crossing)
     body = b"".join(writer.write(event) for event in unfold(message))
-    return Reply(200, ours, Stream(_Bytes(body)), reply.headers)
+    return Reply(200, ours, Stream(_Bytes(body)), headers)
 
 
 def _target(call: Call) -> Target:
     assert call.target is not None
     return call.target
+
+
+_SEALED = PREFIX.encode()
+
+
+class _Blob(Struct):
+    """What a part may carry that only its own upstream takes back."""
+
+    signature: str | None = None
+    data: str | None = None
+
+
+def _unsealed(call: Call) -> Call:
+    """The call without sealed reasoning: where dialects agree, some other upstream minted it."""
+    raw = call.fields.get("messages")
+    if raw is None or _SEALED not in bytes(raw):
+        return call
+    try:
+        pruned = [_pruned(message) for message in decode(raw, list[Raw])]
+    except msgspec.ValidationError:
+        return call  # no conversation of ours: the upstream says what is wrong with it
+    kept = Raw(msgspec.json.encode([message for message in pruned if message is not None]))
+    if bytes(kept) == bytes(raw):
+        return call
+    call.record.warnings = ["messages:foreign_reasoning_dropped"]
+    return call.with_field("messages", kept)
+
+
+def _pruned(message: Raw) -> Raw | None:
+    """A message without the sealed parts of it; None where nothing else is in it."""
+    if _SEALED not in bytes(message):
+        return message
+    members = decode(message, dict[str, Raw])
+    for name in ("content", "reasoning_details"):
+        if not bytes(members.get(name, ABSENT)).startswith(b"["):
+            continue
+        parts = decode(members[name], list[Raw])
+        kept = [part for part in parts if not _is_sealed(part)]
+        if kept or not parts:
+            members[name] = Raw(msgspec.json.encode(kept))
+        elif name == "content":
+            return None
+        else:
+            del members[name]
+    return Raw(msgspec.json.encode(members))
+
+
+def _is_sealed(part: Raw) -> bool:
+    try:
+        blob = decode(part, _Blob)
+    except msgspec.ValidationError:
+        return False
+    return any(text and text.startswith(PREFIX) for text in (blob.signature, blob.data))

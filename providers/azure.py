@@ -6,6 +6,7 @@ from urllib.parse import quote
 from gateway.call import Call, Headers
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
+from gateway.secret import Secret
 from providers.transport.provider import HttpProvider
 
 
@@ -34,6 +35,10 @@ class Azure(HttpProvider):
         model = quote(call.target.model, safe="")
         version = quote(self.api_version, safe="")
         return f"/deployments/{model}{call.dialect.path}?api-version={version}".encode()
+
+    async def models(self, credential: Secret | None) -> bytes | None:
+        """The v1 surface's list; None for deployments, whose names the resource does not list."""
+        return None if self.api_version else await super().models(credential)
 
     def credential(self, key: str) -> Headers:
         """The key as `api-key`."""

@@ -12,6 +12,7 @@ from gateway.fold import unfold
 from gateway.notes import Notes
 from gateway.plugin import Provider, Site
 from gateway.reply import Reply, Stream
+from gateway.secret import Secret
 
 GREETING = "Hello from interlingua."
 
@@ -32,6 +33,10 @@ class Echo(Provider):
         self._name = name
         self._seal = site.seal
         self._ids = count(1)
+
+    async def models(self, credential: Secret | None) -> bytes | None:
+        """One model; any other name is taken as well."""
+        return b'{"object":"list","data":[{"id":"echo","object":"model","owned_by":"interlingua"}]}'
 
     async def __call__(self, call: Call) -> Reply:
         """The last words of the prompt, as a whole answer or as a stream."""

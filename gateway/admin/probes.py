@@ -1,28 +1,12 @@
-"""Signs of life, and the answer to paths that do not exist."""
+"""The answer to paths that do not exist."""
 
 import msgspec
 
-from gateway.asgi import Edge, Receive, Scope, Send
+from gateway.asgi import Receive, Scope, Send
 from gateway.call import Headers
 from gateway.headers import request_id
 
 _JSON: Headers = [(b"content-type", b"application/json")]
-
-
-class Probe:
-    """`/`, `/api/hello` and `/livez`: the process is alive. `/readyz`: it takes new calls."""
-
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """200, or 503 from `/readyz` while draining; 405 for anything but GET and HEAD."""
-        if scope["method"] not in ("GET", "HEAD"):
-            await _send(scope, send, 405, {"error": "use GET"}, [(b"allow", b"GET, HEAD")])
-        elif scope["path"] == "/readyz" and self._edge.draining:
-            await _send(scope, send, 503, {"status": "draining"}, [])
-        else:
-            await _send(scope, send, 200, {"name": "interlingua", "status": "ok"}, [])
 
 
 class Unrouted:
@@ -36,7 +20,7 @@ class Unrouted:
         ident = request_id(scope["headers"])
         message = (
             f"there is no {scope['path'][:200]} here; "
-            "known: POST /v1/chat/completions, POST /v1/messages"
+            "known: POST /v1/chat/completions, POST /v1/messages; GET / lists the rest"
         )
         error: dict[str, object] = {"type": "not_found_error", "message": message}
         body: dict[str, object] = {"type": "error", "error": error, "request_id": ident}

@@ -34,6 +34,21 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def hashes(self) -> list[str]:
+        """The first eight digits of each key's SHA-256."""
+        return [key.secret.digest().hex()[:8] for key in self._keys]
+
+    def resting(self) -> list[float]:
+        """Seconds that each key which rests still has to."""
+        now = monotonic()
+        return [round(key.rests_until - now, 1) for key in self._keys if key.rests_until > now]
+
+    def refused(self) -> bool:
+        """Whether every key rests, the last one because the upstream refused it."""
+        why = self._why
+        status = (why.upstream_status or why.status) if why is not None else 0
+        return 0 < len(self._keys) == len(self.resting()) and status in KEY_BOUND - {429}
+
     def take(self, tried: list[Secret]) -> Secret:
         """The next key that may be used, best one not tried in this call. Raises Resting."""
         now = monotonic()

@@ -3,21 +3,22 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
+from math import inf, isfinite
 from time import monotonic, time
 from typing import Any, ClassVar, Literal
 
 import msgspec
-from gateway.capabilities import capability as table
 from msgspec import Raw
 
 from gateway.call import Call, Headers
+from gateway.capabilities import capability as table
 from gateway.capability import Capability
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
-from gateway.plugin import Provider, Site
+from gateway.plugin import Provider, Site, Standing
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
 from gateway.sse import BOM, Splitter
@@ -29,6 +30,7 @@ from providers.transport.keys import KEY_BOUND, KeyRing
 PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
 ANSWER_LIMIT = 256 * 1024 * 1024
+LIST_LIMIT = 16 * 1024 * 1024
 DIALECTS: dict[str, Dialect] = {CHAT.name: CHAT, MESSAGES.name: MESSAGES}
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
@@ -139,6 +141,43 @@ class HttpProvider(Provider):
         finally:
             await self._engine.aclose()
 
+    # --- its models, and how it stands ------------------------------------------------------------
+
+    async def models(self, credential: Secret | None) -> bytes | None:
+        """The upstream's list of models. Unauthenticated where the client's key is needed."""
+        if self._passthrough and credential is None:
+            raise Unauthenticated(_needs_key(self._name))
+        key = credential if self._passthrough else None
+        if key is None and len(self._ring):
+            key = self._ring.take([])
+        messages = self.dialects[0].name == MESSAGES.name
+        request = Request(
+            b"/models?limit=1000" if messages else b"/models",
+            head=self._head(key),
+            headers=[(b"anthropic-version", b"2023-06-01")] if messages else [],
+            method=b"GET",
+        )
+        response = await self._engine.send(request, self._timeouts)
+        body = await _whole(response.body, LIST_LIMIT)
+        if response.status != 200:
+            raise Refused(
+                f"the provider '{self._name}' answered {response.status} when asked for its models",
+                status=502,
+            )
+        return body
+
+    def standing(self) -> Standing:
+        """Its keys and connections."""
+        stats = self._engine.stats()
+        return Standing(
+            base_url=(self.base_url or self.default_url).rstrip("/"),
+            passthrough=self._passthrough,
+            key_hashes=self._ring.hashes(),
+            resting=self._ring.resting(),
+            refused=self._ring.refused(),
+            connections={"open": stats.open, "idle": stats.idle, "busy": stats.busy},
+        )
+
     # --- one call ---------------------------------------------------------------------------------
 
     async def __call__(self, call: Call) -> Reply:
@@ -168,10 +207,7 @@ class HttpProvider(Provider):
         """The key for this attempt, and whether it is the gateway's own."""
         if self._passthrough:
             if call.caller.credential is None:
-                raise Unauthenticated(
-                    f"Provider '{self._name}' requires API key passthrough, "
-                    "but no client API key was provided"
-                )
+                raise Unauthenticated(_needs_key(self._name))
             if call.caller.credential in call.record.tried_keys:
                 raise Resting(f"Provider '{self._name}' refused the client's API key")
             return call.caller.credential, False
@@ -242,7 +278,7 @@ class HttpProvider(Provider):
 
     def _judged(self, call: Call, status: int, body: bytes, headers: Headers) -> Reply:
         dialect = call.dialect
-        if status >= 400:
+        if 400 <= status < 600:
             error = dialect.read_error(status, body)
             error.retry_after = error.retry_after or _retry_after(headers)
             if not _is_object(body):  # a proxy's page: said again so that a client can read it
@@ -273,9 +309,7 @@ class HttpProvider(Provider):
             return msgspec.structs.replace(reply, body=body)
         return reply
 
-    def _blame(
-        self, call: Call, key: Secret | None, error: GatewayError, *, own: bool
-    ) -> None:
+    def _blame(self, call: Call, key: Secret | None, error: GatewayError, *, own: bool) -> None:
         if key is None:
             return
         if own:
@@ -287,7 +321,10 @@ class HttpProvider(Provider):
     def _seen(self, headers: Headers, call: Call) -> Headers:
         """The headers that a client may see: an allow-list, for the rest is the account's."""
         seen: Headers = []
+        nominated = _nominated(headers)
         for name, value in headers:
+            if name in nominated:
+                continue
             if name == b"content-type":
                 if not call.stream:
                     seen.append((name, value))
@@ -296,6 +333,10 @@ class HttpProvider(Provider):
             elif name in _IDS:
                 call.record.upstream_id = value.decode("latin-1")
         return seen
+
+
+def _needs_key(provider: str) -> str:
+    return f"Provider '{provider}' requires API key passthrough, but no client API key was provided"
 
 
 async def _first_error(
@@ -377,17 +418,19 @@ def _nominated(headers: Headers) -> set[bytes]:
 def _retry_after(headers: Headers) -> float | None:
     """Seconds to wait, from retry-after-ms or retry-after (seconds or a date)."""
     found: Mapping[bytes, bytes] = dict(headers)
+    wait = inf
     try:
         if b"retry-after-ms" in found:
-            return max(0.0, float(found[b"retry-after-ms"]) / 1000)
-        if b"retry-after" in found:
+            wait = float(found[b"retry-after-ms"]) / 1000
+        elif b"retry-after" in found:
             text = found[b"retry-after"].decode("latin-1").strip()
             if text.replace(".", "", 1).isdigit():
-                return float(text)
-            return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    except (ValueError, TypeError):
-        pass  # an unreadable wait is none
-    return None
+                wait = float(text)
+            else:
+                wait = parsedate_to_datetime(text).timestamp() - time()
+    except (ValueError, TypeError, OverflowError):
+        pass
+    return max(0.0, wait) if isfinite(wait) else None  # an unreadable wait is none
 
 
 def _our_key(provider: str, status: int, error: GatewayError) -> Refused:

@@ -5,7 +5,7 @@ from time import perf_counter
 
 from msgspec import Struct
 
-from tests.bench.cases import LATENCY, NAMED, PACED, Case, Server
+from tests.bench.cases import CASES, LATENCY, PACED, Case, Server
 from tests.bench.load import Close, Hold, Open, Rest, Result, Run
 from tests.bench.processes import Failed, Fleet, Process, counts_instructions, instructions
 from tests.bench.results import Added, Figures, Held, Start, middle, short, spread
@@ -214,13 +214,13 @@ def _budget(case: Case, *, counts: bool) -> str:
 
 def wanted(names: Sequence[str]) -> list[Case]:
     """The cases of these names with the nginx cases they are compared to. Failed for none."""
-    unknown = [name for name in names if name not in NAMED]
+    known = {case.name: case for case in CASES}
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise Failed(f"no case {unknown[0]!r}; known: {', '.join(NAMED)}")
+        raise Failed(f"no case {unknown[0]!r}; known: {', '.join(known)}")
     found: dict[str, Case] = {}
     for name in names:
-        case = NAMED[name]
-        if case.reference in NAMED:
-            found[case.reference] = NAMED[case.reference]
+        case = known[name]
+        found[case.reference] = known[case.reference]
         found[name] = case
     return list(found.values())

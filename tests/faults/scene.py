@@ -1,21 +1,23 @@
-"""A gateway in a process of its own before a scripted upstream; the model's name picks the script."""
+"""A gateway in its own process before a scripted upstream; the model's name picks the script."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import msgspec
 
 from tests.fakes.running import Gateway, gateway
 from tests.fakes.steps import Json, Received, Script
 from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.wires import Answer, Dialect, ask
 
+_MODEL = re.compile(rb'"model":"([^"]*)"')  # some bodies here cannot be decoded
+
 
 def model_of(request: Received) -> str:
     """The model that a request of an upstream names."""
-    return str(msgspec.json.decode(request.body)["model"])
+    found = _MODEL.search(request.body)
+    return found[1].decode() if found else ""
 
 
 @dataclass

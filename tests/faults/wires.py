@@ -75,9 +75,10 @@ def opening(dialect: Dialect) -> list[bytes]:
     """The events before any text."""
     if dialect == "chat":
         return [chunk({"role": "assistant", "content": ""})]
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
-        "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 0},
+        "stop_reason": None, "stop_sequence": None,
+        "usage": {"input_tokens": 3, "output_tokens": 0},
     }  # fmt: skip
     block = {"type": "text", "text": ""}
     return [

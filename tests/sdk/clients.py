@@ -1,15 +1,19 @@
 """The same calls through either official client."""
 
-from collections.abc import Iterator
+import ssl
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
+import anthropic
+import openai
 from anthropic import Anthropic
 from openai import OpenAI
 
 from tests.sdk.stage import GATEWAY_KEY, Stage
 
 Which = Literal["openai", "anthropic"]
+_TRUST = ssl.create_default_context()  # making one takes longer than most of the tests
 
 
 class Client:
@@ -30,7 +34,7 @@ class Client:
         )
         return "".join(block.text for block in answer.content if block.type == "text")
 
-    def stream(self, model: str) -> Iterator[str]:
+    def stream(self, model: str) -> Generator[str, None, None]:
         """The texts of a streamed answer, as they come."""
         if isinstance(self.own, OpenAI):
             with self.own.chat.completions.create(
@@ -63,16 +67,24 @@ class Client:
             return told.get_final_text()
 
 
+def openai_client(url: str, key: str = GATEWAY_KEY, **options: Any) -> OpenAI:
+    """The OpenAI client of a gateway at that URL; it does not retry unless told to."""
+    options = {"max_retries": 0, "timeout": 20} | options
+    http = openai.DefaultHttpxClient(verify=_TRUST)
+    return OpenAI(base_url=f"{url}/v1", api_key=key, http_client=http, **options)
+
+
+def anthropic_client(url: str, key: str = GATEWAY_KEY, **options: Any) -> Anthropic:
+    """The Anthropic client of a gateway at that URL; it does not retry unless told to."""
+    options = {"max_retries": 0, "timeout": 20} | options
+    http = anthropic.DefaultHttpxClient(verify=_TRUST)
+    return Anthropic(base_url=url, api_key=key, http_client=http, **options)
+
+
 @contextmanager
-def connected(
-    which: Which, stage: Stage, key: str = GATEWAY_KEY, url: str = "", **options: Any
-) -> Iterator[Client]:
-    """A client of the stage's nginx, or of another URL; it does not retry unless told to."""
-    base, options = url or stage.url, {"max_retries": 0, "timeout": 20} | options
-    own: OpenAI | Anthropic
-    if which == "openai":
-        own = OpenAI(base_url=f"{base}/v1", api_key=key, **options)
-    else:
-        own = Anthropic(base_url=base, api_key=key, **options)
+def connected(which: Which, stage: Stage, url: str = "", **options: Any) -> Iterator[Client]:
+    """A client of the stage's nginx, or of another URL."""
+    made = openai_client if which == "openai" else anthropic_client
+    own: OpenAI | Anthropic = made(url or stage.url, **options)
     with own:
         yield Client(own)

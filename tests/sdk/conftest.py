@@ -6,7 +6,8 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.sdk.stage import GATEWAY_KEY, Stage
+from tests.sdk.clients import anthropic_client, openai_client
+from tests.sdk.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +26,12 @@ def stage(_stage: Stage) -> Stage:
 @pytest.fixture
 def openai(stage: Stage) -> Iterator[OpenAI]:
     """The OpenAI client; it does not retry."""
-    with OpenAI(base_url=f"{stage.url}/v1", api_key=GATEWAY_KEY, max_retries=0) as client:
+    with openai_client(stage.url) as client:
         yield client
 
 
 @pytest.fixture
 def anthropic(stage: Stage) -> Iterator[Anthropic]:
     """The Anthropic client; it does not retry."""
-    with Anthropic(base_url=stage.url, api_key=GATEWAY_KEY, max_retries=0) as client:
+    with anthropic_client(stage.url) as client:
         yield client

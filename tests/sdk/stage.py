@@ -8,18 +8,16 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from tests.fakes.running import Gateway, free_port, gateway, nginx
 from tests.fakes.upstream import Closed, Received, Script, ScriptedUpstream
-
-T = TypeVar("T")
 
 GATEWAY_KEY = "gw-key-of-the-tests"
 CONFIG = """
@@ -111,8 +109,6 @@ class Stage:
     def __init__(self) -> None:
         self.url = ""
         """nginx, as a client sees it."""
-        self.direct = ""
-        """The gateway itself."""
         self.key = GATEWAY_KEY
         self._scripts: list[Script] = []
         self._loop = asyncio.new_event_loop()
@@ -144,6 +140,14 @@ class Stage:
         assert len(self.requests) == 1, [request.path for request in self.requests]
         return self.requests[0]
 
+    def arrived(self, seconds: float = 2.0) -> Received:
+        """The first request since `play`; waits for it."""
+        deadline = time.monotonic() + seconds
+        while not self.requests:
+            assert time.monotonic() < deadline, "no request reached the upstream"
+            time.sleep(0.005)
+        return self.requests[0]
+
     def body(self) -> Any:
         """The body of that one request."""
         return msgspec.json.decode(self.received().body)
@@ -165,18 +169,6 @@ class Stage:
             assert time.monotonic() < deadline, "no connection to the upstream was closed"
             time.sleep(0.005)
         return self._upstream.closed[0]
-
-    def event(self) -> asyncio.Event:
-        """An event of the upstream's loop, for `WaitFor`."""
-        return asyncio.Event()
-
-    def set(self, event: asyncio.Event) -> None:
-        """Sets an event that a script waits for."""
-        self._loop.call_soon_threadsafe(event.set)
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine in the stage's loop, to its end."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(25)
 
     @contextmanager
     def open(self) -> Iterator["Stage"]:
@@ -211,7 +203,7 @@ class Stage:
                 gateway(Path(folder), config(self._upstream.url)) as running,
                 nginx(Path(folder), running.port) as url,
             ):
-                self._gateway, self.direct, self.url = running, running.url, url
+                self._gateway, self.url = running, url
                 ready.set_result(None)
                 await left.wait()
 

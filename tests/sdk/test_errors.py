@@ -351,3 +351,16 @@ def test_a_malformed_request_names_its_field(stage: Stage, which: Which) -> None
             client.own.post(path, cast_to=object, body=body)
     assert "messages" in str(caught.value)
     assert stage.requests == []
+
+
+@pytest.mark.parametrize("which", ["openai", "anthropic"])
+@pytest.mark.parametrize(
+    "last", [[], [b"data: [DONE]"], [b"data:[DONE]\n\n"]], ids=["nothing", "no newline", "no space"]
+)
+def test_a_stream_with_a_finish_is_whole_however_it_ends(
+    stage: Stage, which: Which, last: list[bytes]
+) -> None:
+    stage.play(SSE([*BEGUN["chat"], chunk({"content": "lo"}), chunk({}, "stop"), *last]))
+    with connected(which, stage) as client:
+        assert client.gather("chat:m") == "Hello"
+        assert list(client.stream("chat:m")) == ["Hel", "lo"]

@@ -19,6 +19,7 @@ from tests.sdk.answers import (
     START,
     block_start,
     block_stop,
+    chat,
     delta,
     ending,
     message,
@@ -536,3 +537,83 @@ def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, openai: Op
         answer = stream.get_final_completion()
     assert answer.choices[0].message.content == "Hello"
     assert called(answer) == [("toolu_1", "get_weather", '{"city":"Oslo"}')]
+
+
+def test_sealed_reasoning_is_kept_from_a_chat_upstream(stage: Stage, openai: OpenAI) -> None:
+    said = reasoning_of(stage, openai, "messages:claude-opus-4-8", streamed=False)
+    stage.play(Json(chat("Cold.")))
+    turns: list[Any] = [*ASK, said, {"role": "tool", "tool_call_id": "toolu_1", "content": "3"}]
+    raw = openai.chat.completions.with_raw_response.create(model="chat:m", messages=turns)
+    del said["reasoning_details"]
+    assert stage.body()["messages"] == turns
+    assert raw.headers["x-gateway-warnings"] == "messages:foreign_reasoning_dropped"
+
+
+def test_legacy_functions_are_answered_in_their_own_words(stage: Stage, openai: OpenAI) -> None:
+    stage.play(Json(message(OSLO, stop="tool_use")), SSE(message_stream(OSLO, stop="tool_use")))
+    asked: Any = {"messages": ASK, "functions": [{"name": "get_weather", "parameters": SCHEMA}]}
+    answer = openai.chat.completions.create(model="messages:claude-opus-4-8", **asked)
+    said = answer.choices[0]
+    assert said.finish_reason == "function_call"
+    assert said.message.function_call is not None
+    assert said.message.function_call.to_dict() == {
+        "name": "get_weather",
+        "arguments": '{"city":"Oslo"}',
+    }
+    assert stage.body()["tools"] == [{"name": "get_weather", "input_schema": SCHEMA}]
+    stream: Any = openai.chat.completions.create(
+        model="messages:claude-opus-4-8", stream=True, **asked
+    )
+    calls = [chunk.choices[0].delta.function_call for chunk in stream]
+    assert [call.name for call in calls if call and call.name] == ["get_weather"]
+    assert "".join(call.arguments for call in calls if call) == '{"city":"Oslo"}'
+
+
+def test_a_free_form_tool_gets_its_text(stage: Stage, openai: OpenAI) -> None:
+    stage.play(Json(message(use("toolu_1", "sql", {"input": "SELECT 1"}), stop="tool_use")))
+    answer = openai.chat.completions.create(
+        model="messages:claude-opus-4-8",
+        messages=ASK,
+        tools=[{"type": "custom", "custom": {"name": "sql", "description": "Runs SQL."}}],
+    )
+    calls = answer.choices[0].message.tool_calls or []
+    assert [call.to_dict() for call in calls] == [
+        {"id": "toolu_1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
+    ]
+    assert stage.body()["tools"] == [
+        {
+            "name": "sql",
+            "description": "Runs SQL.",
+            "input_schema": {
+                "type": "object",
+                "properties": {"input": {"type": "string"}},
+                "required": ["input"],
+                "additionalProperties": False,
+            },
+        }
+    ]
+
+
+def test_a_json_object_is_asked_for_in_words(stage: Stage, openai: OpenAI) -> None:
+    stage.play(Json(message(text('{"a":1}'))))
+    openai.chat.completions.create(
+        model="messages:claude-opus-4-8", messages=ASK, response_format={"type": "json_object"}
+    )
+    assert stage.body()["system"] == [text("Respond with one JSON object and nothing else.")]
+
+
+def test_a_turn_begun_for_the_model_is_finished_in_words(stage: Stage, openai: OpenAI) -> None:
+    stage.play(Json(message(text("Hello"))))
+    raw = openai.chat.completions.with_raw_response.create(
+        model="messages:claude-opus-4-8",
+        messages=[*ASK, {"role": "assistant", "content": "I say "}],
+    )
+    assert stage.body()["messages"] == [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "I say "},
+        {
+            "role": "user",
+            "content": "Continue exactly from where your last message stopped.",
+        },
+    ]
+    assert "prefill" in raw.headers["x-gateway-warnings"]

@@ -1,12 +1,19 @@
-"""The clients' own retries: they wait as long as the upstream says, and stop where they are told."""
+"""The clients' own retries: they wait as long as they are told to, and stop where they must."""
 
 import anthropic
 import openai
 import pytest
 
 from tests.fakes.upstream import SSE, Json, Script
-from tests.sdk.answers import chat, chat_error, chat_stream, message, message_stream, text
-from tests.sdk.answers import messages_error as told
+from tests.sdk.answers import (
+    chat,
+    chat_error,
+    chat_stream,
+    message,
+    message_stream,
+    messages_error,
+    text,
+)
 from tests.sdk.clients import Which, connected
 from tests.sdk.stage import Stage
 from tests.sdk.test_errors import every_pair, raised, spoken
@@ -91,7 +98,7 @@ def test_money_that_is_spent_is_not_asked_for_again(
 ) -> None:
     given = chat_error("You exceeded your quota.", "insufficient_quota", "insufficient_quota")
     if speaks == "messages":
-        given = told("You exceeded your quota.", "rate_limit_error")
+        given = messages_error("You exceeded your quota.", "rate_limit_error")
         given["error"]["details"] = {"error_code": "enforced_spend_limit_reached"}
     stage.play(Json(given, status=429))
     with connected(which, stage, max_retries=2) as client:

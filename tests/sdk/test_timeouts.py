@@ -3,6 +3,7 @@
 import time
 
 import anthropic
+import httpx2
 import openai
 import pytest
 
@@ -60,10 +61,11 @@ def test_a_client_does_not_wait_for_a_stream_that_stands_still(
     texts: list[str] = []
     with connected(which, stage, timeout=0.3) as client:
         began = time.monotonic()
-        with pytest.raises((openai.APIError, anthropic.APIError)):
+        with pytest.raises((openai.APITimeoutError, httpx2.ReadTimeout)):
             texts.extend(client.stream(f"{speaks}:m"))
-        assert time.monotonic() - began < 1
-        assert stage.closed().at - time.monotonic() < 0.1
+        gave_up = time.monotonic()
+        assert gave_up - began < 1
+        assert stage.closed().at - gave_up < 0.1
     assert texts == ["Hel"]
 
 
@@ -88,9 +90,11 @@ def test_an_upstream_that_falls_silent_ends_the_stream_with_an_error(
 ) -> None:
     stage.play(HELD[speaks])
     texts: list[str] = []
-    with connected(which, stage) as client:
-        with pytest.raises((openai.APIError, anthropic.APIError)) as caught:
-            texts.extend(client.stream(f"{speaks}-slow:m"))
+    with (
+        connected(which, stage) as client,
+        pytest.raises((openai.APIError, anthropic.APIError)) as caught,
+    ):
+        texts.extend(client.stream(f"{speaks}-slow:m"))
     assert texts == ["Hel"]
     assert "idle timeout" in str(caught.value)
 

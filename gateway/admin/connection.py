@@ -1,0 +1,153 @@
+"""`GET /test-connection`: one tiny completion through the whole chain, as a client's call."""
+
+import asyncio
+from time import monotonic
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.admin.door import Ask, say
+from gateway.admin.entries import entries
+from gateway.admin.inside import Inside, timestamp
+from gateway.admin.models import check_provider
+from gateway.aliases import SHIPPED
+from gateway.call import Call, Record
+from gateway.dialects.chat import CHAT
+from gateway.errors import GatewayError, InvalidRequest, UpstreamTimeout
+from gateway.log import log_call
+from gateway.reply import Reply, Stream
+
+SECONDS = 30.0
+"""Seconds that the completion may take."""
+TOKENS = 16
+"""The least that every upstream accepts."""
+_ADVICE = {
+    401: "Check that the key of this provider is valid",
+    402: "Check that the account behind the key has money left",
+    403: "Check that the key may use this model",
+    404: "Check the name of the model and the base_url of the provider",
+    429: "The provider limits how often it is called: try again later",
+    502: "Check base_url, the network and the provider's status page",
+    504: "Consider increasing REQUEST_TIMEOUT, or look at the provider's status page",
+}
+
+
+class _Answer(Struct):
+    id: str = ""
+
+
+class Connection:
+    """The endpoint that tries a provider."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+
+    async def test(self, ask: Ask) -> Reply:
+        """Whether a provider answers: success, skipped where only clients have keys, or failed."""
+        inside = self._inside
+        name, model = ask.query.get("provider", ""), ask.query.get("model", "")
+        if model and not name:
+            name, model = inside.place(model)
+        name = name or inside.default
+        check_provider(inside, name)
+        provider = inside.site.providers.get(name)
+        if provider is None:
+            raise InvalidRequest("there is no default provider; name one", param="provider")
+        if provider.standing().passthrough:
+            message = f"Provider '{name}' is called with the clients' own keys: nothing was sent"
+            return say(
+                {
+                    "status": "skipped", "message": message, "provider": name,
+                    "timestamp": timestamp(),
+                }
+            )  # fmt: skip
+        model = model or await self._model(name)
+        record = Record(monotonic())
+        try:
+            async with asyncio.timeout(SECONDS):
+                ident = await self._complete(ask, name, model, record)
+            record.end = "complete"
+        except TimeoutError:
+            return self._failed(ask, record, f"{name}:{model}", UpstreamTimeout("total", SECONDS))
+        except GatewayError as error:
+            return self._failed(ask, record, f"{name}:{model}", error)
+        self._book(ask, record, 200)
+        return say(
+            {
+                "status": "success",
+                "message": f"Successfully connected to {record.provider or name} API",
+                "provider": record.provider or name,
+                "model_used": record.model or model,
+                "timestamp": timestamp(),
+                "response_id": ident,
+                "duration_ms": round((monotonic() - record.started) * 1e3, 1),
+            }
+        )
+
+    async def _complete(self, ask: Ask, name: str, model: str, record: Record) -> str:
+        """The id of the answer. Raises what the chain raises, and what an error answer says."""
+        capability = self._inside.site.target(name, model).capability
+        model = f"{name}:{model}"
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": "Hello"}],
+            capability.token_param: TOKENS,
+        }
+        fields = {key: Raw(msgspec.json.encode(value)) for key, value in body.items()}
+        call = Call(ask.id, CHAT, model, False, fields, ask.headers, record, ask.caller)
+        reply = await self._inside.edge.chain(call)
+        try:
+            if reply.error is not None:
+                raise reply.error
+            if isinstance(reply.body, Stream):
+                raise GatewayError("a stream came back that was not asked for")
+            return msgspec.json.decode(reply.body, type=_Answer).id
+        except msgspec.DecodeError:
+            return ""
+        finally:
+            await reply.aclose()
+
+    async def _model(self, name: str) -> str:
+        """A model to try: what `small` means there, else what the operator names, else any."""
+        inside = self._inside
+        small = inside.site.config.aliases.get("small", [""])[0]
+        if small and inside.place(small)[0] == name:
+            return inside.place(small)[1]
+        provider = inside.site.providers[name]
+        if ids := getattr(provider, "model_ids", []):
+            return str(ids[0])
+        if own := getattr(provider, "aliases", {}):
+            return str(next(iter(own)))
+        if name in SHIPPED:
+            return SHIPPED[name]["small"]
+        held = (await inside.lists.get([name]))[name]
+        listed = [] if held.models is None else entries(held.models)
+        if not listed:
+            message = f"no model of the provider '{name}' is known; name one: ?model="
+            raise InvalidRequest(message, param="model")
+        return listed[0].id
+
+    def _failed(self, ask: Ask, record: Record, target: str, error: GatewayError) -> Reply:
+        record.end, record.error = "upstream_error", f"{error.kind}: {error.message}"
+        self._book(ask, record, error.status)
+        provider, _, model = target.partition(":")
+        status = error.upstream_status or error.status
+        advice = [_ADVICE[status]] if status in _ADVICE else []
+        return say(
+            {
+                "status": "failed",
+                "error_type": error.kind,
+                "message": error.message,
+                "provider": provider,
+                "model_used": model,
+                "timestamp": timestamp(),
+                "upstream_status": error.upstream_status,
+                "suggestions": [*advice, "Look at GET /health/detailed and the gateway's log"],
+            },
+            503,
+        )
+
+    def _book(self, ask: Ask, record: Record, status: int) -> None:
+        """Counts and logs the completion as a call: it was one, and was paid for."""
+        self._inside.edge.totals.book(ask.id, CHAT.name, record, status, streamed=False)
+        log_call(ask.id, CHAT.name, record, status)

@@ -1,0 +1,49 @@
+"""Which path is which endpoint, and which of them ask for a key."""
+
+from starlette.routing import BaseRoute, Route
+
+from gateway.admin.connection import Connection
+from gateway.admin.door import Answers, Door
+from gateway.admin.health import Health
+from gateway.admin.home import Home
+from gateway.admin.inside import Inside
+from gateway.admin.metrics import Metrics
+from gateway.admin.models import Models
+from gateway.admin.top import TopModels
+from gateway.dialects.chat import CHAT
+
+
+def operator_routes(inside: Inside) -> list[BaseRoute]:
+    """The endpoints that are no calls."""
+    health = Health(inside)
+    home, models, top = Home(inside), Models(inside), TopModels(inside)
+    metrics, connection = Metrics(inside), Connection(inside)
+    opened: dict[str, Answers] = {
+        "/": home.root,
+        "/api/hello": home.alive,
+        "/livez": home.alive,
+        "/readyz": home.ready,
+        "/health": health.plain,
+    }
+    locked: dict[str, Answers] = {
+        "/health/detailed": health.detailed,
+        "/test-connection": connection.test,
+        "/metrics/running-totals": metrics.totals,
+        "/metrics/active-requests": metrics.active,
+        "/metrics/active-requests/stream": metrics.active_stream,
+        "/metrics/logs": metrics.logs,
+    }
+    both: dict[str, Answers] = {
+        "/aliases": top.aliases,
+        "/top-models": top.top,
+        "/profiles": top.profiles,
+    }
+    for path, answers in both.items():
+        locked[path] = locked[f"/v1{path}"] = answers
+    routes: list[BaseRoute] = [Route(path, Door(each, None)) for path, each in opened.items()]
+    callers = inside.callers
+    routes += [Route(path, Door(each, callers)) for path, each in locked.items()]
+    every, one = (Door(each, callers, dialect=CHAT) for each in (models.all, models.one))
+    for prefix in ("/v1", ""):
+        routes += [Route(f"{prefix}/models", every), Route(f"{prefix}/models/{{id:path}}", one)]
+    return routes

@@ -1,0 +1,146 @@
+"""Answers given again: a whole, good answer is kept and replayed to the same caller's equal call.
+
+It stands behind `alias`, for the targets are part of what makes two calls equal, and before
+`fallback` and `convert`, so that a hit costs neither. What is kept is the answer in neutral form:
+see `answer`. What makes two calls equal: see `key`. Equal calls in flight: see `flight`.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fnmatch import translate
+from typing import Annotated
+
+from msgspec import Meta
+
+from gateway.admin.cache import CacheError, Figures
+from gateway.call import Call, Caller
+from gateway.dialect import Crossing
+from gateway.errors import InvalidRequest
+from gateway.faults import ConfigError, Fault
+from gateway.plugin import Middleware, Next, Site
+from gateway.reply import Reply
+from gateway.secret import Secret
+from gateway.size import Size
+from middleware.cache.answer import crossing
+from middleware.cache.ask import Ask, Shelf
+from middleware.cache.key import Keys, opted_out, storable
+from middleware.cache.store import Memory, Store, StoreDown
+
+_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+class Cache(Middleware):
+    """Replays a caller's earlier answer to an equal request; equal calls in flight share one.
+
+    A client has its way with the header `Cache-Control: no-store` or `x-gateway-cache: bypass`.
+    """
+
+    enabled: bool = True
+    """Off, every call passes by; the cache's endpoints say so."""
+    ttl: Annotated[float, Meta(gt=0)] = 3600.0
+    """Seconds for which an answer is kept."""
+    max_entries: Annotated[int, Meta(ge=1)] = 1000
+    """Most answers kept; those not used for longest go first."""
+    max_bytes: Size = Size("64MiB")
+    """Most bytes of all answers kept, a number or a text such as "64MiB"."""
+    tools: bool = False
+    """Keep answers to requests with tools too, where the client runs all of them."""
+    shared: bool = False
+    """All callers get each other's answers; without it, nobody gets another's."""
+    routes: list[str] = []
+    """Targets "provider:model" whose calls are cached, with * and ?; empty: all."""
+    models: list[str] = []
+    """Models, as clients call them, whose calls are cached, with * and ?; empty: all."""
+    store: Secret = Secret("memory")
+    """"memory", or the URL of a Redis server; it may hold a password, so env:NAME is best."""
+
+    def bind(self, site: Site) -> None:
+        """Opens the store. ConfigError where its URL leads to none."""
+        self._seal = site.seal
+        self._keys = Keys(site, shared=self.shared)
+        self._routes, self._models = _pattern(self.routes), _pattern(self.models)
+        self._store = self._opened()
+        self._shelf = Shelf(self._store, self.max_bytes)
+
+    def _opened(self) -> Store:
+        url = self.store.reveal()
+        if url == "memory":
+            return Memory(self.ttl, self.max_entries, self.max_bytes)
+        if not url.startswith(_SCHEMES):
+            message = 'is neither "memory" nor a URL such as "redis://host:6379/0"'
+            raise ConfigError([Fault(path="store", message=message)])
+        try:
+            # Only who keeps answers in Redis needs its client.
+            from middleware.cache.remote import Remote  # noqa: PLC0415
+        except ModuleNotFoundError:
+            message = "needs the client of Redis: pip install 'interlingua[redis]'"
+            raise ConfigError([Fault(path="store", message=message)]) from None
+        try:
+            return Remote(url, self.ttl)
+        except ValueError:  # its text may quote the URL
+            message = "is no URL of a Redis server"
+            raise ConfigError([Fault(path="store", message=message)]) from None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The store's life."""
+        async with self._store.running():
+            yield
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """The answer that is kept, or that of an equal call in flight, or a new one."""
+        way = self._way(call)
+        if way is None:
+            call.record.cache = "bypass"
+            return await next(call)
+        return await Ask(self._shelf, call, self._keys.key(call), way).answer(next)
+
+    def _way(self, call: Call) -> Crossing | None:
+        """How an answer to this call is read and written; None where none may be kept."""
+        if not self.enabled or opted_out(call.headers) or not self._covers(call):
+            return None
+        if not storable(call.fields, tools=self.tools):
+            return None
+        try:
+            return crossing(call, self._seal)
+        except (InvalidRequest, UnicodeDecodeError):
+            return None  # whoever reads it whole says what is wrong with it
+
+    def _covers(self, call: Call) -> bool:
+        if not call.targets:
+            return False
+        if self._routes is not None and not self._routes.match(str(call.targets[0])):
+            return False
+        return self._models is None or self._models.match(call.model) is not None
+
+    # --- what the endpoints ask -------------------------------------------------------------------
+
+    async def figures(self) -> Figures:
+        """What the cache has done so far."""
+        figures = self._shelf.measure.figures()
+        figures.enabled, figures.backend = self.enabled, self._store.name
+        figures.limit = self._store.limit
+        try:
+            figures.size = await self._store.size()
+        except StoreDown:
+            figures.size = None
+        return figures
+
+    async def clear(self, caller: Caller) -> int:
+        """Forgets the caller's answers; how many they were. Raises CacheError."""
+        try:
+            return await self._store.clear(self._keys.tenant(caller))
+        except StoreDown:
+            raise CacheError from None
+
+    async def cleanup(self) -> tuple[int, int]:
+        """Forgets what has expired: how many, and how many are left. Raises CacheError."""
+        try:
+            return await self._store.cleanup()
+        except StoreDown:
+            raise CacheError from None
+
+
+def _pattern(globs: list[str]) -> re.Pattern[str] | None:
+    return re.compile("|".join(map(translate, globs))) if globs else None

@@ -1,0 +1,231 @@
+import pytest
+from hypothesis import given, strategies as st
+
+from gateway.call import Record
+from gateway.dialect import Crossing, Dialect
+from gateway.dialects.chat import CHAT
+from gateway.dialects.messages import MESSAGES
+from gateway.errors import BadAnswer, Cut, Refused
+from gateway.events import Ended, Ending, Event, Prompt, TextDelta, Usage
+from gateway.lanes import HOLD_LIMIT, Recode, Relay, merged
+from gateway.notes import Notes
+from gateway.seal import Seal
+from gateway.sse import Frame
+from tests.fakes import calls
+from tests.faults.wires import PINGS, Dialect as Name, fault_event, stream
+
+DIALECTS: dict[Name, Dialect] = {"chat": CHAT, "messages": MESSAGES}
+ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+both = pytest.mark.parametrize("name", ["chat", "messages"])
+
+
+def relay(name: Name = "chat") -> Relay:
+    return Relay(DIALECTS[name], Record(0.0))
+
+
+def relayed(lane: Relay, *chunks: bytes) -> list[bytes]:
+    """What comes of each chunk, and of the end."""
+    return [*(lane.feed(chunk) for chunk in chunks), lane.finish()]
+
+
+@both
+def test_whole_events_pass_as_they_came(name: Name) -> None:
+    lane = relay(name)
+    frames = stream(name)
+    assert relayed(lane, *frames) == [*frames, b""]
+    assert lane.error is None
+
+
+def test_an_unfinished_event_waits_for_its_end() -> None:
+    lane = relay()
+    assert lane.feed(b"data: 1\n\ndata: 2") == b"data: 1\n\n"
+    assert lane.feed(b"345") == b""
+    assert lane.feed(b"6\n") == b""
+    assert lane.feed(b"\ndata: 7") == b"data: 23456\n\n"
+    assert lane.feed(b"\n\n") == b"data: 7\n\n"
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_blank_line_split_over_chunks_ends_an_event(end: bytes) -> None:
+    for at in range(1, len(end)):
+        lane = relay()
+        first = lane.feed(b"data: 1" + end[:at])
+        assert first + lane.feed(end[at:]) == b"data: 1" + end
+
+
+@both
+@given(data=st.data())
+def test_however_a_stream_is_cut_its_bytes_pass_and_only_whole_events(
+    name: Name, data: st.DataObject
+) -> None:
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    whole = b"".join(stream(name, "a", "b" * 50, "ü")).replace(b"\n", end.encode())
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=12)))
+    chunks = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    lane = relay(name)
+    out = relayed(lane, *chunks)
+    assert b"".join(out) == whole
+    assert lane.error is None
+    assert all(not piece or piece.endswith(ENDS) for piece in out)
+
+
+def test_an_event_over_the_limit_is_passed_on_in_pieces() -> None:
+    lane = relay()
+    piece = b"x" * (HOLD_LIMIT // 4)
+    assert [len(lane.feed(piece)) for _ in range(5)] == [0, 0, 0, HOLD_LIMIT, 0]
+    assert lane.feed(b"\n\n") == piece + b"\n\n"
+
+
+@both
+def test_a_stream_without_its_ending_is_cut(name: Name) -> None:
+    lane = relay(name)
+    frames = stream(name)[:2]
+    assert relayed(lane, *frames) == [*frames, b""]
+    assert isinstance(lane.error, Cut)
+
+
+@both
+def test_an_unfinished_event_at_the_cut_is_dropped(name: Name) -> None:
+    lane = relay(name)
+    first, second, *_ = stream(name)
+    assert relayed(lane, first, second[:-5]) == [first, b"", b""]
+    assert isinstance(lane.error, Cut)
+
+
+@both
+def test_a_last_event_without_its_blank_line_gets_one(name: Name) -> None:
+    lane = relay(name)
+    whole = b"".join(stream(name))
+    assert b"".join(relayed(lane, whole[:-2])) == whole
+    assert lane.error is None
+
+
+@both
+def test_an_upstreams_own_error_is_not_followed_by_another(name: Name) -> None:
+    lane = relay(name)
+    frames = [*stream(name)[:2], fault_event(name)]
+    assert relayed(lane, *frames) == [*frames, b""]
+    assert lane.error is None
+
+
+def test_text_that_speaks_of_an_error_is_no_error() -> None:
+    lane = relay()
+    chunk = b'data: {"choices":[{"index":0,"delta":{"content":"an \\"error\\": {}"}}]}\n\n'
+    relayed(lane, chunk)
+    assert isinstance(lane.error, Cut)
+
+
+TOLD = {
+    "chat": b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":9}}\n\n',
+    "messages": b'event: message_delta\ndata: {"type":"message_delta","delta":{},'
+    b'"usage":{"input_tokens":7,"output_tokens":9}}\n\n',
+}
+
+
+@both
+def test_usage_is_read_on_the_side(name: Name) -> None:
+    record = Record(0.0)
+    lane = Relay(DIALECTS[name], record)
+    for frame in (*stream(name), TOLD[name]):
+        assert lane.feed(frame) == frame
+    assert record.usage == Usage(7, 9)
+
+
+@pytest.mark.xfail(reason="the usage within message_start is not looked at", strict=False)
+def test_usage_of_an_opening_message_is_read_on_the_side() -> None:
+    record = Record(0.0)
+    lane = Relay(MESSAGES, record)
+    for frame in stream("messages"):
+        lane.feed(frame)
+    assert record.usage == Usage(3, 2)
+
+
+def test_later_usage_wins_where_it_says_something() -> None:
+    first = Usage(7, 1, 2, 3, None)
+    assert merged(None, first) is first
+    assert merged(first, Usage(0, 9, 0, 0, 4)) == Usage(7, 9, 2, 3, 4)
+    assert merged(first, Usage(8, 9)) == Usage(8, 9, 2, 3, None)
+
+
+class FakeReader:
+    """Reads the words of a frame; `bad` and `end` are special."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def read(self, frame: Frame) -> list[Event]:
+        if frame.data == b"bad":
+            raise BadAnswer("nonsense")
+        if frame.data == b"end":
+            self.ended = True
+            return [Ended(Ending("end_turn", usage=Usage(1, 2)))]
+        return [TextDelta(word) for word in frame.data.decode().split()]
+
+    def finish(self) -> list[Event]:
+        if self.ended:
+            return []
+        raise Cut("early")
+
+
+class FakeWriter:
+    """Writes words between angle brackets."""
+
+    def write(self, event: Event) -> bytes:
+        return f"<{event.text}>".encode() if isinstance(event, TextDelta) else b"<.>"
+
+
+def recode() -> tuple[Recode, Record]:
+    record = Record(0.0)
+    return Recode(FakeReader(), FakeWriter(), record), record
+
+
+def test_frames_become_events_become_frames() -> None:
+    lane, record = recode()
+    assert lane.feed(b"data: a b\n\ndata: c") == b"<a><b>"
+    assert lane.feed(b" d\n\n") == b"<c><d>"
+    assert (lane.done, lane.error) == (False, None)
+    assert lane.feed(b"data: end\n\n") == b"<.>"
+    assert (lane.done, lane.error) == (True, None)
+    assert record.usage == Usage(1, 2)
+    assert lane.finish() == b""
+
+
+def test_what_came_before_a_fault_is_written_and_the_fault_is_kept() -> None:
+    lane, _ = recode()
+    assert lane.feed(b"data: a\n\ndata: bad\n\ndata: b\n\n") == b"<a>"
+    assert isinstance(lane.error, BadAnswer)
+    assert not lane.done
+
+
+def test_an_early_end_is_cut_after_what_was_pending() -> None:
+    lane, _ = recode()
+    assert lane.feed(b"data: a\n\ndata: b") == b"<a>"
+    out = lane.finish()
+    assert out in (b"<b>", b"")  # an event without its blank line is said or not, but the cut is
+    assert isinstance(lane.error, Cut)
+
+
+def test_an_end_without_its_blank_line_is_an_end() -> None:
+    lane, record = recode()
+    lane.feed(b"data: a\n\ndata: end")
+    assert lane.finish() == b"<.>"
+    assert lane.error is None
+    assert record.usage == Usage(1, 2)
+
+
+@pytest.mark.parametrize("theirs", ["chat", "messages"])
+def test_an_error_event_ends_a_recoded_stream(theirs: Name) -> None:
+    ours: Name = "messages" if theirs == "chat" else "chat"
+    crossing = Crossing(
+        Prompt("m", []), "p", "m", "m", calls.target().capability, Notes(), Seal(b"test"),
+    )  # fmt: skip
+    lane = Recode(DIALECTS[theirs].reader(crossing), DIALECTS[ours].writer(crossing), Record(0.0))
+    out = b"".join(
+        lane.feed(frame) for frame in [*stream(theirs, "hello")[:-2], fault_event(theirs)]
+    )
+    assert b"hello" in out
+    assert isinstance(lane.error, Refused)
+    assert lane.error.status == 429
+    assert b"[DONE]" not in out
+    assert b"message_stop" not in out
+    assert PINGS[ours] not in out or ours == "messages"
