@@ -55,6 +55,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     stop_max: int = 4
     """Stop sequences the server takes; the rest are enforced here. 0: it takes none."""
     stream_usage: bool = True
+    recode: bool = False
+    """Streams repeat what clients join (role, id, name): they are read and written anew."""
     obfuscation_off: bool = False
     """Streams are padded unless `stream_options.include_obfuscation` is false."""
     cache: Literal["none", "breakpoints", "cache_control"] = "none"

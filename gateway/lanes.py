@@ -30,7 +30,7 @@ class Relay:
 
     def feed(self, chunk: bytes) -> bytes:
         """The chunk itself where it ends with an event; else what of it does."""
-        if b'"usage"' in chunk:
+        if b'"usage":{' in chunk or b'"usage": {' in chunk:  # not the null that each chunk may have
             self._tap(chunk)
         if self._held:
             self._held.append(chunk)
@@ -66,7 +66,7 @@ class Relay:
     def _tap(self, chunk: bytes) -> None:
         # An event split over two chunks goes uncounted here; the ending's is whole in practice.
         for frame in Splitter().feed(chunk + b"\n\n"):
-            if b'"usage"' in frame.data:
+            if b'"usage":{' in frame.data or b'"usage": {' in frame.data:
                 usage = self._dialect.digest(frame.data).usage
                 if usage is not None:
                     self._record.usage = merged(self._record.usage, usage)

@@ -53,7 +53,11 @@ class Splitter:
                 return []
             chunk = chunk.removeprefix(BOM)
             self._fresh = False
-        if chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") and chunk.count(b"\n") == 2:
+        if (
+            chunk.startswith(b"data: ")
+            and chunk.endswith(b"\n\n")
+            and chunk.find(b"\n") + 2 == len(chunk)
+        ):
             return [Frame(b"", chunk[6:-2])]  # one plain event: what most chunks of a stream are
         blocks = chunk.split(b"\n\n")  # a blank line ends an event; what follows the last waits
         self._hold(blocks.pop())

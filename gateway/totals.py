@@ -136,5 +136,7 @@ class Totals:
         """The providers that were tried before the one that the call ended at."""
         for attempt in record.attempts[:-1]:
             provider, _, model = attempt.target.partition(":")
+            if (provider, model) == (record.provider, record.model):
+                continue  # its own error is told in full
             tally = self.tallies.get((provider, model)) or self._tally(provider, model)
             tally.last_failure, tally.last_error = time(), attempt.outcome

@@ -3,7 +3,6 @@
 from time import perf_counter
 
 import msgspec
-from msgspec import Raw, Struct
 
 from gateway.call import Call, Headers, Target
 from gateway.dialect import Crossing, Dialect
@@ -11,12 +10,11 @@ from gateway.errors import InvalidRequest
 from gateway.events import Message
 from gateway.fold import unfold
 from gateway.lanes import Recode, Relay
+from gateway.native import fitted
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
-from gateway.reply import Reply, Stream
-from gateway.seal import PREFIX
-from gateway.wire import ABSENT, decode
+from gateway.reply import Reply, Step, Stream
 
 BYTES_PER_TOKEN = 4
 
@@ -37,8 +35,8 @@ class Convert(Middleware):
         target = call.target
         assert target is not None
         if call.dialect in target.dialects:
-            call = _unsealed(call)
-            return self._relayed(call, await next(call.with_model(target.model)))
+            ours = fitted(call, target.capability)
+            return self._relayed(call, await next(ours.with_model(target.model)))
         began = perf_counter()
         notes = Notes(strict=self._strict)
         theirs = target.dialects[0]
@@ -66,14 +64,21 @@ class Convert(Middleware):
 
     def _relayed(self, call: Call, reply: Reply) -> Reply:
         if isinstance(reply.body, Stream):
-            relay = Relay(reply.dialect, call.record)
-            return msgspec.structs.replace(reply, body=reply.body.through(relay))
+            return msgspec.structs.replace(reply, body=reply.body.through(self._lane(call, reply)))
         if call.stream and reply.status == 200:
             # The upstream answered whole although a stream was asked for.
             crossing = self._crossing(call, _target(call), Notes())
             message = reply.dialect.read_message(reply.body, crossing)
             return _replayed(call.dialect, message, crossing, reply.headers)
         return reply
+
+    def _lane(self, call: Call, reply: Reply) -> Step:
+        """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
+        target, dialect = _target(call), reply.dialect
+        if not target.capability.recode:
+            return Relay(dialect, call.record)
+        crossing = self._crossing(call, target, Notes())
+        return Recode(dialect.reader(crossing), dialect.writer(crossing), call.record)
 
     async def _recoded(self, call: Call, crossing: Crossing, reply: Reply) -> Reply:
         ours, theirs, record = call.dialect, reply.dialect, call.record
@@ -121,56 +126,3 @@ def _replayed(ours: Dialect, message: Message, crossing: Crossing, headers: Head
 def _target(call: Call) -> Target:
     assert call.target is not None
     return call.target
-
-
-_SEALED = PREFIX.encode()
-
-
-class _Blob(Struct):
-    """What a part may carry that only its own upstream takes back."""
-
-    signature: str | None = None
-    data: str | None = None
-
-
-def _unsealed(call: Call) -> Call:
-    """The call without sealed reasoning: where dialects agree, some other upstream minted it."""
-    raw = call.fields.get("messages")
-    if raw is None or _SEALED not in bytes(raw):
-        return call
-    try:
-        pruned = [_pruned(message) for message in decode(raw, list[Raw])]
-    except msgspec.ValidationError:
-        return call  # no conversation of ours: the upstream says what is wrong with it
-    kept = Raw(msgspec.json.encode([message for message in pruned if message is not None]))
-    if bytes(kept) == bytes(raw):
-        return call
-    call.record.warnings = ["messages:foreign_reasoning_dropped"]
-    return call.with_field("messages", kept)
-
-
-def _pruned(message: Raw) -> Raw | None:
-    """A message without the sealed parts of it; None where nothing else is in it."""
-    if _SEALED not in bytes(message):
-        return message
-    members = decode(message, dict[str, Raw])
-    for name in ("content", "reasoning_details"):
-        if not bytes(members.get(name, ABSENT)).startswith(b"["):
-            continue
-        parts = decode(members[name], list[Raw])
-        kept = [part for part in parts if not _is_sealed(part)]
-        if kept or not parts:
-            members[name] = Raw(msgspec.json.encode(kept))
-        elif name == "content":
-            return None
-        else:
-            del members[name]
-    return Raw(msgspec.json.encode(members))
-
-
-def _is_sealed(part: Raw) -> bool:
-    try:
-        blob = decode(part, _Blob)
-    except msgspec.ValidationError:
-        return False
-    return any(text and text.startswith(PREFIX) for text in (blob.signature, blob.data))

@@ -131,7 +131,6 @@ def test_usage_is_read_on_the_side(name: Name) -> None:
     assert record.usage == Usage(7, 9)
 
 
-@pytest.mark.xfail(reason="the usage within message_start is not looked at", strict=False)
 def test_usage_of_an_opening_message_is_read_on_the_side() -> None:
     record = Record(0.0)
     lane = Relay(MESSAGES, record)

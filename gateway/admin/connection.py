@@ -47,7 +47,7 @@ class Connection:
         inside = self._inside
         name, model = ask.query.get("provider", ""), ask.query.get("model", "")
         if model and not name:
-            name, model = inside.place(model)
+            name, model = self._meant(model)
         name = name or inside.default
         check_provider(inside, name)
         provider = inside.site.providers.get(name)
@@ -106,6 +106,13 @@ class Connection:
             return ""
         finally:
             await reply.aclose()
+
+    def _meant(self, model: str) -> tuple[str, str]:
+        """Provider and model that a model name alone means."""
+        for owner, alias, targets in self._inside.aliases():
+            if alias == model:
+                return self._inside.place(targets[0], owner)
+        return self._inside.place(model)
 
     async def _model(self, name: str) -> str:
         """A model to try: what `small` means there, else what the operator names, else any."""

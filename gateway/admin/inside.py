@@ -6,14 +6,33 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from gateway.admin.lists import Lists
 from gateway.asgi import Edge
 from gateway.assemble import short_name
+from gateway.call import Target
 from gateway.callers import Callers
+from gateway.errors import GatewayError
 from gateway.plugin import Middleware, Site
+
+
+class Found(Protocol):
+    """A model's way."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Where a call for it goes, the first choice first."""
+
+
+@runtime_checkable
+class Router(Protocol):
+    """A link of the chain that can say where a model goes."""
+
+    def resolve(self, model: str) -> Found:
+        """The model's way. Raises NotFound."""
 
 
 class Inside(Struct):
@@ -35,6 +54,24 @@ class Inside(Struct):
     def has_link(self, name: str) -> bool:
         """Whether the chain has a built-in link of that name."""
         return any(short_name(link) == name for link in self.links)
+
+    def name_of(self, provider: str, model: str) -> str:
+        """The shortest name by which a call reaches that model, whatever aliases there are."""
+        full = f"{provider}:{model}"
+        for name in (model, full) if provider == self.default else (full,):
+            if self._leads(name, provider, model):
+                return name
+        return f"!{full}"
+
+    def _leads(self, name: str, provider: str, model: str) -> bool:
+        router = next((link for link in self.links if isinstance(link, Router)), None)
+        if router is None:
+            return True
+        try:
+            first = router.resolve(name).targets[0]
+        except GatewayError:
+            return False
+        return (first.provider, first.model) == (provider, model)
 
     def aliases(self) -> Iterator[tuple[str, str, list[str]]]:
         """Every alias: the provider it belongs to, its name, its targets as they were given."""

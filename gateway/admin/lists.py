@@ -119,26 +119,27 @@ class Lists:
                 body = await self._providers[name].models(credential)
             models = None if body is None else plain(body)
         except GatewayError as error:
-            self._failed[key] = monotonic(), error
+            self._fail(key, error)
         except TimeoutError:
-            self._failed[key] = monotonic(), UpstreamTimeout("catalogue", FETCH_LIMIT)
+            self._fail(key, UpstreamTimeout("catalogue", FETCH_LIMIT))
         except msgspec.ValidationError:
-            self._failed[key] = monotonic(), BadAnswer(f"the provider '{name}' sent no list")
+            self._fail(key, BadAnswer(f"the provider '{name}' sent no list"))
         except Exception as fault:  # noqa: BLE001  # a provider may be of another's making
             _log.error("catalogue_fault", provider=name, kind=type(fault).__name__, exc_info=True)
-            self._failed[key] = monotonic(), BadAnswer(f"the provider '{name}' has no list")
+            self._fail(key, BadAnswer(f"the provider '{name}' has no list"))
         else:
             await self._keep(key, name, Kept(time(), models))
         finally:
             self._fetches.pop(key, None)
 
+    def _fail(self, key: str, error: GatewayError) -> None:
+        self._failed[key] = monotonic(), error
+        _trim(self._failed)
+
     async def _keep(self, key: str, name: str, kept: Kept) -> None:
         self._failed.pop(key, None)
         self._kept[key] = kept
-        foreign = [each for each in self._kept if "#" in each]
-        for each in foreign[:-FOREIGN]:
-            del self._kept[each]
-            self._failed.pop(each, None)
+        _trim(self._kept)
         if key == name and kept.models is not None:
             await asyncio.to_thread(self._write, name, kept)
 
@@ -189,6 +190,13 @@ class Lists:
         origin = " ".join([standing.base_url, *standing.key_hashes])
         mark = hashlib.sha256(origin.encode()).hexdigest()[:16]
         return self._folder / f"{name}-{mark}.json"
+
+
+def _trim(lists: dict[str, Any]) -> None:
+    """Forgets the oldest of those that clients' keys have fetched: there is no end of keys."""
+    foreign = [key for key in lists if "#" in key]
+    for key in foreign[:-FOREIGN]:
+        del lists[key]
 
 
 def _folder(env: Mapping[str, str], given: str) -> Path | None:

@@ -1,7 +1,7 @@
 """`GET /v1/models` and `GET /v1/models/{id}`: what every provider lists, and the aliases.
 
 Each id works as a model name of a call as it stands: models of the default provider are plain, the
-others say `provider:model`.
+others say `provider:model`, and where an alias would take that, `!provider:model`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ from gateway.reply import Reply
 FORMATS = ("anthropic", "openai", "raw")
 MOST = 1000
 """Most models of one page."""
+_NAMES = 10_000
 
 
 class Models:
@@ -27,6 +28,7 @@ class Models:
 
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
+        self._names: dict[tuple[str, str], str] = {}
 
     async def all(self, ask: Ask) -> Reply:
         """The list, in the form and of the provider that were asked for."""
@@ -51,9 +53,8 @@ class Models:
         """One model of the list by its id, with or without its provider's name before it."""
         form, ident = self._form(ask), ask.parts["id"]
         lists = await self._lists(ask, self._provider(ask))
-        names = {ident, ident.removeprefix(f"{self._inside.default}:")}
         for model in self._models(lists, ""):
-            if model.id in names:
+            if ident in (model.id, f"{model.provider}:{model.entry.id}"):
                 shown = anthropic_form(model) if form == "anthropic" else openai_form(model)
                 return say(shown, headers=_warnings(lists))
         message = f'there is no model "{ident[:200]}"; GET /v1/models lists those there are'
@@ -98,7 +99,7 @@ class Models:
             listed = [] if held.models is None else entries(held.models)
             named = getattr(self._inside.site.providers[name], "model_ids", [])
             for entry in [*listed, *(Entry(ident) for ident in named)]:
-                ident = entry.id if name == self._inside.default else f"{name}:{entry.id}"
+                ident = self._name(name, entry.id)
                 if ident not in seen:
                     seen.add(ident)
                     yield Model(id=ident, provider=name, entry=self._known(name, entry.id, entry))
@@ -112,6 +113,14 @@ class Models:
                 entry = self._known(provider, model, Entry(ident))
                 full = [":".join(self._inside.place(target, owner)) for target in targets]
                 yield Model(id=ident, provider=provider, entry=entry, alias_for=full)
+
+    def _name(self, provider: str, model: str) -> str:
+        found = self._names.get((provider, model))
+        if found is None:
+            if len(self._names) > _NAMES:
+                self._names.clear()
+            found = self._names[provider, model] = self._inside.name_of(provider, model)
+        return found
 
     def _known(self, provider: str, model: str, entry: Entry) -> Entry:
         """The entry with the limits that the gateway's own table knows."""

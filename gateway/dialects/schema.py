@@ -229,7 +229,8 @@ class _Closer:
         if word == "pattern" and _UNFIT_PATTERN.search(msgspec.json.decode(raw, type=str)):
             raise Unfit
         if word == "format":
-            return raw if msgspec.json.decode(raw) in _FORMATS else None
+            name = msgspec.json.decode(raw)
+            return raw if isinstance(name, str) and name in _FORMATS else None
         if word == "minItems":
             return raw if bytes(raw) in (b"0", b"1") else None
         return raw if word in _KEPT else None

@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body if body else head)
         else:
             self._transport.writelines((head, body))
-        self._exchange = exchange = Exchange(self)
+        self._exchange = exchange = Exchange(self, self._loop)
         self._head_only = head.startswith(b"HEAD ")
         self._timeouts = timeouts
         self._started = self._loop.time()

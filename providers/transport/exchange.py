@@ -27,6 +27,7 @@ class Exchange:
 
     __slots__ = (
         "_chunks",
+        "_loop",
         "_size",
         "_waiter",
         "connection",
@@ -37,7 +38,8 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, connection: "Carrier") -> None:
+    def __init__(self, connection: "Carrier", loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop  # asking for the running one costs a system call
         self.connection: Carrier | None = connection
         self.status = 0
         self.headers: Headers = []
@@ -98,7 +100,7 @@ class Exchange:
     async def _wait(self) -> None:
         if self._waiter is not None:
             raise RuntimeError("two tasks read one answer")
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         except BaseException:  # cancelled: nobody will take the rest

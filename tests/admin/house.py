@@ -5,8 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from gateway.app import Gateway, build
 from gateway.call import Headers
 from tests.configs import loaded

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from blockbuster import blockbuster_ctx
 
-from tests.admin.house import OPENAI, POE, SHOWN, before, house, usual
+from tests.admin.house import CHAT, CONFIG, OPENAI, POE, SHOWN, before, house, usual
 from tests.fakes.upstream import Head, Json, Received, Script, ScriptedUpstream, Stall
 
 MESSAGES_LIST = {
@@ -42,6 +43,35 @@ async def test_all_providers_are_listed_and_every_id_can_be_called(tmp_path: Pat
             body = {"model": ident, "messages": [{"role": "user", "content": "x"}]}
             assert (await opened.post(body)).status == 200
         assert "x-gateway-warnings" not in sent.headers
+
+
+async def test_an_id_that_an_alias_would_take_is_listed_so_that_it_is_reached(
+    tmp_path: Path,
+) -> None:
+    more = '[aliases]\nmini = "poe:gpt-4o"\n"gpt-4o" = "poe:gpt-4o"\n'
+    async with before(tmp_path, more=more) as (opened, upstream):
+        names = ids(await opened.get("/v1/models"))
+        assert names[:2] == ["openai:gpt-4o-mini", "openai:gpt-4o"]
+        assert "gpt-4o" in names
+        await opened.post(CHAT | {"model": "openai:gpt-4o-mini"})
+        last = upstream.requests[-1]
+        assert ("/openai/" in last.path, b"gpt-4o-mini" in last.body) == (True, True)
+    text = CONFIG.replace('fast = "gpt-4o-mini"', 'mini = "gpt-4o"')
+    async with before(tmp_path, config=text) as (opened, upstream):
+        names = ids(await opened.get("/v1/models"))
+        assert names[:2] == ["!openai:gpt-4o-mini", "gpt-4o"]
+        await opened.post(CHAT | {"model": "!openai:gpt-4o-mini"})
+        assert b'"gpt-4o-mini"' in upstream.requests[-1].body
+        one = await opened.get("/v1/models/openai:gpt-4o-mini")
+        assert one.json()["id"] == "!openai:gpt-4o-mini"
+
+
+async def test_no_endpoint_blocks_the_loop(tmp_path: Path) -> None:
+    async with before(tmp_path) as (opened, _):
+        with blockbuster_ctx():
+            for path in ("/v1/models", "/top-models", "/v1/aliases", "/health/detailed", "/"):
+                assert (await opened.get(path)).status == 200
+            assert (await opened.get("/v1/models?refresh=true")).status == 200
 
 
 async def test_an_alias_is_marked_and_says_what_it_stands_for(tmp_path: Path) -> None:
@@ -189,12 +219,11 @@ async def test_a_damaged_file_is_ignored_and_written_anew(damage: bytes, tmp_pat
         async with house(tmp_path, upstream.url) as opened:
             first = await opened.get("/v1/models?provider=openai")
         (file,) = (tmp_path / "state" / "models").iterdir()
-        whole = file.read_bytes()
         file.write_bytes(damage)
         async with house(tmp_path, upstream.url) as opened:
             assert (await opened.get("/v1/models?provider=openai")).json() == first.json()
         assert len(upstream.requests) == 2
-        assert len(file.read_bytes()) == len(whole)
+        assert msgspec.json.decode(file.read_bytes())["models"] == OPENAI
 
 
 async def test_a_folder_that_cannot_be_written_leaves_memory(tmp_path: Path) -> None:

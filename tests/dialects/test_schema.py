@@ -359,3 +359,9 @@ def test_whatever_comes_is_answered(value: object) -> None:
         assert not strict
         return
     assert root_object(out, Notes(), "tools.0") is out
+
+
+def test_a_format_that_is_no_text_is_left_out() -> None:
+    closed_schema = closed(Raw(b'{"type":"string","format":[]}'), Notes(), "schema")
+    assert closed_schema is not None
+    assert b'"format"' not in bytes(closed_schema)

@@ -71,6 +71,18 @@ use = "anthropic"
 base_url = "{{url}}/v1"
 api_key = "!PASSTHRU"
 
+[providers.leakychat]
+use = "compatible"
+base_url = "{{url}}/v1"
+api_key = "sk-upstream-of-chat-1234"
+
+[providers.leakymessages]
+use = "compatible"
+base_url = "{{url}}/v1"
+speaks = ["messages"]
+auth = "x-api-key"
+api_key = "sk-upstream-of-messages-1234"
+
 [providers.nobody]
 use = "compatible"
 base_url = "http://127.0.0.1:{free_port()}/v1"
@@ -386,7 +398,8 @@ async def test_a_key_that_the_upstream_echoes_reaches_neither_client_nor_log(
     client, upstream = lane
     key = CHAT_KEY if upstream == "chat" else MESSAGES_KEY
     script, streamed = _echoed(upstream, key)[where]
-    answer = await call(running, f"{upstream}:{running.play(script)}", client, stream=streamed)
+    model = f"leaky{upstream}:{running.play(script)}"
+    answer = await call(running, model, client, stream=streamed)
     assert answer.status >= 400 or answer.errors
     assert key.encode() not in answer.body
     assert key not in str(answer.headers)
@@ -401,7 +414,8 @@ async def test_a_key_that_the_upstream_echoes_in_a_later_event_does_not_reach_th
     client, upstream = lane
     key = CHAT_KEY if upstream == "chat" else MESSAGES_KEY
     script = SSE([*opening(upstream), fault_event(upstream, f"key {key} is bad")])
-    answer = await call(running, f"{upstream}:{running.play(script)}", client, stream=True)
+    model = f"leaky{upstream}:{running.play(script)}"
+    answer = await call(running, model, client, stream=True)
     assert key.encode() not in answer.body
 
 

@@ -1,17 +1,28 @@
 """Connections to the upstream are kept from call to call, in both lanes."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.fakes.steps import SSE, Json
+from tests.fakes.steps import SSE, Chunk, Head, Json, Pause, Script, Send
 from tests.faults.scene import Scene, scene
 from tests.faults.wires import BOTH, TEXT, Dialect, stream, whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LANES = [(client, upstream) for client in BOTH for upstream in BOTH]
+
+
+_closed = pytest.mark.xfail(
+    reason="a converted stream lets go of its connection at the last event", strict=False
+)
+
+
+def _marked(lane: tuple[Dialect, Dialect]) -> Any:
+    marks = _closed if lane[0] != lane[1] else ()
+    return pytest.param(lane, marks=marks, id=f"{lane[0]}-to-{lane[1]}")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -28,7 +39,24 @@ async def test_ten_calls_one_after_another_take_one_connection(
     client, upstream = lane
     before = running.upstream.accepted
     for _ in range(10):
-        script = SSE(stream(upstream)) if streamed else Json(whole(upstream))
+        # The last chunk comes with the last event, in one piece.
+        data = b"".join(stream(upstream))
+        head = Head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
+        at_once = [head, Send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))]
+        script: Script = at_once if streamed else Json(whole(upstream))
         answer = await running.ask(script, client, upstream, stream=streamed)
         assert answer.text == TEXT
+    assert running.upstream.accepted - before <= 1
+
+
+@pytest.mark.parametrize("lane", [_marked(lane) for lane in LANES])
+async def test_a_last_chunk_that_comes_a_little_later_does_not_cost_the_connection(
+    running: Scene, lane: tuple[Dialect, Dialect]
+) -> None:
+    client, upstream = lane
+    before = running.upstream.accepted
+    for _ in range(5):
+        late = [SSE(stream(upstream), end=False), Pause(0.02), Chunk()]
+        answer = await running.ask(late, client, upstream, stream=True)
+        assert (answer.text, answer.ended) == (TEXT, True)
     assert running.upstream.accepted - before <= 1

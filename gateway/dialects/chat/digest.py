@@ -7,6 +7,7 @@ import msgspec
 from gateway.dialect import Digest
 from gateway.dialects.chat.answer import Groq, UsageCounts, exclusive
 from gateway.dialects.chat.errors import error_in
+from gateway.errors import BadAnswer
 from gateway.wire import ABSENT, decode, present
 
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
@@ -30,10 +31,14 @@ def digest(body: bytes) -> Digest:
         return Digest(error_in(body.strip()))
     counts = glance.usage or (glance.x_groq.usage if glance.x_groq else None)
     usage = exclusive(counts) if counts is not None else None
-    faulty = present(glance.error) or not present(glance.choices)
-    return Digest(error_in(body.strip()) if faulty else None, usage)
+    if present(glance.choices) and not present(glance.error):
+        return Digest(None, usage)
+    return Digest(error_in(body.strip()) or BadAnswer("upstream returned no choices"), usage)
 
 
 def whole(tail: bytes) -> bool:
     """Whether `[DONE]` stands in the tail, or a finish reason: some servers send no `[DONE]`."""
-    return _DONE.search(tail) is not None or _FINISH.search(tail) is not None
+    at = tail.rfind(b"[DONE]")
+    if at >= 0 and _DONE.search(tail, max(0, at - 8)) is not None:
+        return True
+    return _FINISH.search(tail) is not None

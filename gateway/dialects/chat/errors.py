@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import wire
-from gateway.errors import GatewayError, Refused
+from gateway.errors import BadAnswer, GatewayError, Refused
 from gateway.sse import Frame, data_frame
 from gateway.wire import ABSENT, present
 
@@ -230,7 +230,9 @@ def error_in(data: bytes) -> GatewayError | None:
 
 
 def stream_error(frame: Frame) -> GatewayError | None:
-    """The error that a chunk carries."""
+    """The error that a stream's first chunk carries; one that ends before it began is one too."""
+    if frame.data.strip() == b"[DONE]":
+        return BadAnswer("upstream returned no choices")
     if frame.event != b"error" and b'error"' not in frame.data and b'"detail"' not in frame.data:
         return None
     found = error_in(frame.data)

@@ -30,6 +30,7 @@ from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces
 from gateway.dialects.chat.reasoning import Reasons, Thought
 from gateway.dialects.chat.scan import Piece, ThinkTags
 from gateway.dialects.chat.wire import NAME
+from gateway.dialects.groove import Groove
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer, Cut
 from gateway.events import (
@@ -77,12 +78,17 @@ class ChatReader:
         self._tags = ThinkTags() if crossing.capability.think_tags else None
         # what was said is needed to quote from it, and only for a client that asked for sources
         self._said: list[str] | None = [] if crossing.prompt.web_search else None
+        self._groove = Groove(b'"content":')
         self._plain = not (self._stops or self._tags or self._said is not None)
 
     def read(self, frame: Frame) -> list[Event]:
         """The events of one chunk; the last of them is Ended when `[DONE]` came."""
         if self.ended:
             return []
+        if self._open == "text" and not self._calls.busy:
+            text = self._groove.text(frame.data)
+            if text is not None:
+                return [TextDelta(text)] if text else []
         try:
             chunk = _decode(frame.data)
         except (msgspec.MsgspecError, RecursionError):
@@ -106,6 +112,7 @@ class ChatReader:
             and not self._calls.busy
             and chunk.usage is None
         ):
+            self._groove.learn(frame.data, delta.content)
             return [TextDelta(delta.content)] if delta.content else []
         return self._choice(chunk, choice)
 

@@ -1,7 +1,6 @@
 """What whole answers and streamed ones have in common: ids, stops, citations, signatures."""
 
 import hashlib
-import string
 from typing import Any
 
 import msgspec
@@ -13,7 +12,6 @@ from gateway.events import Citation, Ending, Stop, Usage
 from gateway.wire import decode
 
 ORIGIN = "messages"
-_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _STOPS: dict[str, Stop] = {
     "end_turn": "end_turn",
     "stop_sequence": "stop_sequence",
@@ -84,12 +82,7 @@ def tool_use_id(id: str, answer: str, index: int) -> str:
 
 def short_hash(text: str) -> str:
     """24 characters that stand for the text."""
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest(), "big")
-    digits = []
-    for _ in range(24):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(digits)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def signature(own: str | None, origin: str, text: str, crossing: Crossing) -> str:

@@ -1,10 +1,11 @@
 """Content blocks of a Messages request, as neutral parts (`ContentBlockParam`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec import Raw
 
-from gateway.dialects.messages import server_tools
+from gateway.dialects.messages import server_tools, typed
 from gateway.dialects.messages.wire import (
     CacheControl,
     DocumentBlock,
@@ -43,21 +44,24 @@ _UNSEEN = frozenset({"mcp_tool_listing", "fallback"})
 """Blocks that the upstream itself keeps out of the prompt."""
 
 
-def read_content(content: str | list[Raw], path: str, notes: Notes) -> list[Part]:
+def read_content(content: str | Sequence[typed.Item], path: str, notes: Notes) -> list[Part]:
     """The parts of a `content` member that is text or a list of blocks; empty text is no part."""
     if isinstance(content, str):
         return [Text(content)] if content else []
     parts: list[Part] = []
-    for index, raw in enumerate(content):
-        parts += read_block(raw, f"{path}.{index}", notes)
+    for index, item in enumerate(content):
+        parts += read_block(item, f"{path}.{index}", notes)
     return parts
 
 
-def read_block(raw: Raw, path: str, notes: Notes) -> list[Part]:
+def read_block(item: typed.Item, path: str, notes: Notes) -> list[Part]:
     """The parts of one block: none where it says nothing, an Opaque one where it is unknown."""
-    tag = kind(raw, path)
-    if reader := _READERS.get(tag):
-        return reader(raw, path, notes)
+    if not isinstance(item, Raw):
+        return _TYPED[type(item)](item, path, notes)
+    raw, tag = item, kind(item, path)
+    if known := _READERS.get(tag):
+        shape, reader = known
+        return reader(member(raw, shape, path), path, notes)
     if tag in _UNSEEN:
         return []
     if server_tools.is_server_block(tag):
@@ -79,15 +83,13 @@ def mark(control: CacheControl | None) -> CacheMark | None:
     return CacheMark(control.ttl) if control is not None else None
 
 
-def _text(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = member(raw, TextBlock, path)
+def _text(block: TextBlock, path: str, notes: Notes) -> list[Part]:
     if block.citations:
         notes.drop(f"{path}.citations")
     return [Text(block.text, mark(block.cache_control))] if block.text else []
 
 
-def _image(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = member(raw, ImageBlock, path)
+def _image(block: ImageBlock, path: str, notes: Notes) -> list[Part]:
     source = block.source
     if present(block.transformations):
         notes.drop(f"{path}.transformations")
@@ -118,8 +120,7 @@ def _demand(source: ImageSource | DocumentSource, path: str) -> None:
         raise InvalidRequest(f"{where}: Field required", param=where)
 
 
-def _document(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = member(raw, DocumentBlock, path)
+def _document(block: DocumentBlock, path: str, notes: Notes) -> list[Part]:
     source = block.source
     _demand(source, path)
     document = Document(
@@ -140,14 +141,12 @@ def _document(raw: Raw, path: str, notes: Notes) -> list[Part]:
     return [document]
 
 
-def _search_result(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = member(raw, SearchResultBlock, path)
+def _search_result(block: SearchResultBlock, path: str, notes: Notes) -> list[Part]:
     parts = read_content(block.content, f"{path}.content", notes)
     return [SearchResult(block.source, block.title, parts, mark(block.cache_control))]
 
 
-def _tool_use(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = member(raw, ToolUseBlock, path)
+def _tool_use(block: ToolUseBlock, path: str, notes: Notes) -> list[Part]:
     if not bytes(block.input).startswith(b"{"):
         where = f"{path}.input"
         raise InvalidRequest(f"{where}: Input should be an object", param=where)
@@ -155,40 +154,52 @@ def _tool_use(raw: Raw, path: str, notes: Notes) -> list[Part]:
     return [ToolCall(block.id, block.name, bytes(block.input).decode(), cache=cache)]
 
 
-def _tool_result(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = member(raw, ToolResultBlock, path)
-    content = block.content if block.content is not None else []
+def _tool_result(
+    block: ToolResultBlock | typed.ToolResult, path: str, notes: Notes
+) -> list[Part]:
+    content: str | Sequence[typed.Item] = block.content if block.content is not None else []
     parts = read_content(content, f"{path}.content", notes)
     is_error = block.is_error is True
     return [ToolResult(block.tool_use_id, parts, is_error, mark(block.cache_control))]
 
 
-def _tool_reference(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    return [Text(f"Tool now available: {member(raw, ToolReference, path).tool_name}")]
+def _tool_reference(block: ToolReference, path: str, notes: Notes) -> list[Part]:
+    return [Text(f"Tool now available: {block.tool_name}")]
 
 
 def _browser_state(raw: Raw, path: str, notes: Notes) -> list[Part]:
     return [Text(bytes(raw).decode())]
 
 
-def _thinking(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    block = member(raw, ThinkingBlock, path)
+def _thinking(block: ThinkingBlock, path: str, notes: Notes) -> list[Part]:
     return [Thinking(block.thinking, block.signature or None, ORIGIN)]
 
 
-def _redacted(raw: Raw, path: str, notes: Notes) -> list[Part]:
-    return [Redacted(member(raw, RedactedBlock, path).data, ORIGIN)]
+def _redacted(block: RedactedBlock, path: str, notes: Notes) -> list[Part]:
+    return [Redacted(block.data, ORIGIN)]
 
 
-_READERS: dict[str, Callable[[Raw, str, Notes], list[Part]]] = {
-    "text": _text,
-    "image": _image,
-    "document": _document,
-    "search_result": _search_result,
-    "tool_use": _tool_use,
-    "tool_result": _tool_result,
-    "tool_reference": _tool_reference,
-    "browser_state": _browser_state,
-    "thinking": _thinking,
-    "redacted_thinking": _redacted,
+Read = Callable[[Any, str, Notes], list[Part]]
+
+_READERS: dict[str, tuple[type, Read]] = {
+    "text": (TextBlock, _text),
+    "image": (ImageBlock, _image),
+    "document": (DocumentBlock, _document),
+    "search_result": (SearchResultBlock, _search_result),
+    "tool_use": (ToolUseBlock, _tool_use),
+    "tool_result": (ToolResultBlock, _tool_result),
+    "tool_reference": (ToolReference, _tool_reference),
+    "browser_state": (Raw, _browser_state),
+    "thinking": (ThinkingBlock, _thinking),
+    "redacted_thinking": (RedactedBlock, _redacted),
+}
+_TYPED: dict[type, Read] = {
+    typed.Text: _text,
+    typed.Image: _image,
+    typed.Document: _document,
+    typed.SearchResult: _search_result,
+    typed.ToolUse: _tool_use,
+    typed.ToolResult: _tool_result,
+    typed.Thinking: _thinking,
+    typed.Redacted: _redacted,
 }

@@ -166,8 +166,13 @@ def _int(digits: str) -> int:
     return int(digits.replace(",", "").replace("_", ""))
 
 
+class _Begun(Struct):
+    usage: UsageCounts | None = None
+
+
 class _Glance(Struct):
     type: str = ""
+    message: _Begun | str | None = None
     error: Raw = ABSENT
     usage: UsageCounts | None = None
 
@@ -178,8 +183,10 @@ def digest(body: bytes) -> Digest:
         glance = decode(body, _Glance)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Digest()
+    begun = glance.message  # a stream's first event holds the counts of the prompt
+    counts = begun.usage if isinstance(begun, _Begun) else glance.usage
     is_error = glance.type == "error" or present(glance.error)
-    return Digest(read_error(200, body) if is_error else None, read_usage(glance.usage))
+    return Digest(read_error(200, body) if is_error else None, read_usage(counts))
 
 
 def stream_error(event: Frame) -> GatewayError | None:

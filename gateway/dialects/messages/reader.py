@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.dialect import Crossing
+from gateway.dialects.groove import Groove
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_ending, tier_in
 from gateway.dialects.messages.errors import read_error
 from gateway.dialects.messages.message import custom_names, unwrapped
@@ -75,19 +76,33 @@ class MessagesReader:
         self._reason: str | None = None
         self._sequence: str | None = None
         self._details: StopDetails | None = None
+        self._groove = Groove(b'"text":')
 
     def read(self, frame: Frame) -> list[Event]:
         """The events of one frame."""
         if self.ended:
             return []
+        text = self._groove.text(frame.data)
+        if text is not None:
+            return [TextDelta(text)] if text else []
         try:
             event = _decode(frame.data)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             event = _decode_slowly(frame.data)
         if present(event.error) or event.type == "error":
             raise read_error(200, frame.data)
+        self._groove.forget()
+        if event.type == "content_block_delta" and len(self._blocks) == 1:
+            self._learn(frame.data, event)
         reading = _READINGS.get(event.type)
         return reading(self, event) if reading is not None else []
+
+    def _learn(self, data: bytes, event: StreamEvent) -> None:
+        # With one block told so far and that one text, its deltas are told as they come.
+        block = self._blocks.get(event.index or 0)
+        text = event.delta.text if event.delta is not None else None
+        if block is not None and block.kind == "text" and not block.ended and text is not None:
+            self._groove.learn(data, text)
 
     def finish(self) -> list[Event]:
         """The ending, where the upstream gave a stop reason before it hung up; else Cut."""

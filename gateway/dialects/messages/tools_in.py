@@ -1,5 +1,6 @@
 """Tools of a Messages request (`ToolUnionParam`, `ToolChoiceParam`)."""
 
+import msgspec
 from msgspec import Raw
 
 from gateway.dialects.messages.blocks_in import mark
@@ -8,18 +9,26 @@ from gateway.dialects.messages.wire import ToolChange, ToolChoiceParam, ToolDefi
 from gateway.errors import InvalidRequest
 from gateway.events import Prompt, Tool, ToolChoice, WebSearch
 from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.wire import decode, member, present
 
 
 def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     """Puts the tools where the prompt has them; InvalidRequest for those only Messages can run."""
-    for index, item in enumerate(member(raw, list[Raw], "tools")):
-        read_tool(item, f"tools.{index}", prompt, notes)
+    try:
+        tools = decode(raw, list[ToolDefinition])  # one pass; each raw member would cost another
+    except msgspec.ValidationError:
+        items = enumerate(member(raw, list[Raw], "tools"))
+        tools = [member(item, ToolDefinition, f"tools.{index}") for index, item in items]
+    for index, tool in enumerate(tools):
+        _read_tool(tool, f"tools.{index}", prompt, notes)
 
 
 def read_tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> None:
     """Puts one tool where the prompt has it."""
-    tool = member(raw, ToolDefinition, path)
+    _read_tool(member(raw, ToolDefinition, path), path, prompt, notes)
+
+
+def _read_tool(tool: ToolDefinition, path: str, prompt: Prompt, notes: Notes) -> None:
     tag = tool.type or "custom"
     if tool.allowed_callers and "direct" not in tool.allowed_callers:
         notes.drop(path, "not_callable_by_the_model")

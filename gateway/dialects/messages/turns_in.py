@@ -1,16 +1,19 @@
 """The conversation of a Messages request (`MessageParam`, `BetaSystemMessageParam`)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import Raw
 
+from gateway.dialects.messages import typed
 from gateway.dialects.messages.blocks_in import kind, mark, read_block
 from gateway.dialects.messages.tools_in import ToolChanges
 from gateway.dialects.messages.wire import CompactionBlock, MessageParam, TextBlock
 from gateway.errors import InvalidRequest
 from gateway.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
 from gateway.notes import Notes
-from gateway.wire import member
+from gateway.wire import decode, member
 
 _BILLING = "x-anthropic-billing-header:"
 """Opens a system block that differs in every request and would defeat any prompt cache."""
@@ -18,7 +21,7 @@ _BILLING = "x-anthropic-billing-header:"
 
 def read_system(raw: Raw, prompt: Prompt) -> None:
     """The system prompt, a part for each block."""
-    content: str | list[Raw] = member(raw, str | list[Raw], "system")
+    content = _system_content(raw)
     if isinstance(content, str):
         texts = [Text(content)]
     else:
@@ -28,17 +31,29 @@ def read_system(raw: Raw, prompt: Prompt) -> None:
     prompt.system += [text for text in texts if text.text]
 
 
-def _system_block(raw: Raw, path: str) -> Text:
-    if kind(raw, path) != "text":
+def _system_content(raw: Raw) -> str | Sequence[typed.Item]:
+    try:
+        read: str | list[typed.Text] = decode(raw, str | list[typed.Text])
+    except msgspec.ValidationError:
+        content: str | list[Raw] = member(raw, str | list[Raw], "system")
+        return content
+    return read
+
+
+def _system_block(item: typed.Item, path: str) -> Text:
+    block: TextBlock
+    if isinstance(item, Raw) and kind(item, path) == "text":
+        block = member(item, TextBlock, path)
+    elif isinstance(item, typed.Text):
+        block = item
+    else:
         raise InvalidRequest(f"{path}.type: Input should be 'text'", param=f"{path}.type")
-    block = member(raw, TextBlock, path)
     return Text(block.text, mark(block.cache_control))
 
 
 def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     """The turns, after the tools: later system messages may change the tool set."""
-    items = member(raw, list[Raw], "messages")
-    messages = [member(item, MessageParam, f"messages.{index}") for index, item in enumerate(items)]
+    messages = _messages(raw)
     changes = ToolChanges(prompt, notes)
     last_user = max((at for at, one in enumerate(messages) if one.role == "user"), default=-1)
     for index, message in enumerate(messages):
@@ -53,8 +68,23 @@ def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
                 raise InvalidRequest(f"{where}: Input tag '{role}' is not known", param=where)
 
 
+def _messages(raw: Raw) -> Sequence[typed.Message | MessageParam]:
+    try:
+        return decode(raw, list[typed.Message])
+    except msgspec.ValidationError:
+        items = member(raw, list[Raw], "messages")
+        return [_message(item, f"messages.{index}") for index, item in enumerate(items)]
+
+
+def _message(raw: Raw, path: str) -> typed.Message | MessageParam:
+    try:
+        return decode(raw, typed.Message)
+    except msgspec.ValidationError:
+        return member(raw, MessageParam, path)
+
+
 def _read_turn(
-    message: MessageParam,
+    message: typed.Message | MessageParam,
     role: Literal["user", "assistant"],
     path: str,
     prompt: Prompt,
@@ -68,13 +98,13 @@ def _read_turn(
         prompt.turns.append(Turn(role, [Text(content)] if content else []))
         return
     parts: list[Part] = []
-    for index, raw in enumerate(content):
+    for index, item in enumerate(content):
         where = f"{path}.{index}"
-        if kind(raw, where) == "compaction":
-            if _compacted(raw, where, prompt, notes):
+        if isinstance(item, Raw) and kind(item, where) == "compaction":
+            if _compacted(item, where, prompt, notes):
                 parts.clear()
         else:
-            parts += read_block(raw, where, notes)
+            parts += read_block(item, where, notes)
     results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
     others: list[Part] = [part for part in parts if not isinstance(part, ToolResult)]
     prompt.turns.append(Turn(role, results + others))
@@ -93,7 +123,12 @@ def _compacted(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> bool:
 
 
 def _read_later_system(
-    message: MessageParam, path: str, prompt: Prompt, changes: ToolChanges, *, cleared: bool
+    message: typed.Message | MessageParam,
+    path: str,
+    prompt: Prompt,
+    changes: ToolChanges,
+    *,
+    cleared: bool,
 ) -> None:
     if message.output_config is not None and message.output_config.effort:
         prompt.reasoning = prompt.reasoning or Reasoning()
@@ -107,18 +142,20 @@ def _read_later_system(
         prompt.system += texts
 
 
-def _system_texts(message: MessageParam, path: str, changes: ToolChanges) -> list[Text]:
+def _system_texts(
+    message: typed.Message | MessageParam, path: str, changes: ToolChanges
+) -> list[Text]:
     content = message.content or []
     if isinstance(content, str):
         return [Text(content)]
     texts: list[Text] = []
-    for index, raw in enumerate(content):
+    for index, item in enumerate(content):
         where = f"{path}.{index}"
-        match kind(raw, where):
-            case "tool_addition":
-                changes.add(raw, where)
-            case "tool_removal":
-                changes.remove(raw, where)
-            case _:
-                texts.append(_system_block(raw, where))
+        tag = kind(item, where) if isinstance(item, Raw) else ""
+        if isinstance(item, Raw) and tag == "tool_addition":
+            changes.add(item, where)
+        elif isinstance(item, Raw) and tag == "tool_removal":
+            changes.remove(item, where)
+        else:
+            texts.append(_system_block(item, where))
     return [text for text in texts if text.text]

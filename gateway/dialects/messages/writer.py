@@ -43,6 +43,10 @@ from gateway.sse import frame
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+_BEFORE_TEXT = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
+    b'"delta":{"type":"text_delta","text":'
+)
 _DELTA = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
     b'"delta":{"type":"%b","%b":%b}}\n\n'
@@ -62,6 +66,7 @@ class MessagesWriter:
         self._id = ""
         self._began = False
         self._next = 0  # index of the next block; the open one has the index before it
+        self._before_text = b""
         self._open = ""  # kind of the block the client knows to be open
         self._thought: list[str] = []
         self._signature: tuple[str, str] | None = None
@@ -72,6 +77,8 @@ class MessagesWriter:
     def write(self, event: Event) -> bytes:
         """The wire form of one event."""
         if type(event) is TextDelta:
+            if self._open == "text" and event.text:
+                return self._before_text + _encode(event.text) + b"}}\n\n"
             return self._text(event.text)
         return _WRITINGS[type(event)](self, event)
 
@@ -89,6 +96,7 @@ class MessagesWriter:
         closed = self._close()
         self._open = kind
         index, self._next = self._next, self._next + 1
+        self._before_text = _BEFORE_TEXT % index
         start = {
             "type": "content_block_start",
             "index": index,

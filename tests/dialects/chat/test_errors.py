@@ -175,7 +175,7 @@ def test_whole(tail: bytes, whole: bool) -> None:
         (b"", b'{"object":"error","message":"vllm"}', "vllm"),
         (b"", b'{"choices":[],"error":null}', None),
         (b"", b'{"choices":[{"delta":{"content":"\\"error\\""}}]}', None),
-        (b"", b"[DONE]", None),
+        (b"", b"[DONE]", "upstream returned no choices"),
     ],
 )
 def test_stream_error(event: bytes, data: bytes, message: str | None) -> None:

@@ -1,0 +1,54 @@
+"""A short cut for the event that most streams are made of: one more piece of text.
+
+The bytes before and after the text of one delta are kept. A later chunk that begins and ends with
+the same bytes and has exactly one JSON string between them is the same chunk but for its text: JSON
+is read from left to right, so equal bytes around a string mean an equal structure around it. A
+fifth of the cost of a converted stream is saved so.
+"""
+
+import msgspec
+
+_string = msgspec.json.Decoder(str).decode
+_TRIES = 16
+"""Chunks that may be learned from: a server that changes a member in each is not worth more."""
+
+
+class Groove:
+    """What surrounds the text of a stream's deltas; `mark` is the member that holds the text."""
+
+    __slots__ = ("_after", "_before", "_mark", "_start", "_stop", "_tries")
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+        self._tries = 0
+        self.forget()
+
+    def text(self, data: bytes) -> str | None:
+        """The text of a chunk that runs in the groove; None for any other chunk."""
+        if data.startswith(self._before) and data.endswith(self._after):
+            try:
+                text = _string(data[self._start : self._stop])
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return None  # more than one string stands there, or a lone surrogate
+            self._tries = 0
+            return text
+        return None
+
+    def learn(self, data: bytes, text: str) -> None:
+        """Take the bytes around the text of a chunk that holds nothing else."""
+        if self._tries >= _TRIES:
+            return
+        self._tries += 1
+        head, mark, rest = data.partition(self._mark)
+        value = rest.lstrip(b" ")
+        literal = msgspec.json.encode(text)
+        # A text with other escapes than ours, or a member that comes twice, teaches nothing.
+        if mark and value.startswith(literal) and mark not in value:
+            self._before = head + mark + rest[: len(rest) - len(value)]
+            self._after = value[len(literal) :]
+            self._start, self._stop = len(self._before), -len(self._after)
+
+    def forget(self) -> None:
+        """No chunk runs in the groove until the next is learned."""
+        self._before = self._after = b"-"  # no JSON object begins so
+        self._start = self._stop = 0

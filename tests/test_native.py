@@ -1,0 +1,52 @@
+"""What changes on the byte lane, and that nothing else does."""
+
+import msgspec
+import pytest
+
+from gateway.capability import Capability
+from gateway.native import fitted
+from gateway.seal import Seal, Sealed
+from tests.fakes import calls
+
+DEEPSEEK = Capability(reasoning_out="required_with_tools")
+CALLS = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+
+
+def messages(body: list[object], capability: Capability) -> object:
+    call = fitted(calls.call({"messages": body}), capability)
+    return msgspec.json.decode(call.fields["messages"])
+
+
+def test_most_calls_are_the_same_call() -> None:
+    call = calls.call()
+    assert fitted(call, Capability()) is call
+    assert fitted(call, DEEPSEEK) is call
+
+
+def test_a_server_that_wants_reasoning_with_every_tool_call_gets_it() -> None:
+    asked = {"role": "assistant", "content": None, "tool_calls": CALLS}
+    told = {"role": "assistant", "tool_calls": CALLS, "reasoning_content": "hm"}
+    plain = {"role": "assistant", "content": 'no "tool_calls" here'}
+    before = [{"role": "user", "content": "x"}, asked, told, plain]
+    assert messages(before, DEEPSEEK) == [
+        before[0], asked | {"reasoning_content": ""}, told, plain,
+    ]  # fmt: skip
+    assert messages(before, Capability()) == before
+
+
+def test_what_is_no_conversation_passes_untouched() -> None:
+    call = calls.call({"messages": {"tool_calls": "gw1."}})
+    assert fitted(call, DEEPSEEK) is call
+
+
+@pytest.mark.parametrize("kind", ["content", "reasoning_details"])
+def test_sealed_reasoning_of_another_provider_is_left_out(kind: str) -> None:
+    blob = Seal(b"k").seal(Sealed("p", "m", "signature", "s"))
+    parts = [
+        {"type": "thinking", "thinking": "t", "signature": blob},
+        {"type": "text", "text": "a"},
+    ]
+    call = calls.call({"messages": [{"role": "assistant", kind: parts}]})
+    kept = fitted(call, Capability())
+    assert msgspec.json.decode(kept.fields["messages"]) == [{"role": "assistant", kind: parts[1:]}]
+    assert kept.record.warnings == ["messages:foreign_reasoning_dropped"]
