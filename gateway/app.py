@@ -14,7 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.admin.batch import batch_routes
 from gateway.admin.cache import cache_routes
+from gateway.admin.count import count_routes
 from gateway.admin.inside import Inside
 from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
@@ -23,8 +25,8 @@ from gateway.asgi import Edge, Endpoint, Limits
 from gateway.assemble import assemble
 from gateway.call import Call
 from gateway.callers import Callers
-from gateway.chain import chain
 from gateway.config import Config
+from gateway.counting.counter import counting
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
@@ -58,7 +60,7 @@ class Gateway(Starlette):
 def build(config: Config) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
     site, links = assemble(config)
-    edge = Edge(chain(links, dispatch(site)), _limits(config))
+    edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
 
@@ -86,7 +88,9 @@ def build(config: Config) -> Gateway:
     app = Gateway(
         routes=_routes(edge, dialects)
         + operator_routes(inside)
-        + cache_routes(links, inside.callers),
+        + count_routes(edge)
+        + cache_routes(links, inside.callers)
+        + batch_routes(links, edge, inside.callers),
         lifespan=lifespan,
         middleware=_cors(config.server.cors_origins),
     )

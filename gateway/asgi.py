@@ -218,7 +218,8 @@ class Exchange:
         if self.always_stream:
             fields["stream"] = _TRUE
         stream = "stream" in fields and bytes(fields["stream"]) == b"true"
-        model = decode(fields["model"], str)
+        # A batch may leave it to its items to name one.
+        model = decode(fields["model"], str) if "model" in fields else ""
         return Call(self.id, self.dialect, model, stream, fields, self.headers, self.record)
 
     async def _watch(self) -> None:

@@ -55,6 +55,8 @@ class Record(Struct):
     warnings: list[str] = []
     cache: str = ""
     upstream_id: str = ""
+    secret: Secret | None = None
+    """The gateway's key of the attempt under way: no upstream may echo it to a client."""
     auth_done: float = 0.0
     queued: float = 0.0
     connect: float = 0.0

@@ -69,6 +69,8 @@ class Reader(Protocol):
 
     ended: bool
     """The answer is whole, or a local stop cut it: the rest of the stream means nothing."""
+    cut: bool
+    """A local stop cut it: the upstream still talks."""
 
     def read(self, frame: Frame) -> list[Event]:
         """The events of one frame. Raises Refused for an in-band error, BadAnswer for nonsense."""
@@ -97,6 +99,8 @@ class Dialect(Protocol):
     name: str
     path: str
     """The path at an upstream, under its base URL."""
+    endings: tuple[bytes, ...]
+    """How the bytes of a stream may end; nothing that means anything follows."""
     ping: bytes
     """A sign of life between two events of a stream."""
 

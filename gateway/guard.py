@@ -54,6 +54,8 @@ class GuardedProtocol(HttpToolsProtocol):
         uvicorn writes head and body apart and searches each header twice: a tenth of a small call.
         """
         cycle = self.cycle
+        if self.pipeline:
+            return False  # `cycle` is the newest request's, not this one's
         if cycle.response_started or cycle.disconnected or self.flow.write_paused:
             return False
         lines = [STATUS_LINE[status]]

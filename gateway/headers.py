@@ -47,9 +47,10 @@ def reply_head(id: str, record: Record, reply: Reply | None) -> Headers:
         head.append((b"x-should-retry", b"true" if reply.error.should_retry else b"false"))
     if record.warnings:
         head.append((b"x-gateway-warnings", _listed(record.warnings)))
+    typed = any(name == b"content-type" for name, _ in reply.headers)
     if isinstance(reply.body, Stream):
-        return head + STREAM
-    if not any(name == b"content-type" for name, _ in reply.headers):
+        return head if typed else head + STREAM
+    if not typed:
         head.append(_JSON)
     head.append((b"content-length", b"%d" % len(reply.body)))
     return head

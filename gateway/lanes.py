@@ -21,6 +21,7 @@ class Relay:
 
     def __init__(self, dialect: Dialect, record: Record) -> None:
         self.done = False
+        self.cut = False
         self.error: GatewayError | None = None
         self._dialect = dialect
         self._record = record
@@ -32,6 +33,8 @@ class Relay:
         """The chunk itself where it ends with an event; else what of it does."""
         if b'"usage":{' in chunk or b'"usage": {' in chunk:  # not the null that each chunk may have
             self._tap(chunk)
+        if b'"error"' in chunk and self._record.secret is not None:
+            chunk = chunk.replace(self._record.secret.reveal().encode(), b"***")
         if self._held:
             self._held.append(chunk)
             self._held_size += len(chunk)
@@ -45,6 +48,7 @@ class Relay:
             self._held.append(rest)
             self._held_size = len(rest)
         self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
+        self.done = chunk.endswith(self._dialect.endings)  # what may follow says nothing more
         return chunk
 
     def finish(self) -> bytes:
@@ -77,6 +81,7 @@ class Recode:
 
     def __init__(self, reader: Reader, writer: Writer, record: Record) -> None:
         self.done = False
+        self.cut = False
         self.error: GatewayError | None = None
         self._splitter = Splitter()
         self._reader = reader
@@ -94,8 +99,9 @@ class Recode:
                         self._book(event)
                     out.append(write(event))
             self.done = reader.ended
+            self.cut = reader.cut
         except GatewayError as error:
-            self.error = error
+            self._fail(error)
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
@@ -110,8 +116,13 @@ class Recode:
                     self._book(event)
                 out.append(self._writer.write(event))
         except GatewayError as error:
-            self.error = error
+            self._fail(error)
         return b"".join(out)
+
+    def _fail(self, error: GatewayError) -> None:
+        if self._record.secret is not None:
+            error.message = error.message.replace(self._record.secret.reveal(), "***")
+        self.error = error
 
     def _book(self, event: Ended) -> None:
         self._record.usage = event.ending.usage or self._record.usage

@@ -59,6 +59,10 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         """Answer a call whose `target` is this provider. Raises UpstreamError, Unavailable."""
         raise NotImplementedError
 
+    async def count(self, call: Call) -> Reply | None:
+        """The upstream's own count of a call's input; None where it has none. GatewayError."""
+        return None
+
     async def models(self, credential: Secret | None) -> bytes | None:
         """The upstream's list of models as it wrote it; None where it has none.
 

@@ -26,6 +26,8 @@ class Step(Protocol):
 
     done: bool
     """The stream is over for the client, whatever the source still has."""
+    cut: bool
+    """It was ended here, while the source still has much to say: it must be hung up on."""
     error: GatewayError | None
     """What ended it; raised to the reader after the bytes that came before it."""
 
@@ -103,7 +105,18 @@ class _Stepped:
 
     async def aclose(self) -> None:
         self._over = True
+        if self._step.done and not self._step.cut and linger(self._source):
+            return
         await self._source.aclose()
+
+
+def linger(source: Source) -> bool:
+    """Whether the source reads its little rest away by itself, so that its connection can serve on.
+
+    A source may offer `linger()`; what does not is closed.
+    """
+    offered = getattr(source, "linger", None)
+    return offered is not None and bool(offered())
 
 
 class Prepended:
@@ -124,6 +137,10 @@ class Prepended:
             return self._chunks.pop()
         self.read = self._source.read
         return await self._source.read()
+
+    def linger(self) -> bool:
+        """As the source does."""
+        return linger(self._source)
 
     async def aclose(self) -> None:
         """Let go of the source."""

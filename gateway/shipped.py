@@ -4,6 +4,7 @@ from gateway.capabilities import kind_base_url, known_kinds
 
 MIDDLEWARES = {
     "auth": "middleware.auth:Auth",
+    "batch": "middleware.batch:Batch",
     "alias": "middleware.alias:Alias",
     "cache": "middleware.cache:Cache",
     "fallback": "middleware.fallback:Fallback",
@@ -17,9 +18,9 @@ PROVIDERS = {
     "compatible": "providers.compatible:Compatible",
     "echo": "providers.echo:Echo",
 }
-CHAIN = ("auth", "alias", "fallback", "convert")
+CHAIN = ("auth", "batch", "alias", "fallback", "convert")
 """The links of a configuration that names none."""
-ORDER = ("auth", "alias", "cache", "fallback", "convert")
+ORDER = ("auth", "batch", "alias", "cache", "fallback", "convert")
 """The order in which built-in links must stand."""
 
 

@@ -24,6 +24,7 @@ class TestLoading:
         assert config.server.body_limit == 64 * 1024 * 1024
         assert [table["use"] for table in config.middleware] == [
             "auth",
+            "batch",
             "alias",
             "fallback",
             "convert",

@@ -151,6 +151,7 @@ class FakeReader:
 
     def __init__(self) -> None:
         self.ended = False
+        self.cut = False
 
     def read(self, frame: Frame) -> list[Event]:
         if frame.data == b"bad":

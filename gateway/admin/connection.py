@@ -54,13 +54,7 @@ class Connection:
         if provider is None:
             raise InvalidRequest("there is no default provider; name one", param="provider")
         if provider.standing().passthrough:
-            message = f"Provider '{name}' is called with the clients' own keys: nothing was sent"
-            return say(
-                {
-                    "status": "skipped", "message": message, "provider": name,
-                    "timestamp": timestamp(),
-                }
-            )  # fmt: skip
+            return _skipped(name)
         model = model or await self._model(name)
         record = Record(monotonic())
         try:
@@ -158,3 +152,15 @@ class Connection:
         """Counts and logs the completion as a call: it was one, and was paid for."""
         self._inside.edge.totals.book(ask.id, CHAT.name, record, status, streamed=False)
         log_call(ask.id, CHAT.name, record, status)
+
+
+def _skipped(provider: str) -> Reply:
+    message = f"Provider '{provider}' is called with the clients' own keys: nothing was sent"
+    return say(
+        {
+            "status": "skipped",
+            "message": message,
+            "provider": provider,
+            "timestamp": timestamp(),
+        }
+    )

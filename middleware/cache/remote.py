@@ -50,7 +50,7 @@ class Remote:
             socket_connect_timeout=DEADLINE,
             retry=Retry(NoBackoff(), 0),
         )
-        self._redis: Redis = Redis(connection_pool=pool)
+        self._redis: Redis = Redis.from_pool(pool)
         where = _where(url)
         self._reads = Breaker("cache_store", where)
         self._writes = Breaker("cache_store_writes", where)

@@ -7,6 +7,7 @@ from gateway.call import Headers
 from gateway.errors import Cut, GatewayError
 
 _BUFFER = 65_536
+_LINGER = 1.0  # seconds that the last bytes of a whole answer may take
 _CHUNK_COST = 64  # what a bytes object weighs beside its bytes, so that dribble is bounded too
 
 
@@ -27,6 +28,7 @@ class Exchange:
 
     __slots__ = (
         "_chunks",
+        "_lingering",
         "_loop",
         "_size",
         "_waiter",
@@ -46,6 +48,7 @@ class Exchange:
         self.encoded = False
         self.ended = False
         self.error: GatewayError | None = None
+        self._lingering = False
         self._chunks: list[bytes] = []
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -85,8 +88,21 @@ class Exchange:
             connection.fail(Cut("the answer was closed here before its end"))
         self._chunks.clear()
 
+    def linger(self) -> bool:
+        """Reads away what follows an answer's end, for a second; then, or before, it is let go."""
+        if self.connection is None:
+            return True
+        self._lingering = True
+        self._chunks.clear()
+        if self.connection.paused:
+            self.connection.resume()
+        self._loop.call_later(_LINGER, self.abort)
+        return True
+
     def push(self, data: bytes) -> bool:
         """Takes a chunk; true where there are enough."""
+        if self._lingering:
+            return False
         self._chunks.append(data)
         self._size += len(data) + _CHUNK_COST
         return self._size > _BUFFER

@@ -1,10 +1,8 @@
 """A provider over HTTP: everything that does not depend on which upstream it is."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
-from math import inf, isfinite
-from time import monotonic, time
+from time import monotonic
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -13,16 +11,26 @@ from msgspec import Raw
 from gateway.call import Call, Headers
 from gateway.capabilities import capability as table
 from gateway.capability import Capability
+from gateway.counting.kind import COUNTING
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.errors import BadAnswer, Cut, GatewayError, Refused, Resting, Unauthenticated
+from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Provider, Site, Standing
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
-from gateway.sse import BOM, Splitter
-from gateway.wire import decode
+from gateway.sse import BOM
+from providers.transport.answer import (
+    first_error,
+    is_object,
+    is_stream,
+    mask,
+    needs_key,
+    our_key,
+    retry_after,
+    whole,
+)
 from providers.transport.choose import Options, engine
 from providers.transport.engine import Block, Engine, Request, Timeouts, block
 from providers.transport.keys import KEY_BOUND, KeyRing
@@ -143,10 +151,14 @@ class HttpProvider(Provider):
 
     # --- its models, and how it stands ------------------------------------------------------------
 
+    async def count(self, call: Call) -> Reply | None:
+        """The upstream's own count, where it speaks Messages. Raises what a call raises."""
+        return await self(call) if MESSAGES in self.dialects else None
+
     async def models(self, credential: Secret | None) -> bytes | None:
         """The upstream's list of models. Unauthenticated where the client's key is needed."""
         if self._passthrough and credential is None:
-            raise Unauthenticated(_needs_key(self._name))
+            raise Unauthenticated(needs_key(self._name))
         key = credential if self._passthrough else None
         if key is None and len(self._ring):
             key = self._ring.take([])
@@ -158,7 +170,7 @@ class HttpProvider(Provider):
             method=b"GET",
         )
         response = await self._engine.send(request, self._timeouts)
-        body = await _whole(response.body, LIST_LIMIT)
+        body = await whole(response.body, LIST_LIMIT)
         if response.status != 200:
             raise Refused(
                 f"the provider '{self._name}' answered {response.status} when asked for its models",
@@ -189,12 +201,13 @@ class HttpProvider(Provider):
         try:
             response = await self._engine.send(request, self._timeouts)
             record.first_byte = monotonic() - began
+            record.secret = key if own else None
             record.connect, record.queued = response.connect, response.queued
             headers = self._seen(response.headers, call)
-            if response.status == 200 and call.stream and _is_stream(response.headers):
+            if response.status == 200 and call.stream and is_stream(response.headers):
                 return await self._streamed(call, response.body, headers)
             limit = ANSWER_LIMIT if response.status == 200 else ERROR_LIMIT
-            body = await _whole(response.body, limit)
+            body = await whole(response.body, limit)
             reply = self._judged(call, response.status, body, headers)
         except GatewayError as error:
             self._blame(call, key, error, own=own)
@@ -207,7 +220,7 @@ class HttpProvider(Provider):
         """The key for this attempt, and whether it is the gateway's own."""
         if self._passthrough:
             if call.caller.credential is None:
-                raise Unauthenticated(_needs_key(self._name))
+                raise Unauthenticated(needs_key(self._name))
             if call.caller.credential in call.record.tried_keys:
                 raise Resting(f"Provider '{self._name}' refused the client's API key")
             return call.caller.credential, False
@@ -220,7 +233,9 @@ class HttpProvider(Provider):
 
     def _request(self, call: Call, key: Secret | None) -> Request:
         fields = self.prepared(call)
-        missing = {name: v for name, v in self._defaults.items() if name not in fields}
+        # Defaults are parameters of answers: a count takes none of them.
+        defaults = self._defaults if call.dialect is not COUNTING else {}
+        missing = {name: v for name, v in defaults.items() if name not in fields}
         body = msgspec.json.encode(fields | missing if missing else fields)
         headers = self.client_headers(call)
         return Request(self.target(call), body, self._head(key), headers)
@@ -267,7 +282,7 @@ class HttpProvider(Provider):
         """A stream whose first event is here, so that an error in it can still be a status."""
         chunks: list[bytes] = []
         try:
-            error = await _first_error(source, call.dialect, chunks)
+            error = await first_error(source, call.dialect, chunks)
         except BaseException:
             await source.aclose()
             raise
@@ -280,8 +295,8 @@ class HttpProvider(Provider):
         dialect = call.dialect
         if 400 <= status < 600:
             error = dialect.read_error(status, body)
-            error.retry_after = error.retry_after or _retry_after(headers)
-            if not _is_object(body):  # a proxy's page: said again so that a client can read it
+            error.retry_after = error.retry_after or retry_after(headers)
+            if not is_object(body):  # a proxy's page: said again so that a client can read it
                 status, body = dialect.error_status(error), dialect.write_error(error, call.id)
                 headers = [header for header in headers if header[0] != b"content-type"]
             return Reply(status, dialect, body, headers, error)
@@ -292,7 +307,7 @@ class HttpProvider(Provider):
         digest = dialect.digest(body)
         if digest.error is not None:
             raise digest.error
-        if digest.usage is None and not _is_object(body):
+        if digest.usage is None and not is_object(body):
             raise BadAnswer("the upstream sent a body that is no JSON object")
         call.record.usage = digest.usage
         return Reply(200, dialect, body, headers)
@@ -303,7 +318,7 @@ class HttpProvider(Provider):
         assert error is not None
         self._blame(call, key, error, own=own)
         if own and reply.status in (401, 403):
-            raise _our_key(self._name, reply.status, error)
+            raise our_key(self._name, reply.status, error)
         if key is not None and isinstance(reply.body, bytes):
             body = reply.body.replace(key.reveal().encode(), b"***")
             return msgspec.structs.replace(reply, body=body)
@@ -313,10 +328,11 @@ class HttpProvider(Provider):
         if key is None:
             return
         if own:
-            self._ring.judge(key, error)
+            if call.dialect is not COUNTING:  # counts have limits of their own
+                self._ring.judge(key, error)
         elif error.status in KEY_BOUND:
             call.record.tried_keys.append(key)  # the client has no other
-        _mask(error, key.reveal())
+        mask(error, key.reveal())
 
     def _seen(self, headers: Headers, call: Call) -> Headers:
         """The headers that a client may see: an allow-list, for the rest is the account's."""
@@ -335,77 +351,6 @@ class HttpProvider(Provider):
         return seen
 
 
-def _needs_key(provider: str) -> str:
-    return f"Provider '{provider}' requires API key passthrough, but no client API key was provided"
-
-
-async def _first_error(
-    source: Source, dialect: Dialect, chunks: list[bytes]
-) -> GatewayError | None:
-    """Reads to the end of the first event into `chunks`; the error that it carries, if any."""
-    splitter = Splitter()
-    while chunk := await source.read():
-        chunks.append(chunk)
-        if len(chunks) == 1 and b'"error"' not in chunk and _opens_event(chunk):
-            return None  # the usual first chunk: whole events, none of them an error
-        for frame in splitter.feed(chunk):
-            chunks[:] = [b"".join(chunks).removeprefix(BOM)]  # a client may take it for a field
-            return dialect.stream_error(frame)
-    for frame in splitter.finish():
-        return dialect.stream_error(frame)
-    return Cut("the upstream closed the stream before its first event")
-
-
-def _opens_event(chunk: bytes) -> bool:
-    return chunk.startswith((b"data:", b"event:")) and b"\n\n" in chunk
-
-
-async def _whole(source: Source, limit: int) -> bytes:
-    """The body to its end. BadAnswer where it is over the limit."""
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        while chunk := await source.read():
-            pieces.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise BadAnswer(f"the upstream's answer is larger than {limit} bytes")
-    finally:
-        await source.aclose()
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _mask(error: GatewayError, secret: str) -> None:
-    """Takes a key out of all that is told of an error."""
-    error.message = error.message.replace(secret, "***")
-    if isinstance(error.code, str):
-        error.code = error.code.replace(secret, "***")
-    if error.param:
-        error.param = error.param.replace(secret, "***")
-    if error.details:
-        details = msgspec.json.encode(error.details).replace(secret.encode(), b"***")
-        error.details = msgspec.json.decode(details, type=dict[str, object])
-
-
-class _Object(msgspec.Struct):
-    pass
-
-
-def _is_object(body: bytes) -> bool:
-    try:
-        decode(body, _Object)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def _is_stream(headers: Headers) -> bool:
-    return any(
-        name == b"content-type" and value.lstrip().lower().startswith(b"text/event-stream")
-        for name, value in headers
-    )
-
-
 def _nominated(headers: Headers) -> set[bytes]:
     """Headers that the client's Connection header names: they end here."""
     found: set[bytes] = set()
@@ -413,36 +358,3 @@ def _nominated(headers: Headers) -> set[bytes]:
         if name == b"connection":
             found.update(token.strip().lower() for token in value.split(b","))
     return found
-
-
-def _retry_after(headers: Headers) -> float | None:
-    """Seconds to wait, from retry-after-ms or retry-after (seconds or a date)."""
-    found: Mapping[bytes, bytes] = dict(headers)
-    wait = inf
-    try:
-        if b"retry-after-ms" in found:
-            wait = float(found[b"retry-after-ms"]) / 1000
-        elif b"retry-after" in found:
-            text = found[b"retry-after"].decode("latin-1").strip()
-            if text.replace(".", "", 1).isdigit():
-                wait = float(text)
-            else:
-                wait = parsedate_to_datetime(text).timestamp() - time()
-    except (ValueError, TypeError, OverflowError):
-        pass
-    return max(0.0, wait) if isfinite(wait) else None  # an unreadable wait is none
-
-
-def _our_key(provider: str, status: int, error: GatewayError) -> Refused:
-    """What a client hears when the gateway's own key was refused: it cannot mend that."""
-    fault = Refused(
-        f"the provider '{provider}' refused the gateway's key ({status}); "
-        "the operator has to replace it",
-        status=502,
-        kind="api_error",
-        code="provider_key_refused",
-    )
-    fault.upstream_status = status
-    fault.should_retry = False
-    fault.details = {"upstream_type": error.kind}
-    return fault

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tests.admin.house import ANSWER, SHOWN, before, house
-from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream
+from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream, Stall
 
 OWN = '[providers.own]\nuse = "compatible"\napi_key = "!PASSTHRU"\nbase_url = "http://127.0.0.1:1/v1"\n'
 
@@ -91,3 +91,21 @@ async def test_where_clients_bring_their_keys_nothing_is_sent(tmp_path: Path) ->
         sent = await opened.get("/test-connection?provider=own", shown)
         assert (sent.status, sent.json()["status"]) == (200, "skipped")
         assert set(sent.json()) == {"status", "message", "provider", "timestamp"}
+
+
+async def test_a_provider_of_which_no_model_is_known_asks_for_one(tmp_path: Path) -> None:
+    async with ScriptedUpstream(select=lambda _: [Json({"data": []})]) as upstream:
+        more = f'[providers.vllm]\nbase_url = "{upstream.url}/vllm/v1"\n'
+        async with house(tmp_path, upstream.url, more=more) as opened:
+            sent = await opened.get("/test-connection?provider=vllm")
+            assert sent.status == 400
+            assert "name one: ?model=" in sent.json()["error"]["message"]
+
+
+async def test_an_upstream_that_is_silent_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.admin.connection.SECONDS", 0.1)
+    async with before(tmp_path, lambda _: [Stall()]) as (opened, _):
+        sent = await opened.get("/test-connection?model=gpt-4o")
+        assert (sent.status, sent.json()["error_type"]) == (503, "upstream_timeout")

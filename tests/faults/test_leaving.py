@@ -106,6 +106,7 @@ async def leave_all(running: Scene, phase: Phase, lane: tuple[Any, Any], count: 
 
 async def sound(running: Scene) -> None:
     """No connection to the upstream is busy, and calls succeed."""
+    running.upstream.close_idle()
     await until(lambda: running.upstream.open_connections == 0)
     for dialect in BOTH:
         answer = await running.ask(Json(whole(dialect)), dialect, dialect)

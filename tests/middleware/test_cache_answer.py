@@ -17,6 +17,7 @@ from gateway.events import (
     Ending,
     Message,
     Opaque,
+    Part,
     Redacted,
     Refusal,
     Text,
@@ -165,11 +166,8 @@ async def test_said_again_it_is_heard_as_it_was(name: str) -> None:
         reply = said(answer(message, dialect), asked, crossing(asked, SEAL))
         body = await body_of(reply)
         assert isinstance(reply.body, Stream) is streamed
-        if streamed:
-            again = listened(name, [body])
-        else:
-            again = heard(body, dialect, crossing(asked, SEAL))
-        assert again == message
+        whole = heard if not streamed else lambda body, *_: listened(name, [body])
+        assert whole(body, dialect, crossing(asked, SEAL)) == message
         assert asked.record.usage == Usage()
         assert asked.record.warnings == ["a:b"]
 
@@ -207,8 +205,8 @@ def test_no_answer_at_all() -> None:
 
 
 async def test_parts_come_in_order_in_the_other_dialect() -> None:
-    parts = [Thinking("hm"), Text("one"), ToolCall("call_1", "f", '{"a":1}')]
-    message = Message("chatcmpl-9", "m", list(parts), Ending("tool_use", usage=Usage(1, 2)))
+    parts: list[Part] = [Thinking("hm"), Text("one"), ToolCall("call_1", "f", '{"a":1}')]
+    message = Message("chatcmpl-9", "m", parts, Ending("tool_use", usage=Usage(1, 2)))
     asked = call(MESSAGES, {"stream": True})
     body = await body_of(said(answer(message, CHAT), asked, crossing(asked, SEAL)))
     places = [body.find(mark) for mark in (b"hm", b"one", b"tool_use", b"message_stop")]

@@ -1,4 +1,4 @@
-"""A Chat server that says role, id and name again in every chunk, before a client that joins them."""
+"""A Chat server that says role, id and name in every chunk, and a client that joins them."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from gateway.reply import Reply, Stream
 from middleware.convert import Convert
 from tests.fakes import calls
 
-REPEATED = [
+REPEATED: list[dict[str, object]] = [
     {"role": "assistant", "tool_calls": [
         {"index": 0, "id": "c1", "type": "function", "function": {"name": "get", "arguments": part}}
     ]}
@@ -19,7 +19,9 @@ REPEATED = [
 
 class Chunks:
     def __init__(self) -> None:
-        choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in REPEATED]
+        choices: list[dict[str, object]] = [
+            {"index": 0, "delta": delta, "finish_reason": None} for delta in REPEATED
+        ]
         choices.append({"index": 0, "delta": {}, "finish_reason": "tool_calls"})
         self.wire = [
             b"data: "

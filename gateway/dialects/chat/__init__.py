@@ -18,6 +18,7 @@ class Chat:
 
     name = NAME
     path = "/chat/completions"
+    endings: tuple[bytes, ...] = (b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n", b"data:[DONE]\n\n")
     ping = PING
 
     def check(self, fields: Fields) -> None:

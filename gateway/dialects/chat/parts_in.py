@@ -5,6 +5,7 @@ import binascii
 
 from msgspec import Raw
 
+from gateway.dialects.chat import typed
 from gateway.dialects.chat.tools_in import mark_of
 from gateway.dialects.chat.wire import (
     AudioPart,
@@ -40,42 +41,60 @@ _MAGIC = (
     (b"%PDF", "application/pdf"),
 )
 _PDF = "application/pdf"
+Shape = TextPart | ImagePart | AudioPart | FilePart | RefusalPart | ThinkingPart
 
 
-def read_parts(message: MessageParam, path: str, notes: Notes) -> list[Part]:
+def read_parts(message: typed.Message | MessageParam, path: str, notes: Notes) -> list[Part]:
     """The parts of a message's content; empty text says nothing."""
     content = message.content
     if content is None or content == "":
         return []
     if isinstance(content, str):
         return [Text(content, cache=mark_of(message.cache_control))]
-    parts = (_part(raw, f"{path}.content.{index}", notes) for index, raw in enumerate(content))
+    parts = (_part(item, f"{path}.content.{index}", notes) for index, item in enumerate(content))
     return [part for part in parts if not isinstance(part, Text) or part.text]
 
 
-def _part(raw: Raw, path: str, notes: Notes) -> Part:
-    kind = member(raw, Kind, path).type
-    match kind:
-        case "text" | "input_text" | "output_text":
-            text = member(raw, TextPart, path)
-            return Text(text.text, cache=_mark(text.cache_control, text.prompt_cache_breakpoint))
-        case "image_url":
-            return _image(member(raw, ImagePart, path), f"{path}.image_url", notes)
-        case "input_audio":
-            found = member(raw, AudioPart, path).input_audio
-            return Audio(found.data, found.format)
-        case "file":
-            return _file(member(raw, FilePart, path), f"{path}.file", notes)
-        case "refusal":
-            return Refusal(member(raw, RefusalPart, path).refusal)
-        case "thinking":
-            thinking = member(raw, ThinkingPart, path).thinking
+_SHAPES: dict[str, type[Shape]] = {
+    "text": TextPart,
+    "input_text": TextPart,
+    "output_text": TextPart,
+    "image_url": ImagePart,
+    "input_audio": AudioPart,
+    "file": FilePart,
+    "refusal": RefusalPart,
+    "thinking": ThinkingPart,
+}
+
+
+def _part(item: typed.Item, path: str, notes: Notes) -> Part:
+    if not isinstance(item, Raw):
+        return _known(item, path, notes)
+    kind = member(item, Kind, path).type
+    if not kind:
+        raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
+    shape = _SHAPES.get(kind)
+    if shape is None:
+        return Opaque(kind, Raw(bytes(item)), "chat")
+    return _known(member(item, shape, path), path, notes)
+
+
+def _known(found: Shape, path: str, notes: Notes) -> Part:
+    match found:
+        case TextPart():
+            return Text(found.text, cache=_mark(found.cache_control, found.prompt_cache_breakpoint))
+        case ImagePart():
+            return _image(found, f"{path}.image_url", notes)
+        case AudioPart():
+            return Audio(found.input_audio.data, found.input_audio.format)
+        case FilePart():
+            return _file(found, f"{path}.file", notes)
+        case RefusalPart():
+            return Refusal(found.refusal)
+        case ThinkingPart():
+            thinking = found.thinking
             texts = [thinking] if isinstance(thinking, str) else [part.text for part in thinking]
             return Thinking("".join(texts), origin="chat")
-        case "":
-            raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
-        case _:
-            return Opaque(kind, Raw(bytes(raw)), "chat")
 
 
 def _mark(control: CacheControl | None, point: Breakpoint | None) -> CacheMark | None:
@@ -106,11 +125,11 @@ def _image(found: ImagePart, path: str, notes: Notes) -> Part:
 
 
 def _data_url(url: str, path: str) -> tuple[str, str]:
-    head, comma, data = url.removeprefix("data:").partition(",")
-    label, *options = head.split(";")
-    if not comma or "base64" not in options:
+    comma = url.find(",")
+    label, *options = url[len("data:") : max(comma, 0)].split(";")
+    if "base64" not in options:
         raise InvalidRequest(f"{path}: must be base64 after `data:<media type>;`", param=path)
-    return label.strip().lower(), data
+    return label.strip().lower(), url[comma + 1 :]
 
 
 def _sniff(data: str) -> str | None:

@@ -61,6 +61,7 @@ class ChatReader:
 
     def __init__(self, crossing: Crossing) -> None:
         self.ended = False
+        self.cut = False
         self._crossing = crossing
         self._began = False
         self._open: Literal["", "text", "thinking"] = ""
@@ -250,6 +251,7 @@ class ChatReader:
             self._released(text, out)
             if stop is not None:
                 self._matched = stop
+                self.cut = True
                 self._shut(out)
                 self._tell_end("stop_sequence", out)
         else:

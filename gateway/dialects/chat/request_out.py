@@ -2,8 +2,6 @@
 
 import hashlib
 
-from msgspec import Raw
-
 from gateway.dialect import Crossing, Fields
 from gateway.dialects.chat.reasoning_out import write_reasoning
 from gateway.dialects.chat.tools_out import Block, settle_names, write_choice, write_tools
@@ -35,7 +33,7 @@ def write_prompt(crossing: Crossing) -> Fields:
     request |= write_reasoning(crossing) | _identity(crossing) | _search(crossing)
     request |= _rest(crossing)
     fields = {name: raw_json(value) for name, value in request.items()}
-    size = len(bytes(fields["messages"])) + len(bytes(fields.get("tools", Raw(b""))))
+    size = sum(memoryview(fields[name]).nbytes for name in ("messages", "tools") if name in fields)
     crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)
     return fields
 

@@ -1,5 +1,8 @@
 """The tools a Chat client offers, and its choice among them (`ChatCompletionToolUnionParam`)."""
 
+from collections.abc import Sequence
+
+import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Fields
@@ -16,13 +19,13 @@ from gateway.dialects.chat.wire import (
 from gateway.errors import InvalidRequest
 from gateway.events import CacheMark, Prompt, Tool, ToolChoice, WebSearch
 from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.wire import decode, member, present
 
 
 def read_tools(fields: Fields, prompt: Prompt, notes: Notes) -> None:
     """Fills `tools`, `web_search`, `parallel_tools` and `legacy_functions`."""
-    for at, raw in enumerate(_list(fields, "tools")):
-        tool = _tool(raw, f"tools.{at}", prompt, notes)
+    for at, item in enumerate(_tools(fields)):
+        tool = _tool(item, f"tools.{at}", prompt, notes)
         if tool is not None:
             prompt.tools.append(tool)
     functions = _list(fields, "functions")
@@ -34,6 +37,19 @@ def read_tools(fields: Fields, prompt: Prompt, notes: Notes) -> None:
         prompt.parallel_tools = member(fields["parallel_tool_calls"], bool, "parallel_tool_calls")
 
 
+def _tools(fields: Fields) -> Sequence[ToolParam | Raw]:
+    """The tools in one pass; a web search is read again, for other members of it."""
+    if not _given(fields, "tools"):
+        return []
+    try:
+        tools = decode(fields["tools"], list[ToolParam])
+    except msgspec.ValidationError:
+        return _list(fields, "tools")
+    if any((tool.type or "").startswith("web_search") for tool in tools):
+        return _list(fields, "tools")
+    return tools
+
+
 def _list(fields: Fields, name: str) -> list[Raw]:
     return member(fields[name], list[Raw], name) if _given(fields, name) else []
 
@@ -42,8 +58,8 @@ def _given(fields: Fields, name: str) -> bool:
     return name in fields and present(fields[name])
 
 
-def _tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
-    found = member(raw, ToolParam, path)
+def _tool(item: ToolParam | Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
+    found = member(item, ToolParam, path) if isinstance(item, Raw) else item
     kind = found.type or ("function" if found.function is not None else "messages")
     if kind == "function":
         if found.function is None:
@@ -58,8 +74,8 @@ def _tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> Tool | None:
         schema = _schema(found.input_schema, f"{path}.input_schema")
         mark = mark_of(found.cache_control)
         return Tool(found.name, found.description, schema, cache=mark)
-    if kind.startswith("web_search"):
-        prompt.web_search = web_search(member(raw, WebSearchOptions, path))
+    if kind.startswith("web_search") and isinstance(item, Raw):
+        prompt.web_search = web_search(member(item, WebSearchOptions, path))
         return None
     notes.drop(f"{path}.type", "unknown_tool")
     return None

@@ -1,9 +1,12 @@
 """The messages of a Chat request as turns (`ChatCompletionMessageParam`)."""
 
 import hashlib
+from collections.abc import Sequence
 
+import msgspec
 from msgspec import Raw
 
+from gateway.dialects.chat import typed
 from gateway.dialects.chat.answer import Delta, ReasoningDetail, ThinkingBlock
 from gateway.dialects.chat.parts import valid_arguments
 from gateway.dialects.chat.parts_in import read_parts
@@ -21,13 +24,10 @@ from gateway.events import (
     Turn,
 )
 from gateway.notes import Notes
-from gateway.wire import member
+from gateway.wire import decode, member
 
 _KNOWN = frozenset(MessageParam.__struct_fields__)
-_SILENT = frozenset(
-    {"weight", "parsed", "annotations", "index", "prefix", "partial", "provider_specific_fields",
-     "logprobs", "images"}
-)  # fmt: skip
+_SILENT = frozenset(typed.Message.__struct_fields__) - _KNOWN
 """Members of a message that say nothing to a model."""
 _SYSTEM = ("system", "developer")
 
@@ -35,9 +35,22 @@ _SYSTEM = ("system", "developer")
 def read_turns(raw: Raw, notes: Notes) -> tuple[list[Text], list[Turn]]:
     """The leading system messages, and every other message in turns."""
     reading = _Reading(notes)
-    for at, message in enumerate(member(raw, list[Raw], "messages")):
+    try:
+        messages: Sequence[typed.Message | Raw] = decode(raw, list[typed.Message])
+    except msgspec.ValidationError:
+        messages = member(raw, list[Raw], "messages")
+    for at, message in enumerate(messages):
         reading.add(message, at)
     return reading.system, reading.turns
+
+
+def _message(raw: Raw, path: str, notes: Notes) -> typed.Message | MessageParam:
+    try:
+        return decode(raw, typed.Message)
+    except msgspec.ValidationError:
+        for name in member(raw, dict[str, Raw], path).keys() - _KNOWN - _SILENT:
+            notes.drop(f"{path}.{name}", "unknown")
+        return member(raw, MessageParam, path)
 
 
 class _Reading:
@@ -50,12 +63,10 @@ class _Reading:
         self._answers_open = False  # the last turn holds tool results and may take more
         self._function_id = ""
 
-    def add(self, raw: Raw, at: int) -> None:
+    def add(self, item: typed.Message | Raw, at: int) -> None:
         """One more message."""
         path = f"messages.{at}"
-        for name in member(raw, dict[str, Raw], path).keys() - _KNOWN - _SILENT:
-            self._notes.drop(f"{path}.{name}", "unknown")
-        message = member(raw, MessageParam, path)
+        message = _message(item, path, self._notes) if isinstance(item, Raw) else item
         results = self._answers_open
         self._answers_open = False
         if message.role in _SYSTEM:
@@ -75,7 +86,7 @@ class _Reading:
             where = f"{path}.role"
             raise InvalidRequest(f"{where}: unknown value {message.role!r}", param=where)
 
-    def _system(self, message: MessageParam, path: str) -> None:
+    def _system(self, message: typed.Message | MessageParam, path: str) -> None:
         parts = read_parts(message, path, self._notes)
         if self.turns:
             self.turns.append(Turn("system", parts))
@@ -86,7 +97,7 @@ class _Reading:
             else:
                 self._notes.drop(f"{path}.content", "not_text")
 
-    def _result(self, message: MessageParam, path: str, open_turn: bool) -> None:
+    def _result(self, message: typed.Message | MessageParam, path: str, open_turn: bool) -> None:
         if message.role == "function":
             call_id = self._function_id
         elif message.tool_call_id:
@@ -105,7 +116,7 @@ class _Reading:
             self.turns.append(Turn("user", [result]))
         self._answers_open = True
 
-    def _assistant(self, message: MessageParam, at: int) -> list[Part]:
+    def _assistant(self, message: typed.Message | MessageParam, at: int) -> list[Part]:
         path = f"messages.{at}"
         parts = _reasoning(message, path)
         parts += [
@@ -146,7 +157,7 @@ class _Reading:
         return found.text
 
 
-def _reasoning(message: MessageParam, path: str) -> list[Part]:
+def _reasoning(message: typed.Message | MessageParam, path: str) -> list[Part]:
     """Earlier reasoning that the client replays, in whichever spelling."""
     for at, raw in enumerate(message.reasoning_details or ()):
         member(raw, ReasoningDetail, f"{path}.reasoning_details.{at}")

@@ -16,6 +16,11 @@ class Messages:
 
     name = "messages"
     path = "/messages"
+    endings: tuple[bytes, ...] = (
+        b'"type":"message_stop"}\n\n',
+        b'"type": "message_stop"}\n\n',
+        b'"type":"message_stop"}\r\n\r\n',
+    )
     ping = PING
 
     def check(self, fields: Fields) -> None:

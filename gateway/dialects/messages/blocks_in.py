@@ -154,9 +154,7 @@ def _tool_use(block: ToolUseBlock, path: str, notes: Notes) -> list[Part]:
     return [ToolCall(block.id, block.name, bytes(block.input).decode(), cache=cache)]
 
 
-def _tool_result(
-    block: ToolResultBlock | typed.ToolResult, path: str, notes: Notes
-) -> list[Part]:
+def _tool_result(block: ToolResultBlock | typed.ToolResult, path: str, notes: Notes) -> list[Part]:
     content: str | Sequence[typed.Item] = block.content if block.content is not None else []
     parts = read_content(content, f"{path}.content", notes)
     is_error = block.is_error is True

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from gateway.dialect import Digest
 from gateway.dialects.messages.usage import read_usage
 from gateway.dialects.messages.wire import UsageCounts
-from gateway.errors import GatewayError, Refused
+from gateway.errors import BadAnswer, GatewayError, Refused
 from gateway.sse import Frame, frame
 from gateway.wire import ABSENT, decode, present
 
@@ -186,6 +186,8 @@ def digest(body: bytes) -> Digest:
     begun = glance.message  # a stream's first event holds the counts of the prompt
     counts = begun.usage if isinstance(begun, _Begun) else glance.usage
     is_error = glance.type == "error" or present(glance.error)
+    if not is_error and not glance.type:
+        return Digest(BadAnswer("upstream sent JSON that is no message"))
     return Digest(read_error(200, body) if is_error else None, read_usage(counts))
 
 

@@ -66,6 +66,7 @@ class MessagesReader:
 
     def __init__(self, crossing: Crossing) -> None:
         self.ended = False
+        self.cut = False
         self._crossing = crossing
         self._custom = custom_names(crossing)
         self._blocks: dict[int, _Block] = {}  # those not fully told, in the order they began

@@ -47,17 +47,25 @@ def check_fields(fields: Fields) -> None:
             raise InvalidRequest(f"{name}: Field required", param=name)
     if not member(fields["model"], str, "model"):
         raise InvalidRequest("model: String should have at least 1 character", param="model")
-    if not member(fields["messages"], list[Raw], "messages"):
+    messages = fields["messages"]
+    # What opens so is a list that is not empty; to read more of it here would cost a pass.
+    if _start(messages, 2) != b"[{" and not member(messages, list[Raw], "messages"):
         raise InvalidRequest("messages: at least one message is required", param="messages")
     if _integer(fields["max_tokens"], "max_tokens") < 0:
         raise InvalidRequest(
             "max_tokens: Input should be greater than or equal to 0", param="max_tokens"
         )
     for name, shape in _CHECKED.items():
-        if name in fields:
+        if name in fields and not (name in _LISTS and _start(fields[name], 1) == b"["):
             member(fields[name], shape, name)
 
 
+def _start(raw: Raw, length: int) -> bytes:
+    """The first bytes; all of them would be a copy."""
+    return memoryview(raw)[:length].tobytes()
+
+
+_LISTS = ("system", "tools")
 _CHECKED: dict[str, Any] = {
     "stream": bool | None,
     "system": str | list[Raw] | None,
@@ -78,10 +86,10 @@ def read_prompt(fields: Fields, notes: Notes) -> Prompt:
     check_fields(fields)
     prompt = Prompt(model=member(fields["model"], str, "model"), turns=[])
     for name, reader in _READERS.items():  # in this order: messages may change the tools
-        if (raw := fields.get(name)) is not None and bytes(raw) != b"null":
+        if (raw := fields.get(name)) is not None and _start(raw, 5) != b"null":
             reader(raw, prompt, notes)
     for name, raw in fields.items():
-        if name not in _READERS and name not in _SILENT and bytes(raw) not in (b"null", b"[]"):
+        if name not in _READERS and name not in _SILENT and _start(raw, 5) not in (b"null", b"[]"):
             _unread(name, notes)
     return prompt
 

@@ -17,8 +17,9 @@ def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     try:
         tools = decode(raw, list[ToolDefinition])  # one pass; each raw member would cost another
     except msgspec.ValidationError:
-        items = enumerate(member(raw, list[Raw], "tools"))
-        tools = [member(item, ToolDefinition, f"tools.{index}") for index, item in items]
+        for index, item in enumerate(member(raw, list[Raw], "tools")):
+            read_tool(item, f"tools.{index}", prompt, notes)
+        return
     for index, tool in enumerate(tools):
         _read_tool(tool, f"tools.{index}", prompt, notes)
 

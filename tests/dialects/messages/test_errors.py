@@ -187,7 +187,7 @@ def test_digest() -> None:
     bad = MESSAGES.digest(b'{"error":{"code":429,"message":"slow"}}')
     assert bad.error is not None
     assert (bad.error.status, bad.error.kind) == (429, "rate_limit_error")
-    for nothing in (b"", b"[]", b"<html>", b'{"error":null}'):
+    for nothing in (b"", b"[]", b"<html>"):
         assert MESSAGES.digest(nothing) == type(got)()
 
 
@@ -228,3 +228,10 @@ def test_stream_error(event: bytes, data: bytes, status: int | None) -> None:
 )
 def test_whole(tail: bytes, whole: bool) -> None:
     assert MESSAGES.whole(tail) == whole
+
+
+def test_json_that_is_no_message_is_no_answer() -> None:
+    for other in (b'{"error":null}', b'{"hello":1}'):
+        error = MESSAGES.digest(other).error
+        assert error is not None
+        assert (error.status, error.message) == (502, "upstream sent JSON that is no message")

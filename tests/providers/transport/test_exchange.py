@@ -13,7 +13,7 @@ class Carrier:
 
     def __init__(self) -> None:
         self.paused = False
-        self.exchange = Exchange(self)
+        self.exchange = Exchange(self, asyncio.get_running_loop())
 
     def resume(self) -> None:
         """Read on."""
@@ -64,3 +64,22 @@ async def test_leaving_the_wait_hangs_up() -> None:
     assert carrier.exchange.connection is None
     with pytest.raises(Cut):
         await carrier.exchange.read()
+
+
+async def test_the_rest_of_a_whole_answer_is_read_away() -> None:
+    carrier = Carrier()
+    carrier.paused = True
+    carrier.exchange.push(b"left")
+    assert carrier.exchange.linger()
+    assert not carrier.paused  # the socket is read on
+    assert not carrier.exchange.push(b"x" * 100_000)  # and nothing is kept
+    carrier.exchange.ended = True
+    assert await carrier.exchange.read() == b""
+
+
+async def test_a_rest_that_does_not_end_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.transport.exchange._LINGER", 0.01)
+    carrier = Carrier()
+    carrier.exchange.linger()
+    await asyncio.sleep(0.05)
+    assert isinstance(carrier.exchange.error, Cut)

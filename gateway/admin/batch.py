@@ -1,0 +1,95 @@
+"""The endpoints of the synchronous batch: many Messages requests at once, and how far they are."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
+from starlette.routing import BaseRoute, Route
+
+from gateway.admin.door import Ask, Door, say
+from gateway.asgi import Edge, Endpoint, Receive, Scope, Send
+from gateway.call import Caller, Headers
+from gateway.callers import Callers
+from gateway.dialects.batch import BATCH
+from gateway.errors import NotFound
+from gateway.reply import Reply
+
+_EVENTS = "text/event-stream"
+
+
+class Progress(Struct, frozen=True):
+    """How far a batch is."""
+
+    batch_id: str
+    status: Literal["processing", "completed", "cancelled"]
+    total_messages: int
+    processed_messages: int
+    successful_messages: int
+    failed_messages: int
+    completion_time: str | None
+    """When it ended, whichever way."""
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A link of the chain that makes many calls of a batch."""
+
+    def join(self, edge: Edge) -> None:
+        """Called once, before the first call: where the other calls are seen, and items counted."""
+
+    def progress(self, caller: Caller, batch_id: str) -> Progress | None:
+        """How far the caller's batch of that id is; None where the caller has no such batch."""
+
+
+class _Batches:
+    """The endpoint that takes batches: as events where the client accepts them, else as JSON."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._whole = Endpoint(edge, BATCH)
+        self._streamed = Endpoint(edge, BATCH, always_stream=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._streamed if accepts_events(scope["headers"]) else self._whole
+        await endpoint(scope, receive, send)
+
+
+class _Status:
+    def __init__(self, link: Batched) -> None:
+        self._link = link
+
+    async def status(self, ask: Ask) -> Reply:
+        """How far a batch of the caller's is."""
+        batch_id = ask.parts["batch_id"]
+        progress = self._link.progress(ask.caller, batch_id)
+        if progress is None:
+            raise NotFound(f"There is no batch '{batch_id[:100]}'", param="batch_id")
+        return say(progress, headers=[(b"x-batch-id", progress.batch_id.encode())])
+
+
+def accepts_events(headers: Headers) -> bool:
+    """Whether a client names server-sent events among what it accepts; `*/*` does not."""
+    accepted = b",".join(value for name, value in headers if name == b"accept").decode("latin-1")
+    for given in accepted.lower().split(","):
+        media, *parameters = (part.strip() for part in given.split(";"))
+        if media == _EVENTS:
+            return not any(_is_none(each) for each in parameters)
+    return False
+
+
+def _is_none(parameter: str) -> bool:
+    name, _, weight = parameter.partition("=")
+    return name.strip() == "q" and weight.strip(" 0.") == ""
+
+
+def batch_routes(links: Sequence[object], edge: Edge, callers: Callers) -> list[BaseRoute]:
+    """The endpoints, each with and without /v1; none where the chain has no link for batches."""
+    link = next((link for link in links if isinstance(link, Batched)), None)
+    if link is None:
+        return []
+    link.join(edge)
+    batches, status = _Batches(edge), Door(_Status(link).status, callers)
+    routes: list[BaseRoute] = []
+    for prefix in ("/v1", ""):
+        path = f"{prefix}/messages/batch"
+        routes += [Route(path, batches), Route(f"{path}/{{batch_id}}/status", status)]
+    return routes

@@ -1,0 +1,198 @@
+"""Counting: the upstream's own count where it has one, else an estimate; never a completion.
+
+What is learned of a pair of provider and model is learned from its real calls, once somebody has
+asked for an estimate of it: then one call in `PAUSE` seconds is estimated as well, off the loop,
+and compared with the usage that its upstream tells.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from functools import partial
+from math import ceil
+from time import monotonic
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+
+from gateway.assemble import short_name
+from gateway.call import Call, Target
+from gateway.chain import chain
+from gateway.counting.estimate import estimate
+from gateway.counting.families import family
+from gateway.counting.kind import COUNTING, Counted
+from gateway.counting.learned import Learned, Pair, Sample
+from gateway.counting.texts import Vocabularies, by_script
+from gateway.dialect import Fields
+from gateway.dialects.messages import MESSAGES
+from gateway.errors import GatewayError, InvalidRequest, Unavailable, UpstreamError
+from gateway.notes import Notes
+from gateway.plugin import Middleware, Next, Site
+from gateway.reply import Reply, Stream
+from gateway.seal import PREFIX
+
+INLINE = 65_536
+"""Bytes of a body up to which it is estimated on the loop: two milliseconds."""
+SECONDS = 10.0
+"""Seconds that the upstream's own count may take."""
+ABSENT = 600.0
+"""Seconds for which an upstream that has no counting is not asked again."""
+PAUSE = 30.0
+"""Seconds between two calls of a pair that are learned from."""
+LARGEST_SAMPLE = 1_000_000
+"""Bytes of the largest call that is learned from."""
+_REMEMBERED = 1000
+_THE_CLIENTS = frozenset({400, 401, 403, 413, 422})
+"""Statuses of an upstream's count that speak of the request, or of the client's own key."""
+_MISSING = frozenset({404, 405, 501})
+_THREADS = 2
+_OF_ANSWERS = frozenset({"batch", "cache", "fallback", "convert"})
+"""Links that have to do with answers; a count passes all others."""
+
+
+def counting(site: Site, links: Sequence[Middleware], last: Next) -> Next:
+    """The chain of calls to `last`, and beside it that of counts, which share their links."""
+    counter = Counter(site)
+    calls = chain(links, counter.watching(last))
+    counts = chain([link for link in links if short_name(link) not in _OF_ANSWERS], counter)
+
+    def answer(call: Call) -> Awaitable[Reply]:
+        return counts(call) if call.dialect is COUNTING else calls(call)
+
+    return answer
+
+
+class Counter:
+    """The end of the chain of counts."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._vocabularies = Vocabularies()
+        self._learned = Learned()
+        self._limiter = CapacityLimiter(_THREADS)
+        self._absent: dict[str, float] = {}
+        self._due: dict[Pair, float] = {}
+        """When the next call of a pair is to be learned from; of those that were estimated."""
+        self._sampling: set[asyncio.Future[Sample]] = set()
+
+    async def __call__(self, call: Call) -> Reply:
+        """The count. InvalidRequest for what no call could say; Unauthenticated."""
+        if call.target is None:
+            raise GatewayError('no middleware routed the call; add [[middleware]] use = "alias"')
+        reply = await self._native(call, call.target)
+        return reply if reply is not None else await self._estimated(call, call.target)
+
+    # --- the upstream's own -----------------------------------------------------------------------
+
+    async def _native(self, call: Call, target: Target) -> Reply | None:
+        """The upstream's own count; None where it has none to give."""
+        name = str(target)
+        if MESSAGES not in target.dialects or self._absent.get(name, 0.0) > monotonic():
+            return None
+        if PREFIX.encode() in bytes(call.fields["messages"]):
+            return None  # reasoning that another upstream minted: this one would refuse it
+        provider = self._site.providers[target.provider]
+        try:
+            async with asyncio.timeout(SECONDS):
+                reply = await provider.count(call.with_model(target.model))
+        except (TimeoutError, UpstreamError, Unavailable):
+            return None
+        if reply is None or isinstance(reply.body, Stream):
+            await _closed(reply)
+            return None
+        if reply.error is not None:
+            status = reply.error.upstream_status or reply.status
+            if status in _MISSING:
+                self._miss(name)
+            return reply if status in _THE_CLIENTS else None
+        return reply if _is_count(reply.body) else None
+
+    def _miss(self, name: str) -> None:
+        if len(self._absent) >= _REMEMBERED:
+            self._absent.clear()
+        self._absent[name] = monotonic() + ABSENT
+
+    # --- the estimate -----------------------------------------------------------------------------
+
+    async def _estimated(self, call: Call, target: Target) -> Reply:
+        pair = (target.provider, target.model)
+        self._learned.settle()
+        self._watch(pair)
+        work = partial(self._tokens, call, target)
+        known = self._vocabularies.known(family(target.model).vocabulary)
+        if known and _size(call.fields) <= INLINE:
+            tokens = work()
+        else:
+            tokens = await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+        counted = Counted(ceil(tokens * self._learned.factor(pair)))
+        body = msgspec.json.encode(counted)
+        return Reply(200, COUNTING, body, [(b"x-gateway-estimate", b"1")])
+
+    def _tokens(self, call: Call, target: Target) -> int:
+        """The estimate before what was learned. InvalidRequest."""
+        found = family(target.model)
+        length = self._vocabularies.length(found.vocabulary)
+        try:
+            prompt = call.dialect.read_prompt(call.fields, Notes())
+        except UnicodeDecodeError:
+            raise InvalidRequest("the request body is not UTF-8") from None
+        except InvalidRequest:
+            if MESSAGES not in target.dialects:
+                raise
+            # A Messages upstream may take what no other dialect can say.
+            texts = (bytes(raw).decode("utf-8", "replace") for raw in call.fields.values())
+            return ceil(found.factor * sum(by_script(text) for text in texts))
+        return estimate(prompt, found, length)
+
+    # --- learning ---------------------------------------------------------------------------------
+
+    def watching(self, last: Next) -> Next:
+        """`last`, some of whose calls are learned from."""
+
+        def answer(call: Call) -> Awaitable[Reply]:
+            if self._due and call.target is not None:
+                self._sample(call, call.target)
+            return last(call)
+
+        return answer
+
+    def _watch(self, pair: Pair) -> None:
+        if pair not in self._due:
+            if len(self._due) >= _REMEMBERED:
+                del self._due[next(iter(self._due))]
+            self._due[pair] = 0.0
+
+    def _sample(self, call: Call, target: Target) -> None:
+        pair, now = (target.provider, target.model), monotonic()
+        if now < self._due.get(pair, now + 1) or _size(call.fields) > LARGEST_SAMPLE:
+            return
+        self._due[pair] = now + PAUSE
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(None, self._sampled, call, target)
+        self._sampling.add(future)
+        future.add_done_callback(self._keep)
+
+    def _sampled(self, call: Call, target: Target) -> Sample:
+        return Sample((target.provider, target.model), self._tokens(call, target), call.record)
+
+    def _keep(self, future: "asyncio.Future[Sample]") -> None:
+        self._sampling.discard(future)
+        # What cannot be estimated teaches nothing; whoever reads the call says what is wrong.
+        if not future.cancelled() and future.exception() is None:
+            self._learned.await_usage(future.result())
+
+
+async def _closed(reply: Reply | None) -> None:
+    if reply is not None:
+        await reply.aclose()
+
+
+def _size(fields: Fields) -> int:
+    return sum(memoryview(raw).nbytes for raw in fields.values())
+
+
+def _is_count(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=Counted)
+    except msgspec.DecodeError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""The shipped table of how models count: vocabulary, overheads and rule for pictures."""
+
+import fnmatch
+import importlib.resources
+import re
+import tomllib
+from functools import cache, lru_cache
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+Rule = Literal["claude", "claude-large", "tiles", "patches", "gemini", "gemini-tiles", "unknown"]
+
+
+class Family(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a family of models counts its input."""
+
+    match: str
+    vocabulary: str = "o200k_base"
+    factor: float = 1.0
+    base: int = 3
+    turn: int = 4
+    system: int = 0
+    tools: int = 0
+    images: Rule = "unknown"
+
+
+class _Table(Struct, forbid_unknown_fields=True):
+    family: list[Family]
+
+
+@lru_cache(maxsize=4096)
+def family(model: str) -> Family:
+    """The family of a model, by its upstream's name for it."""
+    name = model.rpartition("/")[2]
+    return next(found for pattern, found in _families() if pattern.fullmatch(name))
+
+
+@cache
+def _families() -> list[tuple[re.Pattern[str], Family]]:
+    text = importlib.resources.files("gateway").joinpath("data/counting.toml").read_text("utf-8")
+    table = msgspec.convert(tomllib.loads(text), _Table)
+    return [(_pattern(entry.match), entry) for entry in table.family]
+
+
+def _pattern(globs: str) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, globs.split("|"))), re.IGNORECASE)

@@ -1,0 +1,120 @@
+"""What comes back from an upstream: read within limits, and judged by what it says."""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from math import inf, isfinite
+from time import time
+
+import msgspec
+
+from gateway.call import Headers
+from gateway.dialect import Dialect
+from gateway.errors import BadAnswer, Cut, GatewayError, Refused
+from gateway.reply import Source
+from gateway.sse import BOM, Splitter
+from gateway.wire import decode
+
+
+def needs_key(provider: str) -> str:
+    """What a client hears that brought no key for a provider of the clients' own keys."""
+    return f"Provider '{provider}' requires API key passthrough, but no client API key was provided"
+
+
+async def first_error(source: Source, dialect: Dialect, chunks: list[bytes]) -> GatewayError | None:
+    """Reads to the end of the first event into `chunks`; the error that it carries, if any."""
+    splitter = Splitter()
+    while chunk := await source.read():
+        chunks.append(chunk)
+        if len(chunks) == 1 and b'"error"' not in chunk and _opens_event(chunk):
+            return None  # the usual first chunk: whole events, none of them an error
+        for frame in splitter.feed(chunk):
+            chunks[:] = [b"".join(chunks).removeprefix(BOM)]  # a client may take it for a field
+            return dialect.stream_error(frame)
+    for frame in splitter.finish():
+        return dialect.stream_error(frame)
+    return Cut("the upstream closed the stream before its first event")
+
+
+def _opens_event(chunk: bytes) -> bool:
+    return chunk.startswith((b"data:", b"event:")) and b"\n\n" in chunk
+
+
+async def whole(source: Source, limit: int) -> bytes:
+    """The body to its end. BadAnswer where it is over the limit."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while chunk := await source.read():
+            pieces.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise BadAnswer(f"the upstream's answer is larger than {limit} bytes")
+    finally:
+        await source.aclose()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def mask(error: GatewayError, secret: str) -> None:
+    """Takes a key out of all that is told of an error."""
+    error.message = error.message.replace(secret, "***")
+    if isinstance(error.code, str):
+        error.code = error.code.replace(secret, "***")
+    if error.param:
+        error.param = error.param.replace(secret, "***")
+    if error.details:
+        details = msgspec.json.encode(error.details).replace(secret.encode(), b"***")
+        error.details = msgspec.json.decode(details, type=dict[str, object])
+
+
+class _Object(msgspec.Struct):
+    pass
+
+
+def is_object(body: bytes) -> bool:
+    """Whether the bytes are a JSON object."""
+    try:
+        decode(body, _Object)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def is_stream(headers: Headers) -> bool:
+    """Whether the headers announce server-sent events."""
+    return any(
+        name == b"content-type" and value.lstrip().lower().startswith(b"text/event-stream")
+        for name, value in headers
+    )
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Seconds to wait, from retry-after-ms or retry-after (seconds or a date)."""
+    found: Mapping[bytes, bytes] = dict(headers)
+    wait = inf
+    try:
+        if b"retry-after-ms" in found:
+            wait = float(found[b"retry-after-ms"]) / 1000
+        elif b"retry-after" in found:
+            text = found[b"retry-after"].decode("latin-1").strip()
+            if text.replace(".", "", 1).isdigit():
+                wait = float(text)
+            else:
+                wait = parsedate_to_datetime(text).timestamp() - time()
+    except (ValueError, TypeError, OverflowError):
+        pass
+    return max(0.0, wait) if isfinite(wait) else None  # an unreadable wait is none
+
+
+def our_key(provider: str, status: int, error: GatewayError) -> Refused:
+    """What a client hears when the gateway's own key was refused: it cannot mend that."""
+    fault = Refused(
+        f"the provider '{provider}' refused the gateway's key ({status}); "
+        "the operator has to replace it",
+        status=502,
+        kind="api_error",
+        code="provider_key_refused",
+    )
+    fault.upstream_status = status
+    fault.should_retry = False
+    fault.details = {"upstream_type": error.kind}
+    return fault
