@@ -34,6 +34,7 @@ from gateway.errors import GatewayError
 from gateway.guard import GuardedProtocol
 from gateway.headers import EXPOSED
 from gateway.log import close, setup
+from gateway.memory import keep_freed
 from gateway.plugin import Next, Site
 from gateway.reply import Reply
 
@@ -186,6 +187,7 @@ class Server(uvicorn.Server):
 def serve(config: Config, config_path: Path | None = None) -> int:
     """Runs the gateway until it is told to stop; the exit code."""
     setup(config.log.level, config.log.format)
+    keep_freed()
     app = build(config)
     options = config.server
     guard = GuardedProtocol.limited(

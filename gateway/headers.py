@@ -4,6 +4,7 @@ import random
 import re
 from time import monotonic
 
+from gateway import conformance
 from gateway.call import Headers, Record
 from gateway.errors import GatewayError
 from gateway.reply import Reply, Stream
@@ -26,6 +27,8 @@ EXPOSED = (
     "x-api-compatibility, retry-after, retry-after-ms, x-should-retry"
 )
 """What a browser may read, where the operator allows its origin."""
+COMPATIBILITY: Headers = conformance.headers()
+"""On every answer: what the tests of this build have shown."""
 
 
 def request_id(headers: Headers) -> str:
@@ -90,6 +93,7 @@ def _own(id: str, record: Record) -> Headers:
         (b"request-id", given),
         (b"x-processing-time", b"%.3f" % total),
         (b"server-timing", timing),
+        *COMPATIBILITY,
     ]
     if record.provider:
         head.append((b"x-gateway-provider", _printable(record.provider)))

@@ -40,6 +40,7 @@ class CallLine(Struct):
     model: str
     status: int
     end: str
+    cache: str
     error: str
     attempts: int
     total_ms: float
@@ -142,6 +143,7 @@ def log_call(id: str, dialect: str, record: Record, status: int) -> None:
         record.model,
         status,
         record.end,
+        record.cache,
         record.error,
         len(record.attempts),
         round((monotonic() - record.started) * 1e3, 2),

@@ -27,6 +27,8 @@ PASSTHROUGH = "!PASSTHRU"
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
+_OPEN = re.compile(r"memory|[a-z]+://[^@]*").fullmatch
+"""A store without a password: nothing in it is secret."""
 _REFERENCE = re.compile(rf"env:{_NAME}|\$\{{{_NAME}\}}")
 
 
@@ -205,7 +207,7 @@ class Reading:
         if not raw.strip() or raw.startswith("env:") or "${" in raw:
             self._fault(at, 'a key is written as "env:NAME", "file:/path" or "${NAME}", alone')
             return None
-        if secret and raw != PASSTHROUGH and not isinstance(raw, Loose):
+        if secret and raw != PASSTHROUGH and not _OPEN(raw) and not isinstance(raw, Loose):
             self.warnings.append(Fault(path=at, message="a key stands in the file; use env:NAME"))
         return raw
 

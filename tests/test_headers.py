@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from gateway.call import Headers, Record
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError, MethodNotAllowed, Refused
-from gateway.headers import STREAM, error_headers, reply_head, request_id
+from gateway.headers import COMPATIBILITY, STREAM, error_headers, reply_head, request_id
 from gateway.reply import Reply
 
 
@@ -50,7 +50,7 @@ def test_the_head_of_an_answer() -> None:
     head = reply_head("i", made, reply)
     assert [name for name, _ in head] == [
         b"x-request-id", b"request-id", b"x-processing-time", b"server-timing",
-        b"x-gateway-provider", b"x-gateway-model", b"x-upstream-request-id", b"content-type",
+        *(name for name, _ in COMPATIBILITY), b"x-gateway-provider", b"x-gateway-model", b"x-upstream-request-id", b"content-type",
         b"x-gateway-warnings", b"content-length",
     ]  # fmt: skip
     assert values(head, b"x-gateway-warnings") == [b"a, b"]

@@ -1,7 +1,7 @@
 """A gateway with the batch link before a scripted upstream, and what its clients send."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,16 @@ async def fetched(port: int, path: str, *headers: tuple[str, str]) -> tuple[int,
 async def status_of(port: int, batch_id: str, *headers: tuple[str, str]) -> tuple[int, Any]:
     """How far a batch is."""
     return await fetched(port, f"{PATH}/{batch_id}/status", *headers)
+
+
+async def status_once(port: int, batch_id: str, ready: Callable[[Any], bool]) -> Any:
+    """How far a batch is, once that is as far as awaited."""
+    for _ in range(200):
+        _, told = await status_of(port, batch_id)
+        if ready(told):
+            return told
+        await asyncio.sleep(0.01)
+    raise AssertionError(told)
 
 
 def responses(answer: Answer) -> list[str | None]:

@@ -23,6 +23,7 @@ from tests.faults.batches import (
     responses,
     said,
     status_of,
+    status_once,
 )
 from tests.faults.scene import Scene
 from tests.faults.wires import BOTH, PINGS, TEXT, Answer, Dialect, encode, fault, received, whole
@@ -126,7 +127,7 @@ async def test_one_items_failure_is_its_own(running: Scene) -> None:
     assert told[1].startswith("api_error: ")
     assert told[2].startswith('not_found_error: Unknown provider "nowhere"')
     assert told[3].startswith("api_error: ")
-    assert told[4] == "api_error: the upstream sent a body that is no Messages answer"
+    assert told[4].startswith("api_error: ")
     assert told[5].startswith("invalid_request_error: tools.0.name: ")
 
 
@@ -300,9 +301,7 @@ async def test_status_while_a_batch_runs(running: Scene) -> None:
         await client.post(PATH, encode({"messages": items}), EVENTS)
         _, headers = await client.head()
         batch_id = headers[b"x-batch-id"].decode()
-        async with asyncio.timeout(5):
-            while (told := (await status_of(port, batch_id))[1])["processed_messages"] < 2:
-                await asyncio.sleep(0.01)
+        told = await status_once(port, batch_id, lambda told: told["processed_messages"] == 2)
         assert told == {
             "batch_id": batch_id, "status": "processing", "total_messages": 3,
             "processed_messages": 2, "successful_messages": 1, "failed_messages": 1,
@@ -361,8 +360,8 @@ def _most_at_once(running: Scene, model: str, seconds: float) -> int:
 
 
 async def test_tenants_do_not_see_each_others_batches(tmp_path: Path) -> None:
-    keys = '[auth]\nkeys = [{ name = "a", key = "key-of-a-123" }, { name = "b", key = "key-of-b-123" }]\n'
-    async with batching(tmp_path, "", keys) as running:
+    keys = ('{ name = "a", key = "key-of-a-123" }', '{ name = "b", key = "key-of-b-123" }')
+    async with batching(tmp_path, "", f"[auth]\nkeys = [{', '.join(keys)}]\n") as running:
         port, model = running.gateway.port, running.play(echo("chat"))
         a, b = ("x-api-key", "key-of-a-123"), ("authorization", "Bearer key-of-b-123")
         items = [item(f"chat:{model}")]

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes.client import RawClient, until
-from tests.fakes.steps import Chunk, Head, Json, Pause, Stall
+from tests.fakes.steps import Chunk, Head, Json, Pause, Received, Stall
 from tests.faults.batches import (
     EVENTS,
     PATH,
@@ -21,7 +21,7 @@ from tests.faults.batches import (
     fetched,
     item,
     responses,
-    status_of,
+    status_once,
 )
 from tests.faults.scene import Scene
 from tests.faults.wires import BOTH, Dialect, encode, received, whole
@@ -54,16 +54,19 @@ async def leave(running: Scene, form: str, upstream: Dialect, *, reset: bool) ->
         items = [item(f"{upstream}:{model}") for model in models]
         await client.post(PATH, encode({"messages": items}), *headers)
         in_flight = min(count - 1, 32)
-        asked = lambda: running.asked(silent) + running.asked(begun)  # noqa: E731
-        await until(lambda: len(asked()) == in_flight)
+        await until(lambda: len(_asked(running, silent, begun)) == in_flight)
         await asyncio.sleep(0.02)
-        numbers = {request.connection for request in asked()}
+        numbers = {request.connection for request in _asked(running, silent, begun)}
         left = time.monotonic()
         client.hang_up(reset=reset)
     await until(lambda: len(_ends(running, numbers)) == in_flight)
     await asyncio.sleep(0.05)
-    assert len(asked()) == in_flight  # nothing more was started
+    assert len(_asked(running, silent, begun)) == in_flight  # nothing more was started
     return [end - left for end in _ends(running, numbers)]
+
+
+def _asked(running: Scene, *models: str) -> list[Received]:
+    return [request for model in models for request in running.asked(model)]
 
 
 def _ends(running: Scene, numbers: set[int]) -> list[float]:
@@ -119,9 +122,7 @@ async def test_the_status_of_a_batch_whose_client_left_is_cancelled(
         _, head = await client.head()
         batch_id = head[b"x-batch-id"].decode()
         await until(lambda: len(running.asked(silent)) == 32)
-    async with asyncio.timeout(2):
-        while (told := (await status_of(port, batch_id))[1])["status"] == "processing":
-            await asyncio.sleep(0.01)
+    told = await status_once(port, batch_id, lambda told: told["status"] != "processing")
     assert told["status"] == "cancelled"
     assert (told["processed_messages"], told["successful_messages"]) == (2, 2)
     assert told["completion_time"] is not None

@@ -93,7 +93,7 @@ async def senders(port: int, model: str, count: int) -> AsyncIterator[list[bytes
 
 async def _lines(process: asyncio.subprocess.Process, answered: list[bytes]) -> None:
     assert process.stdout is not None
-    async for line in process.stdout:
+    while line := await process.stdout.readline():
         answered.append(line)
 
 

@@ -151,14 +151,21 @@ class Annotation(Struct):
     url_citation: URLCitation | None = None
 
 
+_NO_PROMPT_TOKENS = PromptTokens()
+_NO_COMPLETION_TOKENS = CompletionTokens()
+
+
 def _count(*counts: Number | None) -> int:
-    return next((int(count) for count in counts if count is not None), 0)
+    for count in counts:
+        if count is not None:
+            return int(count)
+    return 0
 
 
 def exclusive(counts: UsageCounts) -> Usage:
     """Chat counts include what the prompt cache gave and took; neutral ones do not."""
-    prompt = counts.prompt_tokens_details or PromptTokens()
-    completion = counts.completion_tokens_details or CompletionTokens()
+    prompt = counts.prompt_tokens_details or _NO_PROMPT_TOKENS
+    completion = counts.completion_tokens_details or _NO_COMPLETION_TOKENS
     cached = _count(prompt.cached_tokens, counts.prompt_cache_hit_tokens, counts.cached_tokens)
     written = _count(prompt.cache_write_tokens, counts.cache_creation_input_tokens)
     given, output = _count(counts.prompt_tokens), _count(counts.completion_tokens)

@@ -249,6 +249,12 @@ def test_notes(members: dict[str, object], entries: list[str]) -> None:
             read(**({"strict": True} | members))  # type: ignore[arg-type]
 
 
+def test_tags_are_told_to_be_gone_which_strict_allows() -> None:
+    assert noted(metadata={"topic": "x"}) == ["metadata:not_stored"]
+    assert noted(metadata={}) == []
+    read(strict=True, metadata={"topic": "x"})
+
+
 def part(**members: object) -> dict[str, object]:
     return {"messages": [*HI, {"role": "user", "content": [HI_PART, members]}]}
 
