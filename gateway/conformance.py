@@ -1,7 +1,7 @@
 """What the tests of this build have shown of each API: `data/conformance.json`.
 
-`python -m tests.conformance` writes the file. Nothing here makes a figure up: without the file there
-is none.
+`python -m tests.conformance` writes the file. Nothing here makes a figure up: without the file
+there is none.
 """
 
 import importlib.resources

@@ -107,6 +107,31 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where /top-models has its list from: "manual" ships with the gateway."""
 
 
+class Batches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[batch]: the Message Batches API, and the Files and Batches APIs of OpenAI, on disk."""
+
+    engine: Secret = Secret("off")
+    """Where batches are kept: "off", "embedded" (SQLite), or a URL "postgres://user@host/name"."""
+    folder: str = ""
+    """Where the embedded engine keeps its files; empty: $STATE_DIRECTORY, else the user's own."""
+    node: str = ""
+    """Name of this gateway among those that share a Postgres; empty: that of the host."""
+    concurrency: Annotated[int, Meta(ge=1)] = 32
+    """Most items in flight at a time, of all batches together."""
+    busy: Annotated[int, Meta(ge=0)] = 16
+    """Other calls in flight beyond which each takes a place from the batches, down to one."""
+    chunk: Annotated[int, Meta(ge=1, le=1000)] = 50
+    """Items of one batch that are taken up together."""
+    max_items: Annotated[int, Meta(ge=1)] = 100_000
+    """Most requests of one batch."""
+    max_file: Size = Size("200MiB")
+    """Largest file that can be uploaded, bytes or a text such as "200MiB"."""
+    window: Annotated[float, Meta(gt=0)] = 86400.0
+    """Seconds that a batch has; what is not answered by then has expired."""
+    retention: Annotated[float, Meta(gt=0)] = 2592000.0
+    """Seconds for which results and files are kept."""
+
+
 class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The tables of config.toml."""
 
@@ -116,6 +141,7 @@ class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeouts: Timeouts = Timeouts()
     routing: Routing = Routing()
     catalogue: Catalogue = Catalogue()
+    batch: Batches = Batches()
     aliases: dict[str, list[str]] = {}
     """What clients may call a model: its targets "provider:model", in the order they are tried."""
     middleware: list[Table] = []

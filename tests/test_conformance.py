@@ -14,7 +14,7 @@ FIGURES = Conformance(
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(conformance.importlib.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
     monkeypatch.setattr(conformance, "read", conformance.read.__wrapped__)
     (tmp_path / "data").mkdir()
     return tmp_path / "data"

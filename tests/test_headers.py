@@ -50,7 +50,8 @@ def test_the_head_of_an_answer() -> None:
     head = reply_head("i", made, reply)
     assert [name for name, _ in head] == [
         b"x-request-id", b"request-id", b"x-processing-time", b"server-timing",
-        *(name for name, _ in COMPATIBILITY), b"x-gateway-provider", b"x-gateway-model", b"x-upstream-request-id", b"content-type",
+        *(name for name, _ in COMPATIBILITY), b"x-gateway-provider", b"x-gateway-model",
+        b"x-upstream-request-id", b"content-type",
         b"x-gateway-warnings", b"content-length",
     ]  # fmt: skip
     assert values(head, b"x-gateway-warnings") == [b"a, b"]

@@ -94,6 +94,7 @@ def test_a_picture_elsewhere_has_the_usual_weight() -> None:
         (b64(b"%PDF" + b"x" * 120_000), 3),
         (b64(b"%PDF"), 1),
         ("no base64", 1),
+        ("abcde", 1),
         ("", 1),
     ],
 )

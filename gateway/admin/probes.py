@@ -4,7 +4,7 @@ import msgspec
 
 from gateway.asgi import Receive, Scope, Send
 from gateway.call import Headers
-from gateway.headers import request_id
+from gateway.headers import COMPATIBILITY, request_id
 
 _JSON: Headers = [(b"content-type", b"application/json")]
 
@@ -27,7 +27,7 @@ class Unrouted:
         # One body that both families of clients can read.
         error["param"] = None
         error["code"] = "not_found"
-        await _send(scope, send, 404, body, [(b"x-request-id", ident.encode())])
+        await _send(scope, send, 404, body, [(b"x-request-id", ident.encode()), *COMPATIBILITY])
 
 
 async def _send(

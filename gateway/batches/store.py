@@ -124,20 +124,9 @@ class Store:
         with self.engine.connect() as connection:
             return _counts(connection, batch_id)
 
-    def finalize(self, batch_id: str, rest: str) -> None:
-        """Gives all lines that came to nothing the state `rest`: no line starts from here on."""
-        left = sa.select(
-            LINE.c.batch_id, LINE.c.line, LINE.c.custom_id, sa.literal(rest),
-            sa.literal(0), sa.literal(0), sa.literal(b"", sa.LargeBinary),
-        ).where(LINE.c.batch_id == batch_id, ~_through())  # fmt: skip
-        columns = ["batch_id", "line", "custom_id", "state", "attempt", "status", "body"]
-        with self.engine.begin() as connection:
-            connection.execute(
-                sa.update(BATCH)
-                .where(BATCH.c.id == batch_id)
-                .values(phase="finalizing", finalizing=time())
-            )
-            connection.execute(sa.insert(ITEM).from_select(columns, left))
+    def finalize(self, batch_id: str) -> None:
+        """No line of the batch starts from here on."""
+        self._set(batch_id, phase="finalizing", finalizing=time())
 
     def end(self, batch_id: str, outcome: str, **files: str | None) -> None:
         """The batch is over; its counts stand, and what was asked is forgotten."""

@@ -27,6 +27,8 @@ def _completion(whole: Json) -> Json:
     message: Json = choice["message"]
     assert message.pop("role") == "assistant"
     told = {name: value for name, value in message.items() if value is not None}
+    if "reasoning_details" in told:
+        told["reasoning_details"] = [_unsealed(each) for each in told["reasoning_details"]]
     return _ended(whole, choice, {"content": message.get("content")} | told)
 
 
@@ -52,7 +54,7 @@ def _chunks(chunks: list[Json]) -> Json:
                 elif name != "role" and isinstance(value, str) and value:
                     told[name] = (told.get(name) or "") + value
                 elif name == "reasoning_details":
-                    told[name] = value
+                    told[name] = [_unsealed(each) for each in value]
     if calls:
         told["tool_calls"] = list(calls.values())
     return _ended({"usage": usage} | chunks[0], {"finish_reason": finish}, told) | {"usage": usage}

@@ -2,14 +2,34 @@
 
 from typing import Any
 
-from tests.conformance.anthropic_items import CALLED, CALLS, FUNCTION, SCHEMA, TALK, USED, USES, WEATHER
+from tests.conformance.anthropic_items import (
+    CALLED,
+    CALLS,
+    FUNCTION,
+    SCHEMA,
+    TALK,
+    USED,
+    USES,
+    WEATHER,
+)
 from tests.conformance.table import ASKED, Family, Item, Json, Said, Way, lost, over, refused, same
-from tests.sdk.answers import chat, chat_stream, chunk, message, message_stream, text, thought
+from tests.sdk.answers import (
+    chat,
+    chat_stream,
+    chunk,
+    encoded,
+    message,
+    message_stream,
+    text,
+    thought,
+)
 
 ADVANCED = "phase_3_openai_advanced"
 CALLED_IN_CHAT: Json = {"content": None, "tool_calls": [CALLED], "finish_reason": "tool_calls"}
 TEXT_ONLY = "this provider answers in text only"
-LOGPROBS: Json = {"content": [{"token": "Hello", "logprob": -0.1, "bytes": None, "top_logprobs": []}]}
+LOGPROBS: Json = {
+    "content": [{"token": "Hello", "logprob": -0.1, "bytes": None, "top_logprobs": []}]
+}
 CLOSED: Json = SCHEMA | {"required": ["city"], "additionalProperties": False}
 SHAPE: Json = {
     "type": "json_schema", "json_schema": {"name": "place", "schema": CLOSED, "strict": True},
@@ -26,16 +46,32 @@ SEARCH: Json = {
     "type": "web_search_20250305", "name": "web_search", "max_uses": 1,
     "user_location": {"type": "approximate", "city": "Oslo"},
 }  # fmt: skip
+REASONING: Json = {
+    "reasoning_content": "Hm.",
+    "reasoning_details": [
+        {
+            "type": "reasoning.text", "text": "Hm.", "signature": "sealed",
+            "format": "anthropic-claude-v1", "index": 0,
+        },
+    ],
+}  # fmt: skip
 THOUGHT = Said(
     message(thought("Hm.", "sig"), text("Hello")),
     message_stream(thought("Hm.", "sig"), text("Hello")),
 )
 PROBABLE = chat("Hello")
 PROBABLE["choices"][0]["logprobs"] = LOGPROBS
-SURE = Said(PROBABLE, chat_stream({"content": "Hello"}))
+SURE = Said(
+    PROBABLE,
+    [
+        frame.replace(b'"logprobs":null', b'"logprobs":' + encoded(LOGPROBS))
+        for frame in chat_stream({"content": "Hello"})
+    ],
+)
 TWO = chat("Hello")
 TWO["choices"].append(TWO["choices"][0] | {"index": 1})
-ANSWERS = Said(TWO, [chunk({"content": "Hello"}), *chat_stream({"content": "Hello"})])
+SECOND = chunk({"content": "Hello"}).replace(b'"index":0', b'"index":1')
+ANSWERS = Said(TWO, [SECOND, *chat_stream({"content": "Hello"})])
 
 
 def both(sends: Json, reaches: Json | None = None, **more: Any) -> tuple[Way, ...]:
@@ -58,8 +94,11 @@ def chosen(sends: object, reaches: Json) -> tuple[Way, ...]:
     return (
         same("openai", asked, says=CALLS),
         over(
-            "anthropic", asked, {"tools": [WEATHER], "tool_choice": reaches},
-            says=USES, told=CALLED_IN_CHAT,
+            "anthropic",
+            asked,
+            {"tools": [WEATHER], "tool_choice": reaches},
+            says=USES,
+            told=CALLED_IN_CHAT,
         ),
     )
 
@@ -72,9 +111,7 @@ ITEMS = (
                 {"messages": [SYSTEM, *TALK]},
                 {"system": [text("Be brief.")], "messages": TALK},
             ),
-            over(
-                "anthropic", {"messages": [DEVELOPER, *ASKED]}, {"system": [text("Be brief.")]}
-            ),
+            over("anthropic", {"messages": [DEVELOPER, *ASKED]}, {"system": [text("Be brief.")]}),
             over(
                 "anthropic",
                 {
@@ -106,11 +143,15 @@ ITEMS = (
         (
             *both({"temperature": 0.5}, {"temperature": 0.5}),
             over(
-                "anthropic", {"temperature": 1.5}, {"temperature": 1.0},
+                "anthropic",
+                {"temperature": 1.5},
+                {"temperature": 1.0},
                 warns=("temperature:clamped_to_1",),
             ),
             lost(
-                "anthropic", {"temperature": 0.5}, "temperature:unsupported_by_model",
+                "anthropic",
+                {"temperature": 0.5},
+                "temperature:unsupported_by_model",
                 model="claude-opus-4-8",
             ),
         ),
@@ -129,7 +170,9 @@ ITEMS = (
         (
             *both({"stop": ["END", "FIN"]}, {"stop_sequences": ["END", "FIN"]}),
             over(
-                "anthropic", {"stop": "END"}, {"stop_sequences": ["END"]},
+                "anthropic",
+                {"stop": "END"},
+                {"stop_sequences": ["END"]},
                 says=Said(
                     message(text("Hello"), stop="stop_sequence", stop_sequence="END"),
                     message_stream(text("Hello"), stop="stop_sequence", stop_sequence="END"),
@@ -148,11 +191,13 @@ ITEMS = (
         "stream_options",
         (
             same(
-                "openai", {"stream": True, "stream_options": {"include_usage": True}},
+                "openai",
+                {"stream": True, "stream_options": {"include_usage": True}},
                 streams="only",
             ),
             over(
-                "anthropic", {"stream": True, "stream_options": {"include_usage": True}},
+                "anthropic",
+                {"stream": True, "stream_options": {"include_usage": True}},
                 streams="only",
             ),
         ),
@@ -166,8 +211,10 @@ ITEMS = (
         (
             same("openai", {"logprobs": True, "top_logprobs": 2}, says=SURE),
             lost(
-                "anthropic", {"logprobs": True, "top_logprobs": 2},
-                "logprobs:unsupported_by_target", "top_logprobs:unsupported_by_target",
+                "anthropic",
+                {"logprobs": True, "top_logprobs": 2},
+                "logprobs:unsupported_by_target",
+                "top_logprobs:unsupported_by_target",
             ),
         ),
         ADVANCED,
@@ -209,7 +256,8 @@ ITEMS = (
             ),
             same("openai", {"response_format": {"type": "json_object"}}),
             over(
-                "anthropic", {"response_format": {"type": "json_object"}},
+                "anthropic",
+                {"response_format": {"type": "json_object"}},
                 {"system": [text("Respond with one JSON object and nothing else.")]},
                 warns=("response_format:json_object_asked_for_in_the_system_prompt",),
             ),
@@ -220,17 +268,22 @@ ITEMS = (
         (
             same("openai", {"reasoning_effort": "high"}, model="gpt-5.1"),
             over(
-                "anthropic", {"reasoning_effort": "high"},
+                "anthropic",
+                {"reasoning_effort": "high"},
                 {
                     "thinking": {"type": "adaptive", "display": "summarized"},
                     "output_config": {"effort": "high"},
                 },
-                model="claude-opus-4-8", says=THOUGHT, told={"reasoning_content": "Hm."},
+                model="claude-opus-4-8",
+                says=THOUGHT,
+                told=REASONING,
             ),
             over(
-                "anthropic", {"reasoning_effort": "high"},
+                "anthropic",
+                {"reasoning_effort": "high"},
                 {"thinking": {"type": "enabled", "budget_tokens": 16384}},
-                says=THOUGHT, told={"reasoning_content": "Hm."},
+                says=THOUGHT,
+                told=REASONING,
             ),
         ),
         ADVANCED,
@@ -252,7 +305,14 @@ ITEMS = (
     ),
     Item("prediction", told("prediction", {"type": "content", "content": "Hello"}), ADVANCED),
     Item("store", (*told("store", True), *both({"store": False})), ADVANCED),
-    Item("metadata", told("metadata", {"topic": "greeting"}), ADVANCED),
+    Item(
+        "metadata",
+        (
+            same("openai", {"metadata": {"topic": "greeting"}}),
+            lost("anthropic", {"metadata": {"topic": "greeting"}}, "metadata:not_stored"),
+        ),
+        ADVANCED,
+    ),
     Item(
         "service_tier",
         (
@@ -267,7 +327,8 @@ ITEMS = (
         (
             same("openai", {"web_search_options": FEW | {"search_context_size": "low"}}),
             over(
-                "anthropic", {"web_search_options": FEW | {"search_context_size": "low"}},
+                "anthropic",
+                {"web_search_options": FEW | {"search_context_size": "low"}},
                 {"tools": [SEARCH]},
                 warns=("web_search.search_context_size:approximated_by_max_uses",),
             ),

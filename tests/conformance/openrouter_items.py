@@ -13,7 +13,7 @@ from tests.conformance.anthropic_items import (
     image,
 )
 from tests.conformance.openai_items import CLOSED, SHAPE, SURE
-from tests.conformance.table import ASKED, Family, Item, Json, Way, lost, over, same
+from tests.conformance.table import Family, Item, Json, Way, lost, over, same
 from tests.sdk.answers import PNG, text
 
 EXTENSION = "phase_2_openrouter_extensions"
@@ -23,7 +23,7 @@ def both(sends: Json, asks: Json, reaches: Json | None = None, **more: Any) -> t
     """From a Chat client as it is, from a Messages client converted."""
     wanted = sends if reaches is None else reaches
     return (
-        same("openrouter", sends, says=more.get("says")),
+        same("openrouter", sends, says=more.get("says"), model=more.get("model", "")),
         over("openrouter", asks, wanted, client="messages", **more),
     )
 
@@ -120,6 +120,7 @@ ITEMS = (
             {"response_format": SHAPE},
             {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}}},
             SHAPED,
+            model="anthropic/claude-sonnet-4.5",
         ),
     ),
     Item("seed", own("seed", 7)),

@@ -46,7 +46,8 @@ class Said:
 HELLO: dict[Dialect, Said] = {
     "chat": Said(chat("Hello"), chat_stream({"content": "Hel"}, {"content": "lo"})),
     "messages": Said(
-        message({"type": "text", "text": "Hello"}), message_stream({"type": "text", "text": "Hello"})
+        message({"type": "text", "text": "Hello"}),
+        message_stream({"type": "text", "text": "Hello"}),
     ),
 }
 
@@ -68,8 +69,8 @@ class Way:
     says: Said | None = None
     """The upstream's answer where the usual one does not show the item."""
     told: Json = field(default_factory=dict)
-    """What the client reads of it, where that is not the usual."""
-    streams: Literal["both", "only"] = "both"
+    """What the client reads of it, where that is not the usual; `...` for what is not fixed."""
+    streams: Literal["both", "only", "never"] = "both"
     client: Dialect | None = None
     """Who asks, where that is not the usual client of the family."""
 
@@ -82,6 +83,16 @@ class Way:
     def said(self) -> Said:
         """The upstream's answer."""
         return self.says or HELLO[SPEAKS[self.to]]
+
+    def reached(self, *, streamed: bool) -> Json:
+        """Members of the upstream's request beside the plain ones, on a way that crosses."""
+        members = dict(self.reaches or {})
+        if streamed:
+            members["stream"] = True
+            if SPEAKS[self.to] == "chat":
+                unpadded = {"include_obfuscation": False} if self.to == "openai" else {}
+                members["stream_options"] = {"include_usage": True} | unpadded
+        return members
 
     def plain(self, client: Dialect) -> Json:
         """The upstream's request as it is without the item."""
@@ -101,8 +112,8 @@ class Item:
     ways: tuple[Way, ...]
     phase: str = ""
     """The group of features that it is also counted in."""
-    endpoint: str = ""
-    """A path of its own, for items that no member of a request is."""
+    words: str = ""
+    """What the page says of an item that no member of a request is."""
 
 
 @dataclass(frozen=True)

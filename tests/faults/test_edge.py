@@ -501,7 +501,7 @@ PASSED = {
 }  # fmt: skip
 OWN = {
     "date", "x-request-id", "request-id", "x-processing-time", "server-timing", "content-type",
-    "x-gateway-provider", "x-gateway-model", "x-upstream-request-id",
+    "x-gateway-provider", "x-gateway-model", "x-upstream-request-id", "x-api-compatibility",
 }  # fmt: skip
 DROPPED = [
     *((name, "x") for name in (

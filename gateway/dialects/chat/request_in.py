@@ -223,6 +223,11 @@ def _store(prompt: Prompt, raw: Raw, notes: Notes) -> None:
         notes.drop("store")
 
 
+def _metadata(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    if bytes(raw) != b"{}":
+        notes.note("metadata", "not_stored")  # the answer is none the poorer: strict allows it
+
+
 def _modalities(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     if "audio" in member(raw, list[str], "modalities"):
         notes.refuse("modalities", "this provider answers in text only")
@@ -280,6 +285,7 @@ _TAKES: dict[str, Take] = {
     "cache_control": _cache_control,
     "max_completion_tokens": _max_completion_tokens,
     "max_tokens": _max_tokens,
+    "metadata": _metadata,
     "modalities": _modalities,
     "moderation": _moderation,
     "n": _n,
@@ -307,7 +313,7 @@ _ELSEWHERE = frozenset(
     {"model", "messages", "tools", "functions", "tool_choice", "function_call",
      "parallel_tool_calls"}
 )  # fmt: skip
-_SILENT = frozenset({"metadata", "prompt_cache_retention"})
+_SILENT = frozenset({"prompt_cache_retention"})
 """Members without effect on the answer."""
 _NOTED = frozenset(
     {"seed", "logit_bias", "frequency_penalty", "presence_penalty", "prediction", "logprobs",

@@ -1,0 +1,199 @@
+"""Durable execution: one workflow for each batch, one step for each chunk of its lines.
+
+A process that dies leaves its workflows as they stood; the next one takes them up at the step that
+had no end. What makes a step safe to take again is the table of results, not the engine: a line
+with a result is not asked again.
+
+DBOS is one for each process. Its workflows run in threads of its own and hand each step to the
+loop on which all calls are made. Importing this module takes a second: only who serves batches does.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from msgspec import Struct
+
+T = TypeVar("T")
+QUEUE = "interlingua-batches"
+AT_ONCE = 16
+"""Batches under way at a time; each has a thread that waits for its steps."""
+_POLL = 0.25
+_LONGEST_PAUSE = 30.0
+_ENDLESS = 1_000_000
+_OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_log = structlog.get_logger("interlingua")
+
+
+class Work(Struct, frozen=True):
+    """What the steps of a batch do. Each may be done again, and then changes nothing."""
+
+    prepare: Callable[[str], Awaitable[None]]
+    chunk: Callable[[str, int], Awaitable[int]]
+    """Answers the next lines from that one on; the line to go on from, -1 where none is left."""
+    finish: Callable[[str], Awaitable[None]]
+
+
+class Paused(BaseException):
+    """The process ends. Not an Exception: the engine would book the workflow as failed."""
+
+
+class Engine:
+    """The workflows of this process. `node` is its name among those that share a database."""
+
+    def __init__(self, url: str, connect: Callable[[str], sa.Engine], node: str) -> None:
+        self._url = url
+        self._connect = connect
+        self._node = node
+
+    @asynccontextmanager
+    async def running(self, work: Work) -> AsyncIterator[None]:
+        """Takes up what was left, and takes new batches until it is left."""
+        assert _state.work is None, "one engine for each process"
+        _state.loop = asyncio.get_running_loop()
+        _state.work = work
+        _state.pausing.clear()
+        try:
+            await asyncio.to_thread(self._launch)
+            yield
+        finally:
+            await asyncio.to_thread(_pause)
+            _state.work = None
+
+    async def begin(self, batch_id: str) -> None:
+        """The batch will be worked off, whatever happens to this process; again changes nothing."""
+        await asyncio.to_thread(_begin, batch_id)
+
+    async def forget(self, batch_ids: list[str]) -> None:
+        """Drops what is kept of workflows that are over."""
+        if batch_ids:
+            await asyncio.to_thread(DBOS.delete_workflows, batch_ids)
+
+    def _launch(self) -> None:
+        logger = logging.getLogger("dbos")
+        if not logger.handlers:  # else it would write to the terminal in a form of its own
+            logger.addHandler(logging.NullHandler())
+        config: DBOSConfig = {
+            "name": "interlingua",
+            "system_database_url": self._url,
+            "log_level": "WARNING",
+            # Every version of this program goes on with what another has left.
+            "application_version": "1",
+            "executor_id": self._node,
+            "notification_listener_polling_interval_sec": 5.0,
+        }
+        if self._url.startswith("sqlite"):
+            config["system_database_engine"] = self._connect(self._url)
+        DBOS(config=config)
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=AT_ONCE, polling_interval_sec=_POLL)
+
+
+class _State:
+    """What the workflows of this process need: they are functions known by name, not objects."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.work: Work | None = None
+        self.pausing = threading.Event()
+        self.lock = threading.Lock()
+        self.steps: set[Future[Any]] = set()
+        self.open = 0
+
+
+_state = _State()
+
+
+def _begin(batch_id: str) -> None:
+    with SetWorkflowID(batch_id):
+        handle = DBOS.enqueue_workflow(QUEUE, _batch, batch_id)
+    # A workflow that was booked as over although its batch is not, after a fault of the database:
+    # the same batch under another name.
+    again = 0
+    while handle.get_status().status in _OVER and again < _ENDLESS:
+        again += 1
+        with SetWorkflowID(f"{batch_id}.{again}"):
+            handle = DBOS.enqueue_workflow(QUEUE, _batch, batch_id)
+
+
+def _pause() -> None:
+    """Ends the steps under way; their workflows stay as they are, to be taken up again."""
+    with _state.lock:
+        _state.pausing.set()
+        steps = list(_state.steps)
+    for step in steps:
+        step.cancel()
+    pause = threading.Event()
+    for _ in range(500):
+        if not _state.open:
+            break
+        pause.wait(0.01)
+    DBOS.destroy()
+
+
+@DBOS.workflow(name="interlingua.batch", max_recovery_attempts=_ENDLESS)
+def _batch(batch_id: str) -> None:
+    with _state.lock:
+        _state.open += 1
+    try:
+        _prepare(batch_id)
+        first = 0
+        while first >= 0:
+            first = _chunk(batch_id, first)
+        _finish(batch_id)
+    finally:
+        with _state.lock:
+            _state.open -= 1
+
+
+@DBOS.step(name="interlingua.prepare")
+def _prepare(batch_id: str) -> None:
+    _insist(lambda work: work.prepare(batch_id), batch_id)
+
+
+@DBOS.step(name="interlingua.chunk")
+def _chunk(batch_id: str, first: int) -> int:
+    return _insist(lambda work: work.chunk(batch_id, first), batch_id)
+
+
+@DBOS.step(name="interlingua.finish")
+def _finish(batch_id: str) -> None:
+    _insist(lambda work: work.finish(batch_id), batch_id)
+
+
+def _insist(act: Callable[[Work], Awaitable[T]], batch_id: str) -> T:
+    """What the act comes to on the loop, tried until it succeeds: a full disk has room again."""
+    pause = 1.0
+    while True:
+        try:
+            return _on_loop(act)
+        except Exception as fault:  # noqa: BLE001  # an end of the workflow would lose the batch
+            if _state.pausing.is_set():
+                raise Paused from None
+            kind = type(fault).__name__
+            _log.error("batch_fault", batch_id=batch_id, kind=kind, exc_info=True)
+        if _state.pausing.wait(pause):
+            raise Paused
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _on_loop(act: Callable[[Work], Awaitable[T]]) -> T:
+    async def acting(work: Work) -> T:
+        return await act(work)
+
+    with _state.lock:
+        if _state.pausing.is_set() or _state.work is None or _state.loop is None:
+            raise Paused
+        step = asyncio.run_coroutine_threadsafe(acting(_state.work), _state.loop)
+        _state.steps.add(step)
+    try:
+        return step.result()
+    finally:
+        _state.steps.discard(step)

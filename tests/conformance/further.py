@@ -1,0 +1,110 @@
+"""Checks that take more than one request, or an endpoint of their own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from tests.conformance.anthropic_items import REASONED
+from tests.conformance.hall import Hall, Missing
+from tests.conformance.table import HELLO, PLAIN, USUAL, Json, Provider
+from tests.fakes.steps import Json as Whole
+from tests.faults.wires import Answer
+from tests.sdk.answers import text
+
+COUNT = "/v1/messages/count_tokens"
+BATCHES = "/v1/messages/batches"
+
+
+def _there(answer: Answer, path: str) -> Any:
+    """The answer's JSON. Missing where nothing answers at the path."""
+    if answer.status in (404, 405):
+        raise Missing(f"this build has no POST {path}")
+    assert answer.status == 200, (answer.status, answer.body)
+    return msgspec.json.decode(answer.body)
+
+
+def _asked(to: Provider, **members: object) -> Json:
+    return {"model": f"{to}:{USUAL[to]}"} | PLAIN["messages"] | members
+
+
+def _count(to: Provider) -> Json:
+    body = _asked(to, system="Be brief.")
+    del body["max_tokens"]
+    return body
+
+
+async def counted_by_the_upstream(hall: Hall) -> None:
+    """A Messages upstream counts: its bytes, and the client's."""
+    hall.script = Whole(b'{"input_tokens": 4711}')
+    body = _count("anthropic")
+    answer = _there(await hall.post(COUNT, body, "messages"), COUNT)
+    assert answer["input_tokens"] == 4711, answer
+    (request,) = hall.upstream.requests
+    assert request.path == "/anthropic" + COUNT, request.path
+    wanted = msgspec.json.encode(body | {"model": USUAL["anthropic"]})
+    assert request.body == wanted, request.body
+
+
+async def counted_here(hall: Hall) -> None:
+    """No Chat upstream counts, and none is paid to: the gateway estimates, and says so."""
+    hall.script = Whole(HELLO["chat"].whole)
+    answer = await hall.post(COUNT, _count("openai"), "messages")
+    few = _there(answer, COUNT)["input_tokens"]
+    assert answer.headers.get(b"x-gateway-estimate") == b"1", answer.headers
+    longer = _count("openai") | {"messages": [{"role": "user", "content": "hi there " * 200}]}
+    many = _there(await hall.post(COUNT, longer, "messages"), COUNT)["input_tokens"]
+    assert 0 < few < 100 < many, (few, many)
+    assert not hall.upstream.requests, "a completion was asked for"
+
+
+async def batched(hall: Hall) -> None:
+    """Created, waited for, and its results read."""
+    hall.script = Whole(HELLO["chat"].whole)
+    calls = [{"custom_id": id, "params": _asked("openai")} for id in ("a", "b")]
+    batch = _there(await hall.post(BATCHES, {"requests": calls}, "messages"), BATCHES)
+    assert batch["type"] == "message_batch", batch
+    path = f"{BATCHES}/{batch['id']}"
+    for _ in range(200):
+        if batch["processing_status"] == "ended":
+            break
+        await asyncio.sleep(0.02)
+        batch = msgspec.json.decode((await hall.get(path)).body)
+    assert batch["request_counts"]["succeeded"] == 2, batch
+    lines = (await hall.get(f"{path}/results")).body.splitlines()
+    results = {line["custom_id"]: line["result"] for line in map(msgspec.json.decode, lines)}
+    assert set(results) == {"a", "b"}, lines
+    for result in results.values():
+        assert result["type"] == "succeeded", result
+        assert result["message"]["content"] == [text("Hello")], result
+    listed = msgspec.json.decode((await hall.get(BATCHES)).body)
+    assert batch["id"] in [each["id"] for each in listed["data"]], listed
+
+
+async def reasoning_comes_home(hall: Hall) -> None:
+    """Reasoning of a Chat provider, sealed for a Messages client, goes back to its provider."""
+    think = {"type": "enabled", "budget_tokens": 2048}
+    hall.script = Whole(REASONED.whole)
+    first = await hall.post("/v1/messages", _asked("openrouter", thinking=think), "messages")
+    said = msgspec.json.decode(first.body)["content"]
+    assert said[0]["signature"].startswith("gw1."), said
+    turns = [
+        *PLAIN["messages"]["messages"],
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": "Go on"},
+    ]
+    again = await hall.post("/v1/messages", _asked("openrouter", messages=turns), "messages")
+    assert b"x-gateway-warnings" not in again.headers, again.headers
+    (request,) = hall.upstream.requests
+    turn = msgspec.json.decode(request.body)["messages"][1]
+    assert turn["content"] == "Hello", turn
+    assert turn["reasoning_details"] == [{"type": "reasoning.text", "text": "Hm."}], turn
+
+
+Check = Callable[[Hall], Awaitable[None]]
+FURTHER: dict[tuple[str, str], tuple[Check, ...]] = {
+    ("anthropic", "thinking blocks in history"): (reasoning_comes_home,),
+    ("anthropic", "count_tokens"): (counted_by_the_upstream, counted_here),
+    ("anthropic", "message batches"): (batched,),
+}
