@@ -5,6 +5,7 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -25,7 +26,7 @@ from gateway.asgi import Edge, Endpoint, Limits
 from gateway.assemble import assemble
 from gateway.call import Call
 from gateway.callers import Callers
-from gateway.config import Config
+from gateway.config import Config, ConfigError, Fault
 from gateway.counting.counter import counting
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
@@ -35,8 +36,11 @@ from gateway.guard import GuardedProtocol
 from gateway.headers import EXPOSED
 from gateway.log import close, setup
 from gateway.memory import keep_freed
-from gateway.plugin import Next, Site
+from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply
+
+if TYPE_CHECKING:
+    from gateway.admin.batches import BatchApis
 
 _log = structlog.get_logger("interlingua")
 
@@ -65,6 +69,8 @@ def build(config: Config) -> Gateway:
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
 
+    batches = _batches(site, edge, links, inside.callers)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -73,6 +79,8 @@ def build(config: Config) -> Gateway:
             for link in links:
                 await stack.enter_async_context(link.running())
             await stack.enter_async_context(inside.lists.running())
+            if batches is not None:
+                await stack.enter_async_context(batches.running())
             edge.loop = asyncio.get_running_loop()
             pulse = edge.loop.create_task(edge.pulse())
             # What is here now stays: the collector need not look at it again, nor run for each
@@ -91,7 +99,8 @@ def build(config: Config) -> Gateway:
         + operator_routes(inside)
         + count_routes(edge)
         + cache_routes(links, inside.callers)
-        + batch_routes(links, edge, inside.callers),
+        + batch_routes(links, edge, inside.callers)
+        + (batches.routes if batches is not None else []),
         lifespan=lifespan,
         middleware=_cors(config.server.cors_origins),
     )
@@ -119,6 +128,20 @@ def dispatch(site: Site) -> Next:
         return await providers[call.target.provider](call)
 
     return call_provider
+
+
+def _batches(
+    site: Site, edge: Edge, links: Sequence[Middleware], callers: Callers
+) -> "BatchApis | None":
+    """The official batch APIs, where [batch] turns them on."""
+    if site.config.batch.engine.reveal() == "off":
+        return None
+    try:
+        from gateway.admin.batches import batch_apis  # noqa: PLC0415  # takes a second, and an extra
+    except ModuleNotFoundError as fault:
+        message = f'needs the extra "batch" ({fault.name} is missing): interlingua[batch]'
+        raise ConfigError([Fault(path="batch.engine", message=message)]) from None
+    return batch_apis(site, edge, links, dispatch(site), callers)
 
 
 def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:

@@ -27,7 +27,7 @@ PASSTHROUGH = "!PASSTHRU"
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
-_OPEN = re.compile(r"memory|[a-z]+://[^@]*").fullmatch
+_OPEN = re.compile(r"memory|off|embedded|[a-z]+://[^@]*").fullmatch
 """A store without a password: nothing in it is secret."""
 _REFERENCE = re.compile(rf"env:{_NAME}|\$\{{{_NAME}\}}")
 

@@ -6,6 +6,7 @@ The slow path reads such a body with the standard library and keeps every value'
 
 import json  # noqa: TID251  # the one reader that takes what msgspec refuses
 import re
+from collections.abc import Callable
 from types import UnionType
 from typing import Any, TypeVar, overload
 
@@ -39,14 +40,24 @@ def split_object(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest("the request body is nested too deeply") from None
 
 
+_decoders: dict[Any, Callable[[bytes | Raw], Any]] = {}
+
+
+def _decoder(type: Any) -> Callable[[bytes | Raw], Any]:
+    # To prepare a type costs more than to read a small value.
+    found = _decoders[type] = msgspec.json.Decoder(type).decode
+    return found
+
+
 @overload
 def decode(raw: bytes | Raw, type: type[T]) -> T: ...
 @overload
 def decode(raw: bytes | Raw, type: UnionType) -> Any: ...
 def decode(raw: bytes | Raw, type: Any) -> Any:
     """The value as that type; lone surrogates become U+FFFD. Raises msgspec.ValidationError."""
+    known = _decoders.get(type) or _decoder(type)
     try:
-        return msgspec.json.decode(raw, type=type)
+        return known(raw)
     except msgspec.ValidationError:
         raise
     except RecursionError:

@@ -12,6 +12,7 @@ from time import time
 import msgspec
 import structlog
 
+from gateway.batches.content import RESULTS
 from gateway.batches.engine import Engine, Work
 from gateway.batches.files import Files
 from gateway.batches.forms import unanswered
@@ -168,11 +169,11 @@ class Desk:
             outcome = "expired"
         files: dict[str, str | None] = {}
         if batch.kind == "chat":
-            files["output_file"] = self._result_file(batch, "output", ("succeeded",))
-            files["error_file"] = self._result_file(batch, "error", ("errored", "expired"))
+            files["output_file"] = self._result_file(batch, "output")
+            files["error_file"] = self._result_file(batch, "error")
         store.end(batch.id, outcome, **files)
 
-    def _result_file(self, batch: Batch, which: str, states: tuple[str, ...]) -> str | None:
+    def _result_file(self, batch: Batch, which: str) -> str | None:
         now = time()
         file = File(
             id=new_id("file-"),
@@ -184,7 +185,7 @@ class Desk:
             expires=now + self.options.retention,
             batch_id=batch.id,
         )
-        return self.files.add_results(file, states)
+        return self.files.add_results(file, RESULTS[which])
 
     # --- its own ----------------------------------------------------------------------------------
 
@@ -202,7 +203,7 @@ class Desk:
         return self._leaving or self._road.edge.draining
 
     async def _quiet(self) -> None:
-        while self._slots.taken:
+        while self._slots.taken:  # noqa: ASYNC110  # asked for once, when the process ends
             await asyncio.sleep(0.02)
 
     async def _sweep(self) -> None:

@@ -5,7 +5,8 @@ had no end. What makes a step safe to take again is the table of results, not th
 with a result is not asked again.
 
 DBOS is one for each process. Its workflows run in threads of its own and hand each step to the
-loop on which all calls are made. Importing this module takes a second: only who serves batches does.
+loop on which all calls are made. Importing this module takes a second: only a gateway that serves
+batches does.
 """
 
 import asyncio
@@ -87,7 +88,6 @@ class Engine:
             # Every version of this program goes on with what another has left.
             "application_version": "1",
             "executor_id": self._node,
-            "notification_listener_polling_interval_sec": 5.0,
         }
         if self._url.startswith("sqlite"):
             config["system_database_engine"] = self._connect(self._url)

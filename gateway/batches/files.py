@@ -59,7 +59,7 @@ class Files:
             row = connection.execute(query).mappings().first()
         if row is None:
             raise KeyError(file_id)
-        return msgspec.convert(dict(row), File)
+        return File(**row)
 
     def page(
         self, tenant: str, purpose: str, limit: int, after: str, *, oldest_first: bool
@@ -74,7 +74,7 @@ class Files:
         query = query.order_by(FILE.c.seq.asc() if oldest_first else FILE.c.seq.desc())
         with self._engine.connect() as connection:
             rows = connection.execute(query.limit(limit + 1)).mappings().all()
-        return [msgspec.convert(dict(row), File) for row in rows[:limit]], len(rows) > limit
+        return [File(**row) for row in rows[:limit]], len(rows) > limit
 
     def piece(self, file_id: str, number: int) -> bytes:
         """A piece of an uploaded file; empty behind its end."""

@@ -1,7 +1,7 @@
 """Bodies of requests that are no calls: JSON as a whole, and files as they arrive."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import BinaryIO
 
@@ -60,7 +60,7 @@ class Intake:
         finally:
             await form.close()
 
-    async def _pieces(self, limit: int) -> AsyncIterator[bytes]:
+    async def _pieces(self, limit: int) -> AsyncGenerator[bytes, None]:
         size, more = 0, True
         while more:
             try:

@@ -48,8 +48,8 @@ async def answer(road: Road, batch: Batch, line: Line, credential: Secret | None
         status, body = _failed(dialect, record, call_id, error)
     except Exception as fault:  # noqa: BLE001  # the others must not fail with this one
         _log.error("fault", request_id=call_id, kind=type(fault).__name__, exc_info=True)
-        error = GatewayError("the gateway failed; its log has the details")
-        status, body = _failed(dialect, record, call_id, error)
+        unexpected = GatewayError("the gateway failed; its log has the details")
+        status, body = _failed(dialect, record, call_id, unexpected)
     finally:
         record.end = record.end or "drained"
         # It is a call and is paid for: counted and logged as one.

@@ -59,7 +59,7 @@ class Store:
             row = connection.execute(query).mappings().first()
         if row is None:
             raise KeyError(batch_id)
-        return msgspec.convert(dict(row), Batch)
+        return Batch(**row)
 
     def page(
         self, tenant: str, kind: str, limit: int, *, after: str = "", before: str = ""
@@ -78,7 +78,7 @@ class Store:
             query = query.order_by(BATCH.c.seq.desc())
         with self.engine.connect() as connection:
             rows = connection.execute(query.limit(limit + 1)).mappings().all()
-        batches = [msgspec.convert(dict(row), Batch) for row in rows[:limit]]
+        batches = [Batch(**row) for row in rows[:limit]]
         return batches[::-1] if before else batches, len(rows) > limit
 
     def stop(self, batch_id: str) -> None:
@@ -188,4 +188,4 @@ def _counts(connection: sa.Connection, batch_id: str) -> dict[str, Any]:
         .where(ITEM.c.batch_id == batch_id)
         .group_by(ITEM.c.state)
     )
-    return dict.fromkeys(STATES, 0) | {state: count for state, count in connection.execute(query)}
+    return dict.fromkeys(STATES, 0) | {row[0]: row[1] for row in connection.execute(query)}

@@ -14,6 +14,8 @@ _FIELD = "messages.tool_result"
 
 def paired(turns: list[Turn], notes: Notes) -> list[Turn]:
     """The turns with one result for each call, in place; the input is left as it was."""
+    if len(turns) == 1 and not any(isinstance(part, ToolResult) for part in turns[0].parts):
+        return turns
     starts = [at for at, turn in enumerate(turns) if turn.role == "assistant"]
     ends = [*starts, len(turns)]
     out = _answered([], turns[: ends[0]], notes)

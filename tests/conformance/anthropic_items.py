@@ -361,7 +361,7 @@ ITEMS = (
         "stop_reason/stop_sequence",
         (
             *ended("max_tokens", "length", {"stop_reason": "max_tokens"}),
-            *ended("tool_use", "content_filter", {"stop_reason": "refusal"}),
+            *ended("refusal", "content_filter", {"stop_reason": "refusal"}),
             *ended("stop_sequence", "stop", {"stop_reason": "end_turn"}),
         ),
     ),

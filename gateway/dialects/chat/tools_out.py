@@ -29,7 +29,8 @@ def settle_names(crossing: Crossing) -> None:
         names += [part.name for part in turn.parts if isinstance(part, ToolCall)]
     if prompt.tool_choice is not None and prompt.tool_choice.name:
         names.append(prompt.tool_choice.name)
-    crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
+    if names:
+        crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
 
 
 def write_tools(crossing: Crossing) -> list[Block]:

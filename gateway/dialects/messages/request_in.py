@@ -55,9 +55,10 @@ def check_fields(fields: Fields) -> None:
         raise InvalidRequest(
             "max_tokens: Input should be greater than or equal to 0", param="max_tokens"
         )
-    for name, shape in _CHECKED.items():
-        if name in fields and not (name in _LISTS and _start(fields[name], 1) == b"["):
-            member(fields[name], shape, name)
+    for name, raw in fields.items():
+        shape = _CHECKED.get(name)
+        if shape is not None and not (name in _LISTS and _start(raw, 1) == b"["):
+            member(raw, shape, name)
 
 
 def _start(raw: Raw, length: int) -> bytes:
