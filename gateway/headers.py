@@ -24,7 +24,7 @@ STREAM: Headers = [
 EXPOSED = (
     "x-request-id, request-id, x-processing-time, server-timing, x-gateway-provider, "
     "x-gateway-model, x-gateway-warnings, x-upstream-request-id, x-cache-status, x-batch-id, "
-    "x-api-compatibility, retry-after, retry-after-ms, x-should-retry"
+    "x-api-compatibility, x-gateway-estimate, retry-after, retry-after-ms, x-should-retry"
 )
 """What a browser may read, where the operator allows its origin."""
 COMPATIBILITY: Headers = conformance.headers()

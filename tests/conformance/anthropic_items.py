@@ -376,7 +376,8 @@ ITEMS = (
         "message batches",
         (),
         BETA,
-        "`POST /v1/messages/batches` to a Chat upstream: created, retrieved, listed, results read",
+        "`POST /v1/messages/batches`, to either upstream: created, retrieved, listed, canceled, "
+        "deleted, results read",
     ),
 )
 ANTHROPIC = Family("anthropic", "Anthropic Messages", "messages", ITEMS)

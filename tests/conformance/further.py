@@ -8,8 +8,8 @@ import msgspec
 
 from tests.conformance.anthropic_items import REASONED
 from tests.conformance.hall import Hall, Missing
-from tests.conformance.table import HELLO, PLAIN, USUAL, Json, Provider
-from tests.fakes.steps import Json as Whole
+from tests.conformance.table import HELLO, PLAIN, SPEAKS, USUAL, Json, Provider
+from tests.fakes.steps import Json as Whole, Pause
 from tests.faults.wires import Answer
 from tests.sdk.answers import text
 
@@ -59,27 +59,66 @@ async def counted_here(hall: Hall) -> None:
     assert not hall.upstream.requests, "a completion was asked for"
 
 
-async def batched(hall: Hall) -> None:
-    """Created, waited for, and its results read."""
-    hall.script = Whole(HELLO["chat"].whole)
-    calls = [{"custom_id": id, "params": _asked("openai")} for id in ("a", "b")]
-    batch = _there(await hall.post(BATCHES, {"requests": calls}, "messages"), BATCHES)
+async def _created(hall: Hall, to: Provider) -> Json:
+    calls = [{"custom_id": id, "params": _asked(to)} for id in ("a", "b")]
+    answer = await hall.post(BATCHES, {"requests": calls}, "messages")
+    batch: Json = _there(answer, BATCHES)
     assert batch["type"] == "message_batch", batch
-    path = f"{BATCHES}/{batch['id']}"
+    return batch
+
+
+async def _ended(hall: Hall, batch: Json) -> Json:
     for _ in range(200):
         if batch["processing_status"] == "ended":
             break
-        await asyncio.sleep(0.02)
-        batch = msgspec.json.decode((await hall.get(path)).body)
-    assert batch["request_counts"]["succeeded"] == 2, batch
-    lines = (await hall.get(f"{path}/results")).body.splitlines()
+        await asyncio.sleep(0.05)
+        batch = msgspec.json.decode((await hall.get(f"{BATCHES}/{batch['id']}")).body)
+    assert batch["processing_status"] == "ended", batch
+    return batch
+
+
+async def _results(hall: Hall, batch: Json) -> Json:
+    lines = (await hall.get(f"{BATCHES}/{batch['id']}/results")).body.splitlines()
     results = {line["custom_id"]: line["result"] for line in map(msgspec.json.decode, lines)}
     assert set(results) == {"a", "b"}, lines
-    for result in results.values():
+    return results
+
+
+async def _batched(hall: Hall, to: Provider) -> None:
+    """Created, retrieved until it ended, its results read, listed, deleted."""
+    hall.script = Whole(HELLO[SPEAKS[to]].whole)
+    batch = await _ended(hall, await _created(hall, to))
+    assert batch["request_counts"]["succeeded"] == 2, batch
+    for result in (await _results(hall, batch)).values():
         assert result["type"] == "succeeded", result
         assert result["message"]["content"] == [text("Hello")], result
     listed = msgspec.json.decode((await hall.get(BATCHES)).body)
     assert batch["id"] in [each["id"] for each in listed["data"]], listed
+    gone = msgspec.json.decode((await hall.delete(f"{BATCHES}/{batch['id']}")).body)
+    assert gone == {"id": batch["id"], "type": "message_batch_deleted"}, gone
+    assert (await hall.get(f"{BATCHES}/{batch['id']}")).status == 404
+
+
+async def batched_by_a_messages_upstream(hall: Hall) -> None:
+    """Each request of a batch is a call in the client's own dialect."""
+    await _batched(hall, "anthropic")
+
+
+async def batched_by_a_chat_upstream(hall: Hall) -> None:
+    """Each request of a batch is converted, and its answer too."""
+    await _batched(hall, "openai")
+
+
+async def batch_canceled(hall: Hall) -> None:
+    """A batch that is canceled ends, and each of its requests has a result."""
+    hall.script = [Pause(0.3), Whole(HELLO["chat"].whole)]
+    batch = await _created(hall, "openai")
+    canceled = await hall.post(f"{BATCHES}/{batch['id']}/cancel", {}, "messages")
+    assert canceled.status == 200, canceled.body
+    batch = await _ended(hall, msgspec.json.decode(canceled.body))
+    assert batch["cancel_initiated_at"], batch
+    kinds = {result["type"] for result in (await _results(hall, batch)).values()}
+    assert kinds <= {"canceled", "succeeded"}, kinds
 
 
 async def reasoning_comes_home(hall: Hall) -> None:
@@ -106,5 +145,9 @@ Check = Callable[[Hall], Awaitable[None]]
 FURTHER: dict[tuple[str, str], tuple[Check, ...]] = {
     ("anthropic", "thinking blocks in history"): (reasoning_comes_home,),
     ("anthropic", "count_tokens"): (counted_by_the_upstream, counted_here),
-    ("anthropic", "message batches"): (batched,),
+    ("anthropic", "message batches"): (
+        batched_by_a_messages_upstream,
+        batched_by_a_chat_upstream,
+        batch_canceled,
+    ),
 }

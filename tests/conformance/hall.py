@@ -19,6 +19,9 @@ CONFIG = """
 [server]
 seal_key = "a-key-for-the-tests-that-seals-reasoning"
 discover = false
+[batch]
+engine = "embedded"
+folder = "{folder}"
 """
 PROVIDER = """
 [providers.{name}]
@@ -45,7 +48,8 @@ class Hall:
     async def __aenter__(self) -> Self:
         folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
         await self._open.enter_async_context(self.upstream)
-        config = CONFIG + "".join(PROVIDER.format(name=n, url=self.upstream.url) for n in SPEAKS)
+        config = CONFIG.format(folder=folder)
+        config += "".join(PROVIDER.format(name=n, url=self.upstream.url) for n in SPEAKS)
         running = await self._open.enter_async_context(gateway(folder, config))
         self._client = await self._open.enter_async_context(RawClient(running.port))
         return self
@@ -69,4 +73,9 @@ class Hall:
     async def get(self, path: str) -> Answer:
         """The answer of an endpoint that takes no body."""
         await self._client.get(path, VERSION)
+        return await received(self._client, "messages")
+
+    async def delete(self, path: str) -> Answer:
+        """The answer to a removal."""
+        await self._client.send(f"DELETE {path} HTTP/1.1\r\nhost: gateway\r\n\r\n".encode())
         return await received(self._client, "messages")

@@ -23,7 +23,7 @@ upstream, what came back and every warning; an item counts where all its lines h
 * JSON: the members of the upstream's request beside the plain ones (model, messages, limit).
 * *told*: `x-gateway-warnings`, or the error, or what of the answer shows the item. What the other
   dialect cannot say counts only because it is told; where the answer would be another without it,
-  the request is refused.
+  the request is refused. What asks for nothing (`n: 1`, `store: false`) is left out.
 
 Every answer carries the overall figure as `X-API-Compatibility`.
 """

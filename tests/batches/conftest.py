@@ -1,0 +1,23 @@
+"""One gateway for all tests of this folder that need none of their own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.batches.house import House, house
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def _home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """The gateway and its upstream; each test takes a tenant of its own."""
+    async with house(tmp_path_factory.mktemp("batches")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def home(_home: House) -> AsyncIterator[House]:
+    """That gateway; the test's clients are closed after it."""
+    yield _home
+    await _home.close()
+    _home.gate.clear()
