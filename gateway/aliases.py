@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from gateway.config import Config, Fault
+from gateway.config import Config, Fault, fold
 from gateway.plugin import Provider
 from gateway.validate import join
 from gateway.words import nearest
@@ -23,7 +23,7 @@ Table = Mapping[str, Sequence[str]]
 def with_shipped(aliases: Table, use: str, default: str) -> dict[str, list[str]]:
     """The aliases, with `big` and `small` of the default provider, whose `use` is given."""
     found = {name: list(targets) for name, targets in aliases.items()}
-    taken = {_fold(name) for name in found}
+    taken = {fold(name) for name in found}
     # At the default provider or nowhere: a name that says nothing of a provider must not leave it.
     for alias, model in SHIPPED.get(use, {}).items():
         if alias not in taken:
@@ -32,7 +32,7 @@ def with_shipped(aliases: Table, use: str, default: str) -> dict[str, list[str]]
 
 
 def reachable(
-    aliases: Table, disabled: Collection[str]
+    aliases: Table, disabled: Collection[str], at: str = "aliases"
 ) -> tuple[dict[str, list[str]], list[Fault]]:
     """The aliases without the targets at disabled providers, and a warning for each of those."""
     kept: dict[str, list[str]] = {}
@@ -43,7 +43,7 @@ def reachable(
         for target in gone:
             provider = target.partition(":")[0]
             message = f'leaves out "{target}": the provider "{provider}" is disabled'
-            warnings.append(Fault(path=join("aliases", name), message=message))
+            warnings.append(Fault(path=join(at, name), message=message))
         if left or not targets:
             kept[name] = left
     return kept, warnings
@@ -53,15 +53,23 @@ def alias_faults(
     config: Config, providers: Mapping[str, Provider], known: Collection[str]
 ) -> list[Fault]:
     """Aliases that are empty, lead in a circle, too far, or to a provider that is not there."""
-    tables: dict[str, Table] = {"": config.aliases}
-    tables |= {name: _own(provider) for name, provider in providers.items()}
-    graph = _Graph(tables, config.routing.default_provider)
+    owned: dict[str, Table] = {name: _own(provider) for name, provider in providers.items()}
+    profiles: dict[str, Table] = {
+        fold(name): profile.aliases for name, profile in config.profiles.items()
+    }
+    graph = _Graph(config.aliases, owned, profiles, config.routing.default_provider)
+    places: list[tuple[str, str, Table]] = [("", "aliases", config.aliases)]
+    places += [(name, f"{join('providers', name)}.aliases", owned[name]) for name in owned]
+    places += [
+        (fold(name), f"{join('profiles', name)}.aliases", profile.aliases)
+        for name, profile in config.profiles.items()
+    ]
+    known = [*known, *config.profiles]
     faults = []
-    for owner, table in tables.items():
-        above = join(join("providers", owner), "aliases") if owner else "aliases"
+    for owner, above, table in places:
         for name, targets in table.items():
             at = join(above, name)
-            faults += list(_target_faults(targets, at, owner, known))
+            faults += list(_target_faults(targets, at, known, is_own=owner in owned))
             message = graph.fault(owner, name)
             if message:
                 faults.append(Fault(path=at, message=message))
@@ -77,7 +85,7 @@ def _own(provider: Provider) -> dict[str, list[str]]:
 
 
 def _target_faults(
-    targets: Sequence[str], at: str, owner: str, known: Collection[str]
+    targets: Sequence[str], at: str, known: Collection[str], *, is_own: bool
 ) -> Iterator[Fault]:
     if not targets:
         yield Fault(path=at, message="names no model")
@@ -88,7 +96,7 @@ def _target_faults(
             yield Fault(path=path, message="names no model")
         elif target in targets[:place]:
             yield Fault(path=path, message=f'"{target}" stands here twice')
-        elif colon and not owner and not target.startswith("!") and provider not in known:
+        elif colon and not is_own and not target.startswith("!") and provider not in known:
             message = f'there is no provider "{provider}"'
             yield Fault(path=path, message=message, hint=nearest(provider, known))
 
@@ -96,19 +104,28 @@ def _target_faults(
 class _Graph:
     """Which alias leads to which."""
 
-    def __init__(self, tables: Mapping[str, Table], default: str) -> None:
+    def __init__(
+        self,
+        aliases: Table,
+        owned: Mapping[str, Table],
+        profiles: Mapping[str, Table],
+        default: str,
+    ) -> None:
+        tables = {"": aliases, **owned, **profiles}
         self._tables = {
-            owner: {_fold(name): (name, targets) for name, targets in table.items()}
+            owner: {fold(name): (name, targets) for name, targets in table.items()}
             for owner, table in tables.items()
         }
-        first = ["", default, *sorted(tables)]
-        self._order = [owner for owner in dict.fromkeys(first) if owner in tables]
+        self._owned = owned
+        self._profiles = profiles
+        first = ["", default, *sorted(owned)]
+        self._order = [owner for owner in dict.fromkeys(first) if owner in ("", *owned)]
         self._told: set[tuple[str, str]] = set()
 
     def fault(self, owner: str, name: str) -> str:
         """What is wrong with where an alias leads, told once for each circle."""
-        way = self._follow((owner, _fold(name)), [])
-        if way is None or (owner, _fold(name)) in self._told:
+        way = self._follow((owner, fold(name)), [])
+        if way is None or (owner, fold(name)) in self._told:
             return ""
         names = " -> ".join(f"{each[0]}:{each[1]}" if each[0] else each[1] for each in way)
         if way[-1] in way[:-1]:
@@ -126,7 +143,7 @@ class _Graph:
         for target in self._tables[owner][name][1]:
             following = self._next(target, owner)
             # An alias that names itself means the model of that name.
-            if following is not None and following[1] != name:
+            if following is not None and following != node:
                 found = self._follow(following, [*way, node])
                 if found is not None:
                     return found
@@ -135,16 +152,17 @@ class _Graph:
     def _next(self, target: str, owner: str) -> tuple[str, str] | None:
         if target.startswith("!"):
             return None
-        provider, colon, rest = target.partition(":")
-        if owner and not colon:
-            provider, colon, rest = owner, ":", target
-        if colon:
-            return (
-                (provider, _fold(rest)) if _fold(rest) in self._tables.get(provider, {}) else None
-            )
-        found = [each for each in self._order if _fold(target) in self._tables[each]]
-        return (found[0], _fold(target)) if found else None
+        prefix, colon, rest = target.partition(":")
+        if colon and prefix in self._owned:
+            return (prefix, fold(rest)) if fold(rest) in self._tables[prefix] else None
+        if colon and fold(prefix) in self._profiles:
+            within = [fold(prefix), *self._order]
+            return self._next(rest, "") if ":" in rest else self._bare(rest, within)
+        if owner in self._owned:
+            return (owner, fold(target)) if fold(target) in self._tables[owner] else None
+        return self._bare(target, [owner, *self._order])
 
-
-def _fold(name: str) -> str:
-    return name.lower().replace("_", "-")
+    def _bare(self, name: str, order: Sequence[str]) -> tuple[str, str] | None:
+        """The first alias of that name, the tables taken in an order."""
+        found = [each for each in order if fold(name) in self._tables[each]]
+        return (found[0], fold(name)) if found else None

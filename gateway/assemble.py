@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.aliases import alias_faults, reachable, with_shipped
 from gateway.config import Config, ConfigError, Fault, Tables, is_loopback, located
-from gateway.options import Routing
+from gateway.options import Profile, Routing
 from gateway.plugin import LoadError, Middleware, Provider, Site, load
 from gateway.seal import Seal
 from gateway.shipped import MIDDLEWARES, ORDER, PROVIDERS, provider_names
@@ -170,11 +170,23 @@ class _Maker:
             default = "openai" if "openai" in providers else next(iter(providers), "")
         aliases, warnings = reachable(config.aliases, disabled)
         self.warnings += warnings
+        profile = config.routing.default_profile
         return msgspec.structs.replace(
             config,
-            routing=Routing(default_provider=default),
+            routing=Routing(default_provider=default, default_profile=profile),
             aliases=with_shipped(aliases, self._uses.get(default, ""), default),
+            profiles=self._profiles(),
         )
+
+    def _profiles(self) -> dict[str, Profile]:
+        """The profiles without the targets at disabled providers."""
+        kept = {}
+        for name, profile in self._config.profiles.items():
+            at = f"{join('profiles', name)}.aliases"
+            aliases, warnings = reachable(profile.aliases, self.disabled, at)
+            self.warnings += warnings
+            kept[name] = Profile(aliases=aliases, timeout=profile.timeout)
+        return kept
 
     def bind(self, site: Site, links: list[Middleware]) -> None:
         """Binds the providers, and the links where all is well so far."""

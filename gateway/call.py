@@ -30,6 +30,8 @@ class Target(Struct, frozen=True):
     model: str
     dialects: tuple[Dialect, ...]
     capability: Capability = Capability()
+    timeout: float | None = None
+    """Seconds to the first byte and between two chunks; None: as the provider has it."""
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model}"

@@ -48,6 +48,9 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
         "none", "reasoning_content", "required_with_tools", "reasoning_details"
     ] = "none"
     """How earlier reasoning is replayed to a Chat server."""
+    thought_signatures: Literal["none", "extra_content", "required"] = "none"
+    """Signatures of tool calls in `extra_content` are kept and put back; a turn that has none is
+    refused where they are required, and gets the word that skips the check."""
     think_tags: bool = False
     """Reasoning stands in the content between <think> tags."""
     schema: Literal["native", "json_object", "none"] = "native"

@@ -1,6 +1,7 @@
 """From a file, the environment and flags to a Config.
 
-A flag beats a variable of the environment, that beats the file, and the file beats a default.
+A flag beats a variable of the environment, that beats the file, the file beats what a file of
+vandamme-proxy says, and that beats a default.
 """
 
 import ipaddress
@@ -12,13 +13,23 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from gateway.environment import CLIENT_KEY, OPTIONS, PREFIX, discover
+from gateway.environment import (
+    CLIENT_KEY,
+    OPTIONS,
+    PREFIX,
+    RETRIES,
+    UNUSED,
+    WORDS,
+    discover,
+    option_text,
+)
 from gateway.faults import ConfigError as ConfigError, Fault as Fault
 from gateway.options import (
     Auth as Auth,
     Catalogue as Catalogue,
     Key as Key,
     Log as Log,
+    Profile as Profile,
     Routing as Routing,
     Server as Server,
     Tables as Tables,
@@ -27,6 +38,8 @@ from gateway.options import (
 from gateway.shipped import CHAIN, addressed
 from gateway.size import Size as Size
 from gateway.validate import Loose, Reading, join, unquoted
+from gateway.vandamme import Imported, lay_under, looked_up, read, written
+from gateway.words import nearest
 
 Raw = dict[str, Any]
 """A table as TOML gives it."""
@@ -85,9 +98,12 @@ def read_config(
     faults += _overlay(raw, source)
     _sugar(raw)
     faults += _discovered(raw, source)
+    _words(raw, source)
+    _default_profile(raw, source)
     if not isinstance(raw.setdefault("middleware", _chain()), list):
         faults.append(Fault(path="middleware", message="expected tables, written [[middleware]]"))
         raw["middleware"] = _chain()
+    _retries(raw["middleware"], source)
     reading = Reading(env)
     tables = reading.struct(raw, Tables, "") or Tables()
     faults += reading.faults + reading.missing
@@ -147,9 +163,13 @@ def _sugar(raw: Raw) -> None:
         listed = keys if isinstance(keys, list) else []
         short = [{"key": each} if isinstance(each, str) else each for each in listed]
         auth["keys"] = short or keys
-    if isinstance(aliases, dict):
-        for name, targets in aliases.items():
-            aliases[name] = [targets] if isinstance(targets, str) else targets
+    profiles = raw.get("profiles")
+    groups = profiles.values() if isinstance(profiles, dict) else []
+    tables = [each.get("aliases") for each in groups if isinstance(each, dict)]
+    for table in [aliases, *tables]:
+        if isinstance(table, dict):
+            for name, targets in table.items():
+                table[name] = [targets] if isinstance(targets, str) else targets
 
 
 def _overlay(raw: Raw, source: Source) -> list[Fault]:
@@ -157,7 +177,7 @@ def _overlay(raw: Raw, source: Source) -> list[Fault]:
     faults = []
     env = source.env
     given: dict[str, tuple[object, str]] = {
-        path: (Loose(env[name].strip()), f"env {name}")
+        path: (Loose(option_text(name, env)), f"env {name}")
         for name, paths in OPTIONS.items()
         if env.get(name, "").strip()
         for path in paths
@@ -211,19 +231,79 @@ def _discovered(raw: Raw, source: Source) -> list[Fault]:
     providers = raw.setdefault("providers", {})
     if not isinstance(providers, dict):
         return []
-    faults: list[Fault] = []
-    discovering = not isinstance(server, dict) or str(server.get("discover")).lower() != "false"
-    if discovering:
-        found = discover(source.env, addressed(), list(providers))
-        added = list(_completed(providers, found.providers, "providers"))
-        source.origins.update(
-            {path: found.origins[path] for path in added if path in found.origins}
-        )
-        source.warnings += found.warnings
-        faults = found.faults
+    server = server if isinstance(server, dict) else {}
+    discovering = str(server.get("discover")).lower() != "false"
+    imported = _imported(server, source, discovering)
+    env = source.env if discovering else imported.own(source.env)
+    configured = list(providers)
+    found = discover(env, addressed(), configured, written(imported, env))
+    added = list(_completed(providers, found.providers, "providers"))
+    origins = {path: found.origins[path] for path in added if path in found.origins}
     if not providers:
         providers["echo"] = {"use": "echo"}
-    return faults
+    discovered = [name for name in found.providers if name not in configured]
+    origins |= lay_under(raw, imported, discovered)
+    source.origins.update(origins)
+    source.warnings += found.warnings + imported.warnings
+    return found.faults + imported.faults
+
+
+def _imported(server: Raw, source: Source, discovering: bool) -> Imported:
+    """What files of vandamme-proxy say: the one that is named, or those that are looked up."""
+    named = server.get("vandamme_config")
+    if isinstance(named, str) and named.strip():
+        text = source.env.get(named.removeprefix("env:"), "") if named[:4] == "env:" else named
+        return read([Path(text)])
+    return read(looked_up(source.env) if discovering else [])
+
+
+def _words(raw: Raw, source: Source) -> None:
+    """What `big` and `small` are, from variables that clients have too: the file wins."""
+    aliases = raw.setdefault("aliases", {})
+    providers, profiles = raw.get("providers"), raw.get("profiles") or {}
+    tables = [each for each in (aliases, providers, profiles) if isinstance(each, dict)]
+    if len(tables) < 3:
+        return
+    names = {fold(name) for table in tables[1:] for name in table}
+    taken = [fold(alias) for alias in aliases]
+    for word, variable in WORDS.items():
+        model = source.env.get(variable, "").strip()
+        prefix, colon, _ = model.removeprefix("!").partition(":")
+        if not model or word in taken or fold(model) in WORDS:
+            continue
+        if colon and fold(prefix) not in names:
+            message = f'not used: there is no provider "{prefix}"'
+            source.warnings.append(Fault(file=f"env {variable}", message=message))
+            continue
+        aliases[word] = [model]
+        source.origins[join("aliases", word)] = f"env {variable}"
+
+
+def _default_profile(raw: Raw, source: Source) -> None:
+    """A profile may be given where a default provider is; the provider is then worked out."""
+    routing, profiles = raw.get("routing"), raw.get("profiles")
+    if not isinstance(routing, dict) or not isinstance(profiles, dict):
+        return
+    default, providers = routing.get("default_provider"), raw.get("providers")
+    named = [name for name in profiles if isinstance(default, str) and fold(name) == fold(default)]
+    if named and default not in (providers or {}) and not routing.get("default_profile"):
+        del routing["default_provider"]
+        routing["default_profile"] = str(named[0])
+        origin = source.origins.pop("routing.default_provider", "")
+        if origin:
+            source.origins["routing.default_profile"] = origin
+
+
+def _retries(links: list[Any], source: Source) -> None:
+    """The tries of "fallback" from the variable of retries, and of variables without effect."""
+    text = source.env.get(RETRIES, "").strip()
+    for place, link in enumerate(links):
+        if text and isinstance(link, dict) and link.get("use") == "fallback":
+            link["attempts"] = int(text) + 1 if text.isdecimal() else Loose(text)
+            source.origins[f"middleware[{place}].attempts"] = f"env {RETRIES}"
+    unused = [name for name in UNUSED if source.env.get(name, "").strip()]
+    message = "not used: nothing here answers to it"
+    source.warnings += [Fault(file=f"env {name}", message=message) for name in unused]
 
 
 def _chain() -> list[Raw]:
@@ -253,11 +333,7 @@ def _members(tables: Tables) -> Raw:
 
 def _semantic(config: Config, raw: Raw) -> list[Fault]:
     """What is wrong although each option is of its type."""
-    faults = []
-    for name in config.providers:
-        if not name.replace("-", "").replace("_", "").isalnum() or name in ("env", "file"):
-            message = "no name for a provider: letters, digits, - and _ are; env and file are taken"
-            faults.append(Fault(path=join("providers", name), message=message))
+    faults = list(_name_faults(config))
     for kind in ("name", "key"):
         values = [getattr(key, kind) for key in config.auth.keys if getattr(key, kind)]
         twice = [place for place, value in enumerate(values) if value in values[:place]]
@@ -274,6 +350,34 @@ def _semantic(config: Config, raw: Raw) -> list[Fault]:
         )
         faults.append(Fault(path="server.host", message=message))
     return faults
+
+
+def _name_faults(config: Config) -> Iterator[Fault]:
+    """Names of providers and profiles that stand for nothing, or for two things."""
+    providers = {fold(name): name for name in config.providers}
+    for kind, names in (("provider", config.providers), ("profile", config.profiles)):
+        for name in names:
+            path = join(f"{kind}s", name)
+            if not name.replace("-", "").replace("_", "").isalnum() or name in ("env", "file"):
+                message = f"no name for a {kind}: letters, digits, - and _ are"
+                yield Fault(path=path, message=f"{message}; env and file are taken")
+            elif kind == "profile" and fold(name) in providers:
+                message = f'a provider is called "{providers[fold(name)]}" too'
+                yield Fault(path=path, message=f'{message}: "{name}:model" could mean either')
+    folded = [fold(name) for name in config.profiles]
+    for place, name in enumerate(config.profiles):
+        if folded[place] in folded[:place]:
+            yield Fault(path=join("profiles", name), message="stands here twice: case is not seen")
+    default = config.routing.default_profile
+    if default and fold(default) not in folded:
+        message = f'there is no profile "{default}"'
+        hint = nearest(default, config.profiles)
+        yield Fault(path="routing.default_profile", message=message, hint=hint)
+
+
+def fold(name: str) -> str:
+    """The name of an alias or a profile as it is compared: without case, - and _ alike."""
+    return name.lower().replace("_", "-")
 
 
 def is_loopback(host: str) -> bool:

@@ -1,8 +1,8 @@
 """What variables of the environment say: single options, and whole providers.
 
 `{NAME}_API_KEY` makes a provider, and `{NAME}_BASE_URL`, `_API_FORMAT`, `_API_VERSION`,
-`_ALIAS_*` and `_CUSTOM_HEADER_*` are its options. The name's own class and address are used where
-the gateway knows it; any other name needs a `_BASE_URL`.
+`_AUTH_MODE`, `_ALIAS_*` and `_CUSTOM_HEADER_*` are its options. The name's own class and address
+are used where the gateway knows it; any other name needs a `_BASE_URL`.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.faults import Fault
-from gateway.validate import join
+from gateway.validate import PASSTHROUGH, join
 from gateway.words import listed, nearest
 
 PREFIX = "INTERLINGUA__"
@@ -21,12 +21,59 @@ CLIENT_KEY = "PROXY_API_KEY"
 OPTIONS = {
     "HOST": ("server.host",),
     "PORT": ("server.port",),
+    "LOG_LEVEL": ("log.level",),
     "REQUEST_TIMEOUT": ("timeouts.first_byte", "timeouts.idle"),
+    "STREAMING_CONNECT_TIMEOUT_SECONDS": ("timeouts.connect",),
+    "STREAMING_READ_TIMEOUT_SECONDS": ("timeouts.idle",),
+    "CACHE_DIR": ("catalogue.folder",),
+    "MODELS_CACHE_TTL_HOURS": ("catalogue.ttl",),
+    "TOP_MODELS_SOURCE": ("catalogue.top_models",),
     "VDM_DEFAULT_PROVIDER": ("routing.default_provider",),
+    "VDM_DEFAULT_TARGET": ("routing.default_provider",),
 }
-"""Variables that stand for options of the file."""
+"""Variables that stand for options of the file; of two for one option the later holds."""
+RETRIES = "MAX_RETRIES"
+WORDS = {"big": "ANTHROPIC_MODEL", "small": "ANTHROPIC_SMALL_FAST_MODEL"}
+"""Aliases that ship, and the variables that say what they are in place of the shipped models."""
+UNUSED = (
+    "MAX_TOKENS_LIMIT",
+    "MIN_TOKENS_LIMIT",
+    "MODELS_CACHE_ENABLED",
+    "ALIAS_MAX_CHAIN_LENGTH",
+    "LOG_REQUEST_METRICS",
+    "TOP_MODELS_EXCLUDE",
+    "TOP_MODELS_RANKINGS_FILE",
+    "TOP_MODELS_TIMEOUT_SECONDS",
+)
+"""Variables of vandamme-proxy that nothing here answers to."""
 
 _FORMATS = ("openai", "anthropic")
+
+
+def option_text(name: str, env: Mapping[str, str]) -> str:
+    """What the variable of an option says, in the words of the file."""
+    text = env[name].strip()
+    if name == "LOG_LEVEL":
+        word = text.split()[0].lower()
+        return {"critical": "error", "fatal": "error", "warn": "warning"}.get(word, word)
+    if name == "TOP_MODELS_SOURCE":
+        return {"manual_rankings": "manual"}.get(text, text)
+    if name == "CACHE_DIR" and text.startswith("~/") and env.get("HOME"):
+        return env["HOME"] + text[1:]
+    if name == "MODELS_CACHE_TTL_HOURS":
+        try:
+            return str(float(text) * 3600)
+        except ValueError:
+            return text
+    return text
+
+
+class Written(Struct, frozen=True):
+    """What a file says as variables would, where each is said, and the names of its providers."""
+
+    variables: Mapping[str, str] = {}
+    places: Mapping[str, str] = {}
+    names: Collection[str] = ()
 
 
 class Discovered(Struct):
@@ -36,33 +83,45 @@ class Discovered(Struct):
     origins: dict[str, str] = {}
     faults: list[Fault] = []
     warnings: list[Fault] = []
+    written: Written = Written()
+
+    def place(self, variable: str) -> str:
+        """Where what a variable stands for is said."""
+        return self.written.places.get(variable, f"env {variable}")
 
     def fault(self, variable: str, path: str, message: str, hint: str = "") -> None:
         """Notes a variable whose value cannot be used."""
-        self.faults.append(Fault(file=f"env {variable}", path=path, message=message, hint=hint))
+        place = self.place(variable)
+        self.faults.append(Fault(file=place, path=path, message=message, hint=hint))
 
     def warn(self, variable: str, message: str) -> None:
         """Notes a variable that has no effect."""
-        self.warnings.append(Fault(file=f"env {variable}", message=message))
+        self.warnings.append(Fault(file=self.place(variable), message=message))
 
     def set(self, name: str, option: str, value: object, variable: str) -> None:
         """Sets an option of a provider."""
         self.providers.setdefault(name, {})[option] = value
-        self.origins[join(join("providers", name), option)] = f"env {variable}"
+        self.origins[join(join("providers", name), option)] = self.place(variable)
 
     def add(self, name: str, option: str, key: str, value: object, variable: str) -> None:
         """Sets one key of an option that is a table."""
         self.providers.setdefault(name, {}).setdefault(option, {})[key] = value
         path = join(join(join("providers", name), option), key)
-        self.origins[path] = f"env {variable}"
+        self.origins[path] = self.place(variable)
 
 
 def discover(
-    env: Mapping[str, str], known: Collection[str], configured: Collection[str]
+    env: Mapping[str, str],
+    known: Collection[str],
+    configured: Collection[str],
+    written: Written | None = None,
 ) -> Discovered:
     """What the environment says of providers; `known` have addresses, `configured` keys."""
-    found = Discovered()
-    variables = {name: value.strip() for name, value in sorted(env.items()) if value.strip()}
+    set_here = {name: value.strip() for name, value in env.items() if value.strip()}
+    written = written or Written()
+    places = {name: place for name, place in written.places.items() if name not in set_here}
+    found = Discovered(written=Written(written.variables, places, written.names))
+    variables = dict(sorted((dict(written.variables) | set_here).items()))
     taken = {_fold(name): name for name in configured}
     for variable in variables:
         prefix = variable.removesuffix("_API_KEY")
@@ -81,16 +140,25 @@ def discover(
 def _provider(
     prefix: str, variables: Mapping[str, str], known: Collection[str], found: Discovered
 ) -> None:
-    name = next((each for each in known if _fold(each) == _fold(prefix)), prefix.lower())
+    spelled = [*known, *found.written.names]
+    name = next((each for each in spelled if _fold(each) == _fold(prefix)), prefix.lower())
     key, address = f"{prefix}_API_KEY", f"{prefix}_BASE_URL"
     if name not in known and address not in variables:
         # Many programs have such a key: it is no fault that one of theirs stands here.
         found.warn(key, f"not used: {address} must be set too for this to be a provider")
         return
-    found.origins[join("providers", name)] = f"env {key}"
+    if _is_beyond(prefix, variables, found):
+        return
+    found.origins[join("providers", name)] = found.place(key)
     use = _use(prefix, name, variables, known, found)
     found.set(name, "use", use, key)
-    found.set(name, "api_key", f"env:{key}", key)
+    # A key of the environment by reference; one that a file holds is not in the environment.
+    held = variables[key].split()
+    held_key: str | list[str] = held if len(held) > 1 else held[0]
+    value = held_key if key in found.written.places else f"env:{key}"
+    if variables.get(f"{prefix}_AUTH_MODE", "").lower() == "passthrough":
+        value = PASSTHROUGH
+    found.set(name, "api_key", value, key)
     if address in variables:
         found.set(name, "base_url", _address(variables[address], use), address)
     version = f"{prefix}_API_VERSION"
@@ -104,6 +172,20 @@ def _provider(
         # By reference: a header may be a credential.
         values = {_header(rest): f"env:{variable}" for rest, variable in headers.items()}
         found.set(name, "headers", values, next(iter(headers.values())))
+
+
+def _is_beyond(prefix: str, variables: Mapping[str, str], found: Discovered) -> bool:
+    """Whether a provider can only be used by signing in, or speaks what no provider here does."""
+    mode, form = f"{prefix}_AUTH_MODE", f"{prefix}_API_FORMAT"
+    if variables.get(mode, "").lower() == "oauth":
+        found.warn(mode, "not used: a provider is used with a key, nobody signs in here")
+    elif variables[f"{prefix}_API_KEY"] == "!OAUTH":
+        found.warn(f"{prefix}_API_KEY", "not used: a provider is used with a key")
+    elif variables.get(form, "").lower() == "responses":
+        found.warn(form, 'not used: no provider is spoken to as "responses"')
+    else:
+        return False
+    return True
 
 
 def _use(

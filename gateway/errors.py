@@ -3,6 +3,7 @@
 GatewayError                    500 api_error
 |- CallError                    the client's doing
 |  |- InvalidRequest            400 invalid_request_error
+|  |  `- UnusableMedia          400 multi_modal_error
 |  |- Unauthenticated           401 authentication_error
 |  |- Forbidden                 403 permission_error
 |  |- NotFound                  404 not_found_error
@@ -69,6 +70,21 @@ class CallError(GatewayError):
 
 class InvalidRequest(CallError):
     """A field is missing, mistyped or impossible; `param` is its path."""
+
+
+class UnusableMedia(InvalidRequest):
+    """An image, a document or a sound that the target cannot be given; `details` say so."""
+
+    kind = "multi_modal_error"
+    code = "multi_modal_error"
+
+    def __init__(self, field: str, reason: str) -> None:
+        details = {
+            "enhancement_phase": "phase_1_multi_modal",
+            "feature": "image_content_conversion",
+            "fallback_applied": False,
+        }
+        super().__init__(f"{field}: {reason}", param=field, details=details)
 
 
 class Unauthenticated(CallError):
@@ -153,7 +169,8 @@ class UpstreamTimeout(UpstreamError):
         super().__init__(
             "Upstream request timed out. Consider increasing REQUEST_TIMEOUT. "
             f"({which} timeout of {seconds:g} s)",
-            code=f"{which}_timeout",
+            # "read" is the older word for idle, which clients of this kind of gateway know
+            code="read_timeout" if which == "idle" else f"{which}_timeout",
             details={"timeout": which, "seconds": seconds},
         )
         self.which = which

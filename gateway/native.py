@@ -1,7 +1,8 @@
 """What must change although client and provider speak the same dialect; mostly nothing.
 
 Reasoning that this gateway sealed came from a provider of another dialect: its own API would refuse
-it. Some servers refuse an assistant turn with tool calls that says nothing of its reasoning.
+it. Some servers refuse an assistant turn with tool calls that says nothing of its reasoning,
+and Gemini one whose calls lost the signature they came with, as many clients lose it.
 """
 
 import msgspec
@@ -9,21 +10,47 @@ from msgspec import Raw, Struct
 
 from gateway.call import Call
 from gateway.capability import Capability
+from gateway.dialects.chat.signed import SignedChat, with_signatures
+from gateway.dialects.signatures import Kept, Signatures
 from gateway.seal import PREFIX
 from gateway.wire import ABSENT, decode, present
 
 _SEALED = PREFIX.encode()
-
-
 _NO_REASONING = Raw(b'""')
+_SIGNATURES = Signatures()
+"""Those of the process."""
 
 
 def fitted(call: Call, capability: Capability) -> Call:
     """The call as its upstream takes it; the call itself where nothing has to change."""
     call = _unsealed(call)
-    if capability.reasoning_out == "required_with_tools" and call.dialect.name == "chat":
-        return _reasoned(call)
+    if call.dialect.name != "chat":
+        return call
+    if capability.reasoning_out == "required_with_tools":
+        call = _reasoned(call)
+    if capability.thought_signatures != "none":
+        call = _signed(call, required=capability.thought_signatures == "required")
     return call
+
+
+def _signed(call: Call, *, required: bool) -> Call:
+    """The call with the signatures that a client dropped; those of its answer will be kept."""
+    credential = call.caller.credential
+    whose = credential.digest().hex() if credential else ""
+    kept = Kept(_SIGNATURES, f"{call.caller.name} {whose}", str(call.target))
+    if "tools" in call.fields:  # else nothing will be called
+        call = call.spoken(SignedChat(kept), call.fields)
+    raw = call.fields.get("messages", ABSENT)
+    if b'"tool_calls"' not in bytes(raw):
+        return call
+    try:
+        before = decode(raw, list[Raw])
+        turns = [with_signatures(turn, kept, required=required) for turn in before]
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return call  # no conversation of ours: the upstream says what is wrong with it
+    if all(new is old for new, old in zip(turns, before, strict=True)):
+        return call
+    return call.with_field("messages", turns)
 
 
 def _reasoned(call: Call) -> Call:

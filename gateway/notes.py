@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, UnusableMedia
 
 
 class Notes:
@@ -27,6 +27,10 @@ class Notes:
     def refuse(self, field: str, reason: str) -> NoReturn:
         """A field whose loss would change the answer: always InvalidRequest."""
         raise InvalidRequest(f"{field}: {reason}", param=field)
+
+    def refuse_media(self, field: str, reason: str) -> NoReturn:
+        """An image, document or sound that cannot be carried: always UnusableMedia."""
+        raise UnusableMedia(field, reason)
 
     def note(self, field: str, reason: str) -> None:
         """Note an approximation or a repair, which strict allows; each is told once."""

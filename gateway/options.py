@@ -43,6 +43,8 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Web origins that may call from a browser, exact; "*" is any."""
     discover: bool = True
     """Take providers from variables such as OPENAI_API_KEY too; the file wins name by name."""
+    vandamme_config: str = ""
+    """File of vandamme-proxy; empty: those in ./ and ~/.config/vandamme-proxy/, if `discover`."""
     insecure_no_auth: bool = False
     """Listen on a public address although no client has to show a key."""
 
@@ -92,6 +94,8 @@ class Routing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     default_provider: str = ""
     """Name of a provider; empty: VDM_DEFAULT_PROVIDER, else "openai", else the first there is."""
+    default_profile: str = ""
+    """Name of a profile whose aliases and timeout models without any prefix have."""
 
 
 class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +124,8 @@ class Batches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Most items in flight at a time, of all batches together."""
     busy: Annotated[int, Meta(ge=0)] = 16
     """Other calls in flight beyond which each takes a place from the batches, down to one."""
+    poll: Annotated[float, Meta(gt=0)] = 1.0
+    """Seconds between two looks for batches to be started."""
     chunk: Annotated[int, Meta(ge=1, le=1000)] = 50
     """Items of one batch that are taken up together."""
     max_items: Annotated[int, Meta(ge=1)] = 100_000
@@ -130,6 +136,15 @@ class Batches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds that a batch has; what is not answered by then has expired."""
     retention: Annotated[float, Meta(gt=0)] = 2592000.0
     """Seconds for which results and files are kept."""
+
+
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[profiles.NAME]: what the models of "NAME:model" are called, and how long they may take."""
+
+    aliases: dict[str, list[str]] = {}
+    """Names for models, as in [aliases], for calls made through this profile."""
+    timeout: Seconds | None = None
+    """Seconds, in place of the timeouts first_byte and idle of the provider; 0 is no limit."""
 
 
 class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,6 +159,8 @@ class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch: Batches = Batches()
     aliases: dict[str, list[str]] = {}
     """What clients may call a model: its targets "provider:model", in the order they are tried."""
+    profiles: dict[str, Profile] = {}
+    """Groups of aliases by name: "NAME:model" is a model as that profile names it."""
     middleware: list[Table] = []
     """The links of the chain, outermost first: `use` and the options of that class."""
     providers: dict[str, Table] = {}

@@ -70,6 +70,9 @@ def listing(
     for name in ("server", "log", "auth", "timeouts", "routing"):
         yield from _section(f"[{name}]", name, members(getattr(config, name)), origin, effective)
     yield from _section("[aliases]", "aliases", config.aliases, origin, effective)
+    for name, profile in config.profiles.items():
+        path = join("profiles", name)
+        yield from _section(f"[{path}]", path, members(profile), origin, effective)
     for place, (table, link) in enumerate(zip(config.middleware, links, strict=True)):
         values = {"use": table.get("use")} | members(link)
         yield from _section("[[middleware]]", f"middleware[{place}]", values, origin, effective)

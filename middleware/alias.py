@@ -3,19 +3,27 @@
 import difflib
 import re
 
+import msgspec
 from msgspec import Struct
 
 from gateway.aliases import SHIPPED
 from gateway.call import Call, Target
+from gateway.config import fold
+from gateway.environment import WORDS
 from gateway.errors import NotFound
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply
+from gateway.validate import join
 
 CHAIN_LIMIT = 10
 """Aliases that may lead to aliases."""
 REMEMBERED = 4096
 """Model names whose way is kept; a client can make up more."""
+
+
+Owned = list[tuple[str, dict[str, list[str]]]]
+"""Tables of aliases, each with the provider or the profile that it belongs to, or ""."""
 
 
 class Found(Struct, frozen=True):
@@ -28,7 +36,8 @@ class Found(Struct, frozen=True):
 class Alias(Middleware):
     """Resolves the model: exact id, `!literal`, `provider:model`, alias, part of an alias, default.
 
-    An alias is compared without regard to case, and hyphen and underscore are one.
+    An alias is compared without regard to case, and hyphen and underscore are one. `profile:model`
+    is the model, the profile's aliases before all others.
     """
 
     substrings: bool = True
@@ -39,18 +48,27 @@ class Alias(Middleware):
         self._site = site
         self._default = site.config.routing.default_provider
         self._aliases: dict[str, list[str]] = dict(site.config.aliases)
-        self._folded = {_fold(name): name for name in self._aliases}
+        self._profiles = {fold(name): each for name, each in site.config.profiles.items()}
+        self._default_profile = fold(site.config.routing.default_profile)
         self._own: dict[str, dict[str, list[str]]] = {
             name: {
-                alias: [
-                    target if ":" in target else f"{name}:{target}" for target in _list(targets)
-                ]
+                alias: [self._owned(target, name) for target in _list(targets)]
                 for alias, targets in getattr(provider, "aliases", {}).items()
             }
             for name, provider in site.providers.items()
         }
+        origins = site.config.source.origins
+        self._words = {
+            word
+            for word, variable in WORDS.items()
+            if origins.get(f"aliases.{word}") == f"env {variable}"
+        }
         self._known: dict[str, Found] = {}
-        faults = [fault for name in self._aliases if (fault := self._fault(name)) is not None]
+        asked = [(name, join("aliases", name)) for name in self._aliases]
+        for profile, each in site.config.profiles.items():
+            at = f"{join('profiles', profile)}.aliases"
+            asked += [(f"{profile}:{name}", join(at, name)) for name in each.aliases]
+        faults = [fault for name, at in asked if (fault := self._fault(name, at)) is not None]
         if faults:
             raise ConfigError(faults)
 
@@ -68,7 +86,7 @@ class Alias(Middleware):
     def resolve(self, model: str) -> Found:
         """The model's way. Raises NotFound naming what is known."""
         steps: list[str] = []
-        targets = self._follow(model, steps, 0)
+        targets = self._way(model, steps)
         if not targets:
             raise NotFound(self._unknown(model), code="model_not_found", param="model")
         return Found(tuple(targets), tuple(steps))
@@ -80,7 +98,23 @@ class Alias(Middleware):
         self._known[model] = found
         return found
 
-    def _follow(self, model: str, steps: list[str], depth: int) -> list[Target]:
+    def _way(self, model: str, steps: list[str]) -> list[Target]:
+        """The targets of a name as a client sends it."""
+        if self._default_profile and ":" not in model and not model.startswith("!"):
+            return self._through(self._default_profile, model, steps, 0)
+        return self._follow(model, steps, 0)
+
+    def _through(self, profile: str, model: str, steps: list[str], depth: int) -> list[Target]:
+        """The targets of a name as a profile has it, with the profile's time."""
+        timeout = self._profiles[profile].timeout
+        allowed = "" if timeout is None else f", whose calls have {timeout:g} s"
+        steps.append(f'"{model}" is asked of profile "{profile}"{allowed}')
+        targets = self._follow(model, steps, depth, profile)
+        if timeout is None:
+            return targets
+        return [msgspec.structs.replace(each, timeout=timeout) for each in targets]
+
+    def _follow(self, model: str, steps: list[str], depth: int, profile: str = "") -> list[Target]:
         if depth > CHAIN_LIMIT:
             steps.append(f'"{model}": more than {CHAIN_LIMIT} aliases lead to each other')
             return []
@@ -92,21 +126,34 @@ class Alias(Middleware):
             steps.append(f'"{model}" is a model id of provider "{exact.provider}"')
             return [exact]
         provider, name = self._prefix(model)
-        meant = self._alias(name, provider)
+        prefix, colon, rest = model.partition(":")
+        if not provider and colon and fold(prefix) in self._profiles:
+            return self._through(fold(prefix), rest, steps, depth)
+        tables = [(provider, self._own[provider])] if provider else self._tables(profile)
+        # A part of a name counts where a client wrote it: "haiku" for "claude-haiku" ends there.
+        meant = self._alias(name, tables, whole=depth > 0 or not self.substrings)
         if meant is None:
             return self._plain(model, steps)
-        alias, next_names = meant
+        owner, alias, next_names = meant
         steps.append(f'"{model}" is alias "{alias}" for {", ".join(next_names)}')
-        # An alias that names itself means the model of that name, not another turn of the wheel.
+        within = profile if owner == profile else ""
         return [
             target
             for one in next_names
             for target in (
                 self._plain(one, steps)
-                if _fold(one) == _fold(model) or _fold(one.partition(":")[2]) == _fold(alias)
-                else self._follow(one, steps, depth + 1)
+                if self._names_itself(one, alias, owner)
+                else self._follow(one, steps, depth + 1, within)
             )
         ]
+
+    def _names_itself(self, target: str, alias: str, owner: str) -> bool:
+        """Whether an alias stands for the model of its own name, not for another alias of it."""
+        prefix, _ = self._prefix(target)
+        name = target.partition(":")[2] if prefix else target
+        if fold(name) != fold(alias):
+            return False
+        return not prefix or owner == prefix or fold(name) not in map(fold, self._own[prefix])
 
     def _exact(self, model: str) -> Target | None:
         for name, provider in self._site.providers.items():
@@ -121,36 +168,46 @@ class Alias(Middleware):
             return provider, rest
         return "", model
 
-    def _alias(self, name: str, provider: str) -> tuple[str, list[str]] | None:
-        """The alias that the name is, else the longest one that it contains."""
-        folded = _fold(name)
-        tables = [self._own.get(provider, {})] if provider else self._tables()
-        for table in tables:
+    def _alias(self, name: str, tables: Owned, *, whole: bool) -> tuple[str, str, list[str]] | None:
+        """The alias that the name is, else the longest one that it contains, with its owner."""
+        folded = fold(name)
+        for owner, table in tables:
             for alias, targets in table.items():
-                if _fold(alias) == folded:
-                    return alias, targets
-        if not self.substrings:
+                if fold(alias) == folded:
+                    return owner, alias, targets
+        if whole:
             return None
         parts = [
-            (len(_fold(alias)), -place, alias, targets)
-            for place, table in enumerate(tables)
+            (-len(fold(alias)), place, alias, owner, targets)
+            for place, (owner, table) in enumerate(tables)
             for alias, targets in table.items()
-            if _fold(alias) in folded and not self._is_shipped(alias, targets)
+            if fold(alias) in folded and not self._is_shipped(alias, targets)
         ]
         if not parts:
             return None
-        parts.sort(key=lambda part: (-part[0], -part[1], part[2]))
-        return parts[0][2], parts[0][3]
+        _, _, alias, owner, targets = min(parts)
+        return owner, alias, targets
 
     def _is_shipped(self, alias: str, targets: list[str]) -> bool:
         # "big" and "small" as shipped are for those who ask for them: "small" is part of many ids.
+        if fold(alias) in self._words:
+            return True
         model = targets[0].partition(":")[2]
         return any(shipped.get(alias) == model for shipped in SHIPPED.values())
 
-    def _tables(self) -> list[dict[str, list[str]]]:
-        own = dict(self._own)
-        first = own.pop(self._default, {})
-        return [self._aliases, first, *(own[name] for name in sorted(own))]
+    def _tables(self, profile: str) -> Owned:
+        """The tables of aliases with their owners, the nearest first."""
+        own = sorted(self._own, key=lambda name: (name != self._default, name))
+        tables = [("", self._aliases), *((name, self._own[name]) for name in own)]
+        return [(profile, self._profiles[profile].aliases), *tables] if profile else tables
+
+    def _owned(self, target: str, provider: str) -> str:
+        """A target of a provider's own alias, which is a model there unless it names another."""
+        literal, bare = target.startswith("!"), target.removeprefix("!")
+        prefix, colon, _ = bare.partition(":")
+        if colon and (prefix in self._site.providers or fold(prefix) in self._profiles):
+            return target
+        return f"{'!' * literal}{provider}:{bare}"
 
     def _plain(self, model: str, steps: list[str]) -> list[Target]:
         """The target of a name that is no alias."""
@@ -195,19 +252,15 @@ class Alias(Middleware):
             f"and there is no default provider. Providers: {providers}.{known}{hint}"
         )
 
-    def _fault(self, name: str) -> Fault | None:
+    def _fault(self, name: str, at: str) -> Fault | None:
         steps: list[str] = []
         if self._follow(name, steps, 0):
             return None
-        return Fault(path=f"aliases.{name}", message=steps[-1])
+        return Fault(path=at, message=steps[-1])
 
 
 def _list(targets: str | list[str]) -> list[str]:
     return [targets] if isinstance(targets, str) else targets
-
-
-def _fold(name: str) -> str:
-    return name.lower().replace("_", "-")
 
 
 def _claims_provider(model: str) -> bool:

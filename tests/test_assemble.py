@@ -126,3 +126,64 @@ class TestChain:
         _, links = assemble(loaded(tmp_path, text))
         link: Any = links[0]
         assert (link.largest, link.rules[0].per_minute) == (2 * 1024 * 1024, 60)
+
+
+class TestProfiles:
+    def test_targets_at_disabled_providers_are_left_out(self, tmp_path: Path) -> None:
+        text = CLOUD + 'api_key = "env:NONE"\n' + CLOUD.replace("cloud", "other")
+        text += '[profiles.code]\ntimeout = 3\naliases = { a = ["cloud:m", "other:m"] }\n'
+        site, _ = assemble(own_links(loaded(tmp_path, text)))
+        assert site.config.profiles["code"].aliases == {"a": ["other:m"]}
+        assert site.config.profiles["code"].timeout == 3
+        assert any(
+            "profiles.code.aliases.a: leaves out" in each for each in warnings(tmp_path, text)
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "fault"),
+        [
+            ("timeout = -1", "profiles.code.timeout: expected a number of at least 0"),
+            ("retries = 1", "profiles.code.retries: there is no such option"),
+            (
+                'aliases = { a = "clod:m" }',
+                'profiles.code.aliases.a[0]: there is no provider "clod" (did you mean "cloud"?)',
+            ),
+            (
+                'aliases = { a = "b", b = "code:a" }',
+                "profiles.code.aliases.a: leads in a circle: code:a -> code:b -> code:a",
+            ),
+            ("aliases = { a = [] }", "profiles.code.aliases.a: names no model"),
+        ],
+    )
+    def test_what_is_wrong_is_told_with_its_line(
+        self, text: str, fault: str, tmp_path: Path
+    ) -> None:
+        found = faults(tmp_path, f"{CLOUD}[profiles.code]\n{text}\n")
+        assert [each.partition(": ")[2] for each in found] == [fault]
+        assert found[0].startswith("config.toml:4:")
+
+    @pytest.mark.parametrize(
+        ("text", "fault"),
+        [
+            (
+                "[profiles.CLOUD]",
+                'a provider is called "cloud" too: "CLOUD:model" could mean either',
+            ),
+            (
+                '[profiles."a b"]',
+                "no name for a profile: letters, digits, - and _ are; env and file",
+            ),
+            ("[profiles.a]\n[profiles.A]", "stands here twice: case is not seen"),
+            ("[routing]\ndefault_profile = 'x'", 'there is no profile "x"'),
+        ],
+    )
+    def test_a_name_stands_for_one_thing(self, text: str, fault: str, tmp_path: Path) -> None:
+        found = faults(tmp_path, f"{CLOUD}{text}\n")
+        assert len(found) == 1
+        assert fault in found[0]
+
+    def test_aliases_may_lead_to_profiles(self, tmp_path: Path) -> None:
+        text = f'{CLOUD}[aliases]\nfast = "code:a"\n[profiles.code.aliases]\na = "cloud:m"\n'
+        assert faults(tmp_path, text) == []
+        back = text.replace('a = "cloud:m"', 'a = "fast"')
+        assert "leads in a circle: fast -> code:a -> fast" in faults(tmp_path, back)[0]

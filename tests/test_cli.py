@@ -146,6 +146,17 @@ class TestShow:
             "max_attempts = 3 # default",
         } <= lines
 
+    def test_profiles_are_shown_wherever_they_come_from(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "vandamme-config.toml").write_text("[profiles.old]\ntimeout = 7\n")
+        text = f'{FILE}[profiles.code]\naliases = {{ fast = "cloud:swift-1" }}\n'
+        shown = run("config", "show", text=text).stdout
+        assert tomllib.loads(shown)["profiles"] == {
+            "code": {"aliases": {"fast": ["cloud:swift-1"]}},
+            "old": {"timeout": 7},
+        }
+        assert "timeout = 7.0  # vandamme-config.toml:2" in shown
+        assert '"fast" is asked of profile "code"' in run("explain", "code:fast", text=text).stdout
+
     def test_it_is_toml(self, run: Run) -> None:
         shown = tomllib.loads(run("config", "show", "--effective", text=FILE).stdout)
         assert shown["server"]["port"] == 9000

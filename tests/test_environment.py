@@ -1,9 +1,11 @@
 """Variables of the environment that make providers, options and default parameters."""
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
+from gateway.assemble import assembled
 from gateway.config import Config, load_config, located, read_config
 from gateway.environment import Discovered, discover
 
@@ -208,3 +210,70 @@ class TestOptions:
         assert [str(each) for each in found({"OPENAI_SEED": "1"}).warnings] == [
             'env OPENAI_SEED: not used: there is no provider "openai"'
         ]
+
+
+class TestOptionsOfOthers:
+    @pytest.mark.parametrize(
+        ("name", "text", "path", "value"),
+        [
+            ("LOG_LEVEL", "WARNING", "log.level", "warning"),
+            ("LOG_LEVEL", "CRITICAL # loud", "log.level", "error"),
+            ("STREAMING_CONNECT_TIMEOUT_SECONDS", "3", "timeouts.connect", 3),
+            ("STREAMING_READ_TIMEOUT_SECONDS", "4.5", "timeouts.idle", 4.5),
+            ("CACHE_DIR", "~/c", "catalogue.folder", "/home/me/c"),
+            ("MODELS_CACHE_TTL_HOURS", "2", "catalogue.ttl", 7200),
+            ("TOP_MODELS_SOURCE", "manual_rankings", "catalogue.top_models", "manual"),
+            ("VDM_DEFAULT_TARGET", "openai", "routing.default_provider", "openai"),
+        ],
+    )
+    def test_a_variable_stands_for_an_option(
+        self, name: str, text: str, path: str, value: object
+    ) -> None:
+        table, _, option = path.partition(".")
+        config = made({name: text, "HOME": "/home/me", "OPENAI_API_KEY": "k"})
+        assert getattr(getattr(config, table), option) == value
+
+    def test_the_time_of_streams_beats_that_of_requests(self) -> None:
+        config = made({"REQUEST_TIMEOUT": "9", "STREAMING_READ_TIMEOUT_SECONDS": "8"})
+        assert (config.timeouts.first_byte, config.timeouts.idle) == (9, 8)
+
+    @pytest.mark.parametrize("name", ["LOG_LEVEL", "MODELS_CACHE_TTL_HOURS", "MAX_RETRIES"])
+    def test_a_bad_value_is_told_with_its_variable(self, name: str) -> None:
+        config, faults = read_config(None, {name: "loud"})
+        every = located([*faults, *assembled(config).faults], config.source)
+        assert [str(fault).partition(":")[0] for fault in every] == [f"env {name}"]
+
+    def test_retries_are_tries_but_the_first(self, tmp_path: Path) -> None:
+        config = made({"MAX_RETRIES": "4"})
+        link: Any = assembled(config).links[3]
+        assert link.attempts == 5
+        text = '[[middleware]]\nuse = "alias"\n'
+        assert made({"MAX_RETRIES": "4"}, text, tmp_path).middleware == [{"use": "alias"}]
+
+    def test_variables_that_nothing_answers_to_are_told_of(self) -> None:
+        said = [str(each) for each in made({"MAX_TOKENS_LIMIT": "1"}).source.warnings]
+        assert said == ["env MAX_TOKENS_LIMIT: not used: nothing here answers to it"]
+
+    def test_a_default_may_be_a_profile(self, tmp_path: Path) -> None:
+        env = {"VDM_DEFAULT_PROVIDER": "CODE", "OPENAI_API_KEY": "k"}
+        config = made(env, "[profiles.code]\n", tmp_path)
+        assert config.routing.default_profile == "code"
+        assert assembled(config).site.config.routing.default_provider == "openai"
+
+
+class TestWords:
+    BIG: ClassVar[dict[str, str]] = {"ANTHROPIC_MODEL": "gpt-5-pro", "OPENAI_API_KEY": "k"}
+
+    def test_they_take_the_place_of_the_shipped_models(self) -> None:
+        config = assembled(made(self.BIG)).site.config
+        assert config.aliases == {"big": ["gpt-5-pro"], "small": ["openai:gpt-5-mini"]}
+
+    def test_the_file_beats_them(self, tmp_path: Path) -> None:
+        config = made(self.BIG, '[aliases]\nBig = "openai:o"\n', tmp_path)
+        assert config.aliases == {"Big": ["openai:o"]}
+
+    @pytest.mark.parametrize("model", ["big", "SMALL", "bedrock:claude", " "])
+    def test_what_is_meant_for_a_client_does_no_harm(self, model: str) -> None:
+        config = made({"ANTHROPIC_MODEL": model})
+        assert config.aliases == {}
+        assert not assembled(config).faults

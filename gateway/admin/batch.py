@@ -40,6 +40,9 @@ class Batched(Protocol):
     def progress(self, caller: Caller, batch_id: str) -> Progress | None:
         """How far the caller's batch of that id is; None where the caller has no such batch."""
 
+    def seconds(self) -> tuple[float, float]:
+        """What all completed batches took, and their items one by one."""
+
 
 class _Batches:
     """The endpoint that takes batches: as events where the client accepts them, else as JSON."""

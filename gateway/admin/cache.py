@@ -22,7 +22,12 @@ class CacheError(GatewayError):
     kind = "cache_error"
 
     def __init__(self) -> None:
-        super().__init__("the store of the prompt cache does not answer")
+        details = {
+            "enhancement_phase": "phase_4_anthropic_beta",
+            "feature": "prompt_caching",
+            "fallback_applied": False,
+        }
+        super().__init__("the store of the prompt cache does not answer", details=details)
 
 
 class Figures(Struct):
@@ -77,7 +82,7 @@ class Prompts:
                 "cached": _milliseconds(figures.cached),
                 "uncached": _milliseconds(figures.uncached),
             },
-            "performance_improvement": _improvement(figures.cached, figures.uncached),
+            "performance_improvement": improvement(figures.cached, figures.uncached) or "0%",
         })  # fmt: skip
 
     async def clear(self, ask: Ask) -> Reply:
@@ -108,11 +113,11 @@ def _milliseconds(seconds: float | None) -> str | None:
     return f"{ms:.0f}ms" if ms >= 10 else f"{ms:.2g}ms"
 
 
-def _improvement(cached: float | None, uncached: float | None) -> str:
-    """How much less time a hit takes than a miss; rounded down."""
-    if cached is None or not uncached:
-        return "0%"
-    return f"{int(100 * (1 - cached / uncached))}%"
+def improvement(spent: float | None, otherwise: float | None) -> str | None:
+    """How much less time was spent than would have been otherwise, rounded down; None: unknown."""
+    if spent is None or not otherwise:
+        return None
+    return f"{int(100 * (1 - spent / otherwise))}%"
 
 
 def cache_routes(links: Sequence[object], callers: Callers) -> list[BaseRoute]:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import time
 
+import structlog
 from msgspec import Struct
+from sqlalchemy.exc import DBAPIError
 from starlette.routing import BaseRoute, Route
 
 from gateway.admin.door import Ask, Door, say
@@ -21,6 +23,7 @@ from gateway.dialects.chat import CHAT
 from gateway.errors import InvalidRequest, NotFound, Unavailable
 from gateway.reply import Reply, Stream
 
+_log = structlog.get_logger("interlingua")
 Takes = Callable[[Ask, Intake], Awaitable[Reply]]
 """An endpoint that may read the request's body."""
 _PURPOSES = ("batch", "batch_output")
@@ -54,7 +57,11 @@ class Entrance:
             if ask.method == "POST" and edge.draining:
                 raise Unavailable("the gateway is shutting down; send the request again")
             intake = Intake(receive, ask.headers, edge.limits.body_idle)
-            return await self._takes[ask.method](ask, intake)
+            try:
+                return await self._takes[ask.method](ask, intake)
+            except DBAPIError as fault:
+                _log.error("batches_not_kept", request_id=ask.id, error=str(fault.orig)[:500])
+                raise Unavailable("batches cannot be kept, or read, at the moment") from None
 
         methods = tuple(self._takes)
         door = Door(answers, self._hall.callers, methods=methods, dialect=self._dialect)
@@ -93,7 +100,7 @@ class FilesApi:
                 purpose="batch",
                 size=0,
                 created=now,
-                expires=now + options.retention,
+                expires=now + _seconds(upload.fields, options.retention),
             )
             file = await asyncio.to_thread(self._desk.files.add, file, upload.content)
         return say(file_object(file))
@@ -136,6 +143,18 @@ class FilesApi:
             return await asyncio.to_thread(self._desk.files.get, file_id, tenant(ask.caller))
         except KeyError:
             raise NotFound(f"No such File object: {file_id[:100]}", param="id") from None
+
+
+def _seconds(fields: Mapping[str, str], most: float) -> float:
+    """How long a file is kept: as its form says, but no longer than all others."""
+    text = fields.get("expires_after[seconds]")
+    if text is None:
+        return most
+    seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    if not 3600 <= seconds <= 2592000:
+        message = "expires_after.seconds: must be a number from 3600 to 2592000"
+        raise InvalidRequest(message, param="expires_after.seconds")
+    return min(seconds, most)
 
 
 def tenant(caller: Caller) -> str:

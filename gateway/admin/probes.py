@@ -1,12 +1,13 @@
 """The answer to paths that do not exist."""
 
+from time import monotonic
+
 import msgspec
 
 from gateway.asgi import Receive, Scope, Send
-from gateway.call import Headers
-from gateway.headers import COMPATIBILITY, request_id
-
-_JSON: Headers = [(b"content-type", b"application/json")]
+from gateway.call import Record
+from gateway.errors import NotFound
+from gateway.headers import error_headers, request_id
 
 
 class Unrouted:
@@ -17,24 +18,16 @@ class Unrouted:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
-        ident = request_id(scope["headers"])
-        message = (
+        ident, record = request_id(scope["headers"]), Record(monotonic())
+        unknown = NotFound(
             f"there is no {scope['path'][:200]} here; "
             "known: POST /v1/chat/completions, POST /v1/messages; GET / lists the rest"
         )
-        error: dict[str, object] = {"type": "not_found_error", "message": message}
-        body: dict[str, object] = {"type": "error", "error": error, "request_id": ident}
         # One body that both families of clients can read.
-        error["param"] = None
+        error = {"type": unknown.kind, "message": unknown.message, "param": None}
         error["code"] = "not_found"
-        await _send(scope, send, 404, body, [(b"x-request-id", ident.encode()), *COMPATIBILITY])
-
-
-async def _send(
-    scope: Scope, send: Send, status: int, body: dict[str, object], headers: Headers
-) -> None:
-    data = msgspec.json.encode(body)
-    head = [*_JSON, (b"content-length", b"%d" % len(data)), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    data = b"" if scope["method"] == "HEAD" else data
-    await send({"type": "http.response.body", "body": data, "more_body": False})
+        body = msgspec.json.encode({"type": "error", "error": error, "request_id": ident})
+        head = error_headers(ident, record, unknown, len(body))
+        await send({"type": "http.response.start", "status": unknown.status, "headers": head})
+        body = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -19,6 +19,8 @@ from gateway.admin.inside import Inside, timestamp
 from gateway.admin.lists import Held
 from gateway.errors import GatewayError
 from gateway.reply import Reply
+from gateway.validate import join
+from gateway.vandamme import FILE
 
 MOST = 50
 _DEFAULT = 10
@@ -111,8 +113,24 @@ class TopModels:
         return say(body | ({"fallbacks": fallbacks} if fallbacks else {}))
 
     async def profiles(self, ask: Ask) -> Reply:
-        """Groups of aliases; the configuration has none yet."""
-        return say({"object": "list", "profiles": {}, "total": 0})
+        """Groups of aliases by name, each with the time its calls have."""
+        origins = self._inside.site.config.source.origins
+        found: dict[str, dict[str, Any]] = {}
+        for name, profile in self._inside.site.config.profiles.items():
+            aliases = profile.aliases.items()
+            found[name] = {
+                "name": name,
+                "timeout": profile.timeout,
+                "aliases": {alias: targets[0] for alias, targets in aliases},
+                "alias_count": len(aliases),
+                "source": FILE if join("profiles", name) in origins else "config.toml",
+            }
+            fallbacks = {alias: targets[1:] for alias, targets in aliases if len(targets) > 1}
+            if fallbacks:
+                found[name]["fallbacks"] = fallbacks
+        default = self._inside.site.config.routing.default_profile
+        body: dict[str, Any] = {"object": "list", "profiles": found, "total": len(found)}
+        return say(body | ({"default": default} if default else {}))
 
     def _ranked(self, held: Held) -> Ranked:
         if self._source == "disabled":

@@ -28,8 +28,8 @@ from gateway.secret import Secret
 _log = structlog.get_logger("interlingua")
 GRACE = 5.0
 """Seconds that items in flight have to end once the gateway is told to stop."""
-_SWEEP = 3600.0
-_REST = 500
+_SWEEP = 300.0
+_REST = 2000
 """Lines that are canceled, or expire, in one commit."""
 
 
@@ -40,7 +40,7 @@ class Desk:
         self.options = options
         self._url = url
         self._road = road
-        self._engine = Engine(url, connected, options.node or _node(url))
+        self._engine = Engine(url, connected, options.node or _node(url), options.poll)
         database = connected(url)
         self.store = Store(database)
         self.files = Files(database)
@@ -56,14 +56,13 @@ class Desk:
         async with AsyncExitStack() as stack:
             if self._url.startswith("sqlite:"):
                 path = Path(self._url.removeprefix("sqlite:///"))
-                stack.callback(os.close, await asyncio.to_thread(_locked, path))
+                stack.callback(os.close, await asyncio.to_thread(locked, path))
             await asyncio.to_thread(self.store.prepare)
-            stack.callback(self.store.engine.dispose)
+            stack.push_async_callback(asyncio.to_thread, self.store.engine.dispose)
             await stack.enter_async_context(self._results.running())
             work = Work(self._prepare, self._chunk, self._finish)
             await stack.enter_async_context(self._engine.running(work))
-            for batch_id in await asyncio.to_thread(self.store.open):
-                await self._engine.begin(batch_id)
+            await self._begin_open()
             sweeping = asyncio.get_running_loop().create_task(self._sweep())
             try:
                 yield
@@ -81,7 +80,13 @@ class Desk:
         await asyncio.to_thread(self.store.add, batch, lines)
         if credential is not None:
             self._credentials[batch.id] = credential
-        await self._engine.begin(batch.id)
+        begun = False
+        try:
+            await self._engine.begin(batch.id)
+            begun = True
+        finally:
+            if not begun:  # the client is told that nothing was taken
+                await asyncio.to_thread(self.store.remove, batch.id)
 
     async def remove(self, batch_id: str) -> None:
         """The batch has never been."""
@@ -97,13 +102,11 @@ class Desk:
             await asyncio.to_thread(self._read, batch)
 
     def _read(self, batch: Batch) -> None:
-        lines = self.files.lines(batch.input_file)
+        lines = read_input(self.files.lines(batch.input_file), self.options.max_items)
         try:
-            found = read_input(lines, self.options.max_items)
+            self.store.fill(batch.id, lines)
         except Refused as refused:
             self.store.refuse(batch.id, msgspec.json.encode(refused.faults))
-        else:
-            self.store.fill(batch.id, found)
 
     async def _chunk(self, batch_id: str, first: int) -> int:
         """Answers the next lines and keeps what they came to."""
@@ -153,19 +156,17 @@ class Desk:
         store = self.store
         store.finalize(batch.id)
         state = "canceled" if batch.stopped else "expired"
-        unanswered_lines = False
-        while rest := store.pending(batch.id, 0, _REST):
-            unanswered_lines = True
+        first = 0
+        while rest := store.pending(batch.id, first, _REST):
+            first = rest[-1].line + 1
             store.keep(
                 Item(
                     batch.id, each.line, each.custom_id, state, body=unanswered(batch, each, state)
                 )
                 for each in rest
             )
-        outcome = "completed"
-        if batch.stopped:
-            outcome = "cancelled"
-        elif unanswered_lines:
+        outcome = "cancelled" if batch.stopped else "completed"
+        if store.counts(batch.id)["expired"]:
             outcome = "expired"
         files: dict[str, str | None] = {}
         if batch.kind == "chat":
@@ -206,12 +207,21 @@ class Desk:
         while self._slots.taken:  # noqa: ASYNC110  # asked for once, when the process ends
             await asyncio.sleep(0.02)
 
+    async def _begin_open(self) -> None:
+        for batch_id in await asyncio.to_thread(self.store.open):
+            await self._engine.begin(batch_id)
+
     async def _sweep(self) -> None:
-        """Forgets what is old, now and once an hour."""
+        """Forgets what is old, and begins again what a fault of the database has ended."""
         while True:
-            before = time() - self.options.retention
-            await self._engine.forget(await asyncio.to_thread(self.store.forget, before))
-            await asyncio.sleep(_SWEEP)
+            try:
+                before = time() - self.options.retention
+                await self._engine.forget(await asyncio.to_thread(self.store.forget, before))
+                await asyncio.sleep(_SWEEP)
+                await self._begin_open()
+            except Exception as fault:  # noqa: BLE001  # the next time it may succeed
+                _log.error("batches_not_swept", error=str(fault)[:500])
+                await asyncio.sleep(_SWEEP)
 
 
 class Results:
@@ -295,7 +305,7 @@ def _folder(env: Mapping[str, str], given: str) -> Path:
     return Path(home) / "interlingua" / "batches"
 
 
-def _locked(path: Path) -> int:
+def locked(path: Path) -> int:
     """Makes the folder and holds it for this process; the lock goes with the file's closing."""
     folder = path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -26,7 +26,6 @@ T = TypeVar("T")
 QUEUE = "interlingua-batches"
 AT_ONCE = 16
 """Batches under way at a time; each has a thread that waits for its steps."""
-_POLL = 0.25
 _LONGEST_PAUSE = 30.0
 _ENDLESS = 1_000_000
 _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
@@ -49,10 +48,13 @@ class Paused(BaseException):
 class Engine:
     """The workflows of this process. `node` is its name among those that share a database."""
 
-    def __init__(self, url: str, connect: Callable[[str], sa.Engine], node: str) -> None:
+    def __init__(
+        self, url: str, connect: Callable[[str], sa.Engine], node: str, poll: float
+    ) -> None:
         self._url = url
         self._connect = connect
         self._node = node
+        self._poll = poll
 
     @asynccontextmanager
     async def running(self, work: Work) -> AsyncIterator[None]:
@@ -93,7 +95,12 @@ class Engine:
             config["system_database_engine"] = self._connect(self._url)
         DBOS(config=config)
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=AT_ONCE, polling_interval_sec=_POLL)
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=AT_ONCE,
+            polling_interval_sec=self._poll,
+            on_conflict="always_update",
+        )
 
 
 class _State:

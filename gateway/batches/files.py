@@ -55,6 +55,8 @@ class Files:
     def get(self, file_id: str, tenant: str) -> File:
         """The tenant's file of that id. KeyError."""
         query = sa.select(FILE).where(FILE.c.id == file_id, FILE.c.tenant == tenant)
+        if "\0" in file_id:  # Postgres has no such texts
+            raise KeyError(file_id)
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().first()
         if row is None:

@@ -1,7 +1,7 @@
 """The requests of a batch, each checked before any of them starts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Raw, Struct
 
@@ -82,28 +82,28 @@ def _check(dialect: Dialect, params: Fields, path: str) -> None:
         raise InvalidRequest(f"{path}.{fault.message}", param=f"{path}.{fault.param}") from None
 
 
-def read_input(lines: Iterable[bytes], most: int) -> list[Line]:
-    """The requests of an input file. Refused names the lines that cannot be started."""
-    found: list[Line] = []
+def read_input(lines: Iterable[bytes], most: int) -> Iterator[Line]:
+    """The requests of an input file. Refused, at its end, names those that cannot be started."""
     faults: list[Fault] = []
     seen: set[str] = set()
+    count = 0
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
-        if len(found) == most:
+        count += 1
+        if count > most:
             message = f"The file has more than the {most} requests of one batch."
             raise Refused([Fault("too_many_requests", message, None, number)])
         try:
-            found.append(_line(text, number, seen))
+            yield _line(text, number, seen)
         except _Faulty as faulty:
             faults.append(faulty.fault)
             if len(faults) == _FAULTS:
                 break
     if faults:
         raise Refused(faults)
-    if not found:
+    if not count:
         raise Refused([Fault("empty_file", "The input file has no requests.", None, None)])
-    return found
 
 
 class _Faulty(Exception):
@@ -136,8 +136,8 @@ def _line(text: bytes, number: int, seen: set[str]) -> Line:
     if url != ENDPOINT:
         message = f"The url must be the endpoint of the batch, '{ENDPOINT}'."
         raise _Faulty("invalid_url", message, "url", number)
-    if not 0 < len(custom_id) <= _CHAT_ID_LIMIT:
-        message = f"custom_id must have 1 to {_CHAT_ID_LIMIT} characters."
+    if not 0 < len(custom_id) <= _CHAT_ID_LIMIT or "\0" in custom_id:
+        message = f"custom_id must have 1 to {_CHAT_ID_LIMIT} characters, none of them NUL."
         raise _Faulty("invalid_custom_id", message, "custom_id", number)
     if custom_id in seen:
         message = f"The custom_id '{custom_id[:100]}' is that of an earlier line already."

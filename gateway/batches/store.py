@@ -1,6 +1,7 @@
 """Batches, their lines and their results. All of this blocks: call it in a thread."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from time import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from gateway.batches.tables import BATCH, FILE, ITEM, LINE, METADATA, PIECE, Bat
 
 _ROWS = 500
 """Rows of one INSERT."""
+_LOCK = 0x696E7465726C
 STATES = ("succeeded", "errored", "canceled", "expired")
 
 
@@ -23,7 +25,10 @@ class Store:
 
     def prepare(self) -> None:
         """Makes the tables that are not there yet."""
-        METADATA.create_all(self.engine)
+        with self.engine.begin() as connection:
+            if self.engine.dialect.name == "postgresql":  # others may start at the same moment
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            METADATA.create_all(connection)
 
     def add(self, batch: Batch, lines: Sequence[Line]) -> None:
         """A new batch with all its lines, or nothing of it."""
@@ -33,17 +38,19 @@ class Store:
             connection.execute(sa.insert(BATCH).values(values))
             _add_lines(connection, batch.id, lines)
 
-    def fill(self, batch_id: str, lines: Sequence[Line]) -> None:
-        """The lines of a batch that was added without; the batch begins to run."""
+    def fill(self, batch_id: str, lines: Iterable[Line]) -> None:
+        """The lines of a batch that was added without, or nothing where reading them fails."""
         with self.engine.begin() as connection:
-            running = {"phase": "running", "total": len(lines), "started": time()}
+            running = {"phase": "running", "started": time()}
             changed = connection.execute(
                 sa.update(BATCH)
                 .where(BATCH.c.id == batch_id, BATCH.c.phase == "validating")
                 .values(running)
             )
             if changed.rowcount:
-                _add_lines(connection, batch_id, lines)
+                total = _add_lines(connection, batch_id, lines)
+                is_it = BATCH.c.id == batch_id
+                connection.execute(sa.update(BATCH).where(is_it).values(total=total))
 
     def refuse(self, batch_id: str, faults: bytes) -> None:
         """The batch ends before it began, for what is wrong with its lines."""
@@ -55,6 +62,8 @@ class Store:
         query = sa.select(BATCH).where(BATCH.c.id == batch_id)
         if tenant is not None:
             query = query.where(BATCH.c.tenant == tenant, BATCH.c.kind == kind)
+        if "\0" in batch_id:  # Postgres has no such texts
+            raise KeyError(batch_id)
         with self.engine.connect() as connection:
             row = connection.execute(query).mappings().first()
         if row is None:
@@ -167,13 +176,15 @@ def _through() -> sa.Exists:
     return sa.exists().where(ITEM.c.batch_id == LINE.c.batch_id, ITEM.c.line == LINE.c.line)
 
 
-def _add_lines(connection: sa.Connection, batch_id: str, lines: Sequence[Line]) -> None:
-    for start in range(0, len(lines), _ROWS):
-        rows = [
-            {"batch_id": batch_id} | msgspec.structs.asdict(line)
-            for line in lines[start : start + _ROWS]
-        ]
+def _add_lines(connection: sa.Connection, batch_id: str, lines: Iterable[Line]) -> int:
+    """How many they were; a file of them never lies in memory as a whole."""
+    count = 0
+    rest = iter(lines)
+    while some := list(islice(rest, _ROWS)):
+        rows = [{"batch_id": batch_id} | msgspec.structs.asdict(line) for line in some]
         connection.execute(sa.insert(LINE), rows)
+        count += len(some)
+    return count
 
 
 def _remove(connection: sa.Connection, ids: Sequence[str]) -> None:

@@ -73,3 +73,7 @@ class Batch(Middleware):
         """How far the caller's batch of that id is; None where the caller has no such batch."""
         entry = self._ledger.find(caller.name, batch_id)
         return entry.progress() if entry is not None else None
+
+    def seconds(self) -> tuple[float, float]:
+        """What all completed batches took, and their items one by one."""
+        return self._ledger.together, self._ledger.apart

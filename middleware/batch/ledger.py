@@ -19,7 +19,10 @@ class Entry(Struct):
     failed: int = 0
     status: Literal["processing", "completed", "cancelled"] = "processing"
     completion_time: str | None = None
-    ended: float = 0.0  # of the monotonic clock
+    started: float = 0.0  # of the monotonic clock
+    ended: float = 0.0
+    apart: float = 0.0
+    """Seconds that its items took, one by one."""
 
     @property
     def rate(self) -> float:
@@ -44,11 +47,15 @@ class Ledger:
         self._tenants: dict[str, dict[str, Entry]] = {}
         self.open = 0
         """Batches that have not ended."""
+        self.together = 0.0
+        """Seconds that completed batches took."""
+        self.apart = 0.0
+        """Seconds that their items took, one by one."""
 
     def begin(self, tenant: str, total: int) -> Entry:
         """A new batch of that many items."""
         # Who knows an id may be anybody where no keys are asked for: it must not be guessed.
-        entry = Entry(f"batch-{os.urandom(12).hex()}", total)
+        entry = Entry(f"batch-{os.urandom(12).hex()}", total, started=monotonic())
         self._forget(tenant)
         self._tenants.setdefault(tenant, {})[entry.id] = entry
         self.open += 1
@@ -61,6 +68,9 @@ class Ledger:
             entry.completion_time = timestamp()
             entry.ended = monotonic()
             self.open -= 1
+            if status == "completed":
+                self.together += entry.ended - entry.started
+                self.apart += entry.apart
 
     def find(self, tenant: str, batch_id: str) -> Entry | None:
         """The tenant's batch of that id."""

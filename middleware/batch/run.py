@@ -102,10 +102,12 @@ class Run:
     async def _work_off(self) -> None:
         for place in self._places:
             await asyncio.sleep(0)  # answers from the cache wait for nothing: others must get on
-            async with self._commons.slots:
-                result = await self._answered(self.items[place])
-            self.results[place] = msgspec.json.encode(result)
             entry = self.entry
+            async with self._commons.slots:
+                began = monotonic()
+                result = await self._answered(self.items[place])
+                entry.apart += monotonic() - began
+            self.results[place] = msgspec.json.encode(result)
             if result.success:
                 entry.successful += 1
             else:

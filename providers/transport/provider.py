@@ -199,7 +199,7 @@ class HttpProvider(Provider):
         request = self._request(call, key)
         began = monotonic()
         try:
-            response = await self._engine.send(request, self._timeouts)
+            response = await self._engine.send(request, self._allowed(call))
             record.first_byte = monotonic() - began
             record.secret = key if own else None
             record.connect, record.queued = response.connect, response.queued
@@ -215,6 +215,13 @@ class HttpProvider(Provider):
         if reply.error is not None:
             return self._refused(call, reply, key, own=own)
         return reply
+
+    def _allowed(self, call: Call) -> Timeouts:
+        """The time that a call has: its target may bring its own."""
+        seconds = call.target.timeout if call.target is not None else None
+        if seconds is None:
+            return self._timeouts
+        return msgspec.structs.replace(self._timeouts, first_byte=seconds, idle=seconds)
 
     def _key(self, call: Call) -> tuple[Secret | None, bool]:
         """The key for this attempt, and whether it is the gateway's own."""

@@ -86,6 +86,32 @@ async def test_profiles_are_a_list_though_there_are_none(tmp_path: Path) -> None
         assert data == {"object": "list", "profiles": {}, "total": 0}
 
 
+async def test_profiles_show_their_aliases_and_their_time(tmp_path: Path) -> None:
+    more = """
+    [profiles.code]
+    timeout = 5
+    aliases = { fast = "openai:gpt-4o-mini", deep = ["poe:gpt-4o", "openai:gpt-4o"] }
+    [profiles.plain]
+    """
+    async with house(tmp_path, more=more) as opened:
+        data = (await opened.get("/v1/profiles")).json()
+    assert data == {
+        "object": "list",
+        "profiles": {
+            "code": {
+                "name": "code", "timeout": 5.0, "alias_count": 2, "source": "config.toml",
+                "aliases": {"fast": "openai:gpt-4o-mini", "deep": "poe:gpt-4o"},
+                "fallbacks": {"deep": ["openai:gpt-4o"]},
+            },
+            "plain": {
+                "name": "plain", "timeout": None, "alias_count": 0, "source": "config.toml",
+                "aliases": {},
+            },
+        },
+        "total": 2,
+    }  # fmt: skip
+
+
 async def test_an_alias_with_several_targets_shows_them_all(tmp_path: Path) -> None:
     more = '[aliases]\nboth = ["poe:a", "openai:b"]\nlone = "gpt-4o"\n'
     async with house(tmp_path, more=more) as opened:

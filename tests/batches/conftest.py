@@ -7,11 +7,13 @@ import pytest_asyncio
 
 from tests.batches.house import House, house
 
+OPTIONS = "concurrency = 4\nchunk = 5\nmax_items = 20\nmax_file = 3000000\n"
+
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def _home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """The gateway and its upstream; each test takes a tenant of its own."""
-    async with house(tmp_path_factory.mktemp("batches")) as made:
+    async with house(tmp_path_factory.mktemp("batches"), OPTIONS) as made:
         yield made
 
 

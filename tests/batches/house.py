@@ -37,6 +37,7 @@ format = "json"
 [batch]
 engine = "{engine}"
 folder = "{folder}"
+poll = 0.1
 {batch}
 [[middleware]]
 use = "auth"
@@ -129,22 +130,22 @@ def words(request: Received) -> str:
 
 
 @asynccontextmanager
-async def house(
-    folder: Path, batch: str = "concurrency = 4\nchunk = 5\n", engine: str = "embedded"
-) -> AsyncIterator[House]:
+async def house(folder: Path, batch: str, engine: str = "embedded") -> AsyncIterator[House]:
     """A running gateway with those options of [batch]."""
     gate = asyncio.Event()
 
     def select(request: Received) -> Script:
         return script(request, gate)
 
-    async with ScriptedUpstream(select=select, seconds=300) as upstream:
-        async with opened(folder, upstream, batch, engine) as made:
-            made.gate = gate
-            try:
-                yield made
-            finally:
-                gate.set()
+    async with (
+        ScriptedUpstream(select=select, seconds=300) as upstream,
+        opened(folder, upstream, batch, engine) as made,
+    ):
+        made.gate = gate
+        try:
+            yield made
+        finally:
+            gate.set()
 
 
 @asynccontextmanager

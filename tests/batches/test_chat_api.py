@@ -109,10 +109,15 @@ BAD_LINES: dict[str, tuple[bytes, list[tuple[str, str | None, int | None]]]] = {
     "no UTF-8": (line("a").replace(b'"a"', b'"\xff"'), [("invalid_json_line", None, 1)]),
     "no id": (b'{"method":"POST"}', [("missing_required_parameter", "custom_id", 1)]),
     "long id": (line("a" * 513), [("invalid_custom_id", "custom_id", 1)]),
+    "an id with NUL": (line("a\0"), [("invalid_custom_id", "custom_id", 1)]),
     "a method": (line("a", method="GET"), [("invalid_method", "method", 1)]),
     "a url": (line("a", url="/v1/embeddings"), [("invalid_url", "url", 1)]),
     "no messages": (line("a", body={"model": "m"}), [("invalid_request", "body.messages", 1)]),
     "a kind": (line("a", body=[]), [("invalid_request", "body", 1)]),
+    "many": (
+        b"".join(line(f"{n}") for n in range(21)),
+        [("too_many_requests", None, 21)],
+    ),
     "several": (
         line("a") + line("a") + line("b", method="PUT") + line("b") + line("a"),
         [
@@ -180,6 +185,12 @@ class TestFiles:
         assert file.expires_at is not None
         assert (await client.files.content(file.id)).content == content
         assert (await client.files.retrieve(file.id)) == file
+        shorter = await client.files.create(
+            file=("in.jsonl", b"{}"),
+            purpose="batch",
+            expires_after={"anchor": "created_at", "seconds": 7200},
+        )
+        assert shorter.expires_at == shorter.created_at + 7200
         gone = await client.files.delete(file.id)
         assert gone.deleted
         with pytest.raises(openai.NotFoundError):
@@ -201,6 +212,13 @@ class TestFiles:
         with pytest.raises(openai.BadRequestError, match="order"):
             await ours.files.list(order="up")  # type: ignore[arg-type]
 
+    async def test_one_that_is_too_large_is_refused(self, home: House) -> None:
+        client = home.openai("gw-key-28")
+        for size in (3_000_001, 3_500_000):
+            with pytest.raises(openai.APIStatusError, match="larger than") as caught:
+                await client.files.create(file=("in.jsonl", bytes(size)), purpose="batch")
+            assert caught.value.status_code == 413
+
     @pytest.mark.parametrize(
         ("sent", "said"),
         [
@@ -208,6 +226,13 @@ class TestFiles:
             ({"data": {"purpose": "batch"}, "files": {"other": ("a", b"b")}}, "file: "),
             ({"data": {"purpose": "vision"}, "files": {"file": ("a", b"b")}}, "purpose: "),
             ({"files": {"file": ("a", b"b")}}, "purpose: "),
+            (
+                {
+                    "data": {"purpose": "batch", "expires_after[seconds]": "1"},
+                    "files": {"file": ("a", b"b")},
+                },
+                "expires_after.seconds",
+            ),
             (
                 {"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=y"}},
                 "form cannot be read",

@@ -54,7 +54,8 @@ class TestABatch:
         self, home: House
     ) -> None:
         key = home.key()
-        client = home.anthropic(key, default_headers={"anthropic-beta": "some-beta-1"})
+        headers = {"anthropic-beta": "some-beta-1", "anthropic-version": "2023-06-01"}
+        client = home.anthropic(key, default_headers=headers)
         sent = request("c", "messages:good", "with a beta", stream=True)
         batch = await client.messages.batches.create(requests=[sent])
         await ended(client, batch.id)
@@ -189,6 +190,7 @@ BAD: dict[str, tuple[Any, str]] = {
         "requests.0.params.max_tokens: Field required",
     ),
     "a text": ("text", "requests: "),
+    "many": ([request(f"{n}") for n in range(21)], "21 requests are more than the 20 of one batch"),
 }
 
 

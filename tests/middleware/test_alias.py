@@ -1,6 +1,8 @@
+import msgspec
 import pytest
 
 from gateway.call import Call
+from gateway.config import Config, Profile, Source
 from gateway.errors import NotFound
 from gateway.faults import ConfigError
 from gateway.plugin import Site
@@ -136,3 +138,115 @@ def test_the_shipped_names_are_not_found_inside_other_names() -> None:
     assert ways(bound(site), "text-embedding-3-small") == ["openai:text-embedding-3-small"]
     own = calls.site("openai", aliases={"small": ["openai:o9-tiny"]}, default="openai")
     assert ways(bound(own), "my-small-model") == ["openai:o9-tiny"]
+
+
+def grouped(profiles: dict[str, Profile], default: str = "", **sources: str) -> Site:
+    """The usual site with profiles; the origins of options by their path, dots as "__"."""
+    site = calls.site(
+        "openai",
+        providers={
+            "zai": Named(
+                aliases={
+                    "haiku": "glm-flash",
+                    "free": "vendor/m:free",
+                    "same": "same",
+                    "opus": "claude-opus-5",
+                }
+            ),
+        },
+        aliases={"fast": ["openai:gpt-mini"], "small": ["openai:nano"], "viahaiku": ["zai:haiku"]},
+        default="openai",
+    )
+    config: Config = msgspec.structs.replace(
+        site.config,
+        profiles=profiles,
+        routing=msgspec.structs.replace(site.config.routing, default_profile=default),
+        source=Source(origins={path.replace("__", "."): each for path, each in sources.items()}),
+    )
+    return Site(config, site.providers, site.seal)
+
+
+CODE = {
+    "Code": Profile(
+        aliases={
+            "haiku": ["zai:haiku"],
+            "deep": ["mid", "openai:gpt-5"],
+            "mid": ["zai:glm"],
+            "out": ["fast"],
+            "fast": ["openai:gpt-code"],
+            "other": ["plain:deep"],
+        },
+        timeout=7,
+    ),
+    "plain": Profile(aliases={"deep": ["openai:o"]}),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("Code:haiku", [("zai:glm-flash", 7)]),  # on to the provider's own alias
+        ("code:HAIKU", [("zai:glm-flash", 7)]),
+        ("code:claude-haiku-4", [("zai:glm-flash", 7)]),
+        ("code:deep", [("zai:glm", 7), ("openai:gpt-5", 7)]),  # an alias of the same profile
+        ("code:out", [("openai:gpt-code", 7)]),
+        ("code:other", [("openai:o", 7)]),  # the profile that was asked gives the time
+        ("code:viahaiku", [("zai:glm-flash", 7)]),  # no alias of its own: the general one
+        ("code:gpt-5", [("openai:gpt-5", 7)]),
+        ("code:zai:x", [("zai:x", 7)]),
+        ("code:!fast", [("openai:fast", 7)]),
+        ("plain:deep", [("openai:o", None)]),
+        ("fast", [("openai:gpt-mini", None)]),
+        ("zai:free", [("zai:vendor/m:free", None)]),  # a colon does not make a provider
+        ("zai:same", [("zai:same", None)]),
+        ("zai:opus", [("zai:claude-opus-5", None)]),  # what it leads to contains it
+        ("opus-4", [("zai:claude-opus-5", None)]),
+    ],
+)
+def test_a_profile_has_aliases_and_a_time(
+    model: str, expected: list[tuple[str, float | None]]
+) -> None:
+    targets = bound(grouped(CODE)).resolve(model).targets
+    assert [(str(target), target.timeout) for target in targets] == expected
+
+
+def test_the_steps_name_the_profile() -> None:
+    assert bound(grouped(CODE)).explain("code:mid") == [
+        '"mid" is asked of profile "code", whose calls have 7 s',
+        '"mid" is alias "mid" for zai:glm',
+        '"zai:glm" names provider "zai"',
+    ]
+
+
+def test_models_without_a_prefix_are_asked_of_the_default_profile() -> None:
+    alias = bound(grouped(CODE, "CODE"))
+    assert ways(alias, "fast") == ["openai:gpt-code"]
+    assert ways(alias, "!fast") == ["openai:fast"]
+    assert alias.resolve("zai:haiku").targets[0].timeout is None
+    assert alias.resolve("nano").targets[0].timeout == 7
+
+
+def test_an_empty_name_in_a_profile_leads_nowhere() -> None:
+    with pytest.raises(NotFound):
+        bound(grouped(CODE)).resolve("code:")
+
+
+def test_profiles_that_lead_to_each_other_are_refused() -> None:
+    circle = {
+        "a": Profile(aliases={"x": ["b:x"]}),
+        "b": Profile(aliases={"x": ["a:x"]}),
+    }
+    with pytest.raises(ConfigError) as raised:
+        bound(grouped(circle))
+    assert [fault.path for fault in raised.value.faults] == [
+        "profiles.a.aliases.x",
+        "profiles.b.aliases.x",
+    ]
+
+
+def test_a_word_from_a_variable_is_no_part_of_other_names() -> None:
+    assert ways(bound(grouped({})), "mistral-small") == ["openai:nano"]
+    told = {"aliases__small": "env ANTHROPIC_SMALL_FAST_MODEL"}
+    alias = bound(grouped({}, **told))
+    assert ways(alias, "mistral-small") == ["openai:mistral-small"]
+    assert ways(alias, "small") == ["openai:nano"]

@@ -76,12 +76,13 @@ class CustomFragment(Struct):
 
 
 class ToolFragment(Struct):
-    """`ChoiceDeltaToolCall`, and `ChatCompletionMessageToolCallUnion`."""
+    """`ChoiceDeltaToolCall`, and `ChatCompletionMessageToolCallUnion`; Gemini adds the last."""
 
     index: int | str | None = None
     id: str | int | None = None
     function: FunctionFragment | None = None
     custom: CustomFragment | None = None
+    extra_content: Raw = ABSENT
 
 
 class AnswerAudio(Struct):

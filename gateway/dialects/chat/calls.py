@@ -10,10 +10,12 @@ import msgspec
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import ToolFragment
+from gateway.dialects.chat.extra import signature_in
 from gateway.dialects.chat.scan import ObjectScanner
 from gateway.dialects.chat.wire import is_object
+from gateway.dialects.signatures import CALL
 from gateway.errors import BadAnswer
-from gateway.events import ArgumentsDelta, Event, PartEnded, ToolBegan
+from gateway.events import ArgumentsDelta, Event, PartEnded, RedactedCame, ToolBegan
 from gateway.wire import decode
 
 INVALID_ARGUMENTS = "upstream produced invalid tool arguments"
@@ -22,7 +24,9 @@ INVALID_ARGUMENTS = "upstream produced invalid tool arguments"
 class _Slot:
     """One call as far as it has come."""
 
-    __slots__ = ("closed", "custom", "id", "name", "opened", "pieces", "scanner", "wrapped")
+    __slots__ = (
+        "closed", "custom", "id", "name", "opened", "pieces", "scanner", "signature", "wrapped",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.id = ""
@@ -31,6 +35,7 @@ class _Slot:
         self.scanner = ObjectScanner()
         self.custom = False  # its arguments are free text
         self.wrapped = False  # it was sent as a function; the free text stands in `input`
+        self.signature = ""
         self.opened = False
         self.closed = False
 
@@ -91,6 +96,8 @@ class Calls:
             slot.id = str(fragment.id)
         if fragment.custom is not None:
             slot.custom = True
+        if signature := signature_in(fragment.extra_content):
+            self._sign(slot, signature)
         if name and not slot.opened and name != slot.name:
             slot.name += name
         out: list[Event] = []
@@ -140,6 +147,12 @@ class Calls:
         self.busy = True
         return slot
 
+    def _sign(self, slot: _Slot, signature: str) -> None:
+        if slot.opened and signature != slot.signature:
+            self._crossing.notes.note("tool_calls.extra_content", "after_the_call_dropped")
+        else:
+            slot.signature = signature
+
     def _append(self, slot: _Slot, piece: str, out: list[Event]) -> None:
         if slot.closed or (slot.scanner.complete and not slot.custom):
             if piece.strip() and piece != slot.arguments:
@@ -174,6 +187,8 @@ class Calls:
         self._ids.add(slot.id)
         name = self._crossing.names.known(slot.name)
         slot.wrapped = not slot.custom and name in self._wrapped
+        if slot.signature:
+            out.append(RedactedCame(slot.signature, CALL))
         out.append(ToolBegan(slot.id, name, slot.custom or slot.wrapped))
         if slot.pieces and not slot.wrapped:
             out.append(ArgumentsDelta(slot.arguments))

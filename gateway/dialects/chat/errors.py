@@ -253,6 +253,7 @@ _TYPES: dict[str, tuple[str, str | None]] = {
     "rate_limit_error": ("rate_limit_error", "rate_limit_exceeded"),
     "overloaded_error": ("server_error", "overloaded"),
     "upstream_timeout": ("upstream_timeout", "upstream_timeout"),
+    "multi_modal_error": ("invalid_request_error", "multi_modal_error"),
 }
 _CODES_OF_STATUS = {502: "bad_gateway", 503: "service_unavailable", 504: "timeout"}
 _STATUSES = {402: 429, 529: 503}
@@ -270,8 +271,12 @@ def write_error(error: GatewayError) -> bytes:
 
 
 def write_error_event(error: GatewayError) -> bytes:
-    """The same as one chunk; no `[DONE]` follows it."""
-    return data_frame(write_error(error))
+    """The same as one chunk, with advice where a timeout ran out; no `[DONE]` follows it."""
+    written = write_error(error)
+    if error.kind == "upstream_timeout":
+        advice = b',"suggestion":"Consider increasing REQUEST_TIMEOUT"}}'
+        written = written.removesuffix(b"}}") + advice
+    return data_frame(written)
 
 
 def error_status(error: GatewayError) -> int:

@@ -25,10 +25,12 @@ from gateway.dialects.chat.answer import (
 )
 from gateway.dialects.chat.calls import made_id, unwrapped, wrapped_names
 from gateway.dialects.chat.errors import broken, error_in
+from gateway.dialects.chat.extra import extra_content, signature_in
 from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces, valid_arguments
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.scan import Piece, ThinkTags
 from gateway.dialects.chat.wire import NAME
+from gateway.dialects.signatures import CALL
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer
 from gateway.events import (
@@ -154,6 +156,8 @@ def _calls(said: Delta, finish: str | None, crossing: Crossing) -> list[Part]:
         if not call.id or call.id in ids:
             call.id = made_id()
         ids.add(call.id)
+        if signature := signature_in(fragment.extra_content):
+            calls.append(Redacted(signature, CALL))
         calls.append(call)
     return calls
 
@@ -267,16 +271,14 @@ def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str
         said["reasoning_content"] = "".join(thinking)
     if details := _details(parts, crossing):
         said["reasoning_details"] = details
-    calls = [
-        part for part in parts if isinstance(part, ToolCall) and part.name != crossing.answer_tool
-    ]
+    calls = [call for call in _signed(parts) if call[0].name != crossing.answer_tool]
     if calls and crossing.prompt.legacy_functions:
-        first = calls[0]
+        first, _ = calls[0]
         said["function_call"] = {"name": first.name, "arguments": first.arguments.strip() or "{}"}
         if len(calls) > 1:
             crossing.notes.note("tool_calls", "only_the_first_told")
     elif calls:
-        said["tool_calls"] = [_written_call(call) for call in calls]
+        said["tool_calls"] = [_written_call(*call) for call in calls]
     return said, content or ""
 
 
@@ -324,7 +326,7 @@ def _details(parts: list[Part], crossing: Crossing) -> list[object]:
     for part in parts:
         if isinstance(part, Thinking) and part.signature:
             detail = signed_detail(part.text, part.signature, part.origin, crossing)
-        elif isinstance(part, Redacted):
+        elif isinstance(part, Redacted) and part.origin != CALL:
             detail = hidden_detail(part.data, part.origin, crossing)
         else:
             continue
@@ -356,9 +358,23 @@ def hidden_detail(data: str, origin: str, crossing: Crossing) -> dict[str, objec
     }
 
 
-def _written_call(call: ToolCall) -> dict[str, object]:
+def _signed(parts: list[Part]) -> list[tuple[ToolCall, str]]:
+    """The tool calls, each with the signature that stands before it."""
+    calls: list[tuple[ToolCall, str]] = []
+    signature = ""
+    for part in parts:
+        if isinstance(part, Redacted) and part.origin == CALL:
+            signature = part.data
+        elif isinstance(part, ToolCall):
+            calls.append((part, signature))
+            signature = ""
+    return calls
+
+
+def _written_call(call: ToolCall, signature: str) -> dict[str, object]:
+    extra = extra_content(signature)
     if call.custom:
         custom = {"name": call.name, "input": call.arguments}
-        return {"id": call.id, "type": "custom", "custom": custom}
+        return {"id": call.id, "type": "custom", "custom": custom} | extra
     function = {"name": call.name, "arguments": call.arguments.strip() or "{}"}
-    return {"id": call.id, "type": "function", "function": function}
+    return {"id": call.id, "type": "function", "function": function} | extra

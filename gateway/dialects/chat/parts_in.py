@@ -19,7 +19,7 @@ from gateway.dialects.chat.wire import (
     TextPart,
     ThinkingPart,
 )
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, UnusableMedia
 from gateway.events import (
     Audio,
     CacheMark,
@@ -120,7 +120,7 @@ def _image(found: ImagePart, path: str, notes: Notes) -> Part:
     if label == _PDF:
         return Document(_PDF, data, cache=mark)
     if not label.startswith("image/"):
-        raise InvalidRequest(f"{where}: {label or 'unlabelled data'} is no image", param=where)
+        raise UnusableMedia(where, f"{label or 'unlabelled data'} is no image")
     return Image(label, data, cache=mark)
 
 

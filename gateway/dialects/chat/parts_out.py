@@ -98,7 +98,7 @@ def _image(image: Image, crossing: Crossing) -> list[Block]:
         url = f"data:{image.media_type or 'image/png'};base64,{image.data}"
     elif image.url is not None:
         if not capability.image_urls:
-            notes.refuse("messages.image.source.url", "this provider takes image data only")
+            notes.refuse_media("messages.image.source.url", "this provider takes image data only")
         url = image.url
     else:
         notes.drop("messages.image.source.file_id", "files_are_not_portable")
@@ -108,7 +108,7 @@ def _image(image: Image, crossing: Crossing) -> list[Block]:
 
 def _audio(audio: Audio, crossing: Crossing) -> list[Block]:
     if audio.data is None or not crossing.capability.audio:
-        crossing.notes.refuse("messages.input_audio", "this provider takes no such audio")
+        crossing.notes.refuse_media("messages.input_audio", "this provider takes no such audio")
     sound = {"data": audio.data, "format": audio.format or "wav"}
     return [{"type": "input_audio", "input_audio": sound}]
 
@@ -125,11 +125,11 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
         notes.drop("messages.document.source.file_id", "files_are_not_portable")
         return []
     if document.data is None:
-        notes.refuse("messages.document.source.url", "this provider takes document data only")
+        notes.refuse_media("messages.document.source.url", "this provider takes document data only")
     if (document.media_type or _PDF).startswith("text/"):
         return [text_block(_wrapped(document, _decoded(document, crossing)))]
     if document.media_type not in (None, _PDF) or crossing.capability.files == "none":
-        notes.refuse("messages.document", "this provider takes no such file")
+        notes.refuse_media("messages.document", "this provider takes no such file")
     file = {
         "filename": document.title or "document.pdf",
         "file_data": f"data:{_PDF};base64,{document.data}",
@@ -147,7 +147,7 @@ def _decoded(document: Document, crossing: Crossing) -> str:
     try:
         return base64.b64decode(document.data or "").decode("utf-8", "replace")
     except (binascii.Error, ValueError):
-        crossing.notes.refuse("messages.document.source.data", "is not base64")
+        crossing.notes.refuse_media("messages.document.source.data", "is not base64")
         raise
 
 

@@ -62,6 +62,7 @@ class _Reading:
         self._notes = notes
         self._answers_open = False  # the last turn holds tool results and may take more
         self._function_id = ""
+        self._made_ids: list[str] = []  # of calls without one that wait for their results
 
     def add(self, item: typed.Message | Raw, at: int) -> None:
         """One more message."""
@@ -102,6 +103,8 @@ class _Reading:
             call_id = self._function_id
         elif message.tool_call_id:
             call_id = message.tool_call_id
+        elif message.tool_call_id is not None and self._made_ids:
+            call_id = self._made_ids.pop(0)
         else:
             where = f"{path}.tool_call_id"
             raise InvalidRequest(f"{where}: Field required", param=where)
@@ -128,6 +131,7 @@ class _Reading:
             parts.append(Refusal(message.refusal))
         if message.audio is not None:
             parts.append(Audio(id=message.audio.id))
+        self._made_ids.clear()
         for index, call in enumerate(message.tool_calls or ()):
             parts.append(self._call(call, f"{path}.tool_calls.{index}"))
         if message.function_call is not None:
@@ -141,14 +145,21 @@ class _Reading:
         return parts
 
     def _call(self, call: ToolCallParam, path: str) -> ToolCall:
-        if not call.id:
+        if call.id is None:
             raise InvalidRequest(f"{path}.id: Field required", param=f"{path}.id")
+        id = call.id or self._made_id(path)
         if call.custom is not None:
-            return ToolCall(call.id, call.custom.name, call.custom.input, custom=True)
+            return ToolCall(id, call.custom.name, call.custom.input, custom=True)
         if call.function is None:
             raise InvalidRequest(f"{path}.function: Field required", param=f"{path}.function")
         arguments = self._arguments(call.function.arguments, f"{path}.function.arguments")
-        return ToolCall(call.id, call.function.name, arguments)
+        return ToolCall(id, call.function.name, arguments)
+
+    def _made_id(self, path: str) -> str:
+        """An id for a call that its server gave none, the same in each turn."""
+        id = f"call_{hashlib.sha256(path.encode()).hexdigest()[:24]}"
+        self._made_ids.append(id)
+        return id
 
     def _arguments(self, arguments: str | dict[str, Raw] | None, path: str) -> str:
         found = valid_arguments(arguments)

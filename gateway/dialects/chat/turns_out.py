@@ -8,10 +8,12 @@ import msgspec
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import detail_block
+from gateway.dialects.chat.extra import SKIP, extra_content
 from gateway.dialects.chat.parts_out import Marks, parts_out, result_out
 from gateway.dialects.chat.tools_out import Block
 from gateway.dialects.names import tool_id
 from gateway.dialects.pairing import paired
+from gateway.dialects.signatures import CALL
 from gateway.events import (
     Opaque,
     Part,
@@ -112,7 +114,8 @@ class _Writing:
 
     def _assistant(self, parts: list[Part]) -> None:
         crossing = self._crossing
-        calls = [_call(part, crossing) for part in parts if isinstance(part, ToolCall)]
+        calls = _calls(parts, crossing)
+        parts = [part for part in parts if not _signs(part, crossing)]
         text = _spoken(parts, crossing)
         reasoning = _replayed(parts, bool(calls), crossing)
         if not text and not calls:
@@ -129,6 +132,31 @@ def _plain(parts: list[Block]) -> object:
     if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
         return parts[0]["text"]
     return parts
+
+
+def _calls(parts: list[Part], crossing: Crossing) -> list[Block]:
+    """The tool calls of a turn, with the signatures that this upstream gave them."""
+    calls: list[Block] = []
+    signatures: list[str] = []  # those whose call is still to come
+    signed = False
+    for part in parts:
+        if isinstance(part, Redacted) and (sealed := crossing.unsealed(part.data)):
+            signatures += [sealed.data] if sealed.kind == CALL else []
+        elif isinstance(part, ToolCall):
+            signature = signatures.pop(0) if signatures else ""
+            signed = signed or bool(signature)
+            calls.append(_call(part, crossing) | extra_content(signature))
+    if calls and not signed and crossing.capability.thought_signatures == "required":
+        calls[0] |= extra_content(SKIP)
+    return calls
+
+
+def _signs(part: Part, crossing: Crossing) -> bool:
+    """Whether a part is nothing but the signature of a call, whoever gave it."""
+    if not isinstance(part, Redacted):
+        return False
+    sealed = crossing.seal.unseal(part.data)
+    return sealed is not None and sealed.kind == CALL
 
 
 def _call(call: ToolCall, crossing: Crossing) -> Block:

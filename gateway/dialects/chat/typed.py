@@ -76,3 +76,4 @@ class Message(Struct, forbid_unknown_fields=True):
     provider_specific_fields: Raw = ABSENT
     logprobs: Raw = ABSENT
     images: Raw = ABSENT
+    extra_content: Raw = ABSENT

@@ -128,9 +128,9 @@ class CustomCall(Struct):
 
 
 class ToolCallParam(Struct):
-    """`ChatCompletionMessageToolCallUnionParam`."""
+    """`ChatCompletionMessageToolCallUnionParam`; its id is empty where a server gave none."""
 
-    id: str = ""
+    id: str | None = None
     type: str | None = None
     function: FunctionCall | None = None
     custom: CustomCall | None = None

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import DECLINED
+from gateway.dialects.chat.extra import extra_content
 from gateway.dialects.chat.message import (
     annotation,
     chat_id,
@@ -18,6 +19,7 @@ from gateway.dialects.chat.message import (
     signed_detail,
     written_usage,
 )
+from gateway.dialects.signatures import CALL
 from gateway.events import (
     Alive,
     ArgumentsDelta,
@@ -63,6 +65,7 @@ class ChatWriter:
         self._citations: list[Citation] = []
         self._annotations: list[object] = []
         self._refused = False
+        self._signature = ""  # of the next tool call
 
     def write(self, event: Event) -> bytes:  # noqa: C901  # one arm for each event
         """The chunks of one event; the last event's end with `[DONE]`."""
@@ -85,8 +88,7 @@ class ChatWriter:
             case ToolBegan():
                 return self._tool_began(event)
             case RedactedCame():
-                self._apart = True
-                return self._detail(hidden_detail(event.data, event.origin, self._crossing))
+                return self._redacted(event)
             case SignatureCame():
                 text = "".join(self._thinking)
                 return self._detail(
@@ -139,11 +141,19 @@ class ChatWriter:
         self._details += 1
         return self._delta({"reasoning_details": [detail]})
 
+    def _redacted(self, event: RedactedCame) -> bytes:
+        self._apart = True
+        if event.origin == CALL:
+            self._signature = event.data
+            return b""
+        return self._detail(hidden_detail(event.data, event.origin, self._crossing))
+
     # --- tool calls -------------------------------------------------------------------------------
 
     def _tool_began(self, event: ToolBegan) -> bytes:
         self._apart = True
         self._argued = False
+        extra, self._signature = extra_content(self._signature), ""
         if event.name == self._crossing.answer_tool:
             self._mode = "content"
             return b""
@@ -158,7 +168,7 @@ class ChatWriter:
         self._mode = "custom" if event.custom else "function"
         called = {"name": event.name, "input" if event.custom else "arguments": ""}
         call = {"index": self._tool, "id": event.id, "type": self._mode, self._mode: called}
-        return self._delta({"tool_calls": [call]})
+        return self._delta({"tool_calls": [call | extra]})
 
     def _arguments(self, text: str) -> bytes:
         if not text or self._mode == "untold":

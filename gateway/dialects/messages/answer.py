@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.messages.wire import CitationBlock, StopDetails
+from gateway.dialects.signatures import CALL
 from gateway.events import Citation, Ending, Stop, Usage
 from gateway.wire import decode
 
@@ -94,7 +95,9 @@ def signature(own: str | None, origin: str, text: str, crossing: Crossing) -> st
 
 def redacted(data: str, origin: str, crossing: Crossing) -> str:
     """The data of a `RedactedThinkingBlock`, sealed where another upstream minted it."""
-    return data if origin == ORIGIN else crossing.sealed("redacted", data)
+    if origin == ORIGIN:
+        return data
+    return crossing.sealed(CALL if origin == CALL else "redacted", data)
 
 
 def read_citation(raw: Raw) -> Citation:

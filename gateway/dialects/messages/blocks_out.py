@@ -67,7 +67,7 @@ def _block(part: Part, path: str, crossing: Crossing) -> Block | None:
         case Refusal() | ServerTool():
             return text_block(part.text)
         case Audio():
-            crossing.notes.refuse(path, "audio is not available from this provider")
+            crossing.notes.refuse_media(path, "audio is not available from this provider")
             return None
         case Opaque():
             return _opaque(part, path, crossing)
@@ -143,7 +143,7 @@ def _image(part: Image, path: str, crossing: Crossing) -> Block | None:
     if label == "application/pdf":
         return _document(Document(label, part.data, cache=part.cache), path, crossing)
     if label not in _PICTURES:
-        crossing.notes.refuse(path, f"media type '{label}' is not one of {sorted(_PICTURES)}")
+        crossing.notes.refuse_media(path, f"media type '{label}' is not one of {sorted(_PICTURES)}")
     if label != part.media_type:
         crossing.notes.note(f"{path}.media_type", "corrected_from_content")
     source = {"type": "base64", "media_type": label, "data": part.data}
@@ -152,10 +152,10 @@ def _image(part: Image, path: str, crossing: Crossing) -> Block | None:
 
 def _by_url(part: Image | Document, path: str, crossing: Crossing) -> dict[str, str]:
     if part.url is None:
-        crossing.notes.refuse(path, "a file of another provider cannot be read here")
+        crossing.notes.refuse_media(path, "a file of another provider cannot be read here")
         return {}
     if isinstance(part, Image) and not crossing.capability.image_urls:
-        crossing.notes.refuse(path, "this provider takes images as base64 data only")
+        crossing.notes.refuse_media(path, "this provider takes images as base64 data only")
     return {"type": "url", "url": part.url}
 
 
@@ -183,9 +183,11 @@ def _source(part: Document, path: str, crossing: Crossing) -> Block:
         return _by_url(part, path, crossing)
     label = _sniffed(part.data) or part.media_type
     if label != "application/pdf":
-        crossing.notes.refuse(path, f"files of type '{label}' are not available from this provider")
+        crossing.notes.refuse_media(
+            path, f"files of type '{label}' are not available from this provider"
+        )
     if crossing.capability.files == "none":
-        crossing.notes.refuse(path, "this provider takes no files")
+        crossing.notes.refuse_media(path, "this provider takes no files")
     return {"type": "base64", "media_type": "application/pdf", "data": part.data}
 
 

@@ -1,6 +1,7 @@
 """A Chat client's request, read."""
 
 import base64
+from typing import Any
 
 import msgspec
 import pytest
@@ -322,3 +323,28 @@ def test_check_wants_model_and_messages() -> None:
         with pytest.raises(InvalidRequest, match="Field required"):
             CHAT.check(body)
     CHAT.check(fields(model="m", messages=HI, stream=None))
+
+
+def test_calls_without_ids_are_told_apart_and_answered_in_order() -> None:
+    def turns(at: int) -> list[object]:
+        return [
+            {"role": "assistant", "tool_calls": [call("", "f", "{}"), call("", "g", "{}")]},
+            {"role": "tool", "tool_call_id": "", "content": f"f {at}"},
+            {"role": "tool", "tool_call_id": "", "content": f"g {at}"},
+        ]
+
+    prompt = read([*HI, *turns(1), *turns(2)])
+    calls = [part for turn in prompt.turns for part in turn.parts if isinstance(part, ToolCall)]
+    given = [part for turn in prompt.turns for part in turn.parts if isinstance(part, ToolResult)]
+    assert [part.call_id for part in given] == [part.id for part in calls]
+    assert len({part.id for part in calls}) == 4
+    assert [part.name for part in calls] == ["f", "g"] * 2
+    assert read([*HI, *turns(1)]).turns == prompt.turns[:3]
+
+
+def test_what_gemini_adds_to_a_message_is_no_loss() -> None:
+    extra = {"google": {"thought_signature": "s"}}
+    signed: Any = call("a", "f", "{}")
+    said = {"role": "assistant", "content": "x", "extra_content": extra,
+            "tool_calls": [signed | {"extra_content": extra}]}  # fmt: skip
+    assert noted(messages=[*HI, said]) == []

@@ -89,6 +89,15 @@ async def test_the_configured_timeouts_go_with_each_request() -> None:
     assert (timeouts.first_byte, timeouts.idle, timeouts.connect) == (7.0, 120.0, 5.0)
 
 
+async def test_a_target_may_bring_its_own_time() -> None:
+    one = made(up(timeouts={"first_byte": 7.0, "connect": 2.0}))
+    call = to(one.provider)
+    assert call.target is not None
+    await one.ask(call.routed(msgspec.structs.replace(call.target, timeout=3.0)))
+    (timeouts,) = one.engine.timeouts
+    assert (timeouts.first_byte, timeouts.idle, timeouts.connect) == (3.0, 3.0, 2.0)
+
+
 async def test_the_engine_closes_with_the_provider() -> None:
     one = made(up())
     async with one.provider.running():

@@ -1,0 +1,114 @@
+"""Chat at a server that signs tool calls: signatures kept from answers, put back into requests."""
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.dialect import Crossing, Digest, Reader
+from gateway.dialects.chat import Chat
+from gateway.dialects.chat.answer import Chunk, ToolFragment
+from gateway.dialects.chat.extra import SKIP, extended, signature_in
+from gateway.dialects.chat.reader import ChatReader
+from gateway.dialects.signatures import CALL, Kept
+from gateway.events import Event, RedactedCame, ToolBegan
+from gateway.sse import Frame
+from gateway.wire import ABSENT, decode
+
+
+class SignedChat(Chat):
+    """The Chat dialect for the answer to one call: what the server signs in it is kept."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    def digest(self, body: bytes) -> Digest:
+        """As in Chat; the signatures of a whole answer are kept."""
+        if b'"thought_signature"' in body:
+            self._keep(body)
+        return super().digest(body)
+
+    def reader(self, crossing: Crossing) -> Reader:
+        """As in Chat; the signatures of the stream are kept."""
+        return _KeepingReader(crossing, self._kept)
+
+    def _keep(self, body: bytes) -> None:
+        try:
+            choices = decode(body.strip(), Chunk).choices or ()
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return
+        for choice in choices:
+            said = choice.message or choice.delta
+            for call in (said.tool_calls if said is not None else None) or ():
+                if signature := signature_in(call.extra_content):
+                    self._kept.keep(_known_by(call), signature)
+
+
+class _KeepingReader(ChatReader):
+    """A reader that keeps the signatures it comes by."""
+
+    def __init__(self, crossing: Crossing, kept: Kept) -> None:
+        super().__init__(crossing)
+        self._kept = kept
+
+    def read(self, frame: Frame) -> list[Event]:
+        """The events of one chunk."""
+        return self._heeded(super().read(frame))
+
+    def finish(self) -> list[Event]:
+        """The events still due."""
+        return self._heeded(super().finish())
+
+    def _heeded(self, events: list[Event]) -> list[Event]:
+        signature = ""
+        for event in events:
+            if type(event) is RedactedCame and event.origin == CALL:
+                signature = event.data
+            elif type(event) is ToolBegan and signature:
+                self._kept.keep(event.id, signature)
+                signature = ""
+        return events
+
+
+def _known_by(call: ToolFragment) -> str:
+    """The call's id; older servers leave it empty, then what it calls."""
+    if call.id or call.function is None:
+        return str(call.id or "")
+    given = call.function.arguments
+    arguments = given if isinstance(given, str) else msgspec.json.encode(given).decode()
+    return f"{call.function.name} {arguments}"
+
+
+class _Turn(Struct):
+    """What a message says of its tool calls."""
+
+    tool_calls: list[Raw] | None = None
+
+
+def with_signatures(turn: Raw, kept: Kept, *, required: bool) -> Raw:
+    """An assistant message with the signatures that its calls came with, where it has none itself.
+
+    Where none is known and one is `required`, the first call gets the word that skips the check.
+    msgspec.ValidationError or UnicodeDecodeError where it is no message.
+    """
+    if b'"tool_calls"' not in bytes(turn):
+        return turn
+    calls = decode(turn, _Turn).tool_calls
+    read = [decode(call, ToolFragment) for call in calls or ()]
+    if not calls or any(signature_in(call.extra_content) for call in read):
+        return turn
+    found = [kept.find(_known_by(call)) for call in read]
+    if required and not any(found):
+        found[0] = SKIP
+    if not any(found):
+        return turn
+    signed = [
+        _with_signature(call, signature) if signature else call
+        for call, signature in zip(calls, found, strict=True)
+    ]
+    members = decode(turn, dict[str, Raw])
+    return Raw(msgspec.json.encode(members | {"tool_calls": Raw(msgspec.json.encode(signed))}))
+
+
+def _with_signature(call: Raw, signature: str) -> Raw:
+    members = decode(call, dict[str, Raw])
+    extra = extended(members.get("extra_content", ABSENT), signature)
+    return Raw(msgspec.json.encode(members | {"extra_content": extra}))
