@@ -54,15 +54,16 @@ def alias_faults(
 ) -> list[Fault]:
     """Aliases that are empty, lead in a circle, too far, or to a provider that is not there."""
     owned: dict[str, Table] = {name: _own(provider) for name, provider in providers.items()}
-    profiles: dict[str, Table] = {
-        fold(name): profile.aliases for name, profile in config.profiles.items()
-    }
+    # A profile whose name is no name, or another's, is told of with the names.
+    taken = ["", *map(fold, owned)]
+    named = {name: each for name, each in config.profiles.items() if fold(name) not in taken}
+    profiles: dict[str, Table] = {fold(name): each.aliases for name, each in named.items()}
     graph = _Graph(config.aliases, owned, profiles, config.routing.default_provider)
     places: list[tuple[str, str, Table]] = [("", "aliases", config.aliases)]
     places += [(name, f"{join('providers', name)}.aliases", owned[name]) for name in owned]
     places += [
         (fold(name), f"{join('profiles', name)}.aliases", profile.aliases)
-        for name, profile in config.profiles.items()
+        for name, profile in named.items()
     ]
     known = [*known, *config.profiles]
     faults = []

@@ -156,7 +156,8 @@ class Item(Struct, frozen=True):
 
 def connected(url: str) -> sa.Engine:
     """An engine for that URL; a SQLite file is synced to disk with each commit."""
-    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    # A fault is logged with its statement: what clients said must not stand there.
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
     if url.startswith("sqlite"):
         event.listen(engine, "connect", _prepare)
     return engine

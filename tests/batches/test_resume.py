@@ -1,6 +1,7 @@
 """What a batch comes to when its gateway dies, or is stopped, at any moment."""
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anthropic
 import pytest
 
 from tests.batches.house import House, ended, opened, request, results, words
@@ -117,3 +119,34 @@ async def test_stopped_it_ends_what_is_in_flight_and_goes_on_afterwards(tmp_path
             await ended(client, batch.id)
             assert len(await results(client, batch.id)) == len(asked)
     assert Counter(words(each) for each in up.requests).most_common(1)[0][1] == 1
+
+
+@pytest.mark.torture
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+async def test_a_full_disk_holds_a_batch_up_and_loses_nothing_of_it(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    if await _run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(state)):
+        pytest.skip("mounting is not allowed here")
+    try:
+        asked = [request(f"c-{n}", "chat:good", "x" * 2000) for n in range(300)]
+        async with upstream(0.01) as up, opened(tmp_path, up, OPTIONS) as house:
+            client = house.anthropic(KEY)
+            batch = await client.messages.batches.create(requests=asked)
+            (state / "fill").write_bytes(bytes(800_000))
+            await asyncio.sleep(4)
+            with pytest.raises(anthropic.InternalServerError) as caught:
+                await client.messages.batches.create(requests=asked)
+            assert caught.value.status_code == 503
+            (state / "fill").unlink()
+            assert not await _run("mount", "-o", "remount,size=40m", str(state))
+            await ended(client, batch.id)
+            assert len(await results(client, batch.id)) == len(asked) == len(up.requests)
+    finally:
+        await _run("umount", str(state))
+
+
+async def _run(*command: str) -> int:
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    return await process.wait()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -8,8 +10,10 @@ from gateway.faults import ConfigError
 from gateway.plugin import Site
 from gateway.reply import Reply
 from middleware.alias import REMEMBERED, Alias
+from tests.admin.house import CHAT, before
 from tests.fakes import calls
 from tests.fakes.calls import Named
+from tests.fakes.upstream import Stall
 
 
 def bound(site: Site, **options: bool) -> Alias:
@@ -250,3 +254,12 @@ def test_a_word_from_a_variable_is_no_part_of_other_names() -> None:
     alias = bound(grouped({}, **told))
     assert ways(alias, "mistral-small") == ["openai:mistral-small"]
     assert ways(alias, "small") == ["openai:nano"]
+
+
+async def test_the_time_of_a_profile_ends_its_calls(tmp_path: Path) -> None:
+    more = "[profiles.quick]\ntimeout = 0.1\n"
+    more += "".join(f'[[middleware]]\nuse = "{name}"\n' for name in ("auth", "alias", "convert"))
+    async with before(tmp_path, lambda _: [Stall()], more=more) as (opened, _):
+        sent = await opened.post(CHAT | {"model": "quick:gpt-4o"})
+    assert sent.status == 504
+    assert "first_byte" in sent.body.decode()
