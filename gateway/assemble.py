@@ -49,6 +49,7 @@ def assembled(config: Config) -> Assembly:
     site = Site(effective, providers, seal)
     maker.faults += alias_faults(effective, providers, known=[*providers, *maker.disabled])
     maker.faults += _chain_faults(config, links)
+    maker.faults += _batch_faults(config)
     maker.warnings += _chain_warnings(links)
     maker.faults += [fault for name in providers for fault in _own_address(config, name, providers)]
     maker.bind(site, [link for link in links if link is not None])
@@ -218,6 +219,16 @@ def short_name(link: Struct | None) -> str:
     names = {dotted: name for name, dotted in MIDDLEWARES.items()}
     lineage = [f"{each.__module__}:{each.__name__}" for each in type(link).__mro__]
     return next((names[each] for each in lineage if each in names), "")
+
+
+def _batch_faults(config: Config) -> list[Fault]:
+    engine = config.batch.engine.reveal()
+    if engine in ("off", "embedded") or engine.startswith(
+        ("postgres://", "postgresql://", "postgresql+psycopg://")
+    ):
+        return []
+    message = 'expected "off", "embedded" or a URL that begins with postgresql://'
+    return [Fault(path="batch.engine", message=message)]
 
 
 def _chain_faults(config: Config, links: list[Middleware | None]) -> list[Fault]:

@@ -187,3 +187,10 @@ class TestProfiles:
         assert faults(tmp_path, text) == []
         back = text.replace('a = "cloud:m"', 'a = "fast"')
         assert "leads in a circle: fast -> code:a -> fast" in faults(tmp_path, back)[0]
+
+
+def test_an_engine_for_batches_that_is_none_is_found_without_starting_it() -> None:
+    faults = assembled(load_config(None, {"INTERLINGUA__BATCH__ENGINE": "mysql://x"})).faults
+    assert [(fault.path, fault.message) for fault in faults] == [
+        ("batch.engine", 'expected "off", "embedded" or a URL that begins with postgresql://')
+    ]
