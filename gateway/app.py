@@ -3,9 +3,9 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import uvicorn
@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware as AsgiMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gateway.admin.batch import batch_routes
 from gateway.admin.cache import cache_routes
@@ -68,32 +68,9 @@ def build(config: Config) -> Gateway:
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
-
     batches = _batches(site, edge, links, inside.callers)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for provider in site.providers.values():
-                await stack.enter_async_context(provider.running())
-            for link in links:
-                await stack.enter_async_context(link.running())
-            await stack.enter_async_context(inside.lists.running())
-            if batches is not None:
-                await stack.enter_async_context(batches.running())
-            edge.loop = asyncio.get_running_loop()
-            pulse = edge.loop.create_task(edge.pulse())
-            # What is here now stays: the collector need not look at it again, nor run for each
-            # hundred calls; nearly all that a call makes is freed by counting references.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 50)
-            try:
-                yield
-            finally:
-                pulse.cancel()
-                await asyncio.gather(pulse, return_exceptions=True)
-
+    parts: list[Living] = [*site.providers.values(), *links, inside.lists]
+    parts += [batches] if batches is not None else []
     app = Gateway(
         routes=_routes(edge, dialects)
         + operator_routes(inside)
@@ -101,7 +78,7 @@ def build(config: Config) -> Gateway:
         + cache_routes(links, inside.callers)
         + batch_routes(links, edge, inside.callers)
         + (batches.routes if batches is not None else []),
-        lifespan=lifespan,
+        lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
     )
     inside.paths = [route.path for route in app.routes if isinstance(route, Route)]
@@ -116,6 +93,37 @@ def build(config: Config) -> Gateway:
         app.hot = {route.path: route.app for route in plain}
     app.state.site = site
     return app
+
+
+class Living(Protocol):
+    """A part of the gateway with a life of its own."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Entered before the first call, left after the last."""
+
+
+def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
+    """The life of the application: its parts', and the pulse."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for part in parts:
+                await stack.enter_async_context(part.running())
+            edge.loop = asyncio.get_running_loop()
+            pulse = edge.loop.create_task(edge.pulse())
+            # What is here now stays: the collector need not look at it again, nor run for each
+            # hundred calls; nearly all that a call makes is freed by counting references.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 50)
+            try:
+                yield
+            finally:
+                pulse.cancel()
+                await asyncio.gather(pulse, return_exceptions=True)
+
+    return lifespan
 
 
 def dispatch(site: Site) -> Next:
