@@ -45,8 +45,11 @@ CONNECTION = "interlingua.connection"
 class Watched(Protocol):
     """A connection that tells when its client is gone."""
 
-    def watch(self, on_gone: Callable[[], None] | None) -> None:
-        """Calls back once when the client is gone; None: nobody asks any more."""
+    def watch(self, on_gone: Callable[[], None]) -> None:
+        """Calls back once when the client is gone."""
+
+    def unwatch(self, on_gone: Callable[[], None]) -> None:
+        """Ends that watch, and no other's."""
 
     def answer(self, status: int, headers: Headers, body: bytes) -> bool:
         """Writes a whole answer in one piece; False where ASGI's way has to be taken."""
@@ -167,7 +170,7 @@ class Exchange:
                 await self._respond(await self.edge.chain(call))
             finally:
                 self.finished = True
-                self._connection.watch(None)
+                self._connection.unwatch(self._leave)
         else:
             watcher = asyncio.get_running_loop().create_task(self._watch())
             try:

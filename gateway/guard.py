@@ -42,11 +42,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._on_gone: Callable[[], None] | None = None
 
-    def watch(self, on_gone: Callable[[], None] | None) -> None:
-        """Calls back once when the client is gone; None: nobody asks any more."""
+    def watch(self, on_gone: Callable[[], None]) -> None:
+        """Calls back once when the client is gone."""
         self._on_gone = on_gone
-        if on_gone is not None:
-            self.flow.resume_reading()  # paused by a large body, the socket would hide the end
+        self.flow.resume_reading()  # paused by a large body, the socket would hide the end
+
+    def unwatch(self, on_gone: Callable[[], None]) -> None:
+        """Ends that watch; the next request on the connection may have one of its own by now."""
+        if self._on_gone == on_gone:
+            self._on_gone = None
 
     def answer(self, status: int, headers: Headers, body: bytes) -> bool:
         """Writes a whole answer in one piece; False where uvicorn's own way has to be taken.

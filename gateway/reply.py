@@ -119,6 +119,24 @@ def linger(source: Source) -> bool:
     return offered is not None and bool(offered())
 
 
+class Here:
+    """A source of one chunk that is here already."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self) -> bytes:
+        """The chunk; after it, the end."""
+        body, self._body = self._body, b""
+        return body
+
+    async def aclose(self) -> None:
+        """Drop the chunk."""
+        self._body = b""
+
+
 class Prepended:
     """A source whose first chunks were read already."""
 

@@ -14,7 +14,7 @@ from gateway.native import fitted
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
-from gateway.reply import Reply, Step, Stream
+from gateway.reply import Here, Reply, Step, Stream
 
 BYTES_PER_TOKEN = 4
 
@@ -102,25 +102,11 @@ class Convert(Middleware):
         return answer
 
 
-class _Bytes:
-    """A stream of one chunk that is here already."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def read(self) -> bytes:
-        body, self._body = self._body, b""
-        return body
-
-    async def aclose(self) -> None:
-        self._body = b""
-
-
 def _replayed(ours: Dialect, message: Message, crossing: Crossing, headers: Headers) -> Reply:
     """A whole answer as the stream that the client asked for."""
     writer = ours.writer(crossing)
     body = b"".join(writer.write(event) for event in unfold(message))
-    return Reply(200, ours, Stream(_Bytes(body)), headers)
+    return Reply(200, ours, Stream(Here(body)), headers)
 
 
 def _target(call: Call) -> Target:

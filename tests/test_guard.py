@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -232,8 +233,9 @@ async def test_who_watches_is_told_once_that_the_client_is_gone() -> None:
 async def test_nobody_is_told_who_watches_no_more() -> None:
     one = Guarded()
     told: list[str] = []
-    one.protocol.watch(lambda: told.append("gone"))
-    one.protocol.watch(None)
+    watcher = partial(told.append, "gone")
+    one.protocol.watch(watcher)
+    one.protocol.unwatch(watcher)
     one.protocol.connection_lost(None)
     assert told == []
 
@@ -274,3 +276,14 @@ async def test_a_large_body_is_written_without_being_copied(guarded: Any) -> Non
     body = b"x" * 100_000
     one.answer = (200, [(b"content-length", b"100000")], body)
     assert (await one.feed(head())).endswith(b"\r\n\r\n" + body)
+
+
+async def test_the_end_of_one_watch_leaves_the_next_ones() -> None:
+    one = Guarded()
+    told: list[str] = []
+    first, second = partial(told.append, "first"), partial(told.append, "second")
+    one.protocol.watch(first)
+    one.protocol.watch(second)  # the next request's, before the first has quite ended
+    one.protocol.unwatch(first)
+    one.protocol.connection_lost(None)
+    assert told == ["second"]

@@ -29,7 +29,7 @@ from gateway.events import (
 )
 from gateway.fold import Fold, unfold
 from gateway.notes import Notes
-from gateway.reply import Reply, Stream
+from gateway.reply import Here, Reply, Stream
 from gateway.seal import Seal
 from gateway.sse import Splitter
 
@@ -139,22 +139,6 @@ def heard(body: bytes, dialect: Dialect, crossing: Crossing) -> Message | None:
 # --- said again -----------------------------------------------------------------------------------
 
 
-class _Said:
-    """A stream of one chunk that is here already."""
-
-    __slots__ = ("_body",)
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def read(self) -> bytes:
-        body, self._body = self._body, b""
-        return body
-
-    async def aclose(self) -> None:
-        self._body = b""
-
-
 def said(answer: Answer, call: Call, crossing: Crossing) -> Reply:
     """The answer as this call wants it: whole or as a stream, in its dialect."""
     message, dialect = answer.message, call.dialect
@@ -162,7 +146,7 @@ def said(answer: Answer, call: Call, crossing: Crossing) -> Reply:
     call.record.usage = Usage()  # no upstream counted anything for this call
     if call.stream:
         write = dialect.writer(crossing).write
-        body: bytes | Stream = Stream(_Said(b"".join(map(write, unfold(message)))))
+        body: bytes | Stream = Stream(Here(b"".join(map(write, unfold(message)))))
     else:
         body = dialect.write_message(message, crossing)
     call.record.warnings = [*answer.warnings, *crossing.notes.entries]
