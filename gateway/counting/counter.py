@@ -18,7 +18,7 @@ from gateway.assemble import short_name
 from gateway.call import Call, Target
 from gateway.chain import chain
 from gateway.counting.estimate import estimate
-from gateway.counting.families import family
+from gateway.counting.families import families, family
 from gateway.counting.kind import COUNTING, Counted
 from gateway.counting.learned import Learned, Pair, Sample
 from gateway.counting.texts import Vocabularies, by_script
@@ -65,6 +65,7 @@ class Counter:
     """The end of the chain of counts."""
 
     def __init__(self, site: Site) -> None:
+        families()  # here, because no count may read a disk on the loop
         self._site = site
         self._vocabularies = Vocabularies()
         self._learned = Learned()

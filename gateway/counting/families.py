@@ -34,11 +34,12 @@ class _Table(Struct, forbid_unknown_fields=True):
 def family(model: str) -> Family:
     """The family of a model, by its upstream's name for it."""
     name = model.rpartition("/")[2]
-    return next(found for pattern, found in _families() if pattern.fullmatch(name))
+    return next(found for pattern, found in families() if pattern.fullmatch(name))
 
 
 @cache
-def _families() -> list[tuple[re.Pattern[str], Family]]:
+def families() -> list[tuple[re.Pattern[str], Family]]:
+    """The table, most special entry first; the first call reads it from disk."""
     text = importlib.resources.files("gateway").joinpath("data/counting.toml").read_text("utf-8")
     table = msgspec.convert(tomllib.loads(text), _Table)
     return [(_pattern(entry.match), entry) for entry in table.family]
