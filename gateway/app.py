@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -32,7 +32,7 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError
-from gateway.guard import GuardedProtocol
+from gateway.front import Front
 from gateway.headers import EXPOSED
 from gateway.log import close, setup
 from gateway.memory import keep_freed
@@ -53,6 +53,11 @@ class Gateway(Starlette):
     """
 
     hot: dict[str, ASGIApp]
+
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Those of them that serve calls, for a server that can do without ASGI."""
+        return {path: app for path, app in self.hot.items() if isinstance(app, Endpoint)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The endpoint of a plain path at once; all else the usual way."""
@@ -130,10 +135,10 @@ def dispatch(site: Site) -> Next:
     """The end of every chain: the provider that the call was routed to."""
     providers = site.providers
 
-    async def call_provider(call: Call) -> Reply:
+    def call_provider(call: Call) -> Awaitable[Reply]:
         if call.target is None:
             raise GatewayError('no middleware routed the call; add [[middleware]] use = "alias"')
-        return await providers[call.target.provider](call)
+        return providers[call.target.provider](call)
 
     return call_provider
 
@@ -221,7 +226,7 @@ def serve(config: Config, config_path: Path | None = None) -> int:
     keep_freed()
     app = build(config)
     options = config.server
-    guard = GuardedProtocol.limited(
+    front = Front.before(app.endpoints).limited(
         options.max_headers, options.max_header_bytes, options.header_timeout
     )
     server = Server(
@@ -229,7 +234,7 @@ def serve(config: Config, config_path: Path | None = None) -> int:
             app,
             host=options.host,
             port=options.port,
-            http=guard,
+            http=front,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -7,14 +7,14 @@ the process, so that no call pays for timers of its own.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from msgspec import Raw, Struct
 
-from gateway.call import Call, Headers, Record
+from gateway.call import Call, Record
+from gateway.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.dialect import Dialect, Fields
 from gateway.errors import (
     BodyTimeout,
@@ -24,40 +24,14 @@ from gateway.errors import (
     TooLarge,
     Unavailable,
 )
-from gateway.headers import error_headers, reply_head, request_id
+from gateway.headers import error_lines, reply_lines, request_id
 from gateway.log import log_call
 from gateway.plugin import Next
 from gateway.reply import Reply, Stream
 from gateway.totals import Totals
 from gateway.wire import decode, split_object
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Scope = MutableMapping[str, Any]
-
 _log = structlog.get_logger("interlingua")
-_NONE: dict[str, Any] = {}
-CONNECTION = "interlingua.connection"
-"""The extension of the ASGI scope under which our server's protocol puts the connection."""
-
-
-class Watched(Protocol):
-    """A connection that tells when its client is gone."""
-
-    def watch(self, on_gone: Callable[[], None]) -> None:
-        """Calls back once when the client is gone."""
-
-    def unwatch(self, on_gone: Callable[[], None]) -> None:
-        """Ends that watch, and no other's."""
-
-    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
-        """Writes a whole answer in one piece; False where ASGI's way has to be taken."""
-
-    def abort(self) -> None:
-        """Closes the socket at once, whatever the client has not read."""
-
-
 _TRUE = Raw(b"true")
 
 
@@ -105,46 +79,50 @@ class Endpoint:
         self._always_stream = always_stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(self._edge, self._dialect, scope, receive, send)
+        await self.exchange(AsgiClient(scope, receive, send)).serve()
+
+    def exchange(self, client: Client) -> "Exchange":
+        """A client's request, still to be served."""
+        exchange = Exchange(self._edge, self._dialect, client)
         exchange.always_stream = self._always_stream
-        self._edge.open.add(exchange)
-        try:
-            await exchange.serve()
-        finally:
-            self._edge.open.discard(exchange)
-            exchange.finished = True
-            exchange.book()
+        return exchange
 
 
 class Exchange:
     """One request and what is sent back."""
 
-    def __init__(
-        self, edge: Edge, dialect: Dialect, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    def __init__(self, edge: Edge, dialect: Dialect, client: Client) -> None:
         self.edge = edge
         self.dialect = dialect
-        self.headers: Headers = scope["headers"]
-        self.method: str = scope["method"]
-        self._connection: Watched | None = scope.get("extensions", _NONE).get(CONNECTION)
-        self.id = request_id(self.headers)
+        self.headers = client.headers
+        self.id = request_id(client.headers)
         self.record = Record(monotonic())
         self.always_stream = False
         self.status = 0  # sent to the client; 0 before that
         self.finished = False
-        self._receive = receive
-        self._send = send
-        self._task: asyncio.Task[Any] | None = asyncio.current_task(edge.loop)
+        self.streaming = False  # the client asked for a stream
+        self._client = client
+        self._task: asyncio.Task[Any] | None = None
         self._gone = False
         self._cut = False
-        self.streaming = False  # the client asked for a stream
         self._reading = True
         self._writing = False
         self._pinging: asyncio.Task[None] | None = None
         self._last = self.record.started  # when a byte last came in, or went out
 
     async def serve(self) -> None:
-        """Answer the request, whatever happens."""
+        """Answer the request, whatever happens, and book it."""
+        edge = self.edge
+        self._task = asyncio.current_task(edge.loop)
+        edge.open.add(self)
+        try:
+            await self._serve()
+        finally:
+            edge.open.discard(self)
+            self.finished = True
+            self.book()
+
+    async def _serve(self) -> None:
         try:
             try:
                 await self._answer()
@@ -157,46 +135,36 @@ class Exchange:
             await self._cancelled()
 
     async def _answer(self) -> None:
+        client = self._client
         if self.edge.draining:
             raise Unavailable("the gateway is shutting down; send the request again")
-        if self.method != "POST":
-            raise MethodNotAllowed(f"{self.method} is not allowed here; use POST")
-        body = await self._body()
+        if client.method != "POST":
+            raise MethodNotAllowed(f"{client.method} is not allowed here; use POST")
+        body = client.body
+        if body is None:
+            body = await self._body()
+        elif len(body) > self.edge.limits.body:
+            raise _too_large(self.edge.limits.body)
+        self._reading = False
         call = self._read_call(body)
         self.streaming = call.stream
-        if self._connection is not None:
-            self._connection.watch(self._leave)
-            try:
-                await self._respond(await self.edge.chain(call))
-            finally:
-                self.finished = True
-                self._connection.unwatch(self._leave)
-        else:
-            watcher = asyncio.get_running_loop().create_task(self._watch())
-            try:
-                await self._respond(await self.edge.chain(call))
-            finally:
-                self.finished = True
-                watcher.cancel()
+        leave = self._leave
+        client.watch(leave)
+        try:
+            await self._respond(await self.edge.chain(call))
+        finally:
+            self.finished = True
+            client.unwatch(leave)
 
     async def _body(self) -> bytes:
         limit = self.edge.limits.body
         for name, value in self.headers:
             if name == b"content-length" and int(value) > limit:
                 raise _too_large(limit)
-        message = await self._receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message["body"]
-            if len(body) > limit:
-                raise _too_large(limit)
-            self._reading = False
-            return body
-        return await self._long_body(message, limit)
-
-    async def _long_body(self, message: Message, limit: int) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while True:
+            message = await self._client.receive()
             if message["type"] == "http.disconnect":
                 self._gone = True
                 raise asyncio.CancelledError
@@ -206,9 +174,7 @@ class Exchange:
             if size > limit:
                 raise _too_large(limit)
             if not message.get("more_body"):
-                self._reading = False
                 return b"".join(pieces)
-            message = await self._receive()
 
     def _read_call(self, body: bytes) -> Call:
         try:
@@ -225,12 +191,6 @@ class Exchange:
         model = decode(fields["model"], str) if "model" in fields else ""
         return Call(self.id, self.dialect, model, stream, fields, self.headers, self.record)
 
-    async def _watch(self) -> None:
-        # After the body, receive() returns only when the client is gone or the answer is complete.
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._leave()
-
     def _leave(self) -> None:
         """The client is gone: nobody waits for what the call still does."""
         if not self.finished and self._task is not None:
@@ -244,16 +204,10 @@ class Exchange:
             error = reply.error or GatewayError(
                 "the answer came in a form that no stream can carry"
             )
-            await self._write(self.dialect.write_error_event(error, self.id), more=False)
+            await self._write_last(self.dialect.write_error_event(error, self.id))
             self._close("upstream_error", error)
         else:
-            head = reply_head(self.id, self.record, reply)
-            connection = self._connection
-            if connection is not None and connection.answer(reply.status, head, reply.body):
-                self.status = reply.status
-            else:
-                await self._start(reply.status, head)
-                await self._write(reply.body, more=False)
+            await self._whole(reply.status, reply_lines(self.id, self.record, reply), reply.body)
             self._close("upstream_error" if reply.error else "complete", reply.error)
 
     async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
@@ -261,12 +215,12 @@ class Exchange:
             # The head waits for the first chunk: until then a fault can still be a status.
             chunk = await stream.read()
             if not self.status:
-                await self._start(reply.status, reply_head(self.id, self.record, reply))
+                await self._start(reply.status, reply_lines(self.id, self.record, reply))
             read = stream.read
             while chunk:
-                await self._write(chunk, more=True)
+                await self._write(chunk)
                 chunk = await read()
-            await self._write(b"", more=False)
+            await self._client.end()
             self._close("complete", None)
         finally:
             await stream.aclose()
@@ -276,15 +230,14 @@ class Exchange:
         self._close("rejected" if error.status < 500 else "upstream_error", error)
         if self.status:
             if self.streaming:
-                await self._write(self.dialect.write_error_event(error, self.id), more=False)
+                await self._write_last(self.dialect.write_error_event(error, self.id))
             return
         body = self.dialect.write_error(error, self.id)
-        head = error_headers(self.id, self.record, error, len(body))
+        head = error_lines(self.id, self.record, error, len(body))
         if self._reading:
             # The rest of the body is still on its way: this connection cannot be used again.
-            head.append((b"connection", b"close"))
-        await self._start(self.dialect.error_status(error), head)
-        await self._write(body, more=False)
+            self._client.keep_alive = False
+        await self._whole(self.dialect.error_status(error), head, body)
 
     async def _cancelled(self) -> None:
         if self._task is not None and (self._gone or self._cut):
@@ -320,8 +273,7 @@ class Exchange:
                 self.cut()
         elif self._writing:
             if quiet > limits.write_idle:
-                if self._connection is not None:
-                    self._connection.abort()
+                self._client.abort()
                 self._leave()
         elif self._pinging is not None and not self._pinging.done():
             pass  # the last ping still waits for the client to read
@@ -332,18 +284,28 @@ class Exchange:
     async def _ping(self) -> None:
         if not self.status:
             # No answer yet: from here on an error can only be told in-band.
-            await self._start(200, reply_head(self.id, self.record, None))
-        await self._write(self.dialect.ping, more=True)
+            await self._start(200, reply_lines(self.id, self.record, None))
+        await self._write(self.dialect.ping)
 
-    async def _start(self, status: int, headers: Headers) -> None:
+    async def _whole(self, status: int, head: bytes, body: bytes) -> None:
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def _write(self, body: bytes, *, more: bool) -> None:
         self._writing = True
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        await self._client.answer(status, head, body)
+        self._writing = False
+
+    async def _start(self, status: int, head: bytes) -> None:
+        self.status = status
+        await self._client.start(status, head)
+
+    async def _write(self, chunk: bytes) -> None:
+        self._writing = True
+        await self._client.write(chunk)
         self._writing = False
         self._last = monotonic()
+
+    async def _write_last(self, chunk: bytes) -> None:
+        await self._write(chunk)
+        await self._client.end()
 
     def _close(self, end: str, error: GatewayError | None) -> None:
         record = self.record

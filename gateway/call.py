@@ -1,5 +1,6 @@
 """A request on its way in."""
 
+from functools import lru_cache
 from typing import Self
 
 import msgspec
@@ -14,6 +15,11 @@ Headers = list[tuple[bytes, bytes]]
 """Header fields in order, names in lower case."""
 
 _encode = msgspec.json.encode
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> Raw:
+    return Raw(_encode(name))
 
 
 class Caller(Struct, frozen=True):
@@ -86,7 +92,9 @@ class Call(Struct, frozen=True):
 
     def with_model(self, model: str) -> Self:
         """The same call for another model name."""
-        return msgspec.structs.replace(self, model=model).with_field("model", model)
+        return msgspec.structs.replace(
+            self, model=model, fields=self.fields | {"model": _quoted(model)}
+        )
 
     def with_field(self, name: str, value: object) -> Self:
         """The same call with one top-level member of its body set."""

@@ -8,24 +8,25 @@ told from a second request.
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.asgi import CONNECTION
 from gateway.call import Headers
+from gateway.client import CONNECTION
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]*)(:\d{1,5})?")
 _URL_LIMIT = 8192
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_JOIN = 16 * 1024
-"""Bytes up to which one copy is cheaper than a second buffer in the system call."""
 _WORDS = {
     400: "Bad Request",
     408: "Request Timeout",
     414: "URI Too Long",
     431: "Request Header Fields Too Large",
 }
+
+
+def _weight(headers: Headers) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -52,46 +53,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._on_gone == on_gone:
             self._on_gone = None
 
-    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
-        """Writes a whole answer in one piece; False where uvicorn's own way has to be taken.
-
-        uvicorn writes head and body apart and searches each header twice: a tenth of a small call.
-        """
-        cycle = self.cycle
-        if self.pipeline:
-            return False  # `cycle` is the newest request's, not this one's
-        if cycle.response_started or cycle.disconnected or self.flow.write_paused:
-            return False
-        lines = [STATUS_LINE[status]]
-        count = 2  # the status line's end, and the blank line
-        for name, value in (*self.server_state.default_headers, *headers):
-            lines += (name, b": ", value, b"\r\n")
-            count += 1
-        if not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
-            count += 1
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if _CONTROL.search(head) or head.count(b"\r") != count or head.count(b"\n") != count:
-            return False  # a value that may not be sent: uvicorn says so
-        if len(body) < _JOIN:
-            self.transport.write(head + body)
-        else:
-            self.transport.writelines((head, body))
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
-        return True
-
     def abort(self) -> None:
         """Closes the socket at once, whatever the client has not read."""
         self.transport.abort()
 
     @classmethod
-    def limited(cls, headers: int, size: int, seconds: float) -> "type[GuardedProtocol]":
+    def limited(cls, headers: int, size: int, seconds: float) -> type[Self]:
         """A protocol with these limits: fields, bytes, seconds for a head."""
         limits = {"max_headers": headers, "max_header_bytes": size, "header_timeout": seconds}
         return type("LimitedProtocol", (cls,), limits)
@@ -121,21 +88,39 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        super().on_message_begin()
-        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header."""
+        name = name.lower()
+        self.headers.append((name, value))
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
         """A head that is not sound is refused before any application sees it."""
         self._in_head = False
-        self._head_bytes = 0
-        self._forget_deadline()
+        received, self._head_bytes = self._head_bytes, 0
+        if self._deadline is not None:
+            self._forget_deadline()
         if self.transport.is_closing():
             return
-        refusal = self._refusal()
+        refusal = self._refusal(received)
         if refusal:
             self._refuse(refusal)
-            return
+        else:
+            self.accept()
+
+    def accept(self) -> None:
+        """Takes a sound head the way of ASGI."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # makes the scope, which only this way needs
+        self.url, self.expect_100_continue = url, expect
+        self.headers += headers
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -150,21 +135,23 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
 
-    def _refusal(self) -> int:
+    def _refusal(self, received: int) -> int:
+        """The status that a head is refused with, 0 for a sound one; `received` bytes hold it."""
+        headers = self.headers
         if len(self.url) > _URL_LIMIT:
             return 414
-        size = hosts = 0
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            if name == b"host":
-                hosts += 1
-                if not _HOST.fullmatch(value):
-                    return 400
-            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                return 400
-        if len(self.headers) > self.max_headers or size > self.max_header_bytes:
+        if len(headers) > self.max_headers:
             return 431
-        return 0 if hosts == 1 or (hosts == 0 and self.parser.get_http_version() == "1.0") else 400
+        # What was received holds the head, which may be a small part of it.
+        if received > self.max_header_bytes and _weight(headers) > self.max_header_bytes:
+            return 431
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            return 400
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            return 400
+        codings = [value for name, value in headers if name == b"transfer-encoding"]
+        return 400 if any(value.strip().lower() != b"chunked" for value in codings) else 0
 
     def _too_slow(self) -> None:
         self._deadline = None

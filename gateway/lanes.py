@@ -36,6 +36,10 @@ class Relay:
         if b'"error"' in chunk and self._record.secret is not None:
             chunk = chunk.replace(self._record.secret.reveal().encode(), b"***")
         if self._held:
+            if not chunk:
+                return (
+                    b""  # many of them would push the bytes before them out of `_may_end`'s sight
+                )
             self._held.append(chunk)
             self._held_size += len(chunk)
             if not _may_end(self._held) and self._held_size < HOLD_LIMIT:

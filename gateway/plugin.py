@@ -99,8 +99,11 @@ class Middleware(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
     def bind(self, site: Site) -> None:
         """Called once, when the gateway is built. ConfigError where the options cannot work."""
 
-    async def __call__(self, call: Call, next: Next) -> Reply:
-        """Answer the call, or pass a copy on and return what comes back, either one changed."""
+    def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
+        """Answer the call, or pass a copy on and return what comes back, either one changed.
+
+        Mostly an `async def`; a link that only changes the call returns what `next` does.
+        """
         raise NotImplementedError
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Awaitable
 
 import msgspec
 from msgspec import Struct
@@ -72,12 +73,12 @@ class Alias(Middleware):
         if faults:
             raise ConfigError(faults)
 
-    async def __call__(self, call: Call, next: Next) -> Reply:
+    def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """Passes the call on with its targets; NotFound where the model leads nowhere."""
         found = self._known.get(call.model) or self._remember(call.model)
         target = found.targets[0]
         call.record.provider, call.record.model = target.provider, target.model
-        return await next(call.with_targets(found.targets))
+        return next(call.with_targets(found.targets))
 
     def explain(self, model: str) -> list[str]:
         """Every step of the model's way, in words. Raises NotFound."""

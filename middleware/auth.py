@@ -1,5 +1,6 @@
 """Who calls, and with what credential for the upstream."""
 
+from collections.abc import Awaitable
 from time import monotonic
 
 from gateway.call import Call
@@ -19,10 +20,10 @@ class Auth(Middleware):
         """Takes the configured keys."""
         self._callers = Callers(site.config.auth.keys)
 
-    async def __call__(self, call: Call, next: Next) -> Reply:
+    def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """Passes the call on with its caller. Raises Unauthenticated."""
         caller = self._callers.caller(call.headers)
         record = call.record
         record.caller = caller.name
         record.auth_done = monotonic()
-        return await next(call.with_caller(caller))
+        return next(call.with_caller(caller))

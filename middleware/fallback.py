@@ -12,6 +12,8 @@ import asyncio
 import random
 from time import monotonic
 
+from msgspec import Struct
+
 from gateway.call import Attempt, Call, Target
 from gateway.errors import GatewayError, Resting, Unavailable, UpstreamError, UpstreamTimeout
 from gateway.plugin import Middleware, Next
@@ -35,9 +37,26 @@ class Fallback(Middleware):
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """The first answer that stands; else the last real error, marked as not worth a retry."""
-        run = _Run(self, call, next)
-        for place, target in enumerate(call.targets):
-            reply = await run.target(target, last=place == len(call.targets) - 1)
+        # Nearly every call ends here: the rest is for those whose first attempt failed.
+        target, record, began = call.targets[0], call.record, monotonic()
+        record.provider, record.model = target.provider, target.model
+        reply: Reply | None = None
+        error: GatewayError | None
+        try:
+            reply = await next(call)
+            error = reply.error
+        except (UpstreamError, Unavailable) as fault:
+            error = fault
+        if reply is not None and error is None:
+            record.attempts.append(Attempt(str(target), "ok", (monotonic() - began) * 1e3))
+            return reply
+        assert error is not None
+        return await self._after(_Run(self, call, next, _Outcome(began, reply, error)))
+
+    async def _after(self, run: "_Run") -> Reply:
+        targets = run.call.targets
+        for place, target in enumerate(targets):
+            reply = await run.target(target, last=place == len(targets) - 1)
             if reply is not None:
                 return reply
             if run.spent():
@@ -45,27 +64,38 @@ class Fallback(Middleware):
         return run.failed()
 
 
-class _Run:
-    """One call's attempts."""
+class _Outcome(Struct):
+    """How a call's first attempt failed."""
 
-    def __init__(self, policy: Fallback, call: Call, next: Next) -> None:
+    began: float
+    reply: Reply | None
+    error: GatewayError
+
+
+class _Run:
+    """One call's attempts, the first of which has failed already."""
+
+    def __init__(self, policy: Fallback, call: Call, next: Next, first: _Outcome) -> None:
         self._policy = policy
-        self._call = call
+        self.call = call
         self._next = next
-        self._began = monotonic()
+        self._first: _Outcome | None = first
+        self._began = first.began
         self._made = 0
         self._reply: Reply | None = None  # the last upstream error, body and all
         self._error: GatewayError | None = None  # the last fault without a body
 
     def spent(self) -> bool:
         """Whether no further attempt may start."""
+        if self._first is not None:
+            return False  # it was made already
         policy = self._policy
         over = policy.budget and monotonic() - self._began > policy.budget
         return bool(over) or self._made >= policy.attempts
 
     async def target(self, target: Target, *, last: bool) -> Reply | None:
         """The target's answer, or None where the next one is due."""
-        call = self._call.routed(target)
+        call = self.call.routed(target)
         call.record.provider, call.record.model = target.provider, target.model
         waits = 0
         while not self.spent():
@@ -86,14 +116,7 @@ class _Run:
         return None
 
     async def _attempt(self, call: Call) -> tuple[Reply | None, GatewayError | None]:
-        began = monotonic()
-        reply: Reply | None = None
-        error: GatewayError | None = None
-        try:
-            reply = await self._next(call)
-            error = reply.error
-        except (UpstreamError, Unavailable) as fault:
-            error = fault
+        began, reply, error = await self._outcome(call)
         if isinstance(error, Resting):
             if self._error is None and self._reply is None:
                 self._error = error
@@ -105,6 +128,17 @@ class _Run:
         if error is not None:
             self._reply, self._error = reply, error
         return reply, error
+
+    async def _outcome(self, call: Call) -> tuple[float, Reply | None, GatewayError | None]:
+        first, self._first = self._first, None
+        if first is not None:
+            return first.began, first.reply, first.error
+        began = monotonic()
+        try:
+            reply = await self._next(call)
+        except (UpstreamError, Unavailable) as fault:
+            return began, None, fault
+        return began, reply, reply.error
 
     async def _pause(self, error: GatewayError, waits: int) -> None:
         policy = self._policy

@@ -49,7 +49,6 @@ class Guarded:
 
     def __init__(self, **limits: float) -> None:
         self.paths: list[str] = []
-        self.answer: tuple[int, list[tuple[bytes, bytes]], bytes] | None = None
         self.hold = asyncio.Event()
         self.hold.set()
         config = uvicorn.Config(self._app, log_config=None, lifespan="off", interface="asgi3")
@@ -68,11 +67,6 @@ class Guarded:
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         self.paths.append(scope["path"])
         await self.hold.wait()
-        if self.answer is not None:
-            connection = scope["extensions"]["interlingua.connection"]
-            self.taken = connection.answer(*self.answer)
-            if self.taken:
-                return
         head = [(b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": b"ok"})
@@ -244,38 +238,6 @@ async def test_abort_closes_the_socket(guarded: Any) -> None:
     one = guarded()
     one.protocol.abort()
     assert one.transport.closed
-
-
-@pytest.mark.parametrize("request_line", [head(), head(b"connection: close")])
-async def test_an_answer_in_one_piece_is_the_one_that_uvicorn_writes_in_two(
-    guarded: Any, request_line: bytes
-) -> None:
-    apart, whole = guarded(), guarded()
-    whole.answer = (200, [(b"content-length", b"2")], b"ok")
-    expected = await apart.feed(request_line)
-    assert await whole.feed(request_line) == expected
-    assert whole.taken
-    assert whole.transport.closed == apart.transport.closed
-    if not whole.transport.closed:
-        assert await whole.feed(request_line) == expected * 2  # the connection goes on
-
-
-@pytest.mark.parametrize("value", [b"a\r\nx-evil: 1", b"a\nb", b"a\rb", b"a\x00b", b"a\x01b"])
-async def test_a_value_that_may_not_be_sent_is_left_to_uvicorn_to_refuse(
-    guarded: Any, value: bytes
-) -> None:
-    one = guarded()
-    one.answer = (200, [(b"content-length", b"2"), (b"x-a", value)], b"ok")
-    written = await one.feed(head())
-    assert not one.taken
-    assert b"x-a" not in written
-
-
-async def test_a_large_body_is_written_without_being_copied(guarded: Any) -> None:
-    one = guarded()
-    body = b"x" * 100_000
-    one.answer = (200, [(b"content-length", b"100000")], body)
-    assert (await one.feed(head())).endswith(b"\r\n\r\n" + body)
 
 
 async def test_the_end_of_one_watch_leaves_the_next_ones() -> None:

@@ -69,6 +69,12 @@ def test_however_a_stream_is_cut_its_bytes_pass_and_only_whole_events(
     assert all(not piece or piece.endswith(ENDS) for piece in out)
 
 
+def test_nothing_between_two_halves_of_a_blank_line_hides_the_first() -> None:
+    lane = relay()
+    assert lane.feed(b"data: 1\r\n\r") + b"".join(lane.feed(b"") for _ in range(5)) == b""
+    assert lane.feed(b"\n") == b"data: 1\r\n\r\n"
+
+
 def test_an_event_over_the_limit_is_passed_on_in_pieces() -> None:
     lane = relay()
     piece = b"x" * (HOLD_LIMIT // 4)

@@ -7,9 +7,10 @@ from msgspec import Struct
 from starlette.routing import BaseRoute, Route
 
 from gateway.admin.door import Ask, Door, say
-from gateway.asgi import Edge, Endpoint, Receive, Scope, Send
+from gateway.asgi import Edge, Endpoint
 from gateway.call import Caller, Headers
 from gateway.callers import Callers
+from gateway.client import Receive, Scope, Send
 from gateway.dialects.batch import BATCH
 from gateway.errors import NotFound
 from gateway.reply import Reply

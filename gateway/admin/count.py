@@ -2,8 +2,9 @@
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.asgi import Edge, Exchange, Receive, Scope, Send
+from gateway.asgi import Edge, Endpoint, Exchange
 from gateway.call import Call
+from gateway.client import Client
 from gateway.counting.kind import COUNTING, taken
 from gateway.dialect import Fields
 from gateway.log import log_call
@@ -15,21 +16,15 @@ def count_routes(edge: Edge) -> list[BaseRoute]:
     return [Route(f"{prefix}/messages/count_tokens", endpoint) for prefix in ("/v1", "")]
 
 
-class CountEndpoint:
+class CountEndpoint(Endpoint):
     """The ASGI application of that path."""
 
     def __init__(self, edge: Edge) -> None:
-        self._edge = edge
+        super().__init__(edge, COUNTING)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = _Count(self._edge, COUNTING, scope, receive, send)
-        self._edge.open.add(exchange)
-        try:
-            await exchange.serve()
-        finally:
-            self._edge.open.discard(exchange)
-            exchange.finished = True
-            exchange.book()
+    def exchange(self, client: Client) -> Exchange:
+        """A client's count, still to be made."""
+        return _Count(self._edge, COUNTING, client)
 
 
 class _Count(Exchange):

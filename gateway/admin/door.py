@@ -14,9 +14,9 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from gateway.asgi import Receive, Scope, Send
 from gateway.call import Caller, Headers, Record
 from gateway.callers import Callers
+from gateway.client import Receive, Scope, Send
 from gateway.dialect import Dialect
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed

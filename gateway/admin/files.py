@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.routing import BaseRoute, Route
 
 from gateway.admin.door import Ask, Door, say
-from gateway.asgi import Edge, Receive, Scope, Send
+from gateway.asgi import Edge
 from gateway.batches.content import content
 from gateway.batches.desk import Desk, new_id
 from gateway.batches.forms import file_object
@@ -18,6 +18,7 @@ from gateway.batches.intake import Intake
 from gateway.batches.tables import File
 from gateway.call import Caller
 from gateway.callers import Callers
+from gateway.client import Receive, Scope, Send
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import InvalidRequest, NotFound, Unavailable

@@ -4,8 +4,8 @@ from time import monotonic
 
 import msgspec
 
-from gateway.asgi import Receive, Scope, Send
 from gateway.call import Record
+from gateway.client import Receive, Scope, Send
 from gateway.errors import NotFound
 from gateway.headers import error_headers, request_id
 

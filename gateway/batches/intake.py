@@ -9,8 +9,8 @@ from msgspec import Struct
 from starlette.datastructures import FormData, Headers as FormHeaders, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from gateway.asgi import Receive
 from gateway.call import Headers
+from gateway.client import Receive
 from gateway.errors import BodyTimeout, InvalidRequest, TooLarge
 
 _OVERHEAD = 64 * 1024

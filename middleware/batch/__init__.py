@@ -4,6 +4,7 @@ It stands behind `auth`, which a batch passes once, and before `alias`, for each
 an answer that may be cached, and a fallback of its own.
 """
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 from msgspec import Meta
@@ -53,10 +54,11 @@ class Batch(Middleware):
         others = len(self._edge.open) - self._ledger.open
         return max(1, self.concurrency - max(0, others - self.busy))
 
-    async def __call__(self, call: Call, next: Next) -> Reply:
+    def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """The answers to all items. BatchError where one cannot be started: then none is."""
-        if call.dialect is not BATCH:
-            return await next(call)
+        return self._answers(call, next) if call.dialect is BATCH else next(call)
+
+    async def _answers(self, call: Call, next: Next) -> Reply:
         items = await read_items(call, self.max_items)
         entry = self._ledger.begin(call.caller.name, len(items))
         run = Run(self._commons, entry, items, next)

@@ -90,18 +90,27 @@ class Cache(Middleware):
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """The answer that is kept, or that of an equal call in flight, or a new one."""
-        way = self._way(call)
-        if way is None:
-            call.record.cache = "bypass"
-            return await next(call)
-        return await Ask(self._shelf, call, self._keys.key(call), way).answer(next)
+        if self._applies(call):
+            key = self._keys.key(call)
+            found = self._shelf.at_hand(call, key)
+            if found is not None:
+                return found
+            way = self._way(call)
+            if way is not None:
+                return await Ask(self._shelf, call, key, way).answer(next)
+        call.record.cache = "bypass"
+        return await next(call)
+
+    def _applies(self, call: Call) -> bool:
+        return (
+            self.enabled
+            and self._covers(call)
+            and not opted_out(call.headers)
+            and storable(call.fields, tools=self.tools)
+        )
 
     def _way(self, call: Call) -> Crossing | None:
         """How an answer to this call is read and written; None where none may be kept."""
-        if not self.enabled or opted_out(call.headers) or not self._covers(call):
-            return None
-        if not storable(call.fields, tools=self.tools):
-            return None
         try:
             return crossing(call, self._seal)
         except (InvalidRequest, UnicodeDecodeError):

@@ -32,6 +32,7 @@ from gateway.notes import Notes
 from gateway.reply import Here, Reply, Stream
 from gateway.seal import Seal
 from gateway.sse import Splitter
+from middleware.cache.store import Form, Told
 
 VERSION = 1
 _ORDINARY = frozenset({"end_turn", "stop_sequence", "tool_use"})
@@ -139,18 +140,29 @@ def heard(body: bytes, dialect: Dialect, crossing: Crossing) -> Message | None:
 # --- said again -----------------------------------------------------------------------------------
 
 
-def said(answer: Answer, call: Call, crossing: Crossing) -> Reply:
+def said(answer: Answer, call: Call, crossing: Crossing) -> Told:
     """The answer as this call wants it: whole or as a stream, in its dialect."""
     message, dialect = answer.message, call.dialect
     crossing.alias = message.model or call.model
-    call.record.usage = Usage()  # no upstream counted anything for this call
     if call.stream:
         write = dialect.writer(crossing).write
-        body: bytes | Stream = Stream(Here(b"".join(map(write, unfold(message)))))
+        body = b"".join(map(write, unfold(message)))
     else:
         body = dialect.write_message(message, crossing)
-    call.record.warnings = [*answer.warnings, *crossing.notes.entries]
-    return Reply(200, dialect, body)
+    return Told(body, [*answer.warnings, *crossing.notes.entries])
+
+
+def replay(told: Told, call: Call) -> Reply:
+    """The reply to this call."""
+    call.record.usage = Usage()  # no upstream counted anything for this call
+    call.record.warnings = told.warnings
+    return Reply(200, call.dialect, Stream(Here(told.body)) if call.stream else told.body)
+
+
+def form(call: Call) -> Form:
+    """How this call wants its answer."""
+    options = call.fields.get("stream_options") if call.stream else None
+    return call.dialect.name, call.stream, bytes(options) if options is not None else b""
 
 
 # --- stored ---------------------------------------------------------------------------------------

@@ -11,11 +11,21 @@ from gateway.errors import BadAnswer
 from gateway.events import Message
 from gateway.plugin import Next
 from gateway.reply import Reply, Stream
-from middleware.cache.answer import Answer, Listener, heard, packed, said, told_counts, unpacked
+from middleware.cache.answer import (
+    Answer,
+    Listener,
+    form,
+    heard,
+    packed,
+    replay,
+    said,
+    told_counts,
+    unpacked,
+)
 from middleware.cache.flight import Flight, Landing, Tee
 from middleware.cache.key import Key
 from middleware.cache.measure import Measure
-from middleware.cache.store import Store, StoreDown
+from middleware.cache.store import Store, StoreDown, Told
 
 FAILURES = 2
 """Leaders that may fail before those who wait ask for themselves."""
@@ -30,6 +40,17 @@ class Shelf:
         """Bytes of a stream beyond which it is not listened to."""
         self.measure = Measure()
         self._flights: dict[Key, Flight] = {}
+
+    def at_hand(self, call: Call, key: Key) -> Reply | None:
+        """The stored answer as this call wants it, where it was said so before."""
+        told = self.store.told(key, form(call))
+        return self.hit(call, told) if told is not None else None
+
+    def hit(self, call: Call, told: Told) -> Reply:
+        """A stored answer, given to this call."""
+        call.record.cache = "hit"
+        self.measure.hit(call.record.started)
+        return replay(told, call)
 
     def flight(self, key: Key) -> Flight | None:
         """The equal call in flight, if any."""
@@ -81,14 +102,13 @@ class Ask:
         if landing.stored:
             return self._replayed(landing.answer)
         self._shelf.measure.coalesced()
-        return said(landing.answer, self._call, self._crossing)
+        return replay(said(landing.answer, self._call, self._crossing), self._call)
 
     def _replayed(self, answer: Answer) -> Reply:
-        record = self._call.record
-        record.cache = "hit"
-        reply = said(answer, self._call, self._crossing)
-        self._shelf.measure.hit(record.started)
-        return reply
+        call = self._call
+        told = said(answer, call, self._crossing)
+        self._shelf.store.tell(self._key, form(call), told)
+        return self._shelf.hit(call, told)
 
     # --- the leader -------------------------------------------------------------------------------
 
@@ -134,11 +154,14 @@ class Ask:
             listener = Listener(reply.dialect, self._crossing, self._shelf.limit)
             tee = Tee(reply.body, listener, flight, partial(self._whole, flight))
             return msgspec.structs.replace(reply, body=Stream(tee))
-        self._whole(flight, heard(reply.body, reply.dialect, self._crossing))
+        self._whole(flight, heard(reply.body, reply.dialect, self._crossing), reply.body)
         return reply
 
-    def _whole(self, flight: Flight, message: Message | None) -> None:
-        """Keeps the answer where it may be kept, and shares it with those who wait."""
+    def _whole(self, flight: Flight, message: Message | None, body: bytes = b"") -> None:
+        """Keeps the answer where it may be kept, and shares it with those who wait.
+
+        `body` is the whole answer's own bytes, for equal calls that want it in the same form.
+        """
         record = self._call.record
         if record.cache == "miss":
             self._shelf.measure.answered(record.started)
@@ -153,4 +176,6 @@ class Ask:
         asked = (record.provider, record.model) == (first.provider, first.model)
         if asked and answer.ordinary and (value := packed(answer)) is not None:
             self._shelf.store.put(self._key, value)
+            if body:
+                self._shelf.store.tell(self._key, form(self._call), Told(body, answer.warnings))
         flight.land(Landing("whole", answer))

@@ -1,18 +1,19 @@
 """What makes two calls equal, and which calls may be answered from a cache at all."""
 
-from collections.abc import Iterable
-from hashlib import sha256
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b, sha256
 from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.call import Call, Caller, Headers
+from gateway.call import Call, Caller, Headers, Target
 from gateway.dialect import Fields
 from gateway.plugin import Site
 from gateway.wire import decode, present
 
-FORM = b"interlingua cache 1"
+FORM = b"interlingua cache 2"
 """Part of every key: another way to make them, or to store an answer, needs another one."""
 _DELIVERY = frozenset({"stream", "stream_options"})
 """Members that say how the answer is sent, not what it is."""
@@ -24,7 +25,10 @@ _UNTOLD = frozenset({
 })  # fmt: skip
 """Members that ask for what no stored answer holds, or for more than an answer."""
 _TOOLS = frozenset({"tools", "functions", "web_search_options", "plugins"})
+_SPECIAL = _UNTOLD | _TOOLS
 _NOTHING = frozenset({b"null", b"false", b"[]", b"{}", b'["text"]'})
+_WISHES = frozenset({b"x-gateway-cache", b"cache-control"})
+_REMEMBERED = 1024
 _ONE_CHOICE = (b"1", b"0")
 _TRACES = (b"idempotency-key", b"http-referer", b"x-title", b"x-app", b"x-claude-code-")
 """Forwarded headers that only say who asks, or which try it is."""
@@ -46,6 +50,7 @@ class _Tool(Struct):
     type: str | None = None
 
 
+_packed = msgspec.msgpack.Encoder().encode
 _decode_plain = msgspec.json.Decoder(list[_Said]).decode
 
 
@@ -63,51 +68,68 @@ class Keys:
             name: tuple(getattr(providers[name], "forwarded", ())) for name in providers
         }
 
+        self._routes: dict[int, _Route] = {}
+
     def tenant(self, caller: Caller) -> bytes:
         """Whose answers the caller sees and may clear."""
-        whose = b"shared" if self._shared else b"caller " + caller.name.encode()
-        return sha256(whose).digest()[:16]
+        return _tenant("" if self._shared else f"caller {caller.name}")
 
     def key(self, call: Call) -> Key:
         """The key of a call that was routed."""
-        tenant = self.tenant(call.caller)
+        tenant, fields = self.tenant(call.caller), call.fields
         own = call.caller.credential
-        parts = [FORM, tenant, own.digest() if own else b"", _tongue(call)]
-        if not self._shared:
-            parts.append(call.caller.name.encode())
-        parts.append(b"%d targets" % len(call.targets))
-        for target in call.targets:
-            parts += [str(target).encode(), self._upstreams.get(target.provider, b"")]
-        sent = self._sent_on(call)
-        parts.append(b"%d headers" % len(sent))
-        for header in sent:
-            parts += header
-        for name in sorted(call.fields):
-            if name not in _DELIVERY:
-                parts += [name.encode("utf-8", "replace"), bytes(call.fields[name])]
+        route = self._routes.get(id(call.targets))
+        if route is None or route.targets is not call.targets:
+            route = self._remember(call.targets)
+        parts = [
+            FORM,
+            tenant,
+            "" if self._shared else call.caller.name,
+            own.digest() if own else b"",
+            _tongue(call),
+            route.digest,
+            _sent_on(call, route.forwarded) if route.forwarded else [],
+            [(name, bytes(fields[name])) for name in sorted(fields) if name not in _DELIVERY],
+        ]
         return Key(tenant, _digest(parts))
 
-    def _sent_on(self, call: Call) -> Headers:
-        """The client's headers that an upstream gets to see and may heed."""
-        prefixes = tuple(
-            prefix for target in call.targets for prefix in self._forwarded.get(target.provider, ())
-        )
-        if not prefixes:
-            return []
-        return sorted(
-            header
-            for header in call.headers
-            if header[0].startswith(prefixes) and not header[0].startswith(_TRACES)
-        )
+    def _remember(self, targets: tuple[Target, ...]) -> "_Route":
+        parts: list[object] = []
+        forwarded: list[bytes] = []
+        for target in targets:
+            parts += [str(target).encode(), self._upstreams.get(target.provider, b"")]
+            forwarded += self._forwarded.get(target.provider, ())
+        if len(self._routes) >= _REMEMBERED:
+            self._routes.clear()
+        route = self._routes[id(targets)] = _Route(targets, _digest(parts), tuple(forwarded))
+        return route
 
 
-def _digest(parts: Iterable[bytes]) -> bytes:
-    """One digest of all parts; their lengths keep two lists of parts from reading the same."""
-    made = sha256()
-    for part in parts:
-        made.update(len(part).to_bytes(8, "big"))
-        made.update(part)
-    return made.digest()
+class _Route(Struct, frozen=True):
+    """What the targets of a call add to its key; the alias middleware keeps each tuple of them."""
+
+    targets: tuple[Target, ...]
+    digest: bytes
+    forwarded: tuple[bytes, ...]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _tenant(whose: str) -> bytes:
+    return sha256(whose.encode()).digest()[:16]
+
+
+def _sent_on(call: Call, prefixes: tuple[bytes, ...]) -> Headers:
+    """The client's headers that an upstream gets to see and may heed."""
+    return sorted(
+        header
+        for header in call.headers
+        if header[0].startswith(prefixes) and not header[0].startswith(_TRACES)
+    )
+
+
+def _digest(parts: Sequence[object]) -> bytes:
+    """One digest of all parts; as MessagePack, no two lists of parts read the same."""
+    return blake2b(_packed(parts), digest_size=32).digest()
 
 
 def _tongue(call: Call) -> bytes:
@@ -125,7 +147,7 @@ def _tongue(call: Call) -> bytes:
 
 def opted_out(headers: Headers) -> bool:
     """Whether the client wants neither a stored answer nor its own stored."""
-    for name, value in headers:
+    for name, value in [header for header in headers if header[0] in _WISHES]:
         if name == b"x-gateway-cache" and value.strip().lower() == b"bypass":
             return True
         if name == b"cache-control":
@@ -137,11 +159,14 @@ def opted_out(headers: Headers) -> bool:
 
 def storable(fields: Fields, *, tools: bool) -> bool:
     """Whether the answer to such a request can be stored whole."""
-    for name in _UNTOLD & fields.keys():
+    special = [name for name in fields if name in _SPECIAL]
+    if not special:
+        return True
+    for name in [name for name in special if name in _UNTOLD]:
         value = bytes(fields[name])
         if value not in _NOTHING and not (name in ("n", "top_logprobs") and value in _ONE_CHOICE):
             return False
-    asked = [name for name in _TOOLS & fields.keys() if bytes(fields[name]) not in _NOTHING]
+    asked = [name for name in special if name in _TOOLS and bytes(fields[name]) not in _NOTHING]
     if not asked:
         return True
     return tools and all(name in ("tools", "functions") and _own(fields[name]) for name in asked)

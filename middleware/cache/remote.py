@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from middleware.cache.breaker import Breaker
 from middleware.cache.key import Key
-from middleware.cache.store import StoreDown
+from middleware.cache.store import Form, StoreDown, Told
 
 T = TypeVar("T")
 
@@ -55,6 +55,13 @@ class Remote:
         self._reads = Breaker("cache_store", where)
         self._writes = Breaker("cache_store_writes", where)
         self._beside: set[asyncio.Task[None]] = set()
+
+    def told(self, key: Key, form: Form) -> Told | None:
+        """Nothing: what lies here would outlive what another gateway clears there."""
+        return None
+
+    def tell(self, key: Key, form: Form, told: Told) -> None:
+        """Keeps nothing."""
 
     async def get(self, key: Key) -> bytes | None:
         """The value, None where there is none."""

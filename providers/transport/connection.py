@@ -20,6 +20,7 @@ from providers.transport.engine import HEAD_BYTES, HEAD_COUNT, Timeouts
 from providers.transport.exchange import Exchange
 
 _JOIN = 16_384  # below this one copy is cheaper than a second buffer in the system call
+_OF_THE_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
 _TICK = 0.001  # a loop's clock may be this coarse
 
 
@@ -36,6 +37,10 @@ class Owner(Protocol):
 
     def gone(self, connection: "Connection") -> None:
         """Its socket is closed."""
+
+
+def _weight(headers: Headers) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 class Connection(asyncio.Protocol):
@@ -75,7 +80,6 @@ class Connection(asyncio.Protocol):
         self._total_due = total_due
         self._left = 0  # bytes of the body still to come that the parser need not see
         self._barren = 0  # bytes read since the last that carried some of the body
-        self._head_size = 0
         self._complete = False
         self._fault: GatewayError | None = None
         self._pieces: list[bytes] = []
@@ -171,7 +175,7 @@ class Connection(asyncio.Protocol):
         """The start of an answer: ours, one after an interim one, or one that nobody asked for."""
         if self._complete:
             self._keep = False
-        else:
+        elif self._headers:
             self._reset_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -179,16 +183,16 @@ class Connection(asyncio.Protocol):
         if self._status:
             return
         name = name.lower()
-        headers = self._headers
-        headers.append((name, value))
-        self._head_size += len(name) + len(value) + 4
-        if len(headers) > HEAD_COUNT or self._head_size > HEAD_BYTES:
-            self._bad("a head over the limits")
+        self._headers.append((name, value))
+        if name in _OF_THE_BODY:
+            self._heed(name, value)
+
+    def _heed(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
             self._length = int(value)
         elif name == b"content-encoding":
             self._encoded = True
-        elif name == b"transfer-encoding":
+        else:
             if value.lower() != b"chunked":
                 self._bad("a transfer encoding other than chunked")
             self._chunked = True
@@ -197,6 +201,11 @@ class Connection(asyncio.Protocol):
         """The whole head; an interim one is let go by."""
         if self._complete:
             return
+        headers = self._headers
+        # What was read since the last body holds the head, which may be a small part of it.
+        heavy = self._barren > HEAD_BYTES and _weight(headers) > HEAD_BYTES
+        if heavy or len(headers) > HEAD_COUNT:
+            self._bad("a head over the limits")
         assert self._parser is not None
         status = self._parser.get_status_code()
         if status == 101:
@@ -237,6 +246,7 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         if parser is None:
             parser = self._parser = HttpResponseParser(self)
+        self._barren += len(data)  # a head, trailers, the extensions of a chunk
         try:
             parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as exc:
@@ -250,10 +260,8 @@ class Connection(asyncio.Protocol):
             self._barren = 0
             chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
-        elif not self._complete:
-            self._barren += len(data)  # a head, trailers, the extensions of a chunk
-            if self._barren > HEAD_BYTES and self._fault is None:
-                self._fault = BadAnswer(f"{self._owner.origin} sent a head over the limits")
+        elif self._barren > HEAD_BYTES and not self._complete and self._fault is None:
+            self._fault = BadAnswer(f"{self._owner.origin} sent a head over the limits")
         if self._status:
             self._take(exchange, chunk)
         elif self._fault is not None:

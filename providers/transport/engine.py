@@ -6,6 +6,7 @@ Unavailable where no connection came free in time.
 """
 
 import re
+from functools import lru_cache
 from typing import NewType, Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -169,6 +170,7 @@ def pairs(head: Block) -> Headers:
     return [(name, value) for name, _, value in found]
 
 
+@lru_cache(maxsize=1024)
 def checked(target: bytes) -> bytes:
     """A target that stays inside its request line. InvalidRequest."""
     if not _target(target):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from time import monotonic
 from typing import Any, ClassVar, Literal
 
@@ -344,18 +345,26 @@ class HttpProvider(Provider):
     def _seen(self, headers: Headers, call: Call) -> Headers:
         """The headers that a client may see: an allow-list, for the rest is the account's."""
         seen: Headers = []
-        nominated = _nominated(headers)
-        for name, value in headers:
-            if name in nominated:
+        nominated = _nominated(headers) if b"connection" in dict(headers) else ()
+        for header in headers:
+            sight = _sight(header[0])
+            if sight == "hidden" or header[0] in nominated:
                 continue
-            if name == b"content-type":
-                if not call.stream:
-                    seen.append((name, value))
-            elif name in _PASSED or name.startswith(_PASSED_PREFIXES):
-                seen.append((name, value))
-            elif name in _IDS:
-                call.record.upstream_id = value.decode("latin-1")
+            if sight == "id":
+                call.record.upstream_id = header[1].decode("latin-1")
+            elif sight == "passed" or not call.stream:
+                seen.append(header)
         return seen
+
+
+@lru_cache(maxsize=512)
+def _sight(name: bytes) -> Literal["hidden", "passed", "type", "id"]:
+    """What becomes of an upstream's header of that name."""
+    if name == b"content-type":
+        return "type"
+    if name in _PASSED or name.startswith(_PASSED_PREFIXES):
+        return "passed"
+    return "id" if name in _IDS else "hidden"
 
 
 def _nominated(headers: Headers) -> set[bytes]:

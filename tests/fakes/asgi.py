@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.asgi import Message, Scope
 from gateway.call import Headers
+from gateway.client import Message, Scope
 
 
 class Driven:

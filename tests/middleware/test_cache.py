@@ -137,6 +137,32 @@ class TestHits:
         assert [chunk async for chunk in reply.body] == frames
         await reply.aclose()
 
+    async def test_an_equal_call_in_the_same_form_gets_the_same_bytes(self) -> None:
+        odd = wires.whole("chat").replace(b'"object"', b'"new_member": [1.50], "object"')
+
+        async def answer(asked: Call) -> Reply:
+            return Reply(200, asked.dialect, odd)
+
+        link, upstream = cache(), Upstream(answer)
+        for state in ("miss", "hit", "hit"):
+            made = call()
+            reply = await link(made, upstream)
+            assert (reply.body, made.record.cache) == (odd, state)
+        streams = [await link(call(STREAM), upstream) for _ in range(2)]
+        assert len({await told(reply) for reply in streams}) == 1
+        assert len(upstream.calls) == 1
+
+    async def test_a_stream_with_other_options_is_said_anew(self) -> None:
+        link, upstream = cache(), Upstream()
+        bodies = []
+        for usage in (True, False, True):
+            options = {"stream_options": {"include_usage": usage}}
+            reply = await link(call(STREAM | options), upstream)
+            assert isinstance(reply.body, Stream)
+            bodies.append(b"".join([chunk async for chunk in reply.body]))
+            await reply.aclose()
+        assert [b'"usage":{' in body for body in bodies[1:]] == [False, True]
+
     async def test_another_callers_call_is_a_miss_unless_shared(self) -> None:
         for shared, expected in ((False, "miss"), (True, "hit")):
             link, upstream = cache(shared=shared), Upstream()

@@ -27,7 +27,16 @@ from gateway.events import (
 )
 from gateway.reply import Reply, Stream
 from gateway.seal import Seal
-from middleware.cache.answer import Answer, Listener, crossing, heard, packed, said, unpacked
+from middleware.cache.answer import (
+    Answer,
+    Listener,
+    crossing,
+    heard,
+    packed,
+    replay,
+    said,
+    unpacked,
+)
 from tests.fakes import calls
 from tests.faults import wires
 from tests.sdk import answers
@@ -163,7 +172,7 @@ async def test_said_again_it_is_heard_as_it_was(name: str) -> None:
     assert message is not None
     for streamed in (False, True):
         asked = call(dialect, {"stream": streamed, "stream_options": {"include_usage": True}})
-        reply = said(answer(message, dialect), asked, crossing(asked, SEAL))
+        reply = replay(said(answer(message, dialect), asked, crossing(asked, SEAL)), asked)
         body = await body_of(reply)
         assert isinstance(reply.body, Stream) is streamed
         whole = heard if not streamed else lambda body, *_: listened(name, [body])
@@ -208,6 +217,7 @@ async def test_parts_come_in_order_in_the_other_dialect() -> None:
     parts: list[Part] = [Thinking("hm"), Text("one"), ToolCall("call_1", "f", '{"a":1}')]
     message = Message("chatcmpl-9", "m", parts, Ending("tool_use", usage=Usage(1, 2)))
     asked = call(MESSAGES, {"stream": True})
-    body = await body_of(said(answer(message, CHAT), asked, crossing(asked, SEAL)))
+    told = said(answer(message, CHAT), asked, crossing(asked, SEAL))
+    body = await body_of(replay(told, asked))
     places = [body.find(mark) for mark in (b"hm", b"one", b"tool_use", b"message_stop")]
     assert all(0 < one < other for one, other in pairwise(places))

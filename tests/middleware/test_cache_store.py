@@ -5,7 +5,7 @@ import structlog
 
 from middleware.cache.breaker import FAILURES, PAUSE, Breaker
 from middleware.cache.key import Key
-from middleware.cache.store import OVERHEAD, Memory
+from middleware.cache.store import OVERHEAD, Memory, Told
 
 TTL = 10.0
 
@@ -45,6 +45,22 @@ async def test_a_value_is_there_until_its_time_is_over(clock: Clock) -> None:
     clock.now = TTL
     assert await store.get(key("a")) is None
     assert (await store.size(), store.used) == (0, 0)
+
+
+async def test_what_was_told_lies_and_goes_with_its_value(clock: Clock) -> None:
+    store, form = memory(clock, size=4 * OVERHEAD), ("chat", False, b"")
+    store.tell(key("a"), form, Told(b"x", []))
+    assert store.told(key("a"), form) is None  # nothing is told of what is not there
+    store.put(key("a"), b"A")
+    store.tell(key("a"), form, Told(b"x" * 10, ["w"]))
+    assert store.told(key("a"), form) == Told(b"x" * 10, ["w"])
+    assert store.told(key("a"), ("chat", True, b"")) is None
+    assert store.used == 2 * OVERHEAD + 11
+    store.tell(key("a"), ("messages", False, b""), Told(b"x" * 2 * OVERHEAD, []))
+    assert store.told(key("a"), ("messages", False, b"")) is None  # no room
+    clock.now = TTL
+    assert store.told(key("a"), form) is None
+    assert store.used == 0
 
 
 async def test_what_was_not_used_for_longest_goes_first(clock: Clock) -> None:

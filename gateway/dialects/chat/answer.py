@@ -156,22 +156,18 @@ _NO_PROMPT_TOKENS = PromptTokens()
 _NO_COMPLETION_TOKENS = CompletionTokens()
 
 
-def _count(*counts: Number | None) -> int:
-    for count in counts:
-        if count is not None:
-            return int(count)
-    return 0
-
-
 def exclusive(counts: UsageCounts) -> Usage:
     """Chat counts include what the prompt cache gave and took; neutral ones do not."""
     prompt = counts.prompt_tokens_details or _NO_PROMPT_TOKENS
     completion = counts.completion_tokens_details or _NO_COMPLETION_TOKENS
-    cached = _count(prompt.cached_tokens, counts.prompt_cache_hit_tokens, counts.cached_tokens)
-    written = _count(prompt.cache_write_tokens, counts.cache_creation_input_tokens)
-    given, output = _count(counts.prompt_tokens), _count(counts.completion_tokens)
+    # int() because some servers write 12.0
+    cached = int(
+        prompt.cached_tokens or counts.prompt_cache_hit_tokens or counts.cached_tokens or 0
+    )
+    written = int(prompt.cache_write_tokens or counts.cache_creation_input_tokens or 0)
+    given, output = int(counts.prompt_tokens or 0), int(counts.completion_tokens or 0)
     reasoning = completion.reasoning_tokens
-    if reasoning and _count(counts.total_tokens) == given + output + int(reasoning):
+    if reasoning and int(counts.total_tokens or 0) == given + output + int(reasoning):
         output += int(reasoning)  # xAI counts reasoning apart
     # An upstream whose parts exceed its sum counts exclusively already.
     fresh = given if cached + written > given else given - cached - written

@@ -60,11 +60,12 @@ def check(fields: Fields) -> None:
     # What opens so is a list that is not empty; to read more of it here would cost a pass.
     if _start(messages, 2) != b"[{" and not member(messages, list[Raw], "messages"):
         raise InvalidRequest("messages: must not be empty", param="messages")
-    for name, type in _TYPES.items():  # msgspec's word
-        if name in fields and present(fields[name]):
-            if type is list and _start(fields[name], 1) == b"[":
-                continue
-            member(fields[name], type, name)
+    for name, raw in fields.items():
+        type = _TYPES.get(name)  # msgspec's word
+        if type is None or (type is list and _start(raw, 1) == b"["):
+            continue
+        if present(raw):
+            member(raw, type, name)
 
 
 def _start(raw: Raw, length: int) -> bytes:
