@@ -65,8 +65,8 @@ def serve(path: Path | None, host: str | None, port: int | None, insecure_no_aut
     """Run the gateway until it is told to stop."""
     config, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
     _warn(config, assembly)
-    from gateway.app import serve as run
     from gateway.config import ConfigError
+    from gateway.serve import serve as run
 
     try:
         sys.exit(run(config, config.source.path))
