@@ -30,6 +30,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError
 from gateway.headers import EXPOSED
+from gateway.peers import ALONE, Peers
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply
 
@@ -54,14 +55,14 @@ class Gateway(Starlette):
         await app(scope, receive, send)
 
 
-def build(config: Config) -> Gateway:
+def build(config: Config, peers: Peers = ALONE) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
     site, links = assemble(config)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
-    inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
+    inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)
     batches = _batches(site, edge, links, inside.callers)
-    parts: list[Living] = [*site.providers.values(), *links, inside.lists]
+    parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]
     parts += [batches] if batches is not None else []
     app = Gateway(
         routes=_routes(edge, dialects)

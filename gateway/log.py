@@ -181,8 +181,11 @@ def _encode(event: Any, **_: object) -> bytes:
     return msgspec.json.encode(event)
 
 
-def setup(level: str = "info", format: str = "auto") -> None:
-    """Configure structlog and the standard library's loggers; `format` is auto, json or console."""
+def setup(level: str = "info", format: str = "auto", worker: int = 0) -> None:
+    """Configure structlog and the standard library's loggers; `format` is auto, json or console.
+
+    A worker's number stands in its lines but those of calls.
+    """
     console = format == "console" or (format == "auto" and sys.stderr.isatty())
     threshold = logging.getLevelNamesMapping()[level.upper()]
     close()
@@ -192,6 +195,7 @@ def setup(level: str = "info", format: str = "auto") -> None:
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        *([_numbered(worker)] if worker else []),
     ]
     last: list[structlog.types.Processor] = (
         [redact, structlog.dev.ConsoleRenderer(timestamp_key="ts")]
@@ -209,6 +213,14 @@ def setup(level: str = "info", format: str = "auto") -> None:
         cache_logger_on_first_use=False,
     )
     _route_stdlib(threshold)
+
+
+def _numbered(worker: int) -> structlog.types.Processor:
+    def add(_: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["worker"] = worker
+        return event
+
+    return add
 
 
 def close() -> None:

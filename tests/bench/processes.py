@@ -63,6 +63,7 @@ http {{
 _GATEWAY = """\
 [server]
 port = {port}
+workers = 1
 discover = false
 [auth]
 keys = [{{ key = "{key}", name = "bench" }}]

@@ -48,7 +48,7 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(
-    folder: Path, config: str, env: dict[str, str] | None = None
+    folder: Path, config: str, env: dict[str, str] | None = None, workers: int = 1
 ) -> AsyncIterator[Gateway]:
     """A gateway with that config.toml on a free port, ended by its process id."""
     file, log = folder / "config.toml", folder / "gateway.log"
@@ -56,6 +56,7 @@ async def gateway(
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", "serve", "--config", str(file), "--port", "0",
+            "--workers", str(workers),
             cwd=ROOT, stdout=sink, stderr=sink,
             env={"PATH": os.environ["PATH"], "HOME": str(folder)} | (env or {}),
         )  # fmt: skip
