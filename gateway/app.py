@@ -31,7 +31,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError
 from gateway.headers import EXPOSED
 from gateway.peers import ALONE, Peers
-from gateway.plugin import Middleware, Next, Site
+from gateway.plugin import Next, Site
 from gateway.reply import Reply
 
 if TYPE_CHECKING:
@@ -61,15 +61,15 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)
-    batches = _batches(site, edge, links, inside.callers)
+    batches = _batches(inside)
     parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]
     parts += [batches] if batches is not None else []
     app = Gateway(
         routes=_routes(edge, dialects)
         + operator_routes(inside)
         + count_routes(edge)
-        + cache_routes(links, inside.callers)
-        + batch_routes(links, edge, inside.callers)
+        + cache_routes(links, inside.callers, peers)
+        + batch_routes(links, edge, inside.callers, peers)
         + (batches.routes if batches is not None else []),
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
@@ -131,18 +131,16 @@ def dispatch(site: Site) -> Next:
     return call_provider
 
 
-def _batches(
-    site: Site, edge: Edge, links: Sequence[Middleware], callers: Callers
-) -> "BatchApis | None":
+def _batches(inside: Inside) -> "BatchApis | None":
     """The official batch APIs, where [batch] turns them on."""
-    if site.config.batch.engine.reveal() == "off":
+    if inside.site.config.batch.engine.reveal() == "off":
         return None
     try:
         from gateway.admin.batches import batch_apis  # noqa: PLC0415  # takes a second, and an extra
     except ModuleNotFoundError as fault:
         message = f'needs the extra "batch" ({fault.name} is missing): interlingua[batch]'
         raise ConfigError([Fault(path="batch.engine", message=message)]) from None
-    return batch_apis(site, edge, links, dispatch(site), callers)
+    return batch_apis(inside, dispatch(inside.site))
 
 
 def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:

@@ -6,8 +6,9 @@ Lines are written by a thread of their own: a reader of our log that stalls must
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
+from select import PIPE_BUF
 from threading import Event, Thread
 from time import monotonic, sleep, time
 from typing import IO, Any
@@ -54,8 +55,9 @@ class CallLine(Struct):
 class LineWriter:
     """Writes lines to a file from a thread; `write` never waits."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, shared: bool = False) -> None:
         self._file = file
+        self._shared = shared
         self._pending: list[bytes] = []
         self._awake = Event()
         self._stopping = False
@@ -92,10 +94,22 @@ class LineWriter:
         if dropped:
             lines.append(b'{"level":"warning","event":"log_lines_dropped","count":%d}\n' % dropped)
         try:
-            self._file.write(b"".join(lines))
-            self._file.flush()
+            for piece in _pieces(lines) if self._shared else [b"".join(lines)]:
+                self._file.write(piece)
+                self._file.flush()
         except (OSError, ValueError):
             self.dropped += len(lines)  # nobody reads: the count is all that is left to say
+
+
+def _pieces(lines: list[bytes]) -> Iterator[bytes]:
+    """Lines in pieces that a pipe takes whole: another process must not write into a line."""
+    piece = b""
+    for line in lines:
+        if piece and len(piece) + len(line) > PIPE_BUF:
+            yield piece
+            piece = b""
+        piece += line
+    yield piece
 
 
 class _Sink:
@@ -189,7 +203,7 @@ def setup(level: str = "info", format: str = "auto", worker: int = 0) -> None:
     console = format == "console" or (format == "auto" and sys.stderr.isatty())
     threshold = logging.getLevelNamesMapping()[level.upper()]
     close()
-    _State.writer = writer = LineWriter(sys.stderr.buffer)
+    _State.writer = writer = LineWriter(sys.stderr.buffer, shared=worker > 0)
     _State.json = not console
     _State.calls = threshold <= logging.INFO
     shared: list[structlog.types.Processor] = [

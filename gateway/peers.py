@@ -16,6 +16,9 @@ from msgspec import Struct
 
 PATIENCE = 1.0
 """Seconds after which workers that did not answer are left out."""
+_KEEP = 1.0
+_ENDED = 100
+"""Workers that have ended, and whose words are kept; the oldest go first."""
 Answering = Callable[[bytes], Awaitable[bytes]]
 """What a worker has to say on a topic; the bytes are what the topic makes of them."""
 
@@ -43,6 +46,13 @@ class Answers(Struct, tag=True):
     bodies: list[bytes]
 
 
+class Keep(Struct, tag=True):
+    """What a worker says on a topic, to be said for it when it has ended."""
+
+    topic: str
+    body: bytes
+
+
 class Ready(Struct, tag=True):
     """This worker serves."""
 
@@ -53,7 +63,7 @@ class Stop(Struct, tag=True):
     now: bool
 
 
-Message = Ask | Answer | Answers | Ready | Stop
+Message = Ask | Answer | Answers | Keep | Ready | Stop
 _read = msgspec.msgpack.Decoder(Message).decode
 
 
@@ -119,6 +129,9 @@ class Peers(Protocol):
     def answer(self, topic: str, answering: Answering) -> None:
         """Answers the others' questions on that topic from now on."""
 
+    def keep(self, topic: str, answering: Answering) -> None:
+        """The same for a topic of which what was said last holds after this worker's end."""
+
     def running(self) -> AbstractAsyncContextManager[None]:
         """The line's life."""
 
@@ -133,6 +146,9 @@ class Alone:
         return []
 
     def answer(self, topic: str, answering: Answering) -> None:
+        """Nobody will ask."""
+
+    def keep(self, topic: str, answering: Answering) -> None:
         """Nobody will ask."""
 
     @asynccontextmanager
@@ -155,6 +171,7 @@ class Linked:
         self._end = end
         self._wire = Wire(self._heard, self._lost)
         self._answerings: dict[str, Answering] = {}
+        self._kept: dict[str, bytes] = {}
         self._asked: dict[int, asyncio.Future[list[bytes]]] = {}
         self._answers: set[asyncio.Task[None]] = set()
         self._last = 0
@@ -163,9 +180,13 @@ class Linked:
     async def running(self) -> AsyncIterator[None]:
         """Takes up the line; left, it hangs up."""
         await self._wire.open(self._end)
+        keeping = asyncio.get_running_loop().create_task(self._keep_saying())
         try:
             yield
         finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._say_kept()
             self.on_stop = lambda now: None
             self._wire.close()
 
@@ -176,6 +197,23 @@ class Linked:
     def answer(self, topic: str, answering: Answering) -> None:
         """Answers the others' questions on that topic from now on."""
         self._answerings[topic] = answering
+
+    def keep(self, topic: str, answering: Answering) -> None:
+        """The same for a topic of which what was said last holds after this worker's end."""
+        self._answerings[topic] = answering
+        self._kept[topic] = b""
+
+    async def _keep_saying(self) -> None:
+        while True:
+            await asyncio.sleep(_KEEP)
+            await self._say_kept()
+
+    async def _say_kept(self) -> None:
+        for topic, said in self._kept.items():
+            body = await self._answerings[topic](b"")
+            if body != said:
+                self._kept[topic] = body
+                self._wire.send(Keep(topic, body))
 
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """What the others say, or the one at `to`; of those only that answered in time."""
@@ -225,7 +263,13 @@ class Switchboard:
     def __init__(self) -> None:
         self._wires: dict[int, Wire] = {}
         self._open: dict[int, _Question] = {}
+        self._kept: dict[Wire, dict[str, bytes]] = {}
         self._last = 0
+
+    @property
+    def places(self) -> set[int]:
+        """Where there are workers that serve."""
+        return set(self._wires)
 
     async def join(self, place: int, end: socket.socket, on_ready: Callable[[], None]) -> Wire:
         """A worker's line; the wire is what it is told on."""
@@ -238,12 +282,17 @@ class Switchboard:
                 self._pass_on(place, wire, message)
             elif isinstance(message, Answer):
                 self._gather(place, message)
+            elif isinstance(message, Keep):
+                self._kept.setdefault(wire, {})[message.topic] = message.body
 
         def lost() -> None:
             if self._wires.get(place) is wire:
                 del self._wires[place]
             for ident in list(self._open):
                 self._gather(place, Answer(ident, None))
+            ended = [each for each in self._kept if each not in self._wires.values()]
+            for each in ended[:-_ENDED]:
+                del self._kept[each]
 
         wire = Wire(heard, lost)
         await wire.open(end)
@@ -253,15 +302,23 @@ class Switchboard:
         chosen = [ask.to] if ask.to else [place for place in self._wires if place != asker]
         self._last = ident = self._last + 1
         question = _Question(wire, ask.id)
+        if not ask.to:
+            question.bodies = self._of_ended(ask.topic)
         for place in chosen:
             other = self._wires.get(place)
             if other is not None and other.send(Ask(ident, ask.topic, ask.about)):
                 question.waiting.add(place)
         if not question.waiting:
-            wire.send(Answers(ask.id, []))
+            wire.send(Answers(ask.id, question.bodies))
             return
         self._open[ident] = question
         asyncio.get_running_loop().call_later(PATIENCE, self._close, ident)
+
+    def _of_ended(self, topic: str) -> list[bytes]:
+        here = set(self._wires.values())
+        return [
+            said[topic] for wire, said in self._kept.items() if topic in said and wire not in here
+        ]
 
     def _gather(self, place: int, answer: Answer) -> None:
         question = self._open.get(answer.id)

@@ -74,6 +74,8 @@ class Supervisor:
         if not await first.settled():
             await first.ended()
             return 1
+        others = [await self._start(place) for place in range(2, self._count + 1)]
+        await asyncio.gather(*(worker.settled() for worker in others))
         keeping = [loop.create_task(self._keep(place)) for place in range(1, self._count + 1)]
         _log.info("listening", url=", ".join(self._port.urls), workers=self._count)
         await asyncio.gather(*keeping)
@@ -84,6 +86,8 @@ class Supervisor:
         again = 0
         while not self._stopping.is_set():
             worker = self._workers.get(place) or await self._start(place)
+            if await worker.settled() and again:
+                _log.info("worker_started_again", worker=place)
             code = await worker.ended()
             del self._workers[place]
             if self._stopping.is_set():
