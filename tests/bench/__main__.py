@@ -59,6 +59,8 @@ def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) 
     bench.up("nginx", fleet.nginx())
     if not options.no_gateway:
         bench.up("gateway", fleet.gateway())
+        if any(case.server == "cached" for case in cases):
+            bench.up("cached", fleet.gateway(cached=True))
     report = Report(machine=results.machine())
     report.cases = bench.cases(cases)
     if not options.only:
