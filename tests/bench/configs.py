@@ -16,7 +16,7 @@ daemon off;
 master_process off;
 pid nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 4096; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log off;
   keepalive_requests 100000000;
@@ -58,6 +58,7 @@ use = "compatible"
 speaks = ["{dialect}"]
 base_url = "{url}/v1"
 api_key = "{key}"
+max_connections = 10000
 {more}
 """
 _CACHED = """\

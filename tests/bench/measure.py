@@ -11,7 +11,7 @@ from tests.bench import script
 from tests.bench.cases import CASES, LATENCY, PACED, Case, Server
 from tests.bench.load import Close, Hold, Open, Rest, Result, Run
 from tests.bench.processes import Failed, Fleet, Process, counts_instructions, instructions
-from tests.bench.results import Added, Figures, Held, Start, middle, short, spread
+from tests.bench.results import Added, Aged, Figures, Held, Start, middle, short, spread
 
 
 class Length(Struct, frozen=True):
@@ -27,6 +27,8 @@ class Length(Struct, frozen=True):
 
 
 QUICK = Length(rounds=2, warm=0.1, seconds=0.3, requests=200, starts=2, streams=100, rest=1.0)
+_MIB = 1024 * 1024
+_STRIDE = 50_000
 Ports = dict[Server, tuple[Process | None, int]]
 
 
@@ -167,6 +169,21 @@ class Bench:
         checked(load.order(Hold()))
         load.order(Rest(0.3))
         load.order(Close())
+
+    def aged(self, total: int) -> list[Aged]:
+        """Memory of a gateway that serves so many requests, whole and converted in turn."""
+        process, port = self._fleet.gateway()
+        load = self._fleet.load
+        served, found = 0, [Aged(0, process.rss() / _MIB)]
+        while served < total:
+            for name in ("chat", "messages-chat"):
+                load.order(Open(name, port, 32))
+                served += checked(load.order(Run(requests=_STRIDE))).done
+                load.order(Close())
+                process.trim()
+            found.append(Aged(served, process.rss() / _MIB))
+        self._fleet.stop(process)
+        return found
 
     def start(self) -> Start:
         """Starts of the gateway, one after the other; its bytecode was kept by the first."""
