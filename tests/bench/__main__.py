@@ -9,7 +9,7 @@ from types import FrameType
 
 import msgspec
 
-from tests.bench import callgrind, measure, results, table
+from tests.bench import callgrind, measure, results, steady, table
 from tests.bench.cases import CASES, Case
 from tests.bench.measure import QUICK, Bench, Length, Rejected
 from tests.bench.processes import Failed, Fleet
@@ -21,6 +21,11 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        if options.check:
+            return steady.check()
+        if options.keep:
+            steady.keep()
+            return 0
         cases = measure.wanted(options.only) if options.only else list(CASES)
         with Fleet() as fleet:
             report = _simulated(fleet, cases, options) if options.instructions else None
@@ -47,6 +52,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", metavar="CASE", action="append", help="one case; may be repeated")
     parser.add_argument(
         "--instructions", action="store_true", help="count instructions with valgrind instead"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="with --instructions: keep those that CI checks against"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="whether a call takes more instructions than were kept"
     )
     parser.add_argument(
         "--long", action="store_true", help="memory over a million requests instead; four minutes"
