@@ -12,18 +12,22 @@ run: .venv/.run ## start the gateway on 127.0.0.1:8082 with config.toml
 test: .venv/.dev ## all the tests
 	$(BIN)/python -m pytest -q
 
-check: .venv/.dev ## what CI runs: format, lint, types, imports, tests
+check: .venv/.dev ## what CI runs: format, lint, types, imports, tests, instructions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q
+	$(BIN)/python -m tests.bench --check
 
 torture: .venv/.dev ## the longer runs: many hang-ups, slow readers, storms
 	$(BIN)/python -m pytest -q -m torture -o timeout=600
 
 bench: .venv/.dev ## CPU per request and per stream, nginx beside it
 	$(BIN)/python -m tests.bench
+
+bench-check: .venv/.dev ## whether a call takes more instructions than were kept
+	$(BIN)/python -m tests.bench --check
 
 lock: ## renew the hash-pinned locks (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock
@@ -38,4 +42,4 @@ lock: ## renew the hash-pinned locks (needs uv)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: help run test check torture bench lock
+.PHONY: help run test check torture bench bench-check lock

@@ -1,14 +1,11 @@
-"""From a configuration to a running gateway."""
+"""From a configuration to the application."""
 
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware as AsgiMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -32,17 +29,13 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError
-from gateway.front import Front
 from gateway.headers import EXPOSED
-from gateway.log import close, setup
-from gateway.memory import keep_freed
-from gateway.plugin import Middleware, Next, Site
+from gateway.peers import ALONE, Peers
+from gateway.plugin import Next, Site
 from gateway.reply import Reply
 
 if TYPE_CHECKING:
     from gateway.admin.batches import BatchApis
-
-_log = structlog.get_logger("interlingua")
 
 
 class Gateway(Starlette):
@@ -67,21 +60,21 @@ class Gateway(Starlette):
         await app(scope, receive, send)
 
 
-def build(config: Config) -> Gateway:
+def build(config: Config, peers: Peers = ALONE) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
     site, links = assemble(config)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
-    inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
-    batches = _batches(site, edge, links, inside.callers)
-    parts: list[Living] = [*site.providers.values(), *links, inside.lists]
+    inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)
+    batches = _batches(inside)
+    parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]
     parts += [batches] if batches is not None else []
     app = Gateway(
         routes=_routes(edge, dialects)
         + operator_routes(inside)
         + count_routes(edge)
-        + cache_routes(links, inside.callers)
-        + batch_routes(links, edge, inside.callers)
+        + cache_routes(links, inside.callers, peers)
+        + batch_routes(links, edge, inside.callers, peers)
         + (batches.routes if batches is not None else []),
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
@@ -143,18 +136,16 @@ def dispatch(site: Site) -> Next:
     return call_provider
 
 
-def _batches(
-    site: Site, edge: Edge, links: Sequence[Middleware], callers: Callers
-) -> "BatchApis | None":
+def _batches(inside: Inside) -> "BatchApis | None":
     """The official batch APIs, where [batch] turns them on."""
-    if site.config.batch.engine.reveal() == "off":
+    if inside.site.config.batch.engine.reveal() == "off":
         return None
     try:
         from gateway.admin.batches import batch_apis  # noqa: PLC0415  # takes a second, and an extra
     except ModuleNotFoundError as fault:
         message = f'needs the extra "batch" ({fault.name} is missing): interlingua[batch]'
         raise ConfigError([Fault(path="batch.engine", message=message)]) from None
-    return batch_apis(site, edge, links, dispatch(site), callers)
+    return batch_apis(inside, dispatch(inside.site))
 
 
 def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:
@@ -187,70 +178,3 @@ def _cors(origins: list[str]) -> list[AsgiMiddleware]:
             expose_headers=[name.strip() for name in EXPOSED.split(",")],
         )
     ]
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server, with a drain that tells clients what it cuts."""
-
-    def __init__(self, config: uvicorn.Config, edge: Edge, drain: float) -> None:
-        super().__init__(config)
-        self._edge = edge
-        self._drain = drain
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Says where the gateway listens."""
-        await super().startup(sockets=None)
-        for server in getattr(self, "servers", []):
-            for socket in server.sockets:
-                host, port = socket.getsockname()[:2]
-                shown = f"[{host}]" if ":" in host else host
-                _log.info("listening", url=f"http://{shown}:{port}")
-
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """No new calls; those in flight have `drain` seconds, then an error they can read."""
-        self._edge.draining = True
-        _log.info("draining", calls=len(self._edge.open), seconds=self._drain)
-        timer = asyncio.get_running_loop().call_later(self._drain, self._edge.cut)
-        try:
-            await super().shutdown(sockets=None)
-        finally:
-            timer.cancel()
-            _log.info("stopped")
-            # uvicorn would raise the signal again, and end the process before its log is written.
-            self._captured_signals.clear()
-
-
-def serve(config: Config, config_path: Path | None = None) -> int:
-    """Runs the gateway until it is told to stop; the exit code."""
-    setup(config.log.level, config.log.format)
-    keep_freed()
-    app = build(config)
-    options = config.server
-    front = Front.before(app.endpoints).limited(
-        options.max_headers, options.max_header_bytes, options.header_timeout
-    )
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=options.host,
-            port=options.port,
-            http=front,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=int(options.drain) + 2,
-            backlog=2048,
-        ),
-        app.state.edge,
-        options.drain,
-    )
-    _log.info("starting", config=str(config_path) if config_path else "defaults and environment")
-    try:
-        server.run()
-    finally:
-        close()
-    return 0 if server.started else 1

@@ -60,13 +60,22 @@ def _with_config(command: F) -> F:
 
 
 @main.command()
+@click.option("--workers", type=int, help="Processes that serve; 0: one for each usable core.")
 @_with_config
-def serve(path: Path | None, host: str | None, port: int | None, insecure_no_auth: bool) -> None:
+def serve(
+    path: Path | None,
+    host: str | None,
+    port: int | None,
+    insecure_no_auth: bool,
+    workers: int | None,
+) -> None:
     """Run the gateway until it is told to stop."""
-    config, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
+    overrides = _overrides(host, port, insecure_no_auth)
+    overrides |= {} if workers is None else {"server.workers": workers}
+    config, assembly = _sound(path, overrides)
     _warn(config, assembly)
-    from gateway.app import serve as run
     from gateway.config import ConfigError
+    from gateway.serve import serve as run
 
     try:
         sys.exit(run(config, config.source.path))

@@ -6,8 +6,9 @@ Lines are written by a thread of their own: a reader of our log that stalls must
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
+from select import PIPE_BUF
 from threading import Event, Thread
 from time import monotonic, sleep, time
 from typing import IO, Any
@@ -53,8 +54,9 @@ class CallLine(Struct):
 class LineWriter:
     """Writes lines to a file from a thread; `write` never waits."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, shared: bool = False) -> None:
         self._file = file
+        self._shared = shared
         self._pending: list[bytes] = []
         self._awake = Event()
         self._stopping = False
@@ -91,10 +93,22 @@ class LineWriter:
         if dropped:
             lines.append(b'{"level":"warning","event":"log_lines_dropped","count":%d}\n' % dropped)
         try:
-            self._file.write(b"".join(lines))
-            self._file.flush()
+            for piece in _pieces(lines) if self._shared else [b"".join(lines)]:
+                self._file.write(piece)
+                self._file.flush()
         except (OSError, ValueError):
             self.dropped += len(lines)  # nobody reads: the count is all that is left to say
+
+
+def _pieces(lines: list[bytes]) -> Iterator[bytes]:
+    """Lines in pieces that a pipe takes whole: another process must not write into a line."""
+    piece = b""
+    for line in lines:
+        if piece and len(piece) + len(line) > PIPE_BUF:
+            yield piece
+            piece = b""
+        piece += line
+    yield piece
 
 
 class _Sink:
@@ -190,17 +204,21 @@ def _encode(event: Any, **_: object) -> bytes:
     return msgspec.json.encode(event)
 
 
-def setup(level: str = "info", format: str = "auto") -> None:
-    """Configure structlog and the standard library's loggers; `format` is auto, json or console."""
+def setup(level: str = "info", format: str = "auto", worker: int = 0) -> None:
+    """Configure structlog and the standard library's loggers; `format` is auto, json or console.
+
+    A worker's number stands in its lines but those of calls.
+    """
     console = format == "console" or (format == "auto" and sys.stderr.isatty())
     threshold = logging.getLevelNamesMapping()[level.upper()]
     close()
-    _State.writer = writer = LineWriter(sys.stderr.buffer)
+    _State.writer = writer = LineWriter(sys.stderr.buffer, shared=worker > 0)
     _State.json = not console
     _State.calls = threshold <= logging.INFO
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        *([_numbered(worker)] if worker else []),
     ]
     last: list[structlog.types.Processor] = (
         [redact, structlog.dev.ConsoleRenderer(timestamp_key="ts")]
@@ -218,6 +236,14 @@ def setup(level: str = "info", format: str = "auto") -> None:
         cache_logger_on_first_use=False,
     )
     _route_stdlib(threshold)
+
+
+def _numbered(worker: int) -> structlog.types.Processor:
+    def add(_: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["worker"] = worker
+        return event
+
+    return add
 
 
 def close() -> None:

@@ -21,6 +21,8 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Address to listen on; one that is not loopback needs [auth] keys."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8082
     """TCP port, 1 to 65535; 0 takes a free one."""
+    workers: Annotated[int, Meta(ge=0, le=1024)] = 0
+    """Processes that serve; 0: one for each core that may be used."""
     body_limit: Size = Size("64MiB")
     """Largest body of a request, bytes or a text such as "64MiB"."""
     body_timeout: Seconds = 30.0

@@ -212,7 +212,7 @@ class TestServe:
             served.append((config, path))
             return 3
 
-        monkeypatch.setattr("gateway.app.serve", serve)
+        monkeypatch.setattr("gateway.serve.serve", serve)
         result = run("serve", "--port", "9001", text=FILE)
         assert result.exit_code == 3
         (config, path), *_ = served
@@ -222,7 +222,7 @@ class TestServe:
     def test_it_does_not_start_with_a_fault(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gateway.app.serve", lambda *_: pytest.fail("started"))
+        monkeypatch.setattr("gateway.serve.serve", lambda *_: pytest.fail("started"))
         result = run("serve", text="[server]\nport = true\n")
         assert result.exit_code == 1
         assert result.stderr == (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
+import msgspec
 from msgspec import Struct
 from starlette.routing import BaseRoute, Route
 
@@ -13,9 +14,11 @@ from gateway.callers import Callers
 from gateway.client import Receive, Scope, Send
 from gateway.dialects.batch import BATCH
 from gateway.errors import NotFound
+from gateway.peers import ALONE, Peers
 from gateway.reply import Reply
 
 _EVENTS = "text/event-stream"
+_PROGRESS = "batch progress"
 
 
 class Progress(Struct, frozen=True):
@@ -58,16 +61,27 @@ class _Batches:
 
 
 class _Status:
-    def __init__(self, link: Batched) -> None:
+    def __init__(self, link: Batched, peers: Peers) -> None:
         self._link = link
+        self._peers = peers
+        peers.answer(_PROGRESS, self._tell)
 
     async def status(self, ask: Ask) -> Reply:
         """How far a batch of the caller's is."""
         batch_id = ask.parts["batch_id"]
         progress = self._link.progress(ask.caller, batch_id)
         if progress is None:
+            about = msgspec.msgpack.encode((ask.caller.name, batch_id[:100]))
+            found = [each for each in await self._peers.ask(_PROGRESS, about) if each]
+            progress = msgspec.msgpack.decode(found[0], type=Progress) if found else None
+        if progress is None:
             raise NotFound(f"There is no batch '{batch_id[:100]}'", param="batch_id")
         return say(progress, headers=[(b"x-batch-id", progress.batch_id.encode())])
+
+    async def _tell(self, about: bytes) -> bytes:
+        name, batch_id = msgspec.msgpack.decode(about, type=tuple[str, str])
+        progress = self._link.progress(Caller(name), batch_id)
+        return msgspec.msgpack.encode(progress) if progress is not None else b""
 
 
 def accepts_events(headers: Headers) -> bool:
@@ -85,13 +99,15 @@ def _is_none(parameter: str) -> bool:
     return name.strip() == "q" and weight.strip(" 0.") == ""
 
 
-def batch_routes(links: Sequence[object], edge: Edge, callers: Callers) -> list[BaseRoute]:
+def batch_routes(
+    links: Sequence[object], edge: Edge, callers: Callers, peers: Peers = ALONE
+) -> list[BaseRoute]:
     """The endpoints, each with and without /v1; none where the chain has no link for batches."""
     link = next((link for link in links if isinstance(link, Batched)), None)
     if link is None:
         return []
     link.join(edge)
-    batches, status = _Batches(edge), Door(_Status(link).status, callers)
+    batches, status = _Batches(edge), Door(_Status(link, peers).status, callers)
     routes: list[BaseRoute] = []
     for prefix in ("/v1", ""):
         path = f"{prefix}/messages/batch"

@@ -1,7 +1,7 @@
 """The Message Batches API, and the Batches API of OpenAI, on any provider."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import time
 
@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.admin.door import Ask, say
 from gateway.admin.files import FilesApi, Hall, page, tenant
-from gateway.asgi import Edge
+from gateway.admin.inside import Inside
 from gateway.assemble import short_name
 from gateway.batches.content import Results
 from gateway.batches.desk import Desk, database, new_id
@@ -20,13 +20,12 @@ from gateway.batches.intake import Intake
 from gateway.batches.items import KEPT_HEADERS, Road
 from gateway.batches.lines import ENDPOINT, read_requests
 from gateway.batches.tables import Batch, Line
-from gateway.callers import Callers
 from gateway.chain import chain
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import CallError, InvalidRequest, NotFound
-from gateway.plugin import Middleware, Next, Site
+from gateway.plugin import Next
 from gateway.reply import Reply, Stream
 from gateway.wire import member, split_object
 
@@ -61,14 +60,13 @@ class BatchApis:
             yield
 
 
-def batch_apis(
-    site: Site, edge: Edge, links: Sequence[Middleware], last: Next, callers: Callers
-) -> BatchApis:
+def batch_apis(inside: Inside, last: Next) -> BatchApis:
     """The APIs as [batch] says. ConfigError where it cannot be."""
-    options = site.config.batch
-    rest = [link for link in links if short_name(link) not in _PASSED]
-    url = database(options, site.config.source.env)
-    return BatchApis(Hall(Desk(options, url, Road(edge, chain(rest, last))), edge, callers))
+    config, edge = inside.site.config, inside.edge
+    rest = [link for link in inside.links if short_name(link) not in _PASSED]
+    url = database(config.batch, config.source.env)
+    desk = Desk(config.batch, url, Road(edge, chain(rest, last)), inside.peers)
+    return BatchApis(Hall(desk, edge, inside.callers))
 
 
 class _Batches:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import msgspec
 import structlog
 from msgspec import Struct
 from starlette.routing import BaseRoute, Route
@@ -11,9 +12,11 @@ from gateway.admin.door import Ask, Door, say
 from gateway.call import Caller
 from gateway.callers import Callers
 from gateway.errors import GatewayError
+from gateway.peers import ALONE, Peers
 from gateway.reply import Reply
 
 _log = structlog.get_logger("interlingua")
+_FIGURES, _CLEAR, _CLEANUP = "cache figures", "cache clear", "cache cleanup"
 
 
 class CacheError(GatewayError):
@@ -43,11 +46,17 @@ class Figures(Struct):
     size: int | None = 0
     """Entries; None where the store does not say."""
     limit: int | None = None
+    timed: tuple[int, int] = (0, 0)
+    """Calls behind each of the means."""
 
 
 @runtime_checkable
 class Cached(Protocol):
     """A link of the chain that keeps answers."""
+
+    @property
+    def apart(self) -> bool:
+        """Each worker keeps answers of its own; else all of them have the same store."""
 
     async def figures(self) -> Figures:
         """What it has done so far."""
@@ -62,12 +71,15 @@ class Cached(Protocol):
 class Prompts:
     """The endpoints under /v1/messages/cache; without a cache they say that there is none."""
 
-    def __init__(self, cache: Cached | None) -> None:
+    def __init__(self, cache: Cached | None, peers: Peers) -> None:
         self._cache = cache
+        self._peers = peers
+        if cache is not None:
+            _answering(cache, peers)
 
     async def stats(self, ask: Ask) -> Reply:
         """The figures of all callers together; nothing in them tells of any one."""
-        figures = await self._cache.figures() if self._cache is not None else Figures()
+        figures = await whole(self._cache, self._peers) if self._cache is not None else Figures()
         total = figures.hits + figures.misses
         return say({
             "cache_enabled": figures.enabled,
@@ -88,6 +100,9 @@ class Prompts:
     async def clear(self, ask: Ask) -> Reply:
         """Forgets the caller's own answers."""
         cleared = await self._cache.clear(ask.caller) if self._cache is not None else 0
+        if self._cache is not None and self._cache.apart:
+            name = ask.caller.name.encode()
+            cleared += sum(map(_number, await self._peers.ask(_CLEAR, name)))
         _log.info("cache_cleared", caller=ask.caller.name, entries=cleared)
         return say({
             "status": "success",
@@ -98,12 +113,61 @@ class Prompts:
     async def cleanup(self, ask: Ask) -> Reply:
         """Forgets what has expired."""
         removed, left = await self._cache.cleanup() if self._cache is not None else (0, 0)
+        if self._cache is not None and self._cache.apart:
+            for body in await self._peers.ask(_CLEANUP):
+                others = msgspec.msgpack.decode(body, type=tuple[int, int])
+                removed, left = removed + others[0], left + others[1]
         return say({
             "status": "success",
             "message": "Cache cleanup completed",
             "expired_entries_removed": removed,
             "remaining_entries": left,
         })  # fmt: skip
+
+
+def _answering(cache: Cached, peers: Peers) -> None:
+    """Has the other workers told what this one's cache has done, and it do what they are asked."""
+
+    async def figures(about: bytes) -> bytes:
+        return msgspec.msgpack.encode(await cache.figures())
+
+    async def clear(about: bytes) -> bytes:
+        return b"%d" % await cache.clear(Caller(about.decode()))
+
+    async def cleanup(about: bytes) -> bytes:
+        return msgspec.msgpack.encode(await cache.cleanup())
+
+    peers.answer(_FIGURES, figures)
+    peers.answer(_CLEAR, clear)
+    peers.answer(_CLEANUP, cleanup)
+
+
+async def whole(cache: Cached, peers: Peers) -> Figures:
+    """The figures of all workers together."""
+    own = await cache.figures()
+    others = [msgspec.msgpack.decode(each, type=Figures) for each in await peers.ask(_FIGURES)]
+    every = [own, *others]
+    timed = sum(each.timed[0] for each in every), sum(each.timed[1] for each in every)
+    sizes = [each.size for each in every]
+    return msgspec.structs.replace(
+        own,
+        hits=sum(each.hits for each in every),
+        misses=sum(each.misses for each in every),
+        cached=_mean([(each.cached, each.timed[0]) for each in every]),
+        uncached=_mean([(each.uncached, each.timed[1]) for each in every]),
+        size=sum(size or 0 for size in sizes) if cache.apart else own.size,
+        limit=own.limit * len(every) if own.limit is not None and cache.apart else own.limit,
+        timed=timed,
+    )
+
+
+def _mean(means: Sequence[tuple[float | None, int]]) -> float | None:
+    count = sum(each for mean, each in means if mean is not None)
+    return sum((mean or 0.0) * each for mean, each in means) / count if count else None
+
+
+def _number(text: bytes) -> int:
+    return int(text)
 
 
 def _milliseconds(seconds: float | None) -> str | None:
@@ -120,9 +184,11 @@ def improvement(spent: float | None, otherwise: float | None) -> str | None:
     return f"{int(100 * (1 - spent / otherwise))}%"
 
 
-def cache_routes(links: Sequence[object], callers: Callers) -> list[BaseRoute]:
+def cache_routes(
+    links: Sequence[object], callers: Callers, peers: Peers = ALONE
+) -> list[BaseRoute]:
     """The endpoints for the chain's cache, each with and without /v1."""
-    prompts = Prompts(next((link for link in links if isinstance(link, Cached)), None))
+    prompts = Prompts(next((link for link in links if isinstance(link, Cached)), None), peers)
     doors = {
         "stats": Door(prompts.stats, callers),
         "clear": Door(prompts.clear, callers, methods=("DELETE", "POST")),

@@ -6,10 +6,10 @@ No upstream is asked: how a provider is, its last calls have shown.
 from collections.abc import Mapping
 
 from gateway.admin import conformance
-from gateway.admin.batch import Batched
-from gateway.admin.cache import Cached, improvement
+from gateway.admin.cache import Cached, improvement, whole
 from gateway.admin.door import Ask, say
 from gateway.admin.inside import Inside, timestamp, version
+from gateway.admin.workers import Done, Now, Rests, Workers
 from gateway.admin.yaml import shown
 from gateway.plugin import Provider
 from gateway.reply import Reply
@@ -23,18 +23,20 @@ _UNKNOWN = "not configured"
 class Health:
     """The health endpoints."""
 
-    def __init__(self, inside: Inside) -> None:
+    def __init__(self, inside: Inside, workers: Workers) -> None:
         self._inside = inside
+        self._workers = workers
         self._version = version()
         conformance.overall()  # read now: no file is read while calls are served
 
     async def plain(self, ask: Ask) -> Reply:
         """Whether the gateway serves, and what it is set up with; nothing secret."""
         inside = self._inside
+        done, now = await self._workers.done(), await self._workers.now()
         data = {
-            "status": self._status(),
+            "status": self._status(done, now),
             "timestamp": timestamp(),
-            "api_key_valid": self.key_valid(),
+            "api_key_valid": self._key_valid(now),
             "client_api_key_validation": len(inside.callers) > 0,
             "default_provider": inside.default,
             "providers": {
@@ -44,12 +46,13 @@ class Health:
         return shown(ask, data)
 
     async def detailed(self, ask: Ask) -> Reply:
-        """The state of every part, as measured in this process."""
+        """The state of every part, as measured in all workers."""
         inside = self._inside
         config = inside.site.config
-        providers = {name: self._state(name) for name in inside.site.providers}
+        done, now = await self._workers.done(), await self._workers.now()
+        providers = {name: self._state(name, done, now) for name in inside.site.providers}
         data = {
-            "status": self._status(),
+            "status": self._status(done, now),
             "timestamp": timestamp(),
             "version": self._version,
             "environment": config.source.env.get("ENVIRONMENT", "unspecified"),
@@ -58,30 +61,31 @@ class Health:
             "api_compatibility": conformance.compatibility(),
             "enhancement_phases": conformance.phases(),
             "performance_metrics": conformance.tests()
-            | await self._improvements()
-            | self._measured(),
+            | await self._improvements(done)
+            | _measured(done, now),
+            "workers": {"count": self._workers.count, "answered": now.workers},
             "providers": providers,
         }
         return say(data)
 
-    def key_valid(self) -> bool:
+    def _key_valid(self, now: Now) -> bool:
         """Whether the default provider has what it needs, and its upstream has not refused it."""
-        provider = self._inside.site.providers.get(self._inside.default)
-        return provider is not None and not provider.standing().refused
+        default = self._inside.default
+        return default in self._inside.site.providers and not now.rests[default].refused
 
-    def _status(self) -> str:
+    def _status(self, done: Done, now: Now) -> str:
         if self._inside.edge.draining:
             return "draining"
-        states = [self._state(name)["state"] for name in self._inside.site.providers]
+        states = [self._state(name, done, now)["state"] for name in self._inside.site.providers]
         # One provider that works is a gateway that works.
         return "degraded" if states and all(each == "failing" for each in states) else "healthy"
 
-    def _state(self, name: str) -> dict[str, object]:
-        tally = self._inside.edge.totals.of_provider(name)
+    def _state(self, name: str, done: Done, now: Now) -> dict[str, object]:
+        tally, rests = done.of_provider(name), now.rests.get(name, Rests())
         standing = self._inside.site.providers[name].standing()
         keys = len(standing.key_hashes)
         return {
-            "state": "failing" if standing.refused else _judged(tally),
+            "state": "failing" if rests.refused else _judged(tally),
             "calls": tally.calls,
             "errors": tally.errors,
             "last_success": timestamp(tally.last_success) if tally.last_success else None,
@@ -89,11 +93,11 @@ class Health:
             "last_error": tally.last_error or None,
             "keys": {
                 "count": keys,
-                "resting": len(standing.resting),
-                "longest_rest_seconds": max(standing.resting, default=0.0),
+                "resting": len(rests.resting),
+                "longest_rest_seconds": max(rests.resting, default=0.0),
                 "passthrough": standing.passthrough,
             },
-            "connections": dict(standing.connections),
+            "connections": rests.connections,
         }
 
     def _services(self, providers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
@@ -127,32 +131,29 @@ class Health:
     def _batches(self) -> bool:
         return any(path.endswith("/messages/batch") for path in self._inside.paths)
 
-    async def _improvements(self) -> dict[str, str]:
+    async def _improvements(self, done: Done) -> dict[str, str]:
         """What batches and hits have saved of the time that the same calls take without them."""
-        links = self._inside.links
-        batches = next((link for link in links if isinstance(link, Batched)), None)
-        cache = next((link for link in links if isinstance(link, Cached)), None)
-        batched = improvement(*batches.seconds()) if batches is not None else None
-        figures = await cache.figures() if cache is not None else None
+        cache = next((link for link in self._inside.links if isinstance(link, Cached)), None)
+        figures = await whole(cache, self._inside.peers) if cache is not None else None
         cached = improvement(figures.cached, figures.uncached) if figures is not None else None
         return {
-            "batch_processing_improvement": batched or conformance.NOT_MEASURED,
+            "batch_processing_improvement": improvement(*done.batched) or conformance.NOT_MEASURED,
             "cache_performance_improvement": cached or conformance.NOT_MEASURED,
         }
 
-    def _measured(self) -> dict[str, object]:
-        total = Tally()
-        totals = self._inside.edge.totals
-        for tally in totals.tallies.values():
-            total.add(tally)
-        calls = total.calls
-        return {
-            "calls": calls,
-            "errors": total.errors,
-            "in_flight": len(self._inside.edge.open),
-            "average_ms": round(total.seconds / calls * 1e3, 2) if calls else None,
-            "since": timestamp(totals.since),
-        }
+
+def _measured(done: Done, now: Now) -> dict[str, object]:
+    total = Tally()
+    for _, _, tally in done.tallies:
+        total.add(tally)
+    calls = total.calls
+    return {
+        "calls": calls,
+        "errors": total.errors,
+        "in_flight": now.in_flight,
+        "average_ms": round(total.seconds / calls * 1e3, 2) if calls else None,
+        "since": timestamp(done.since),
+    }
 
 
 def _judged(tally: Tally) -> str:

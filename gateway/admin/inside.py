@@ -16,6 +16,7 @@ from gateway.assemble import short_name
 from gateway.call import Target
 from gateway.callers import Callers
 from gateway.errors import GatewayError
+from gateway.peers import ALONE, Peers
 from gateway.plugin import Middleware, Site
 
 
@@ -43,6 +44,7 @@ class Inside(Struct):
     links: list[Middleware]
     callers: Callers
     lists: Lists
+    peers: Peers = ALONE
     paths: list[str] = []
     """The paths of all routes."""
 

@@ -1,16 +1,15 @@
-"""What this process has done and is doing: totals, calls in flight, the last errors. No prompts."""
+"""What the gateway has done and is doing: totals, calls in flight, the last errors. No prompts."""
 
 import asyncio
 from fnmatch import fnmatchcase
-from time import monotonic
 from typing import Any
 
 import msgspec
 
 from gateway.admin.door import Ask, say
 from gateway.admin.inside import Inside, timestamp
+from gateway.admin.workers import Workers
 from gateway.admin.yaml import shown
-from gateway.asgi import Exchange
 from gateway.dialects.messages import MESSAGES
 from gateway.log import redact
 from gateway.reply import Reply, Stream
@@ -26,8 +25,9 @@ _HEARTBEAT = 15.0
 class Metrics:
     """The endpoints that tell figures."""
 
-    def __init__(self, inside: Inside) -> None:
+    def __init__(self, inside: Inside, workers: Workers) -> None:
         self._edge = inside.edge
+        self._workers = workers
 
     @property
     def draining(self) -> bool:
@@ -37,10 +37,11 @@ class Metrics:
     async def totals(self, ask: Ask) -> Reply:
         """Sums per provider and model, those that match the wildcards."""
         patterns = ask.query.get("provider", "*"), ask.query.get("model", "*")
-        active = self._active_counts(patterns) if ask.flag("include_active") else None
+        active = await self._active_counts(patterns) if ask.flag("include_active") else None
+        done = await self._workers.done()
         summary, rollups = Tally(), dict[str, Tally]()
         models: dict[str, dict[str, Any]] = {}
-        for pair, tally in sorted(self._edge.totals.tallies.items()):
+        for pair, tally in sorted(done.by_pair().items()):
             provider, model = _named(*pair)
             if not _matches((provider, model), patterns):
                 continue
@@ -50,7 +51,7 @@ class Metrics:
         body: dict[str, Any] = {
             "object": "running_totals",
             "timestamp": timestamp(),
-            "since": timestamp(self._edge.totals.since),
+            "since": timestamp(done.since),
             "filter": {"provider": patterns[0], "model": patterns[1]},
             "summary": _figures(summary),
             "providers": {
@@ -64,7 +65,8 @@ class Metrics:
 
     async def active(self, ask: Ask) -> Reply:
         """The calls in flight, the oldest first."""
-        return say(self._active())
+        calls = await self.calls()
+        return say({"object": "active_requests", "timestamp": timestamp()} | calls)
 
     async def active_stream(self, ask: Ask) -> Reply:
         """The calls in flight as server-sent events, whenever they changed and at most so often."""
@@ -75,7 +77,7 @@ class Metrics:
     async def logs(self, ask: Ask) -> Reply:
         """The last errors, newest first, with what was tried."""
         limit = ask.number("limit", 1, 200) or 50
-        failures = list(self._edge.totals.failures)[::-1]
+        failures = await self._workers.failures()
         body = {
             "object": "logs",
             "timestamp": timestamp(),
@@ -84,19 +86,15 @@ class Metrics:
         }
         return say(body)
 
-    def _active(self) -> dict[str, Any]:
-        return {"object": "active_requests", "timestamp": timestamp()} | self.calls()
-
-    def calls(self) -> dict[str, Any]:
+    async def calls(self) -> dict[str, Any]:
         """The calls in flight."""
-        now = monotonic()
-        calls = sorted(self._edge.open, key=lambda exchange: exchange.record.started)
-        return {"count": len(calls), "requests": [_call(each, now) for each in calls]}
+        calls = await self._workers.calls()
+        return {"count": len(calls), "requests": calls}
 
-    def _active_counts(self, patterns: tuple[str, str]) -> dict[str, int]:
+    async def _active_counts(self, patterns: tuple[str, str]) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for exchange in self._edge.open:
-            pair = _named(exchange.record.provider, exchange.record.model)
+        for call in await self._workers.calls():
+            pair = _named(call["provider"] or "", call["model"] or "")
             if _matches(pair, patterns):
                 counts[":".join(pair)] = counts.get(":".join(pair), 0) + 1
         return counts
@@ -117,7 +115,7 @@ class _Live:
             if self._told is not None:
                 await asyncio.sleep(self._interval)
                 waited += self._interval
-            calls = self._metrics.calls()
+            calls = await self._metrics.calls()
             idents = {each["id"] for each in calls["requests"]}
             # Ages move all the time: while calls are in flight each turn has news.
             if self._told is None or calls["count"] or idents != self._told:
@@ -161,21 +159,6 @@ def _figures(tally: Tally) -> dict[str, Any]:
         "average_first_byte_ms": (
             round(tally.first_byte_seconds / answered * 1e3, 2) if answered else None
         ),
-    }
-
-
-def _call(exchange: Exchange, now: float) -> dict[str, Any]:
-    record = exchange.record
-    return {
-        "id": exchange.id,
-        "dialect": exchange.dialect.name,
-        "caller": record.caller or None,
-        "provider": record.provider or None,
-        "model": record.model[:200] or None,
-        "stream": exchange.streaming,
-        "phase": "answering" if exchange.status else "waiting",
-        "attempts": len(record.attempts),
-        "age_ms": round((now - record.started) * 1e3, 1),
     }
 
 

@@ -10,14 +10,16 @@ from gateway.admin.inside import Inside
 from gateway.admin.metrics import Metrics
 from gateway.admin.models import Models
 from gateway.admin.top import TopModels
+from gateway.admin.workers import Workers
 from gateway.dialects.chat import CHAT
 
 
 def operator_routes(inside: Inside) -> list[BaseRoute]:
     """The endpoints that are no calls."""
-    health = Health(inside)
+    workers = Workers(inside)
+    health = Health(inside, workers)
     home, models, top = Home(inside), Models(inside), TopModels(inside)
-    metrics, connection = Metrics(inside), Connection(inside)
+    metrics, connection = Metrics(inside, workers), Connection(inside)
     opened: dict[str, Answers] = {
         "/": home.root,
         "/api/hello": home.alive,

@@ -13,7 +13,6 @@ import msgspec
 import structlog
 
 from gateway.batches.content import RESULTS
-from gateway.batches.engine import Engine, Work
 from gateway.batches.files import Files
 from gateway.batches.forms import unanswered
 from gateway.batches.items import Road, answer
@@ -21,14 +20,18 @@ from gateway.batches.lines import Refused, read_input
 from gateway.batches.store import Store
 from gateway.batches.tables import Batch, File, Item, Line, connected
 from gateway.config import ConfigError, Fault
+from gateway.errors import Unavailable
 from gateway.limiter import Limiter
 from gateway.options import Batches
+from gateway.peers import ALONE, Peers
 from gateway.secret import Secret
 
 _log = structlog.get_logger("interlingua")
 GRACE = 5.0
 """Seconds that items in flight have to end once the gateway is told to stop."""
 _SWEEP = 300.0
+_LEADER = 1
+_BEGIN, _FORGET = "batch begin", "batch forget"
 _REST = 2000
 """Lines that are canceled, or expire, in one commit."""
 
@@ -36,11 +39,13 @@ _REST = 2000
 class Desk:
     """What the endpoints ask, and what the engine works with."""
 
-    def __init__(self, options: Batches, url: str, road: Road) -> None:
+    def __init__(self, options: Batches, url: str, road: Road, peers: Peers = ALONE) -> None:
         self.options = options
         self._url = url
         self._road = road
-        self._engine = Engine(url, connected, options.node or _node(url), options.poll)
+        self._peers = peers
+        self._leads = peers.place == _LEADER
+        """Whether batches are worked off here: one of several workers does, the others ask it."""
         database = connected(url)
         self.store = Store(database)
         self.files = Files(database)
@@ -54,6 +59,17 @@ class Desk:
     async def running(self) -> AsyncIterator[None]:
         """Takes up the batches that have not ended; left, it pauses those under way."""
         async with AsyncExitStack() as stack:
+            if not self._leads:
+                stack.push_async_callback(asyncio.to_thread, self.store.engine.dispose)
+                yield
+                return
+            # It takes a second to import.
+            from gateway.batches.engine import Engine, Work  # noqa: PLC0415
+
+            node = self.options.node or _node(self._url)
+            self._engine = Engine(self._url, connected, node, self.options.poll)
+            self._peers.answer(_BEGIN, self._begin_for)
+            self._peers.answer(_FORGET, self._forget_for)
             if self._url.startswith("sqlite:"):
                 path = Path(self._url.removeprefix("sqlite:///"))
                 stack.callback(os.close, await asyncio.to_thread(locked, path))
@@ -78,11 +94,9 @@ class Desk:
     async def take(self, batch: Batch, lines: list[Line], credential: Secret | None) -> None:
         """The batch is on disk and will be worked off."""
         await asyncio.to_thread(self.store.add, batch, lines)
-        if credential is not None:
-            self._credentials[batch.id] = credential
         begun = False
         try:
-            await self._engine.begin(batch.id)
+            await self._begin(batch.id, credential)
             begun = True
         finally:
             if not begun:  # the client is told that nothing was taken
@@ -91,7 +105,30 @@ class Desk:
     async def remove(self, batch_id: str) -> None:
         """The batch has never been."""
         await asyncio.to_thread(self.store.remove, batch_id)
-        await self._engine.forget([batch_id])
+        if self._leads:
+            await self._engine.forget([batch_id])
+        else:
+            await self._peers.ask(_FORGET, batch_id.encode(), to=_LEADER)
+
+    async def _begin(self, batch_id: str, credential: Secret | None) -> None:
+        if self._leads:
+            if credential is not None:
+                self._credentials[batch_id] = credential
+            await self._engine.begin(batch_id)
+            return
+        about = msgspec.msgpack.encode((batch_id, credential.reveal() if credential else None))
+        if not await self._peers.ask(_BEGIN, about, to=_LEADER):
+            raise Unavailable("batches cannot be taken at the moment; send the request again")
+
+    async def _begin_for(self, about: bytes) -> bytes:
+        """Another worker has taken a batch."""
+        batch_id, key = msgspec.msgpack.decode(about, type=tuple[str, str | None])
+        await self._begin(batch_id, Secret(key) if key is not None else None)
+        return b"begun"
+
+    async def _forget_for(self, about: bytes) -> bytes:
+        await self._engine.forget([about.decode()])
+        return b"forgotten"
 
     # --- asked by the engine ----------------------------------------------------------------------
 

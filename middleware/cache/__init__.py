@@ -125,6 +125,11 @@ class Cache(Middleware):
 
     # --- what the endpoints ask -------------------------------------------------------------------
 
+    @property
+    def apart(self) -> bool:
+        """Each worker keeps answers of its own; else all of them have the same store."""
+        return isinstance(self._store, Memory)
+
     async def figures(self) -> Figures:
         """What the cache has done so far."""
         figures = self._shelf.measure.figures()

@@ -41,4 +41,5 @@ class Measure:
             misses=self.misses,
             cached=self._cached / self.hits if self.hits else None,
             uncached=self._uncached / self._whole if self._whole else None,
+            timed=(self.hits, self._whole),
         )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import callgrind, measure, results, table
+import msgspec
+
+from tests.bench import callgrind, measure, results, steady, table
 from tests.bench.cases import CASES, Case
 from tests.bench.measure import QUICK, Bench, Length, Rejected
 from tests.bench.processes import Failed, Fleet
@@ -19,9 +21,16 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        if options.check:
+            return steady.check()
+        if options.keep:
+            steady.keep()
+            return 0
         cases = measure.wanted(options.only) if options.only else list(CASES)
         with Fleet() as fleet:
             report = _simulated(fleet, cases, options) if options.instructions else None
+            if options.long:
+                report = _long(fleet)
             report = report or _measured(fleet, cases, options)
     except (Failed, Rejected) as fault:
         print(fault, file=sys.stderr)
@@ -31,7 +40,7 @@ def main() -> int:
     print(table.shown(report))
     if options.out:
         results.save(report, options.out)
-    elif not options.quick and not options.only:
+    elif not (options.quick or options.only or options.streams):
         results.save(_merged(report), results.PLACE)
     found = {**report.cases, **(report.simulated.cases if report.simulated else {})}
     return 1 if any(one.fault for one in found.values()) else 0
@@ -44,6 +53,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--instructions", action="store_true", help="count instructions with valgrind instead"
     )
+    parser.add_argument(
+        "--keep", action="store_true", help="with --instructions: keep those that CI checks against"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="whether a call takes more instructions than were kept"
+    )
+    parser.add_argument(
+        "--long", action="store_true", help="memory over a million requests instead; four minutes"
+    )
+    parser.add_argument("--streams", type=int, help="how many paced streams instead of 200")
     parser.add_argument("--no-gateway", action="store_true", help="nginx alone")
     parser.add_argument("--out", type=Path, help="where the result goes instead of result.json")
     return parser.parse_args()
@@ -55,17 +74,30 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
     length = QUICK if options.quick else Length()
+    if options.streams:
+        length = msgspec.structs.replace(length, streams=options.streams)
     bench = Bench(fleet, length)
     bench.up("nginx", fleet.nginx())
     if not options.no_gateway:
         bench.up("gateway", fleet.gateway())
+        if any(case.server == "cached" for case in cases):
+            bench.up("cached", fleet.gateway(cached=True))
     report = Report(machine=results.machine())
     report.cases = bench.cases(cases)
+    if options.streams and options.only:
+        report.held = bench.held()
     if not options.only:
         report.latency = bench.latency()
         report.held = bench.held()
         if not options.no_gateway:
             report.start = bench.start()
+    report.machine.foreign = fleet.foreign()
+    return report
+
+
+def _long(fleet: Fleet) -> Report:
+    report = Report(machine=results.machine())
+    report.aged = Bench(fleet, Length()).aged(1_000_000)
     report.machine.foreign = fleet.foreign()
     return report
 
@@ -82,11 +114,14 @@ def _simulated(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace)
 
 def _merged(report: Report) -> Report:
     """The kept report with what this run measured in place of what it had."""
+    kept = results.load()
     if report.simulated is not None:
-        kept = results.load()
         kept.simulated = report.simulated
         return kept
-    report.simulated = results.load().simulated
+    if report.aged:
+        kept.aged = report.aged
+        return kept
+    report.simulated, report.aged = kept.simulated, kept.aged
     return report
 
 

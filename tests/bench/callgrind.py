@@ -22,13 +22,17 @@ def counted(fleet: Fleet, cases: Sequence[Case], *, requests: int) -> Counted:
     if shutil.which("valgrind") is None or shutil.which("callgrind_control") is None:
         raise Failed("valgrind is not installed")
     figures: dict[str, Figures] = {}
-    for server in ("nginx", "gateway"):
+    for server in ("nginx", "gateway", "cached"):
         chosen = [case for case in cases if case.server == server]
         if not chosen:
             continue
         dumps = fleet.folder / f"callgrind.{server}"
         under = _valgrind(dumps)
-        found = fleet.nginx(under) if server == "nginx" else fleet.gateway(SLOW_PREFIXES, under)
+        found = (
+            fleet.nginx(under)
+            if server == "nginx"
+            else fleet.gateway(SLOW_PREFIXES, under, cached=server == "cached")
+        )
         if found is None:
             continue
         process, port = found

@@ -10,7 +10,8 @@ from tests.bench.script import Dialect
 
 Form = Literal["json", "burst", "split", "paced"]
 """A whole answer; a stream whose events come ten at a time, each alone, or each alone at 20/s."""
-Server = Literal["direct", "nginx", "gateway"]
+Server = Literal["direct", "nginx", "gateway", "cached"]
+"""`cached` is the gateway with its prompt cache."""
 
 PREFIXES: dict[Form, str] = {"json": "", "burst": "/e10p1", "split": "/e1p2", "paced": "/e1p50"}
 # Under a simulator that is fifty times slower, pieces would run together without a longer pause.
@@ -32,6 +33,8 @@ class Case(Struct, frozen=True, kw_only=True):
     upstream: Dialect = "chat"
     form: Form = "json"
     agent: bool = False
+    tls: bool = False
+    """The upstream is spoken to over TLS."""
     instructions: int | None = None
     """The budget: user-space instructions of one request."""
     cpu: str = ""
@@ -45,7 +48,14 @@ class Case(Struct, frozen=True, kw_only=True):
     @property
     def model(self) -> str:
         """The model that the client asks for: an alias where there is something to resolve it."""
-        return alias(self.upstream, self.form) if self.server == "gateway" else script.MODEL
+        if not self.ours:
+            return script.MODEL
+        return alias(self.upstream, self.form, tls=self.tls)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the gateway answers."""
+        return self.server in ("gateway", "cached")
 
     @property
     def reference(self) -> str:
@@ -57,9 +67,9 @@ class Case(Struct, frozen=True, kw_only=True):
         stream = self.form != "json"
         body = script.question(self.client, self.model, stream=stream, agent=self.agent)
         path = script.PATHS[self.client]
-        if self.server != "gateway":
+        if not self.ours:
             path = prefixes[self.form] + path
-        key = script.KEY if self.server == "gateway" else script.UPSTREAM_KEY
+        key = script.KEY if self.ours else script.UPSTREAM_KEY
         lines = [
             f"POST {path} HTTP/1.1",
             "host: 127.0.0.1",
@@ -74,9 +84,9 @@ class Case(Struct, frozen=True, kw_only=True):
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def alias(upstream: Dialect, form: Form) -> str:
+def alias(upstream: Dialect, form: Form, *, tls: bool = False) -> str:
     """What clients call the upstream of that dialect and form."""
-    return f"bench-{upstream}-{form}"
+    return f"bench-{upstream}-{form}" + ("-tls" if tls else "")
 
 
 def reference(form: Form, *, agent: bool = False) -> str:
@@ -107,6 +117,16 @@ CASES = (
          client="messages", form="split"),
     Case(name="stream-chat-messages", title="stream of 200, Chat to Messages",
          upstream="messages", form="burst", instructions=4_000_000),
+    Case(name="cached", title="cached hit, Chat, 1 KB", server="cached", instructions=280_000),
+    Case(name="cached-messages-chat", title="cached hit, Messages to Chat, 1 KB", server="cached",
+         client="messages"),
+    Case(name="cached-stream", title="cached hit, stream of 200, Chat", server="cached",
+         form="burst"),
+    Case(name="tls", title="Chat to Chat, 1 KB, TLS upstream", tls=True),
+    Case(name="tls-stream", title="stream of 200, Chat to Chat, TLS upstream", form="burst",
+         tls=True),
+    Case(name="tls-stream-split", title="stream of 200, own packets, Chat to Chat, TLS upstream",
+         form="split", tls=True),
     Case(name="agent", title="270 KB, Messages to Messages", client="messages",
          upstream="messages", agent=True, cpu="500 us"),
     Case(name="agent-chat", title="270 KB, Messages to Chat", client="messages", agent=True,
@@ -172,7 +192,7 @@ def fault(case: Case, status: int, body: bytes) -> str:
         if mark in body:
             return f"not converted: it has {mark!r}"
     whole = case.form == "json"
-    if case.client == case.upstream and len(body) != _size(case):
+    if _same_bytes(case) and len(body) != _size(case):
         return f"{len(body)} bytes instead of {_size(case)}"
     wanted = script.whole_text() if whole else script.stream_text(case.upstream)
     try:
@@ -180,6 +200,11 @@ def fault(case: Case, status: int, body: bytes) -> str:
     except (msgspec.DecodeError, IndexError, ValueError) as wrong:
         return f"unreadable: {wrong}"
     return "" if text == wanted else f"another text: {text[:80]!r}"
+
+
+def _same_bytes(case: Case) -> bool:
+    """Whether the reply is the upstream's, byte for byte; a cached one is written anew."""
+    return case.client == case.upstream and case.server != "cached"
 
 
 def _size(case: Case) -> int:

@@ -1,14 +1,17 @@
 """The measurements: rounds over all cases in turn, so that a slow minute hits all."""
 
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from time import perf_counter
 
+import msgspec
 from msgspec import Struct
 
+from tests.bench import script
 from tests.bench.cases import CASES, LATENCY, PACED, Case, Server
 from tests.bench.load import Close, Hold, Open, Rest, Result, Run
 from tests.bench.processes import Failed, Fleet, Process, counts_instructions, instructions
-from tests.bench.results import Added, Figures, Held, Start, middle, short, spread
+from tests.bench.results import Added, Aged, Figures, Held, Start, middle, short, spread
 
 
 class Length(Struct, frozen=True):
@@ -24,6 +27,8 @@ class Length(Struct, frozen=True):
 
 
 QUICK = Length(rounds=2, warm=0.1, seconds=0.3, requests=200, starts=2, streams=100, rest=1.0)
+_MIB = 1024 * 1024
+_STRIDE = 50_000
 Ports = dict[Server, tuple[Process | None, int]]
 
 
@@ -44,7 +49,7 @@ class Bench:
         self._fleet = fleet
         self._length = length
         self._counts = counts_instructions()
-        self._ports: Ports = {"direct": (None, fleet.upstream_port)}
+        self._ports: Ports = {"direct": (None, fleet.upstreams.port)}
         self.served = 0
 
     def up(self, server: Server, found: tuple[Process, int] | None) -> None:
@@ -54,7 +59,7 @@ class Bench:
 
     def cases(self, cases: Sequence[Case]) -> dict[str, Figures]:
         """CPU time per request of each case, its nginx beside it."""
-        cases = [case for case in cases if case.server in self._ports]
+        cases = [case for case in cases if self._can(case)]
         samples: dict[str, list[Sample]] = {case.name: [] for case in cases}
         figures = {
             case.name: Figures(case.title, budget=_budget(case, counts=self._counts))
@@ -73,10 +78,14 @@ class Bench:
                 _fill(figures[case.name], samples[case.name], samples.get(case.reference, []))
         return figures
 
+    def _can(self, case: Case) -> bool:
+        return case.server in self._ports and (not case.tls or self._fleet.upstreams.tls_port > 0)
+
     def _sample(self, case: Case) -> Sample:
         process, port = self._ports[case.server]
         assert process is not None
         load = self._fleet.load
+        hits = cache_hits(port) if case.server == "cached" else 0
         load.order(Open(case.name, port, case.connections))
         try:
             warm = checked(load.order(Run(seconds=self._length.warm)))
@@ -87,6 +96,8 @@ class Bench:
         finally:
             load.order(Close())
         process.trim()
+        if case.server == "cached" and cache_hits(port) - hits < result.done:
+            raise Rejected("answers that should have come from the cache did not")
         if case.server == "gateway":
             self.served += warm.done + result.done
         done = result.done
@@ -159,6 +170,21 @@ class Bench:
         load.order(Rest(0.3))
         load.order(Close())
 
+    def aged(self, total: int) -> list[Aged]:
+        """Memory of a gateway that serves so many requests, whole and converted in turn."""
+        process, port = self._fleet.gateway()
+        load = self._fleet.load
+        served, found = 0, [Aged(0, process.rss() / _MIB)]
+        while served < total:
+            for name in ("chat", "messages-chat"):
+                load.order(Open(name, port, 32))
+                served += checked(load.order(Run(requests=_STRIDE))).done
+                load.order(Close())
+                process.trim()
+            found.append(Aged(served, process.rss() / _MIB))
+        self._fleet.stop(process)
+        return found
+
     def start(self) -> Start:
         """Starts of the gateway, one after the other; its bytecode was kept by the first."""
         walls, cpus, sizes = [], [], []
@@ -187,6 +213,22 @@ def checked(result: Result, *, streams: bool = False) -> Result:
     if not (result.events if streams else result.done):
         raise Rejected("no request was answered")
     return result
+
+
+def cache_hits(port: int) -> int:
+    """Answers that the gateway on that port has given from its cache."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        path, shown = "/v1/messages/cache/stats", {"authorization": f"Bearer {script.KEY}"}
+        connection.request("GET", path, headers=shown)
+        found = msgspec.json.decode(connection.getresponse().read(), type=_Stats)
+    finally:
+        connection.close()
+    return found.cache_hits
+
+
+class _Stats(Struct):
+    cache_hits: int
 
 
 def _fill(figures: Figures, samples: list[Sample], reference: list[Sample]) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -13,67 +14,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, process_time, sleep
 from types import TracebackType
-from typing import IO, get_args
+from typing import IO
 
 import msgspec
 
-from tests.bench import script
-from tests.bench.cases import PREFIXES, Form, alias
+from tests.bench.cases import PREFIXES, Form
+from tests.bench.configs import NGINX, Upstreams, certificate, gateway_config
 from tests.bench.load import Order, Result
 
 ROOT = Path(__file__).parents[2]
 READY = b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
 _PR_SET_PDEATHSIG = 1
 LOG_LIMIT = 16 * 1024 * 1024
-
-_NGINX = """\
-worker_processes 1;
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  keepalive_requests 100000000;
-  keepalive_timeout 600s;
-  client_body_buffer_size 1m;
-  client_max_body_size 64m;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
-  upstream scripted {{
-    server 127.0.0.1:{upstream};
-    keepalive 512;
-    keepalive_requests 100000000;
-    keepalive_timeout 600s;
-  }}
-  server {{
-    listen 127.0.0.1:{port};
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    location /v1/ {{ proxy_pass http://scripted; }}
-    location /e {{ proxy_pass http://scripted; proxy_buffering off; }}
-    location /readyz {{ return 200 "ok"; }}
-  }}
-}}
-"""
-_GATEWAY = """\
-[server]
-port = {port}
-discover = false
-[auth]
-keys = [{{ key = "{key}", name = "bench" }}]
-"""
-_PROVIDER = """\
-[providers.{name}]
-use = "compatible"
-speaks = ["{dialect}"]
-base_url = "http://127.0.0.1:{upstream}{prefix}/v1"
-api_key = "{key}"
-"""
 
 
 class Failed(Exception):
@@ -171,6 +123,8 @@ class Process:
 def _bound(core: int) -> None:
     """In the child: its core, and an end even where the bench is killed outright."""
     os.sched_setaffinity(0, {core})
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -228,9 +182,13 @@ class Fleet:
         self.folder = Path(tempfile.mkdtemp(prefix="interlingua-bench-"))
         self._began = _busy() - process_time(), monotonic()
         try:
-            upstream = self._own("upstream")
-            self.upstream_port = int(_pipes(upstream)[1].readline() or b"0")
-            if not self.upstream_port:
+            certified = certificate(self.folder)
+            upstream = self._own("upstream", *([str(self.folder)] if certified else []))
+            ports = _pipes(upstream)[1].readline().split()
+            if ports:
+                ca = str(self.folder / "cert.pem")
+                self.upstreams = Upstreams(int(ports[0]), int(ports[1]), ca)
+            else:
                 raise Failed(f"the upstream did not start:\n{upstream.said()}")
             self.load = Loader(self._own("load"))
         except BaseException:
@@ -248,9 +206,9 @@ class Fleet:
             process.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _own(self, module: str) -> Process:
+    def _own(self, module: str, *more: str) -> Process:
         core = self.load_core
-        command = [sys.executable, "-m", f"tests.bench.{module}", str(core)]
+        command = [sys.executable, "-m", f"tests.bench.{module}", str(core), *more]
         return self.start(command, module, core)
 
     def start(self, command: Sequence[str], name: str, core: int | None = None) -> Process:
@@ -278,7 +236,7 @@ class Fleet:
         if path is None:
             return None
         port = free_port()
-        text = _NGINX.format(port=port, upstream=self.upstream_port)
+        text = NGINX.format(port=port, upstream=self.upstreams.port)
         (self.folder / "nginx.conf").write_text(text)
         process = self.start(
             [*under, path, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")], "nginx"
@@ -287,36 +245,21 @@ class Fleet:
         return process, port
 
     def gateway(
-        self, prefixes: dict[Form, str] = PREFIXES, under: Sequence[str] = ()
+        self,
+        prefixes: dict[Form, str] = PREFIXES,
+        under: Sequence[str] = (),
+        *,
+        cached: bool = False,
     ) -> tuple[Process, int]:
         """The gateway with a provider for each dialect and form, and its port."""
         port = free_port()
-        config = self.folder / "config.toml"
-        config.write_text(gateway_config(port, self.upstream_port, prefixes))
+        name = "cached" if cached else "gateway"
+        config = self.folder / f"{name}.toml"
+        config.write_text(gateway_config(port, self.upstreams, prefixes, cached=cached))
         serve = ["-m", "gateway", "serve", "--config", str(config)]
-        process = self.start([*under, sys.executable, *serve], "gateway")
+        process = self.start([*under, sys.executable, *serve], name)
         process.wait_ready(port, 300 if under else 20)
         return process, port
-
-
-def gateway_config(port: int, upstream: int, prefixes: dict[Form, str]) -> str:
-    """The configuration of the gateway that is measured."""
-    parts = [_GATEWAY.format(port=port, key=script.KEY)]
-    aliases = []
-    for dialect in get_args(script.Dialect):
-        for form, prefix in prefixes.items():
-            name = f"up_{dialect}" + ("" if form == "json" else f"_{form}")
-            aliases.append(f'{alias(dialect, form)} = ["{name}:{script.MODEL}"]')
-            parts.append(
-                _PROVIDER.format(
-                    name=name,
-                    dialect=dialect,
-                    upstream=upstream,
-                    prefix=prefix,
-                    key=script.UPSTREAM_KEY,
-                )
-            )
-    return "\n".join([*parts, "[aliases]", *aliases, ""])
 
 
 # --- counters -------------------------------------------------------------------------------------

@@ -80,6 +80,13 @@ class Start(Struct):
     """Requests that this gateway had then served."""
 
 
+class Aged(Struct):
+    """Memory of one gateway after so many requests."""
+
+    served: int
+    mib: float
+
+
 class Counted(Struct):
     """Instructions per request, counted by simulation."""
 
@@ -95,6 +102,7 @@ class Report(Struct, omit_defaults=True):
     latency: dict[str, Added] = {}
     held: dict[str, Held] = {}
     start: Start | None = None
+    aged: list[Aged] = []
     simulated: Counted | None = None
 
 

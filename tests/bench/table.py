@@ -17,6 +17,9 @@ def shown(report: Report) -> str:
     others = [*_latency(report), *_held(report), *_start(report)]
     if others:
         parts.append(_table(("", "measured", "budget"), others, left=1))
+    if report.aged:
+        rows = [(f"{one.served:,}", f"{one.mib:.1f}", "") for one in report.aged]
+        parts.append(_table(("requests served", "MiB", ""), rows, left=1))
     if report.simulated is not None:
         parts.append(simulated(report.simulated))
     return "\n\n".join(parts)

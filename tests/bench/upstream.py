@@ -1,12 +1,14 @@
 """The scripted upstream: answers made beforehand, picked by path, so that it costs next to nothing.
 
 `/v1/...` answers whole; `/e10p1/v1/...` streams pieces of 10 events with 1 ms between two of them.
-Run as `python -m tests.bench.upstream CORE`: it prints its port and ends with its standard input.
+Run as `python -m tests.bench.upstream CORE [FOLDER]`: it prints its port, and that of TLS with the
+certificate of the folder or 0, and ends with its standard input.
 """
 
 import asyncio
 import os
 import re
+import ssl
 import sys
 from collections.abc import Iterator
 from typing import cast
@@ -138,10 +140,22 @@ def _fault(request: bytes, dialect: script.Dialect) -> bytes:
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Upstream, "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    secure = None
+    if len(sys.argv) > 2:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{sys.argv[2]}/cert.pem", f"{sys.argv[2]}/key.pem")
+        secure = await loop.create_server(Upstream, "127.0.0.1", 0, backlog=2048, ssl=context)
+    print(_port(server), _port(secure) if secure else 0, flush=True)
     # The parent's end of the pipe closes with the parent, however that ends.
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
+    if secure:
+        secure.close()
+
+
+def _port(server: asyncio.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
 
 
 if __name__ == "__main__":

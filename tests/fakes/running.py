@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,17 @@ class Gateway:
         assert found
         return int(found[1]) * 1024
 
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of its workers, where it has several."""
+        pid = self.process.pid
+        found = []
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(OSError):
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+        return found
+
     def signal(self, number: signal.Signals) -> None:
         """Sends the process a signal."""
         self.process.send_signal(number)
@@ -50,12 +61,17 @@ class Gateway:
 async def gateway(
     folder: Path, config: str, env: dict[str, str] | None = None
 ) -> AsyncIterator[Gateway]:
-    """A gateway with that config.toml on a free port, ended by its process id."""
+    """A gateway with that config.toml on a free port, ended by its process id.
+
+    It is one process, unless the configuration says how many.
+    """
+    alone = [] if "\nworkers = " in config else ["--workers", "1"]
     file, log = folder / "config.toml", folder / "gateway.log"
     file.write_text(config)
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", "serve", "--config", str(file), "--port", "0",
+            *alone,
             cwd=ROOT, stdout=sink, stderr=sink,
             env={"PATH": os.environ["PATH"], "HOME": str(folder)} | (env or {}),
         )  # fmt: skip

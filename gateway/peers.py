@@ -1,0 +1,344 @@
+"""The other workers of this gateway, and the private line on which they are asked.
+
+A socket pair joins each worker to the supervisor, which passes questions on to the others. Nothing
+of it lies on the way of a call: only who asks for figures waits, and no longer than `PATIENCE`.
+A message is msgpack behind its length, four bytes, big-endian.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol, cast
+
+import msgspec
+from msgspec import Struct
+
+PATIENCE = 1.0
+"""Seconds after which workers that did not answer are left out."""
+_KEEP = 1.0
+_ENDED = 100
+"""Workers that have ended, and whose words are kept; the oldest go first."""
+Answering = Callable[[bytes], Awaitable[bytes]]
+"""What a worker has to say on a topic; the bytes are what the topic makes of them."""
+
+
+class Ask(Struct, tag=True):
+    """A question to the other workers, or to the one at `to`."""
+
+    id: int
+    topic: str
+    about: bytes
+    to: int = 0
+
+
+class Answer(Struct, tag=True):
+    """What one worker says; None where it has no answer."""
+
+    id: int
+    body: bytes | None
+
+
+class Answers(Struct, tag=True):
+    """What those say that answered in time."""
+
+    id: int
+    bodies: list[bytes]
+
+
+class Keep(Struct, tag=True):
+    """What a worker says on a topic, to be said for it when it has ended."""
+
+    topic: str
+    body: bytes
+
+
+class Ready(Struct, tag=True):
+    """This worker serves."""
+
+
+class Stop(Struct, tag=True):
+    """Take no new calls, and end when those in flight have: or at once."""
+
+    now: bool
+
+
+Message = Ask | Answer | Answers | Keep | Ready | Stop
+_read = msgspec.msgpack.Decoder(Message).decode
+
+
+class Wire(asyncio.Protocol):
+    """One end of a line."""
+
+    def __init__(self, heard: Callable[[Message], None], lost: Callable[[], None]) -> None:
+        self._heard = heard
+        self._lost = lost
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    async def open(self, end: socket.socket) -> None:
+        """Takes that end of a socket pair."""
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, sock=end)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the transport."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other end is gone."""
+        self._transport = None
+        self._lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Hears every message that is whole."""
+        self._buffer += data
+        while len(self._buffer) >= 4:
+            end = 4 + int.from_bytes(self._buffer[:4], "big")
+            if len(self._buffer) < end:
+                return
+            message = _read(self._buffer[4:end])
+            del self._buffer[:end]
+            self._heard(message)
+
+    def send(self, message: Message) -> bool:
+        """Sends it; False where the other end is gone."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        packed = msgspec.msgpack.encode(message)
+        self._transport.write(len(packed).to_bytes(4, "big") + packed)
+        return True
+
+    def close(self) -> None:
+        """Hangs up."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Peers(Protocol):
+    """The workers of a gateway as one of them sees them."""
+
+    place: int
+    """This worker's number, from 1; the first has duties that only one may have."""
+    count: int
+    """How many workers there are."""
+
+    async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
+        """What the others say, or the one at `to`; of those only that answered in time."""
+
+    def answer(self, topic: str, answering: Answering) -> None:
+        """Answers the others' questions on that topic from now on."""
+
+    def keep(self, topic: str, answering: Answering) -> None:
+        """The same for a topic of which what was said last holds after this worker's end."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """The line's life."""
+
+
+class Alone:
+    """The peers of a gateway with one process: there are none."""
+
+    place = count = 1
+
+    async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
+        """Nobody answers."""
+        return []
+
+    def answer(self, topic: str, answering: Answering) -> None:
+        """Nobody will ask."""
+
+    def keep(self, topic: str, answering: Answering) -> None:
+        """Nobody will ask."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """No line to keep."""
+        yield
+
+
+ALONE = Alone()
+
+
+class Linked:
+    """The peers of a worker, behind its line to the supervisor."""
+
+    def __init__(self, end: socket.socket, place: int, count: int) -> None:
+        self.place = place
+        self.count = count
+        self.on_stop: Callable[[bool], None] = lambda now: None
+        """Called when the supervisor says so, or is gone; with True, the end is to be at once."""
+        self._end = end
+        self._wire = Wire(self._heard, self._lost)
+        self._answerings: dict[str, Answering] = {}
+        self._kept: dict[str, bytes] = {}
+        self._asked: dict[int, asyncio.Future[list[bytes]]] = {}
+        self._answers: set[asyncio.Task[None]] = set()
+        self._last = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Takes up the line; left, it hangs up."""
+        await self._wire.open(self._end)
+        keeping = asyncio.get_running_loop().create_task(self._keep_saying())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._say_kept()
+            self.on_stop = lambda now: None
+            self._wire.close()
+
+    def ready(self) -> None:
+        """Tells the supervisor that this worker serves."""
+        self._wire.send(Ready())
+
+    def answer(self, topic: str, answering: Answering) -> None:
+        """Answers the others' questions on that topic from now on."""
+        self._answerings[topic] = answering
+
+    def keep(self, topic: str, answering: Answering) -> None:
+        """The same for a topic of which what was said last holds after this worker's end."""
+        self._answerings[topic] = answering
+        self._kept[topic] = b""
+
+    async def _keep_saying(self) -> None:
+        while True:
+            await asyncio.sleep(_KEEP)
+            await self._say_kept()
+
+    async def _say_kept(self) -> None:
+        for topic, said in self._kept.items():
+            body = await self._answerings[topic](b"")
+            if body != said:
+                self._kept[topic] = body
+                self._wire.send(Keep(topic, body))
+
+    async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
+        """What the others say, or the one at `to`; of those only that answered in time."""
+        self._last = ident = self._last + 1
+        if not self._wire.send(Ask(ident, topic, about, to)):
+            return []
+        asked: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
+        self._asked[ident] = asked
+        try:
+            async with asyncio.timeout(2 * PATIENCE):  # the supervisor itself may be stopped
+                return await asked
+        except TimeoutError:
+            return []
+        finally:
+            del self._asked[ident]
+
+    def _heard(self, message: Message) -> None:
+        if isinstance(message, Ask):
+            answer = asyncio.get_running_loop().create_task(self._tell(message))
+            self._answers.add(answer)
+            answer.add_done_callback(self._answers.discard)
+        elif isinstance(message, Answers):
+            asked = self._asked.get(message.id)
+            if asked is not None and not asked.done():
+                asked.set_result(message.bodies)
+        elif isinstance(message, Stop):
+            self.on_stop(message.now)
+
+    async def _tell(self, ask: Ask) -> None:
+        body = None
+        try:
+            answering = self._answerings.get(ask.topic)
+            body = await answering(ask.about) if answering is not None else None
+        finally:
+            self._wire.send(Answer(ask.id, body))
+
+    def _lost(self) -> None:
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_result([])
+        self.on_stop(False)
+
+
+class Switchboard:
+    """The supervisor's side of all lines: passes questions on, and gathers their answers."""
+
+    def __init__(self) -> None:
+        self._wires: dict[int, Wire] = {}
+        self._open: dict[int, _Question] = {}
+        self._kept: dict[Wire, dict[str, bytes]] = {}
+        self._last = 0
+
+    @property
+    def places(self) -> set[int]:
+        """Where there are workers that serve."""
+        return set(self._wires)
+
+    async def join(self, place: int, end: socket.socket, on_ready: Callable[[], None]) -> Wire:
+        """A worker's line; the wire is what it is told on."""
+
+        def heard(message: Message) -> None:
+            if isinstance(message, Ready):
+                on_ready()
+                self._wires[place] = wire
+            elif isinstance(message, Ask):
+                self._pass_on(place, wire, message)
+            elif isinstance(message, Answer):
+                self._gather(place, message)
+            elif isinstance(message, Keep):
+                self._kept.setdefault(wire, {})[message.topic] = message.body
+
+        def lost() -> None:
+            if self._wires.get(place) is wire:
+                del self._wires[place]
+            for ident in list(self._open):
+                self._gather(place, Answer(ident, None))
+            ended = [each for each in self._kept if each not in self._wires.values()]
+            for each in ended[:-_ENDED]:
+                del self._kept[each]
+
+        wire = Wire(heard, lost)
+        await wire.open(end)
+        return wire
+
+    def _pass_on(self, asker: int, wire: Wire, ask: Ask) -> None:
+        chosen = [ask.to] if ask.to else [place for place in self._wires if place != asker]
+        self._last = ident = self._last + 1
+        question = _Question(wire, ask.id)
+        if not ask.to:
+            question.bodies = self._of_ended(ask.topic)
+        for place in chosen:
+            other = self._wires.get(place)
+            if other is not None and other.send(Ask(ident, ask.topic, ask.about)):
+                question.waiting.add(place)
+        if not question.waiting:
+            wire.send(Answers(ask.id, question.bodies))
+            return
+        self._open[ident] = question
+        asyncio.get_running_loop().call_later(PATIENCE, self._close, ident)
+
+    def _of_ended(self, topic: str) -> list[bytes]:
+        here = set(self._wires.values())
+        return [
+            said[topic] for wire, said in self._kept.items() if topic in said and wire not in here
+        ]
+
+    def _gather(self, place: int, answer: Answer) -> None:
+        question = self._open.get(answer.id)
+        if question is None or place not in question.waiting:
+            return
+        question.waiting.discard(place)
+        if answer.body is not None:
+            question.bodies.append(answer.body)
+        if not question.waiting:
+            self._close(answer.id)
+
+    def _close(self, ident: int) -> None:
+        question = self._open.pop(ident, None)
+        if question is not None:
+            question.asker.send(Answers(question.id, question.bodies))
+
+
+class _Question:
+    def __init__(self, asker: Wire, id: int) -> None:
+        self.asker = asker
+        self.id = id
+        self.waiting: set[int] = set()
+        self.bodies: list[bytes] = []

@@ -1,0 +1,267 @@
+"""Several processes on one port: what one of them goes through, and what they say together."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from gateway.serve import usable_cores
+from tests.fakes.client import RawClient, until
+from tests.fakes.running import ROOT, gateway
+from tests.fakes.steps import SSE, Chunk, Head, Json, Stall
+from tests.fakes.upstream import ScriptedUpstream
+from tests.faults.scene import CHAIN, PROVIDERS, Scene, scene
+from tests.faults.wires import (
+    PATHS,
+    Dialect,
+    delta,
+    opening,
+    received,
+    request,
+    stream,
+    whole,
+)
+
+HEAD = Head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
+TWO = "[server]\nworkers = 2\ndrain = {drain}\n"
+MANY = 24
+"""New connections, so that each of two workers has some of them but for one time in 2 ** 23."""
+
+
+async def told(running: Scene, path: str, method: str = "GET") -> dict[str, Any]:
+    """What one of the workers says, on a connection of its own."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        found = await client.request(method, f"{running.gateway.url}{path}")
+    assert found.status_code == 200, found.text
+    return dict(found.json())
+
+
+async def calls(running: Scene, count: int, model: str) -> int:
+    """Calls, each on a connection of its own; how many were answered."""
+    answered = 0
+    for _ in range(count):
+        with suppress(ConnectionError, EOFError):
+            async with RawClient(running.gateway.port) as client:
+                await client.post(PATHS["chat"], request("chat", model, stream=False))
+                answered += (await received(client, "chat")).status == 200
+    return answered
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+class TestTogether:
+    async def test_figures_are_those_of_all_workers(self, tmp_path: Path) -> None:
+        options = TWO.format(drain=1.0)
+        async with scene(tmp_path, options) as running:
+            assert len(running.gateway.workers) == 2
+            model = f"chat:{running.play(Json(whole('chat')))}"
+            assert await calls(running, MANY, model) == MANY
+            for _ in range(4):
+                assert (await told(running, "/metrics/running-totals"))["summary"]["requests"] == 24
+            failing = f"chat:{running.play(Json({'error': {'message': 'no'}}, 400))}"
+            await calls(running, MANY, failing)
+            health = await told(running, "/health/detailed")
+            assert health["workers"] == {"count": 2, "answered": 2}
+            assert health["providers"]["chat"]["calls"] == 2 * MANY
+            assert health["performance_metrics"]["calls"] == 2 * MANY
+            assert health["providers"]["chat"]["connections"]["open"] >= 2
+            logs = await told(running, "/metrics/logs?limit=200")
+            assert logs["total"] == MANY
+            times = [each["timestamp"] for each in logs["errors"]]
+            assert times == sorted(times, reverse=True)
+
+    async def test_calls_in_flight_are_those_of_all_workers(self, tmp_path: Path) -> None:
+        async with scene(tmp_path, TWO.format(drain=0.1)) as running, AsyncExitStack() as stack:
+            model = running.play(Stall())
+            for _ in range(MANY):
+                client = await stack.enter_async_context(RawClient(running.gateway.port))
+                await client.post(PATHS["chat"], request("chat", f"chat:{model}", stream=False))
+            await until(lambda: len(running.asked(model)) == MANY)
+            for _ in range(4):
+                active = await told(running, "/metrics/active-requests")
+                assert active["count"] == len(active["requests"]) == MANY
+            ages = [each["age_ms"] for each in active["requests"]]
+            assert ages == sorted(ages, reverse=True)
+            totals = await told(running, "/metrics/running-totals?include_active=true")
+            assert totals["active"]["total"] == MANY
+
+    async def test_caches_and_batches_are_those_of_all_workers(self, tmp_path: Path) -> None:
+        cached = CHAIN.replace(
+            'use = "alias"\n',
+            'use = "batch"\n[[middleware]]\nuse = "alias"\n[[middleware]]\nuse = "cache"\n',
+        )
+        config = TWO.format(drain=0.1) + cached.replace("{fallback}", "") + PROVIDERS
+        async with (
+            ScriptedUpstream(select=lambda _: Json(whole("chat")), seconds=60) as upstream,
+            gateway(tmp_path, config.replace("{url}", upstream.url)) as made,
+        ):
+            running = Scene(made, upstream)
+            assert await calls(running, MANY, "chat:model") == MANY
+            assert len(upstream.requests) == 2
+            stats = await told(running, "/v1/messages/cache/stats")
+            assert stats["total_requests"] == MANY
+            assert (stats["cache_misses"], stats["cache_size"]) == (2, 2)
+            assert stats["max_cache_size"] == 2000
+            cleared = await told(running, "/v1/messages/cache/clear", "DELETE")
+            assert cleared["cleared_entries"] == 2
+            assert (await told(running, "/v1/messages/cache/stats"))["cache_size"] == 0
+            cleaned = await told(running, "/v1/messages/cache/cleanup", "POST")
+            assert cleaned["remaining_entries"] == 0
+            item = msgspec.json.decode(request("messages", "messages:model", stream=False))
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                url = f"{made.url}/v1/messages/batch"
+                sent = await client.post(url, json={"messages": [item]})
+            assert sent.status_code == 200, sent.text
+            for _ in range(8):
+                path = f"/v1/messages/batch/{sent.headers['x-batch-id']}/status"
+                assert (await told(running, path))["total_messages"] == 1
+
+
+async def test_a_worker_that_is_killed_under_load_comes_back(tmp_path: Path) -> None:
+    async with scene(tmp_path, TWO.format(drain=1.0)) as running:
+        model = f"chat:{running.play(Json(whole('chat')))}"
+        assert await calls(running, MANY, model) == MANY
+        await asyncio.sleep(1.2)  # the figures of each second outlive their worker
+        first = running.gateway.workers
+        os.kill(first[0], signal.SIGKILL)
+        await until(lambda: not alive(first[0]))
+        assert await calls(running, MANY, model) >= MANY - 1
+        await until(lambda: len(set(running.gateway.workers) - {first[0]}) == 2)
+        await until(lambda: '"worker_ended"' in running.gateway.log)
+        assert running.gateway.log.count('"worker_ended"') == 1
+        assert '"code":-9' in running.gateway.log
+        await until(lambda: running.gateway.log.count('"worker_started_again"') == 1)
+        assert (await told(running, "/health/detailed"))["workers"]["answered"] == 2
+        assert await calls(running, MANY, model) == MANY
+        totals = await told(running, "/metrics/running-totals")
+        assert totals["summary"]["requests"] >= 3 * MANY - 1
+
+
+async def test_all_workers_drain(tmp_path: Path) -> None:
+    async with scene(tmp_path, TWO.format(drain=0.8)) as running, AsyncExitStack() as stack:
+        short = running.play(SSE(stream("chat", *"abcdef"), seconds=0.05))
+        endless = running.play([HEAD, *map(Chunk, [*opening("chat"), delta("chat", "a")]), Stall()])
+        ending = [await opened(stack, running, "chat", short) for _ in range(10)]
+        cut = [await opened(stack, running, "messages", endless) for _ in range(10)]
+        for client in cut:
+            await client.until_bytes(b'"a"')
+        began = time.monotonic()
+        running.gateway.signal(signal.SIGTERM)
+        answers = await asyncio.gather(*(received(client, "chat") for client in ending))
+        assert [(each.text, each.ended) for each in answers] == [("abcdef", True)] * 10
+        for end in await asyncio.gather(*(client.rest() for client in cut)):
+            assert b"the gateway is shutting down and could not finish this answer" in end
+            assert end.endswith(b"0\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert await running.gateway.process.wait() == 0
+        assert time.monotonic() - began < 0.8 + 2
+        assert running.gateway.log.count('"event":"stopped"') == 2
+        assert "Traceback" not in running.gateway.log
+        with pytest.raises(ConnectionRefusedError):
+            async with RawClient(running.gateway.port):
+                pass
+
+
+async def opened(stack: AsyncExitStack, running: Scene, dialect: Dialect, model: str) -> RawClient:
+    """A client whose call for a stream has reached the upstream."""
+    client = await stack.enter_async_context(RawClient(running.gateway.port))
+    before = len(running.asked(model))
+    await client.post(PATHS[dialect], request(dialect, f"chat:{model}", stream=True))
+    await until(lambda: len(running.asked(model)) > before)
+    return client
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_the_second_signal_ends_all_at_once(tmp_path: Path, workers: int) -> None:
+    options = f"[server]\nworkers = {workers}\ndrain = 30.0\n"
+    async with scene(tmp_path, options) as running, AsyncExitStack() as stack:
+        clients = [await opened(stack, running, "chat", running.play(Stall())) for _ in range(8)]
+        running.gateway.signal(signal.SIGTERM)
+        await until(lambda: running.gateway.log.count('"draining"') == workers)
+        await asyncio.sleep(0.25)  # the same signal within a blink counts once
+        began = time.monotonic()
+        running.gateway.signal(signal.SIGINT)
+        async with asyncio.timeout(5):
+            assert await running.gateway.process.wait() == 1
+        assert time.monotonic() - began < 2.5
+        for client in clients:
+            with suppress(ConnectionError):
+                assert await client.rest() == b""
+
+
+async def test_a_worker_without_its_supervisor_drains_and_ends(tmp_path: Path) -> None:
+    async with scene(tmp_path, TWO.format(drain=1.0)) as running, AsyncExitStack() as stack:
+        model = running.play(SSE(stream("chat", *"abcdef"), seconds=0.05))
+        client = await opened(stack, running, "chat", model)
+        workers = running.gateway.workers
+        running.gateway.process.kill()
+        assert (await received(client, "chat")).text == "abcdef"
+        await until(lambda: not any(map(alive, workers)), 4)
+
+
+async def test_a_worker_that_is_told_to_end_is_replaced(tmp_path: Path) -> None:
+    async with scene(tmp_path, TWO.format(drain=1.0)) as running:
+        model = f"chat:{running.play(Json(whole('chat')))}"
+        await calls(running, MANY, model)
+        first = running.gateway.workers[0]
+        os.kill(first, signal.SIGTERM)
+        await until(lambda: not alive(first))
+        await until(lambda: len(set(running.gateway.workers) - {first}) == 2)
+        totals = await told(running, "/metrics/running-totals")
+        assert totals["summary"]["requests"] == MANY
+
+
+def test_cores_that_may_be_used_are_counted() -> None:
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+class TestStart:
+    def serve(self, folder: Path, config: str, port: int) -> tuple[int, list[dict[str, Any]]]:
+        """The exit code of a gateway that does not start, and its log."""
+        file = folder / "config.toml"
+        file.write_text(config)
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", "serve", "-c", str(file), "--port", str(port)],
+            cwd=ROOT, capture_output=True, timeout=20, check=False,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        )  # fmt: skip
+        return done.returncode, [msgspec.json.decode(line) for line in done.stderr.splitlines()]
+
+    async def test_a_busy_port_is_told_once(self, tmp_path: Path) -> None:
+        config = TWO.format(drain=1.0)
+        async with scene(tmp_path / "first", config) as running:
+            for workers in (1, 2):
+                text = f"[server]\nworkers = {workers}\ndiscover = false\n"
+                code, log = await asyncio.to_thread(
+                    self.serve, tmp_path, text, running.gateway.port
+                )
+                assert code == 1
+                assert [(each["event"], each.get("error")) for each in log] == [
+                    ("starting", None), ("cannot_listen", "Address already in use"),
+                ]  # fmt: skip
+
+    async def test_what_keeps_workers_from_starting_is_told_once(self, tmp_path: Path) -> None:
+        (tmp_path / "state").write_text("no folder")
+        text = (
+            "[server]\nworkers = 3\ndiscover = false\n"
+            f'[batch]\nengine = "embedded"\nfolder = "{tmp_path / "state"}"\n'
+        )
+        code, log = await asyncio.to_thread(self.serve, tmp_path, text, 0)
+        assert code == 1
+        assert sum("NotADirectoryError" in each["event"] for each in log) == 1
+        assert not any(each["event"] == "listening" for each in log)
