@@ -58,6 +58,9 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     stop_max: int = 4
     """Stop sequences the server takes; the rest are enforced here. 0: it takes none."""
     stream_usage: bool = True
+    """Streams take `stream_options.include_usage`."""
+    mend_calls: bool = False
+    """Calls of a stream may lack index or id, or all have index 0: that is mended in place."""
     recode: bool = False
     """Streams repeat what clients join (role, id, name): they are read and written anew."""
     obfuscation_off: bool = False

@@ -6,11 +6,12 @@ import msgspec
 
 from gateway.call import Call, Headers, Target
 from gateway.dialect import Crossing, Dialect
+from gateway.dialects.chat.digest import only_usage
 from gateway.errors import InvalidRequest
 from gateway.events import Message
 from gateway.fold import unfold
 from gateway.lanes import Recode, Relay
-from gateway.native import fitted
+from gateway.native import counts_alone, edit, fitted
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
@@ -76,7 +77,8 @@ class Convert(Middleware):
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
         target, dialect = _target(call), reply.dialect
         if not target.capability.recode:
-            return Relay(dialect, call.record)
+            unasked = only_usage if counts_alone(call, target.capability) else None
+            return Relay(dialect, call.record, unasked, edit(dialect, target.capability))
         crossing = self._crossing(call, target, Notes())
         return Recode(dialect.reader(crossing), dialect.writer(crossing), call.record)
 

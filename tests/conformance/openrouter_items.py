@@ -13,7 +13,7 @@ from tests.conformance.anthropic_items import (
     image,
 )
 from tests.conformance.openai_items import CLOSED, SHAPE, SURE
-from tests.conformance.table import Family, Item, Json, Way, lost, over, same
+from tests.conformance.table import COUNTED, Family, Item, Json, Way, lost, over, same
 from tests.sdk.answers import PNG, text
 
 EXTENSION = "phase_2_openrouter_extensions"
@@ -98,7 +98,7 @@ ITEMS = (
     Item(
         "stream",
         (
-            same("openrouter", {"stream": True}, streams="only"),
+            same("openrouter", {"stream": True}, streams="only", adds=COUNTED),
             over("openrouter", {"stream": True}, streams="only", client="messages"),
         ),
     ),
