@@ -5,6 +5,8 @@ from time import perf_counter
 import msgspec
 
 from gateway.call import Call, Headers, Target
+from gateway.counting.families import families
+from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat.digest import only_usage
 from gateway.errors import InvalidRequest
@@ -29,6 +31,7 @@ class Convert(Middleware):
     def bind(self, site: Site) -> None:
         """Takes the seal for reasoning that crosses dialects."""
         self._seal = site.seal
+        families()  # here, because no stream may read a disk on the loop
         self._strict = site.config.server.strict if self.strict is None else self.strict
 
     async def __call__(self, call: Call, next: Next) -> Reply:
@@ -86,7 +89,8 @@ class Convert(Middleware):
         ours, theirs, record = call.dialect, reply.dialect, call.record
         headers = translated(reply.headers, ours.name)
         if isinstance(reply.body, Stream):
-            step = Recode(theirs.reader(crossing), ours.writer(crossing), record)
+            writer = measured(ours.writer(crossing), crossing)
+            step = Recode(theirs.reader(crossing), writer, record)
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error
