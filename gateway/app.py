@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from gateway.admin.batch import batch_routes
 from gateway.admin.cache import cache_routes
 from gateway.admin.count import count_routes
+from gateway.admin.explain import explain_routes
 from gateway.admin.inside import Inside
 from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
@@ -75,6 +76,7 @@ def build(config: Config) -> Gateway:
         routes=_routes(edge, dialects)
         + operator_routes(inside)
         + count_routes(edge)
+        + explain_routes(site, edge, links, dialects)
         + cache_routes(links, inside.callers)
         + batch_routes(links, edge, inside.callers)
         + (batches.routes if batches is not None else []),

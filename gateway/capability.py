@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 
@@ -75,3 +76,10 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     alternate_roles: bool = False
     anthropic_versions: tuple[str, ...] = ("2023-06-01",)
     """Messages API versions, newest first."""
+
+
+def differing(capability: Capability) -> dict[str, object]:
+    """The members in which a model differs from a plain Chat server."""
+    plain = msgspec.structs.asdict(Capability())
+    members = msgspec.structs.asdict(capability)
+    return {name: value for name, value in members.items() if value != plain[name]}

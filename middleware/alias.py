@@ -79,10 +79,6 @@ class Alias(Middleware):
         call.record.provider, call.record.model = target.provider, target.model
         return await next(call.with_targets(found.targets))
 
-    def explain(self, model: str) -> list[str]:
-        """Every step of the model's way, in words. Raises NotFound."""
-        return list(self.resolve(model).steps)
-
     def resolve(self, model: str) -> Found:
         """The model's way. Raises NotFound naming what is known."""
         steps: list[str] = []

@@ -17,7 +17,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
-from gateway.plugin import Provider, Site, Standing
+from gateway.plugin import Preview, Provider, Site, Standing
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
 from gateway.sse import BOM
@@ -238,14 +238,34 @@ class HttpProvider(Provider):
             call.record.tried_keys.append(key)
         return key, True
 
+    def preview(self, call: Call) -> Preview:
+        """The request that a call would become."""
+        key = self._whose(call)
+        given = self.credential("key") if key in ("gateway", "client") else []
+        names = [name.decode("latin-1") for name, _ in (*given, *self.client_headers(call))]
+        base = (self.base_url or self.default_url).rstrip("/")
+        return Preview(
+            url=base + self.target(call).decode(),
+            headers=["content-type", *map(str.lower, self.headers), *names],
+            body=self._body(call),
+            key=key,
+        )
+
+    def _whose(self, call: Call) -> Literal["gateway", "client", "none", "missing"]:
+        if self._passthrough:
+            return "client" if call.caller.credential is not None else "missing"
+        return "gateway" if len(self._ring) else "none"
+
     def _request(self, call: Call, key: Secret | None) -> Request:
+        headers = self.client_headers(call)
+        return Request(self.target(call), self._body(call), self._head(key), headers)
+
+    def _body(self, call: Call) -> bytes:
         fields = self.prepared(call)
         # Defaults are parameters of answers: a count takes none of them.
         defaults = self._defaults if call.dialect is not COUNTING else {}
         missing = {name: v for name, v in defaults.items() if name not in fields}
-        body = msgspec.json.encode(fields | missing if missing else fields)
-        headers = self.client_headers(call)
-        return Request(self.target(call), body, self._head(key), headers)
+        return msgspec.json.encode(fields | missing if missing else fields)
 
     def _head(self, key: Secret | None) -> Block:
         found = self._heads.get(key)
