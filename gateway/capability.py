@@ -74,6 +74,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     empty_tool_content: bool = True
     tool_content_array: bool = False
     alternate_roles: bool = False
+    extras: tuple[str, ...] = ()
+    """Members of a request beyond its dialect's that pass as a client of any dialect wrote them."""
     anthropic_versions: tuple[str, ...] = ("2023-06-01",)
     """Messages API versions, newest first."""
 

@@ -7,7 +7,7 @@ import msgspec
 from gateway.call import Call, Headers, Target
 from gateway.counting.families import families
 from gateway.counting.said import measured
-from gateway.dialect import Crossing, Dialect
+from gateway.dialect import Crossing, Dialect, Fields
 from gateway.dialects.chat.digest import only_usage
 from gateway.errors import InvalidRequest
 from gateway.events import Message
@@ -44,8 +44,9 @@ class Convert(Middleware):
         began = perf_counter()
         notes = Notes(strict=self._strict)
         theirs = target.dialects[0]
-        crossing = self._crossing(call, target, notes)
-        fields = theirs.write_prompt(crossing)
+        extras, own = _apart(call.fields, target.capability.extras)
+        crossing = self._crossing(call.spoken(call.dialect, own), target, notes)
+        fields = extras | theirs.write_prompt(crossing)
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
         return await self._recoded(call, crossing, await next(call.spoken(theirs, fields)))
@@ -106,6 +107,14 @@ class Convert(Middleware):
             answer = Reply(200, ours, body, headers)
         record.convert += perf_counter() - began
         return answer
+
+
+def _apart(fields: Fields, extras: tuple[str, ...]) -> tuple[Fields, Fields]:
+    """The members that pass as they are, and the dialect's own."""
+    if fields.keys().isdisjoint(extras):
+        return {}, fields
+    passing = {name: raw for name, raw in fields.items() if name in extras}
+    return passing, {name: raw for name, raw in fields.items() if name not in passing}
 
 
 def _replayed(ours: Dialect, message: Message, crossing: Crossing, headers: Headers) -> Reply:

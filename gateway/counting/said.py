@@ -26,7 +26,6 @@ class Measured:
             self._said.append(event.name)
         elif isinstance(event, Ended) and event.ending.usage is None:
             ending = msgspec.structs.replace(event.ending, usage=self._estimate())
-            self._crossing.notes.note("usage", "estimated")
             event = Ended(ending)
         return self._writer.write(event)
 

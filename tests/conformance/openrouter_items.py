@@ -29,10 +29,10 @@ def both(sends: Json, asks: Json, reaches: Json | None = None, **more: Any) -> t
 
 
 def own(name: str, value: object, **more: Any) -> tuple[Way, ...]:
-    """A member that Messages has no word for: only its loss can be told to a Messages client."""
+    """A member that Messages has no word for: it passes as it is."""
     return (
         same("openrouter", {name: value}, **more),
-        lost("openrouter", {name: value}, f"{name}:unknown", client="messages"),
+        over("openrouter", {name: value}, {name: value}, client="messages"),
     )
 
 
