@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.call import Call, Headers
-from gateway.capabilities import capability as table
+from gateway.capabilities import capability as table, matching
 from gateway.capability import Capability
 from gateway.counting.kind import COUNTING
 from gateway.dialect import Dialect, Fields
@@ -34,6 +34,7 @@ from providers.transport.answer import (
 from providers.transport.choose import Options, engine
 from providers.transport.engine import Block, Engine, Request, Timeouts, block
 from providers.transport.keys import KEY_BOUND, KeyRing
+from providers.transport.records import wrong
 
 PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
@@ -69,6 +70,8 @@ class HttpProvider(Provider):
     """Model ids that belong to this provider without a prefix."""
     capabilities: dict[str, Any] = {}
     """Members of the capability record that differ from the shipped table."""
+    by_model: dict[str, dict[str, Any]] = msgspec.field(name="models", default_factory=dict)
+    """The same for models that fit a pattern, such as "gpt-5*"; later ones win."""
     engine: Literal["direct", "httpx2"] = "direct"
     """"httpx2" for HTTP/2, a proxy or a client certificate."""
     proxy: str | None = None
@@ -105,11 +108,8 @@ class HttpProvider(Provider):
         self._defaults = {field: Raw(msgspec.json.encode(v)) for field, v in self.defaults.items()}
         self._heads: dict[Secret | None, Block] = {}
         self._records: dict[str, Capability] = {}
-        try:
-            self.capability("")  # a bad override must show now, not at the first call
-        except msgspec.ValidationError as fault:
-            path = f"providers.{name}.capabilities"
-            raise ConfigError([Fault(path=path, message=str(fault))]) from None
+        if faults := wrong(name, self.capabilities, self.by_model):
+            raise ConfigError(faults)
         options = Options(
             self.engine, self.proxy, self.http2, self.ca_file, self.client_cert,
             self.max_connections, self.keepalive,
@@ -134,7 +134,8 @@ class HttpProvider(Provider):
         if found is None:
             if len(self._records) > 4096:
                 self._records.clear()
-            found = self._records[model] = table(self.table_row(), model, self.capabilities)
+            own = self.capabilities | matching(self.by_model, model)
+            found = self._records[model] = table(self.table_row(), model, own)
         return found
 
     def table_row(self) -> str:
