@@ -69,7 +69,7 @@ def build(config: Config) -> Gateway:
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
-    batches = _batches(site, edge, links, inside.callers)
+    batches = inside.batches = _batches(site, edge, links, inside.callers)
     parts: list[Living] = [*site.providers.values(), *links, inside.lists]
     parts += [batches] if batches is not None else []
     app = Gateway(

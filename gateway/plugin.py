@@ -105,7 +105,8 @@ class Site(Struct):
     def target(self, provider: str, model: str) -> Target:
         """The target of that name; KeyError where there is no such provider."""
         found = self.providers[provider]
-        return Target(provider, model, found.dialects, found.capability(model))
+        retries = getattr(found, "max_retries", None)
+        return Target(provider, model, found.dialects, found.capability(model), None, retries)
 
 
 class Middleware(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):

@@ -133,8 +133,8 @@ class _Explanation:
             "speaks": [dialect.name for dialect in target.dialects],
             "capability": differing(target.capability),
         }
-        if target.timeout is not None:
-            facts["timeout"] = target.timeout
+        own = {"timeout": target.timeout, "max_retries": target.retries}
+        facts |= {name: value for name, value in own.items() if value is not None}
         if len(call.fields) > 1:  # more than a model
             facts["lane"] = "bytes" if call.dialect in target.dialects else "converted"
             facts |= await self._crossed(call, target)

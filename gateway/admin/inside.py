@@ -39,6 +39,13 @@ class Router(Protocol):
         """The model's way. Raises NotFound."""
 
 
+class Batching(Protocol):
+    """What works off batches."""
+
+    async def figures(self) -> dict[str, object]:
+        """Its engine, the batches that have not ended, and the items in flight."""
+
+
 def way(links: Sequence[Middleware], model: str) -> Found | None:
     """The model's way; None where no link of the chain can say. Raises NotFound."""
     router = next((link for link in links if isinstance(link, Router)), None)
@@ -55,6 +62,8 @@ class Inside(Struct):
     lists: Lists
     paths: list[str] = []
     """The paths of all routes."""
+    batches: Batching | None = None
+    """What works off batches, where [batch] turns it on."""
 
     @property
     def default(self) -> str:

@@ -17,6 +17,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
+from gateway.options import Retries
 from gateway.plugin import Preview, Provider, Site, Standing
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
@@ -88,6 +89,8 @@ class HttpProvider(Provider):
     """Seconds that an unused connection is kept."""
     timeouts: dict[str, float] = {}
     """Members of [timeouts] that differ for this provider."""
+    max_retries: Retries | None = None
+    """Most tries here after the first; unset: as many as `fallback` has attempts."""
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:
