@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from gateway.admin.batch import batch_routes
 from gateway.admin.cache import cache_routes
 from gateway.admin.count import count_routes
+from gateway.admin.explain import explain_routes
 from gateway.admin.inside import Inside
 from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
@@ -66,7 +67,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)
-    batches = _batches(inside)
+    batches = inside.batches = _batches(inside)
     parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]
     parts += [batches] if batches is not None else []
     app = Gateway(
@@ -75,6 +76,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
         + count_routes(edge)
         + cache_routes(links, inside.callers, peers)
         + batch_routes(links, edge, inside.callers, peers)
+        + explain_routes(site, edge, links, dialects)
         + (batches.routes if batches is not None else []),
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),

@@ -186,7 +186,7 @@ class _Maker:
             at = f"{join('profiles', name)}.aliases"
             aliases, warnings = reachable(profile.aliases, self.disabled, at)
             self.warnings += warnings
-            kept[name] = Profile(aliases=aliases, timeout=profile.timeout)
+            kept[name] = msgspec.structs.replace(profile, aliases=aliases)
         return kept
 
     def bind(self, site: Site, links: list[Middleware]) -> None:

@@ -38,6 +38,8 @@ class Target(Struct, frozen=True):
     capability: Capability = Capability()
     timeout: float | None = None
     """Seconds to the first byte and between two chunks; None: as the provider has it."""
+    retries: int | None = None
+    """Most tries after the first; None: as many as the whole call may have."""
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model}"

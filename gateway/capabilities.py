@@ -53,6 +53,15 @@ def capability(kind: str, model: str, overrides: Mapping[str, object] = _NONE) -
     return msgspec.convert({**msgspec.structs.asdict(record), **overrides}, Capability)
 
 
+def matching(patterns: Mapping[str, Mapping[str, object]], model: str) -> dict[str, object]:
+    """The members of every pattern that the model fits; later ones win."""
+    found: dict[str, object] = {}
+    for pattern, members in patterns.items():
+        if _globs(pattern, [""]).fullmatch(model):
+            found |= members
+    return found
+
+
 def known_kinds() -> tuple[str, ...]:
     """The kinds of server in the table."""
     return tuple(_rows())
@@ -103,8 +112,12 @@ def _compiled(kind: _Kind, families: Mapping[str, list[_Members]]) -> _Row:
 
 
 def _rule(entry: _Members, prefixes: list[str]) -> tuple[re.Pattern[str], _Members]:
-    """The entry's globs, separated by `|`, each under every prefix; letter case does not count."""
-    globs = [prefix + glob for prefix in prefixes for glob in str(entry["match"]).split("|")]
-    pattern = "|".join(fnmatch.translate(glob) for glob in globs)
+    """The entry's pattern and what it refines."""
     refined = {name: value for name, value in entry.items() if name != "match"}
-    return re.compile(pattern, re.IGNORECASE), refined
+    return _globs(str(entry["match"]), prefixes), refined
+
+
+def _globs(text: str, prefixes: list[str]) -> re.Pattern[str]:
+    """Globs, separated by `|`, each under every prefix; letter case does not count."""
+    globs = [prefix + glob for prefix in prefixes for glob in text.split("|")]
+    return re.compile("|".join(fnmatch.translate(glob) for glob in globs), re.IGNORECASE)

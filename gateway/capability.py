@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 
@@ -58,6 +59,9 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     stop_max: int = 4
     """Stop sequences the server takes; the rest are enforced here. 0: it takes none."""
     stream_usage: bool = True
+    """Streams take `stream_options.include_usage`."""
+    mend_calls: bool = False
+    """Calls of a stream may lack index or id, or all have index 0: that is mended in place."""
     recode: bool = False
     """Streams repeat what clients join (role, id, name): they are read and written anew."""
     obfuscation_off: bool = False
@@ -70,5 +74,14 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     empty_tool_content: bool = True
     tool_content_array: bool = False
     alternate_roles: bool = False
+    extras: tuple[str, ...] = ()
+    """Members of a request beyond its dialect's that pass as a client of any dialect wrote them."""
     anthropic_versions: tuple[str, ...] = ("2023-06-01",)
     """Messages API versions, newest first."""
+
+
+def differing(capability: Capability) -> dict[str, object]:
+    """The members in which a model differs from a plain Chat server."""
+    plain = msgspec.structs.asdict(Capability())
+    members = msgspec.structs.asdict(capability)
+    return {name: value for name, value in members.items() if value != plain[name]}

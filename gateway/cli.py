@@ -128,23 +128,22 @@ def explain(
     model: str, path: Path | None, host: str | None, port: int | None, insecure_no_auth: bool
 ) -> None:
     """Show where a call for MODEL would go, calling nobody."""
+    from gateway.admin.inside import way
     from gateway.errors import GatewayError
     from gateway.show import highlights
 
     _, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
-    router: Any = next((link for link in assembly.links if hasattr(link, "explain")), None)
-    if router is None:
-        click.echo("no link of the chain can explain where a model goes", err=True)
-        sys.exit(1)
     try:
-        lines = router.explain(model)
-        targets = router.resolve(model).targets if hasattr(router, "resolve") else ()
+        found = way(assembly.links, model)
     except GatewayError as error:
         click.echo(error.message, err=True)
         sys.exit(1)
-    for line in lines:
+    if found is None:
+        click.echo("no link of the chain can explain where a model goes", err=True)
+        sys.exit(1)
+    for line in found.steps:
         click.echo(line)
-    for place, target in enumerate(targets, 1):
+    for place, target in enumerate(found.targets, 1):
         spoken = ", ".join(dialect.name for dialect in target.dialects) or "nothing"
         click.echo(f"{place}. {target}")
         click.echo(f"   speaks {spoken}")

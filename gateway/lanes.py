@@ -4,35 +4,50 @@ Both hand on whole events only, so that a ping or an error may follow any chunk;
 error where the upstream's stream ended early, never in a made-up ending.
 """
 
+from collections.abc import Callable
+
 from gateway.call import Record
 from gateway.dialect import Dialect, Reader, Writer
 from gateway.errors import Cut, GatewayError
 from gateway.events import Ended, Usage
-from gateway.sse import FRAME_LIMIT, Splitter
+from gateway.sse import FRAME_LIMIT, Splitter, data_of, events_in
 
 TAIL = 4096
 HOLD_LIMIT = FRAME_LIMIT
 """Bytes of one unfinished event that are held back; a longer one is passed on in pieces."""
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
+Edit = Callable[[bytes], bytes]
+"""A change made to whole events in their own dialect; what needs none is given back as it came."""
+
 
 class Relay:
-    """The byte lane: chunks pass as they came, cut at ends of events; usage is read on the side."""
+    """The byte lane: chunks pass as they came, cut at ends of events; usage is read on the side.
 
-    def __init__(self, dialect: Dialect, record: Record) -> None:
+    What the upstream adds because the gateway alone asked for it (`unasked` tells that of an
+    event's data) goes no further; `edit` mends the flaws that a server is known for.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        record: Record,
+        unasked: Callable[[bytes], bool] | None = None,
+        edit: Edit | None = None,
+    ) -> None:
         self.done = False
         self.cut = False
         self.error: GatewayError | None = None
         self._dialect = dialect
         self._record = record
+        self._unasked = unasked
+        self._edit = edit
         self._held: list[bytes] = []
         self._held_size = 0
         self._tail = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """The chunk itself where it ends with an event; else what of it does."""
-        if b'"usage":{' in chunk or b'"usage": {' in chunk:  # not the null that each chunk may have
-            self._tap(chunk)
         if b'"error"' in chunk and self._record.secret is not None:
             chunk = chunk.replace(self._record.secret.reveal().encode(), b"***")
         if self._held:
@@ -53,14 +68,14 @@ class Relay:
             self._held_size = len(rest)
         self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
         self.done = chunk.endswith(self._dialect.endings)  # what may follow says nothing more
-        return chunk
+        return self._passed(chunk)
 
     def finish(self) -> bytes:
         """A last event without its blank line gets one; Cut is due where the ending never came."""
         rest = b"".join(self._held)
         tail = self._tail + rest
         if self._dialect.whole(tail) or self._told(tail):
-            return rest + b"\n\n" if rest.strip() else b""
+            return self._passed(rest + b"\n\n") if rest.strip() else b""
         self.error = Cut("the upstream closed the stream before the answer was complete")
         return b""
 
@@ -71,13 +86,24 @@ class Relay:
         frames = Splitter().feed(tail + b"\n\n")
         return any(self._dialect.stream_error(frame) is not None for frame in frames)
 
-    def _tap(self, chunk: bytes) -> None:
-        # An event split over two chunks goes uncounted here; the ending's is whole in practice.
-        for frame in Splitter().feed(chunk + b"\n\n"):
-            if b'"usage":{' in frame.data or b'"usage": {' in frame.data:
-                usage = self._dialect.digest(frame.data).usage
-                if usage is not None:
-                    self._record.usage = merged(self._record.usage, usage)
+    def _passed(self, chunk: bytes) -> bytes:
+        """What the client gets of whole events; their usage is counted."""
+        if chunk and self._edit is not None:
+            chunk = self._edit(chunk)
+        if b'"usage":{' in chunk or b'"usage": {' in chunk:  # not the null that each chunk may have
+            return self._tapped(chunk)
+        return chunk
+
+    def _tapped(self, chunk: bytes) -> bytes:
+        kept: list[bytes] = []
+        for event in events_in(chunk):
+            data = data_of(event) if b'"usage":' in event else b""
+            if data and (usage := self._dialect.digest(data).usage) is not None:
+                self._record.usage = merged(self._record.usage, usage)
+                if self._unasked is not None and self._unasked(data):
+                    continue
+            kept.append(event)
+        return b"".join(kept)
 
 
 class Recode:

@@ -2,14 +2,20 @@
 
 Reasoning that this gateway sealed came from a provider of another dialect: its own API would refuse
 it. Some servers refuse an assistant turn with tool calls that says nothing of its reasoning,
-and Gemini one whose calls lost the signature they came with, as many clients lose it.
+and Gemini one whose calls lost the signature they came with, as many clients lose it. A Chat
+server tells the usage of a stream only where it is asked to: the gateway counts, so it asks, and
+what comes of that alone does not reach a client that did not.
 """
+
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Raw, Struct
 
 from gateway.call import Call
 from gateway.capability import Capability
+from gateway.dialect import Dialect
+from gateway.dialects.chat.mended import CallsMended
 from gateway.dialects.chat.signed import SignedChat, with_signatures
 from gateway.dialects.signatures import Kept, Signatures
 from gateway.seal import PREFIX
@@ -19,6 +25,8 @@ _SEALED = PREFIX.encode()
 _NO_REASONING = Raw(b'""')
 _SIGNATURES = Signatures()
 """Those of the process."""
+_TRUE = Raw(b"true")
+_NO_OPTIONS = Raw(b"{}")
 
 
 def fitted(call: Call, capability: Capability) -> Call:
@@ -30,7 +38,38 @@ def fitted(call: Call, capability: Capability) -> Call:
         call = _reasoned(call)
     if capability.thought_signatures != "none":
         call = _signed(call, required=capability.thought_signatures == "required")
-    return call
+    return _counted(call) if counts_alone(call, capability) else call
+
+
+def counts_alone(call: Call, capability: Capability) -> bool:
+    """Whether the usage of the stream is asked for by the gateway, and not by its client."""
+    if not call.stream or call.dialect.name != "chat" or not capability.stream_usage:
+        return False
+    asked = _stream_options(call)
+    return asked is not None and bytes(asked.get("include_usage", ABSENT)) != b"true"
+
+
+def edit(dialect: Dialect, capability: Capability) -> Callable[[bytes], bytes] | None:
+    """What mends the calls of an answer's stream and learns their signatures, if that is due."""
+    kept = dialect.kept if isinstance(dialect, SignedChat) else None
+    mend = capability.mend_calls and dialect.name == "chat"
+    return CallsMended(kept, mend=mend) if kept is not None or mend else None
+
+
+def _counted(call: Call) -> Call:
+    options = (_stream_options(call) or {}) | {"include_usage": _TRUE}
+    return call.with_field("stream_options", options)
+
+
+def _stream_options(call: Call) -> dict[str, Raw] | None:
+    """The client's options; None where they are none that a server could read."""
+    raw = call.fields.get("stream_options", _NO_OPTIONS)
+    if not present(raw):
+        return {}
+    try:
+        return decode(raw, dict[str, Raw])
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return None
 
 
 def _signed(call: Call, *, required: bool) -> Call:

@@ -10,6 +10,9 @@ from gateway.size import Size
 Seconds = Annotated[float, Meta(ge=0)]
 """A time in seconds."""
 
+Retries = Annotated[int, Meta(ge=0, le=20)]
+"""Tries after the first."""
+
 Table = dict[str, Any]
 """A table as TOML gives it, to be checked against the class that reads it."""
 
@@ -147,6 +150,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Names for models, as in [aliases], for calls made through this profile."""
     timeout: Seconds | None = None
     """Seconds, in place of the timeouts first_byte and idle of the provider; 0 is no limit."""
+    max_retries: Retries | None = None
+    """Most tries at one target after the first, in place of the provider's."""
 
 
 class Tables(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -37,6 +37,17 @@ class Standing(Struct, frozen=True, kw_only=True):
     """Connections that are open, idle and busy."""
 
 
+class Preview(Struct, frozen=True, kw_only=True):
+    """A request that was not sent: no credential is in it."""
+
+    url: str
+    headers: list[str]
+    """The names of its headers."""
+    body: bytes
+    key: Literal["gateway", "client", "none", "missing"]
+    """Whose key it would carry; missing where the client had to bring one."""
+
+
 class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
     """An adapter to one upstream account; its fields are the options in [providers.NAME].
 
@@ -58,6 +69,10 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
     async def __call__(self, call: Call) -> Reply:
         """Answer a call whose `target` is this provider. Raises UpstreamError, Unavailable."""
         raise NotImplementedError
+
+    def preview(self, call: Call) -> Preview | None:
+        """The request that a call would become; None where no request would be sent."""
+        return None
 
     async def count(self, call: Call) -> Reply | None:
         """The upstream's own count of a call's input; None where it has none. GatewayError."""
@@ -90,7 +105,8 @@ class Site(Struct):
     def target(self, provider: str, model: str) -> Target:
         """The target of that name; KeyError where there is no such provider."""
         found = self.providers[provider]
-        return Target(provider, model, found.dialects, found.capability(model))
+        retries = getattr(found, "max_retries", None)
+        return Target(provider, model, found.dialects, found.capability(model), None, retries)
 
 
 class Middleware(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):

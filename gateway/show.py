@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.capability import Capability
+from gateway.capability import Capability, differing
 from gateway.config import Config
 from gateway.plugin import Provider
 from gateway.secret import Secret
@@ -120,13 +120,7 @@ def origins(config: Config) -> dict[str, str]:
 
 def highlights(capability: Capability) -> str:
     """What a model takes that differs from a plain Chat server."""
-    plain = Capability()
-    differing = {
-        name: value
-        for name, value in msgspec.structs.asdict(capability).items()
-        if value != getattr(plain, name)
-    }
-    return ", ".join(f"{name} = {toml(value)}" for name, value in differing.items())
+    return ", ".join(f"{name} = {toml(each)}" for name, each in differing(capability).items())
 
 
 def provider_line(name: str, use: str, provider: Provider) -> str:

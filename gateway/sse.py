@@ -5,12 +5,15 @@ after the colon goes; lines that start with a colon are comments) with two that 
 a byte-order mark at the start is dropped, and a last event without its blank line is still given.
 """
 
+import re
+
 from msgspec import Struct
 
 from gateway.errors import BadAnswer
 
 FRAME_LIMIT = 16 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
+_EVENT = re.compile(rb".+?(?:\n\n|\r\n\r\n|\r\r|\Z)", re.DOTALL)
 
 
 class Frame(Struct, frozen=True, gc=False):
@@ -100,6 +103,17 @@ def _frame(block: bytes) -> Frame | None:
         elif name == b"event":
             event = value
     return Frame(event, b"\n".join(data)) if data else None
+
+
+def events_in(chunk: bytes) -> list[bytes]:
+    """Whole events one by one, each with the blank line that ends it."""
+    return _EVENT.findall(chunk)
+
+
+def data_of(event: bytes) -> bytes:
+    """The data of one event; empty where it has none."""
+    frames = Splitter().feed(event + b"\n\n")
+    return frames[0].data if frames else b""
 
 
 def frame(event: bytes, data: bytes) -> bytes:

@@ -25,6 +25,7 @@ _VARIABLES = {
     "base-url": "BASE_URL",
 }
 _DEFAULTS = ("default-target", "default-provider")
+_MOST_RETRIES = 20
 
 
 class Imported(Struct):
@@ -37,6 +38,8 @@ class Imported(Struct):
     """Variable -> where what it stands for is said."""
     timeouts: dict[str, float] = {}
     """Name of a provider -> seconds; of "" for all others."""
+    retries: dict[str, int] = {}
+    """Name of a provider -> tries after the first."""
     default: str = ""
     aliases: dict[str, list[str]] = {}
     profiles: dict[str, dict[str, Any]] = {}
@@ -147,6 +150,10 @@ def _lay_timeouts(
         elif name in found and members:
             providers[name].setdefault("timeouts", members)
             origins[f"{join('providers', name)}.timeouts"] = place
+    for name in imported.retries.keys() & set(found):
+        providers[name].setdefault("max_retries", imported.retries[name])
+        path = f"{join('providers', name)}.max_retries"
+        origins[path] = imported.origins[path]
 
 
 def _lay_default(
@@ -259,6 +266,8 @@ class _File:
                 self._variable(f"{_prefix(name)}_{_VARIABLES[option]}", value, path)
             elif option == "timeout":
                 self._timeout(name, value, path)
+            elif option == "max-retries":
+                self._retries(name, value, path)
             elif option == "aliases":
                 for alias, target in self._aliases(value, path):
                     variable = f"{_prefix(name)}_ALIAS_{alias.upper()}"
@@ -296,6 +305,9 @@ class _File:
             if option == "timeout":
                 found["timeout"] = value
                 origins[join(own, "timeout")] = self._place(path)
+            elif option == "max-retries":
+                found["max_retries"] = value
+                origins[join(own, "max_retries")] = self._place(path)
             elif option == "aliases":
                 for alias, target in self._aliases(value, path):
                     found["aliases"][alias] = [target]
@@ -322,6 +334,13 @@ class _File:
         elif name not in self._into.timeouts:
             self._into.timeouts[name] = float(value)
             self._into.origins[join("timeouts", name)] = self._place(path)
+
+    def _retries(self, name: str, value: object, path: str) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_RETRIES:
+            self._fault(Fault(path=path, message=f"expected 0 to {_MOST_RETRIES}, got {value!r}"))
+        elif name not in self._into.retries:
+            self._into.retries[name] = value
+            self._into.origins[f"{join('providers', name)}.max_retries"] = self._place(path)
 
     def _variable(self, name: str, value: str, path: str) -> None:
         if value.strip() and name not in self._into.variables:

@@ -80,10 +80,6 @@ class Alias(Middleware):
         call.record.provider, call.record.model = target.provider, target.model
         return next(call.with_targets(found.targets))
 
-    def explain(self, model: str) -> list[str]:
-        """Every step of the model's way, in words. Raises NotFound."""
-        return list(self.resolve(model).steps)
-
     def resolve(self, model: str) -> Found:
         """The model's way. Raises NotFound naming what is known."""
         steps: list[str] = []
@@ -107,13 +103,13 @@ class Alias(Middleware):
 
     def _through(self, profile: str, model: str, steps: list[str], depth: int) -> list[Target]:
         """The targets of a name as a profile has it, with the profile's time."""
-        timeout = self._profiles[profile].timeout
+        timeout, retries = self._profiles[profile].timeout, self._profiles[profile].max_retries
         allowed = "" if timeout is None else f", whose calls have {timeout:g} s"
         steps.append(f'"{model}" is asked of profile "{profile}"{allowed}')
         targets = self._follow(model, steps, depth, profile)
-        if timeout is None:
-            return targets
-        return [msgspec.structs.replace(each, timeout=timeout) for each in targets]
+        given = {"timeout": timeout, "retries": retries}
+        own = {name: value for name, value in given.items() if value is not None}
+        return [msgspec.structs.replace(each, **own) for each in targets] if own else targets
 
     def _follow(self, model: str, steps: list[str], depth: int, profile: str = "") -> list[Target]:
         if depth > CHAIN_LIMIT:

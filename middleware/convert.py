@@ -5,12 +5,15 @@ from time import perf_counter
 import msgspec
 
 from gateway.call import Call, Headers, Target
-from gateway.dialect import Crossing, Dialect
+from gateway.counting.families import families
+from gateway.counting.said import measured
+from gateway.dialect import Crossing, Dialect, Fields
+from gateway.dialects.chat.digest import only_usage
 from gateway.errors import InvalidRequest
 from gateway.events import Message
 from gateway.fold import unfold
 from gateway.lanes import Recode, Relay
-from gateway.native import fitted
+from gateway.native import counts_alone, edit, fitted
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
@@ -28,6 +31,7 @@ class Convert(Middleware):
     def bind(self, site: Site) -> None:
         """Takes the seal for reasoning that crosses dialects."""
         self._seal = site.seal
+        families()  # here, because no stream may read a disk on the loop
         self._strict = site.config.server.strict if self.strict is None else self.strict
 
     async def __call__(self, call: Call, next: Next) -> Reply:
@@ -40,8 +44,9 @@ class Convert(Middleware):
         began = perf_counter()
         notes = Notes(strict=self._strict)
         theirs = target.dialects[0]
-        crossing = self._crossing(call, target, notes)
-        fields = theirs.write_prompt(crossing)
+        extras, own = _apart(call.fields, target.capability.extras)
+        crossing = self._crossing(call.spoken(call.dialect, own), target, notes)
+        fields = extras | theirs.write_prompt(crossing)
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
         return await self._recoded(call, crossing, await next(call.spoken(theirs, fields)))
@@ -76,7 +81,8 @@ class Convert(Middleware):
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
         target, dialect = _target(call), reply.dialect
         if not target.capability.recode:
-            return Relay(dialect, call.record)
+            unasked = only_usage if counts_alone(call, target.capability) else None
+            return Relay(dialect, call.record, unasked, edit(dialect, target.capability))
         crossing = self._crossing(call, target, Notes())
         return Recode(dialect.reader(crossing), dialect.writer(crossing), call.record)
 
@@ -84,7 +90,8 @@ class Convert(Middleware):
         ours, theirs, record = call.dialect, reply.dialect, call.record
         headers = translated(reply.headers, ours.name)
         if isinstance(reply.body, Stream):
-            step = Recode(theirs.reader(crossing), ours.writer(crossing), record)
+            writer = measured(ours.writer(crossing), crossing)
+            step = Recode(theirs.reader(crossing), writer, record)
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error
@@ -100,6 +107,14 @@ class Convert(Middleware):
             answer = Reply(200, ours, body, headers)
         record.convert += perf_counter() - began
         return answer
+
+
+def _apart(fields: Fields, extras: tuple[str, ...]) -> tuple[Fields, Fields]:
+    """The members that pass as they are, and the dialect's own."""
+    if fields.keys().isdisjoint(extras):
+        return {}, fields
+    passing = {name: raw for name, raw in fields.items() if name in extras}
+    return passing, {name: raw for name, raw in fields.items() if name not in passing}
 
 
 def _replayed(ours: Dialect, message: Message, crossing: Crossing, headers: Headers) -> Reply:

@@ -82,6 +82,10 @@ class _Run:
         self._first: _Outcome | None = first
         self._began = first.began
         self._made = 0
+        self._most = self._here = policy.attempts
+        for target in call.targets:  # one may ask for more tries than the others get
+            if target.retries is not None and target.retries >= self._most:
+                self._most = target.retries + 1
         self._reply: Reply | None = None  # the last upstream error, body and all
         self._error: GatewayError | None = None  # the last fault without a body
 
@@ -91,14 +95,16 @@ class _Run:
             return False  # it was made already
         policy = self._policy
         over = policy.budget and monotonic() - self._began > policy.budget
-        return bool(over) or self._made >= policy.attempts
+        return bool(over) or self._made >= self._most
 
     async def target(self, target: Target, *, last: bool) -> Reply | None:
         """The target's answer, or None where the next one is due."""
         call = self.call.routed(target)
         call.record.provider, call.record.model = target.provider, target.model
         waits = 0
-        while not self.spent():
+        most = self._policy.attempts if target.retries is None else target.retries + 1
+        self._here = self._made + most
+        while self._made < self._here and not self.spent():
             reply, error = await self._attempt(call)
             if error is None:
                 return reply
@@ -142,11 +148,11 @@ class _Run:
 
     async def _pause(self, error: GatewayError, waits: int) -> None:
         policy = self._policy
-        if self.spent():
+        if self._made >= self._here or self.spent():
             return
         if error.retry_after is not None:
             if error.retry_after > policy.longest_wait:
-                self._made = policy.attempts  # the client is told when; waiting here helps nobody
+                self._made = self._most  # the client is told when; waiting here helps nobody
                 return
             await asyncio.sleep(error.retry_after)
         else:

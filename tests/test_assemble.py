@@ -143,7 +143,7 @@ class TestProfiles:
         ("text", "fault"),
         [
             ("timeout = -1", "profiles.code.timeout: expected a number of at least 0"),
-            ("retries = 1", "profiles.code.retries: there is no such option"),
+            ("odd = 1", "profiles.code.odd: there is no such option"),
             (
                 'aliases = { a = "clod:m" }',
                 'profiles.code.aliases.a[0]: there is no provider "clod" (did you mean "cloud"?)',

@@ -4,6 +4,7 @@ from hypothesis import given, strategies as st
 from gateway.call import Record
 from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat import CHAT
+from gateway.dialects.chat.digest import only_usage
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, Cut, Refused
 from gateway.events import Ended, Ending, Event, Prompt, TextDelta, Usage
@@ -135,6 +136,70 @@ def test_usage_is_read_on_the_side(name: Name) -> None:
     for frame in (*stream(name), TOLD[name]):
         assert lane.feed(frame) == frame
     assert record.usage == Usage(7, 9)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_usage_is_read_however_its_event_is_cut(size: int) -> None:
+    record = Record(0.0)
+    lane = Relay(CHAT, record)
+    told = TOLD["chat"] + b"data: [DONE]\n\n"
+    relayed(lane, *(told[at : at + size] for at in range(0, len(told), size)))
+    assert record.usage == Usage(7, 9)
+
+
+EXTRA = b'data: {"id":"x","choices": [],"usage": {"prompt_tokens":7,"completion_tokens":9}}'
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("size", [1, 5, 64, 10_000])
+def test_usage_that_nobody_asked_for_is_counted_and_goes_no_further(size: int, end: bytes) -> None:
+    record = Record(0.0)
+    lane = Relay(CHAT, record, only_usage)
+    *events, done = (event.replace(b"\n\n", end) for event in stream("chat", "a", '"usage":{}'))
+    whole = b"".join([*events, EXTRA + end, done])
+    out = relayed(lane, *(whole[at : at + size] for at in range(0, len(whole), size)))
+    assert b"".join(out) == b"".join([*events, done])
+    assert all(not piece or piece.endswith(end) for piece in out)
+    assert (record.usage, lane.error) == (Usage(7, 9), None)
+
+
+def test_an_extra_usage_event_that_ends_a_stream_without_its_blank_line_goes_too() -> None:
+    lane = relay_without_usage()
+    *events, _ = stream("chat")
+    assert b"".join(relayed(lane, *events, EXTRA)) == b"".join(events)
+    assert lane.error is None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7}}',
+        b'data: {"choices":[],"usage":null,"prompt_filter_results":[]}',
+        b'data: {"choices":[],"usage":{},"error":{"message":"no"}}',
+        b'data: {"usage":{',
+        b': a comment with "usage":{',
+    ],
+)
+def test_what_tells_more_than_the_usage_is_kept(kept: bytes) -> None:
+    assert relay_without_usage().feed(kept + b"\n\n") == kept + b"\n\n"
+
+
+def relay_without_usage() -> Relay:
+    return Relay(CHAT, Record(0.0), only_usage)
+
+
+def test_an_edit_sees_whole_events_only() -> None:
+    seen: list[bytes] = []
+
+    def shout(events: bytes) -> bytes:
+        seen.append(events)
+        return events.upper()
+
+    lane = Relay(CHAT, Record(0.0), None, shout)
+    assert relayed(lane, b"data: a\n", b"\ndata: [done]", b"\n\n")[:3] == [
+        b"", b"DATA: A\n\n", b"DATA: [DONE]\n\n",
+    ]  # fmt: skip
+    assert seen == [b"data: a\n\n", b"data: [done]\n\n"]
 
 
 def test_usage_of_an_opening_message_is_read_on_the_side() -> None:

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from gateway.capability import Capability
-from gateway.native import fitted
+from gateway.dialects.chat.mended import CallsMended
+from gateway.dialects.messages import MESSAGES
+from gateway.native import counts_alone, edit, fitted
 from gateway.seal import Seal, Sealed
 from tests.fakes import calls
 
@@ -50,3 +52,57 @@ def test_sealed_reasoning_of_another_provider_is_left_out(kind: str) -> None:
     kept = fitted(call, Capability())
     assert msgspec.json.decode(kept.fields["messages"]) == [{"role": "assistant", kind: parts[1:]}]
     assert kept.record.warnings == ["messages:foreign_reasoning_dropped"]
+
+
+COUNTED = {"include_usage": True}
+
+
+@pytest.mark.parametrize(
+    ("asked", "reaches"),
+    [
+        ({}, COUNTED),
+        ({"stream_options": None}, COUNTED),
+        ({"stream_options": {"include_usage": False}}, COUNTED),
+        ({"stream_options": {"brand_new": 1}}, {"brand_new": 1} | COUNTED),
+    ],
+)
+def test_the_gateway_asks_for_the_usage_of_a_stream(
+    asked: dict[str, object], reaches: dict[str, object]
+) -> None:
+    call = calls.call({"stream": True} | asked)
+    assert counts_alone(call, Capability())
+    sent = fitted(call, Capability()).fields
+    assert msgspec.json.decode(sent["stream_options"]) == reaches
+    assert {k: v for k, v in sent.items() if k != "stream_options"} == {
+        k: v for k, v in call.fields.items() if k != "stream_options"
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "capability"),
+    [
+        ({}, Capability()),
+        ({"stream": False}, Capability()),
+        ({"stream": True}, Capability(stream_usage=False)),
+        ({"stream": True, "stream_options": COUNTED}, Capability()),
+        ({"stream": True, "stream_options": 7}, Capability()),  # the upstream's to refuse
+    ],
+)
+def test_no_usage_is_asked_for_where_none_comes_or_the_client_asks(
+    asked: dict[str, object], capability: Capability
+) -> None:
+    call = calls.call(asked)
+    assert not counts_alone(call, capability)
+    assert fitted(call, capability) is call
+
+
+def test_streams_of_other_dialects_tell_their_usage_unasked() -> None:
+    call = calls.call({"stream": True}, dialect=MESSAGES)
+    assert fitted(call, Capability()) is call
+
+
+def test_most_streams_need_no_mending() -> None:
+    call = calls.call()
+    assert edit(call.dialect, Capability()) is None
+    assert edit(MESSAGES, Capability(mend_calls=True)) is None
+    assert isinstance(edit(call.dialect, Capability(mend_calls=True)), CallsMended)

@@ -202,14 +202,35 @@ class TestReading:
         kept('[cursor]\nbase-url = "http://127.0.0.1:8766"\nauth-mode = "passthrough"\n')
         assert made({}).providers["cursor"]["api_key"] == "!PASSTHRU"
 
+    def test_retries_are_kept(self) -> None:
+        kept("""\
+        [poe]
+        base-url = "https://poe.example/v1"
+        max-retries = 2
+        [profiles.p]
+        max-retries = 0
+        """)
+        config = made({"POE_API_KEY": "k"})
+        assert config.providers["poe"]["max_retries"] == 2
+        assert config.profiles["p"].max_retries == 0
+        assert config.source.origins["providers.poe.max_retries"] == f"{FILE}:3"
+        site = assembled(config).site
+        assert site.target("poe", "m").retries == 2
+
 
 class TestWhatIsWrong:
+    @pytest.mark.parametrize("value", ["-1", "21", "true", '"2"', "1.5"])
+    def test_retries_that_are_none(self, value: str) -> None:
+        kept(f'[poe]\nbase-url = "https://poe.example/v1"\nmax-retries = {value}\n')
+        (fault,), _ = said({"POE_API_KEY": "k"})
+        assert fault.startswith("vandamme-config.toml:3:1: poe.max-retries: expected 0 to 20, got")
+
     def test_what_has_no_meaning_is_a_warning_that_names_it(self) -> None:
         kept("""\
         top = 1
         [poe]
         base-url = "https://poe.example/v1"
-        max-retries = 2
+        max-tries = 2
         models-url = "https://poe.example"
         api-format = 3
         [poe.aliases]
@@ -217,7 +238,7 @@ class TestWhatIsWrong:
         [profiles]
         odd = 1
         [profiles.p]
-        max-retries = 1
+        max-tries = 1
         [defaults]
         default-target = "nobody"
         """)
@@ -225,12 +246,12 @@ class TestWhatIsWrong:
         assert faults == []
         assert warnings == [
             "vandamme-config.toml:1:1: top: has no meaning here",
-            "vandamme-config.toml:4:1: poe.max-retries: has no meaning here",
+            "vandamme-config.toml:4:1: poe.max-tries: has no meaning here",
             "vandamme-config.toml:5:1: poe.models-url: has no meaning here",
             "vandamme-config.toml:6:1: poe.api-format: expected text; not used",
             "vandamme-config.toml:8:1: poe.aliases.x: expected the name of a model; not used",
             "vandamme-config.toml:10:1: profiles.odd: expected a table; not used",
-            "vandamme-config.toml:12:1: profiles.p.max-retries: has no meaning here",
+            "vandamme-config.toml:12:1: profiles.p.max-tries: has no meaning here",
             'vandamme-config.toml:14: defaults: not used: there is no provider or profile "nobody"',
         ]
 

@@ -53,6 +53,10 @@ class BatchApis:
             self.routes += ChatBatches(hall).routes(prefix)
             self.routes += FilesApi(hall).routes(prefix)
 
+    async def figures(self) -> dict[str, object]:
+        """Its engine, the batches that have not ended, and the items in flight."""
+        return await self._hall.desk.figures()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Works off what there is until it is left."""

@@ -65,6 +65,8 @@ class Health:
             | _measured(done, now),
             "workers": {"count": self._workers.count, "answered": now.workers},
             "providers": providers,
+            "batches": await inside.batches.figures() if inside.batches else {"engine": "off"},
+            "profiles": self._profiles(),
         }
         return say(data)
 
@@ -126,6 +128,15 @@ class Health:
             "batch_processing_enabled": self._batches(),
             "prompt_caching_enabled": inside.has_link("cache"),
             "model_mapping": mapping,
+        }
+
+    def _profiles(self) -> dict[str, object]:
+        config = self._inside.site.config
+        names = list(config.profiles)
+        return {
+            "total": len(names),
+            "names": names,
+            "default": config.routing.default_profile or None,
         }
 
     def _batches(self) -> bool:

@@ -26,6 +26,7 @@ ENDPOINTS = {
     "health": "/health",
     "health_detailed": "/health/detailed",
     "test_connection": "/test-connection",
+    "explain": "/explain",
 }
 """What `/` names; null stands for what this gateway has not."""
 

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,10 @@ class Found(Protocol):
     def targets(self) -> tuple[Target, ...]:
         """Where a call for it goes, the first choice first."""
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What led there, in words."""
+
 
 @runtime_checkable
 class Router(Protocol):
@@ -34,6 +38,19 @@ class Router(Protocol):
 
     def resolve(self, model: str) -> Found:
         """The model's way. Raises NotFound."""
+
+
+class Batching(Protocol):
+    """What works off batches."""
+
+    async def figures(self) -> dict[str, object]:
+        """Its engine, the batches that have not ended, and the items in flight."""
+
+
+def way(links: Sequence[Middleware], model: str) -> Found | None:
+    """The model's way; None where no link of the chain can say. Raises NotFound."""
+    router = next((link for link in links if isinstance(link, Router)), None)
+    return router.resolve(model) if router is not None else None
 
 
 class Inside(Struct):
@@ -47,6 +64,8 @@ class Inside(Struct):
     peers: Peers = ALONE
     paths: list[str] = []
     """The paths of all routes."""
+    batches: Batching | None = None
+    """What works off batches, where [batch] turns it on."""
 
     @property
     def default(self) -> str:
@@ -66,13 +85,13 @@ class Inside(Struct):
         return f"!{full}"
 
     def _leads(self, name: str, provider: str, model: str) -> bool:
-        router = next((link for link in self.links if isinstance(link, Router)), None)
-        if router is None:
-            return True
         try:
-            first = router.resolve(name).targets[0]
+            found = way(self.links, name)
         except GatewayError:
             return False
+        if found is None:
+            return True
+        first = found.targets[0]
         return (first.provider, first.model) == (provider, model)
 
     def aliases(self) -> Iterator[tuple[str, str, list[str]]]:

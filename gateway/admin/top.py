@@ -125,6 +125,8 @@ class TopModels:
                 "alias_count": len(aliases),
                 "source": FILE if join("profiles", name) in origins else "config.toml",
             }
+            if profile.max_retries is not None:
+                found[name]["max_retries"] = profile.max_retries
             fallbacks = {alias: targets[1:] for alias, targets in aliases if len(targets) > 1}
             if fallbacks:
                 found[name]["fallbacks"] = fallbacks

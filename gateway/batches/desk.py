@@ -11,6 +11,7 @@ from time import time
 
 import msgspec
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.batches.content import RESULTS
 from gateway.batches.files import Files
@@ -129,6 +130,20 @@ class Desk:
     async def _forget_for(self, about: bytes) -> bytes:
         await self._engine.forget([about.decode()])
         return b"forgotten"
+
+    async def figures(self) -> dict[str, object]:
+        """How it stands; None where the database does not answer."""
+        try:
+            waiting: int | None = len(await asyncio.to_thread(self.store.open))
+        except SQLAlchemyError:
+            waiting = None
+        engine = "embedded" if self._url.startswith("sqlite") else "postgres"
+        return {
+            "engine": engine,
+            "open": waiting,
+            "in_flight": self._slots.taken,
+            "room": self._room(),
+        }
 
     # --- asked by the engine ----------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.call import Call, Headers
-from gateway.capabilities import capability as table
+from gateway.capabilities import capability as table, matching
 from gateway.capability import Capability
 from gateway.counting.kind import COUNTING
 from gateway.dialect import Dialect, Fields
@@ -18,7 +18,8 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
-from gateway.plugin import Provider, Site, Standing
+from gateway.options import Retries
+from gateway.plugin import Preview, Provider, Site, Standing
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
 from gateway.sse import BOM
@@ -35,6 +36,7 @@ from providers.transport.answer import (
 from providers.transport.choose import Options, engine
 from providers.transport.engine import Block, Engine, Request, Timeouts, block
 from providers.transport.keys import KEY_BOUND, KeyRing
+from providers.transport.records import wrong
 
 PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
@@ -70,6 +72,8 @@ class HttpProvider(Provider):
     """Model ids that belong to this provider without a prefix."""
     capabilities: dict[str, Any] = {}
     """Members of the capability record that differ from the shipped table."""
+    by_model: dict[str, dict[str, Any]] = msgspec.field(name="models", default_factory=dict)
+    """The same for models that fit a pattern, such as "gpt-5*"; later ones win."""
     engine: Literal["direct", "httpx2"] = "direct"
     """"httpx2" for HTTP/2, a proxy or a client certificate."""
     proxy: str | None = None
@@ -86,6 +90,8 @@ class HttpProvider(Provider):
     """Seconds that an unused connection is kept."""
     timeouts: dict[str, float] = {}
     """Members of [timeouts] that differ for this provider."""
+    max_retries: Retries | None = None
+    """Most tries here after the first; unset: as many as `fallback` has attempts."""
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:
@@ -106,11 +112,8 @@ class HttpProvider(Provider):
         self._defaults = {field: Raw(msgspec.json.encode(v)) for field, v in self.defaults.items()}
         self._heads: dict[Secret | None, Block] = {}
         self._records: dict[str, Capability] = {}
-        try:
-            self.capability("")  # a bad override must show now, not at the first call
-        except msgspec.ValidationError as fault:
-            path = f"providers.{name}.capabilities"
-            raise ConfigError([Fault(path=path, message=str(fault))]) from None
+        if faults := wrong(name, self.capabilities, self.by_model):
+            raise ConfigError(faults)
         options = Options(
             self.engine, self.proxy, self.http2, self.ca_file, self.client_cert,
             self.max_connections, self.keepalive,
@@ -135,7 +138,8 @@ class HttpProvider(Provider):
         if found is None:
             if len(self._records) > 4096:
                 self._records.clear()
-            found = self._records[model] = table(self.table_row(), model, self.capabilities)
+            own = self.capabilities | matching(self.by_model, model)
+            found = self._records[model] = table(self.table_row(), model, own)
         return found
 
     def table_row(self) -> str:
@@ -239,14 +243,34 @@ class HttpProvider(Provider):
             call.record.tried_keys.append(key)
         return key, True
 
+    def preview(self, call: Call) -> Preview:
+        """The request that a call would become."""
+        key = self._whose(call)
+        given = self.credential("key") if key in ("gateway", "client") else []
+        names = [name.decode("latin-1") for name, _ in (*given, *self.client_headers(call))]
+        base = (self.base_url or self.default_url).rstrip("/")
+        return Preview(
+            url=base + self.target(call).decode(),
+            headers=["content-type", *map(str.lower, self.headers), *names],
+            body=self._body(call),
+            key=key,
+        )
+
+    def _whose(self, call: Call) -> Literal["gateway", "client", "none", "missing"]:
+        if self._passthrough:
+            return "client" if call.caller.credential is not None else "missing"
+        return "gateway" if len(self._ring) else "none"
+
     def _request(self, call: Call, key: Secret | None) -> Request:
+        headers = self.client_headers(call)
+        return Request(self.target(call), self._body(call), self._head(key), headers)
+
+    def _body(self, call: Call) -> bytes:
         fields = self.prepared(call)
         # Defaults are parameters of answers: a count takes none of them.
         defaults = self._defaults if call.dialect is not COUNTING else {}
         missing = {name: v for name, v in defaults.items() if name not in fields}
-        body = msgspec.json.encode(fields | missing if missing else fields)
-        headers = self.client_headers(call)
-        return Request(self.target(call), body, self._head(key), headers)
+        return msgspec.json.encode(fields | missing if missing else fields)
 
     def _head(self, key: Secret | None) -> Block:
         found = self._heads.get(key)

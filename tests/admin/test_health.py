@@ -73,6 +73,18 @@ async def test_a_gateway_none_of_whose_providers_works_is_degraded(tmp_path: Pat
         assert (data["status"], data["api_key_valid"]) == ("degraded", False)
 
 
+async def test_batches_and_profiles(tmp_path: Path) -> None:
+    more = "[profiles.code]\naliases = { fast = 'openai:gpt-4o' }\n"
+    async with house(tmp_path, more=more) as opened:
+        data = (await opened.get("/health/detailed")).json()
+        assert data["batches"] == {"engine": "off"}
+        assert data["profiles"] == {"total": 1, "names": ["code"], "default": None}
+    kept = f'[batch]\nengine = "embedded"\nfolder = "{tmp_path}"\n'
+    async with house(tmp_path, more=kept) as opened:
+        data = (await opened.get("/health/detailed")).json()
+        assert data["batches"] == {"engine": "embedded", "open": 0, "in_flight": 0, "room": 32}
+
+
 async def test_the_root_names_where_the_client_sees_us(tmp_path: Path) -> None:
     async with house(tmp_path) as opened:
         headers = [(b"host", b"llm.example.com"), (b"x-forwarded-proto", b"https")]

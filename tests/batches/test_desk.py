@@ -79,6 +79,35 @@ async def test_nothing_of_it_blocks_the_loop(tmp_path: Path) -> None:
     assert call.header(b"anthropic-version") == b"1"
 
 
+async def test_it_tells_how_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, waiting = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def chain(call: Call) -> Reply:
+        waiting.release()
+        await gate.wait()
+        return Reply(200, MESSAGES, whole("messages"))
+
+    taking = desk(tmp_path, chain)
+    idle = {"engine": "embedded", "open": 0, "in_flight": 0, "room": 4}
+    async with taking.running():
+        assert await taking.figures() == idle
+        batch_id = await add(taking, 9)
+        async with asyncio.timeout(10):
+            for _ in range(4):
+                await waiting.acquire()
+        assert await taking.figures() == idle | {"open": 1, "in_flight": 4}
+        gate.set()
+        await done(taking, batch_id)
+        assert await taking.figures() == idle
+
+        def away() -> list[str]:
+            raise sa.exc.OperationalError("select", {}, OSError("the database is away"))
+
+        monkeypatch.setattr(taking.store, "open", away)
+        assert await taking.figures() == idle | {"open": None}
+        monkeypatch.undo()
+
+
 async def test_what_breaks_ends_one_item_or_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

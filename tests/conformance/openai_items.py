@@ -12,7 +12,19 @@ from tests.conformance.anthropic_items import (
     USES,
     WEATHER,
 )
-from tests.conformance.table import ASKED, Family, Item, Json, Said, Way, lost, over, refused, same
+from tests.conformance.table import (
+    ASKED,
+    COUNTED,
+    Family,
+    Item,
+    Json,
+    Said,
+    Way,
+    lost,
+    over,
+    refused,
+    same,
+)
 from tests.sdk.answers import (
     chat,
     chat_stream,
@@ -183,7 +195,7 @@ ITEMS = (
     Item(
         "stream",
         (
-            same("openai", {"stream": True}, streams="only"),
+            same("openai", {"stream": True}, streams="only", adds=COUNTED),
             over("anthropic", {"stream": True}, streams="only", told={"usage": None}),
         ),
     ),

@@ -76,7 +76,7 @@ def _reaches(way: Way) -> str:
     if way.refused:
         return "not at all"
     if way.reaches is None:
-        return "the same bytes"
+        return f"the same bytes and {_code(way.adds)}" if way.adds else "the same bytes"
     return _code(way.reached(streamed=way.streams == "only"))
 
 

@@ -61,6 +61,8 @@ class Way:
     """Members of the client's request."""
     reaches: Json | None = None
     """Members of the upstream's request beside the plain ones; None: the client's own bytes."""
+    adds: Json = field(default_factory=dict)
+    """Members that the gateway adds to the client's own."""
     warns: tuple[str, ...] = ()
     """`x-gateway-warnings`, all of them."""
     refused: str = ""
@@ -124,6 +126,10 @@ class Family:
     title: str
     client: Dialect
     items: tuple[Item, ...]
+
+
+COUNTED: Json = {"stream_options": {"include_usage": True}}
+"""What a Chat server is asked for where its client does not ask: the gateway counts."""
 
 
 def same(to: Provider, sends: Json, **more: Any) -> Way:

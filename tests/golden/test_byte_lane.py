@@ -16,6 +16,7 @@ from tests.sdk.stage import Stage
 
 FILES = Path(__file__).parent / "byte_lane"
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
+UNCOUNTED, COUNTED = b'{"brand_new":1.0}', b'{"brand_new":1.0,"include_usage":true}'
 each_dialect = pytest.mark.parametrize("dialect", PATHS)
 each_framing = pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 
@@ -34,8 +35,9 @@ def client(stage: Stage) -> Iterator[Client]:
 
 
 def streamed(dialect: str) -> bytes:
-    """The golden request, asking for a stream."""
-    return golden(f"{dialect}.request.json")[:-1] + b',"stream":true}'
+    """The golden request, asking for a stream; one of Chat asks for the usage too."""
+    asked = golden(f"{dialect}.request.json")[:-1] + b',"stream":true}'
+    return asked.replace(UNCOUNTED, COUNTED)
 
 
 def cuts(whole: bytes, seed: int) -> list[bytes]:
@@ -110,6 +112,23 @@ def test_a_stream_cut_at_random_is_the_same(
     told = golden(f"{dialect}.stream.sse").replace(b"\n", newline)
     stage.play(SSE(cuts(told, seed)))
     assert client.post(PATHS[dialect], content=streamed(dialect)).content == told
+
+
+@each_framing
+@pytest.mark.parametrize("seed", [None, *range(5)])
+def test_the_usage_that_the_gateway_asks_for_goes_no_further(
+    stage: Stage, client: Client, newline: bytes, seed: int | None
+) -> None:
+    told = golden("chat.stream.sse").replace(b"\n", newline)
+    before, done, after = told.rpartition(b"data: [DONE]")
+    extra = b'data: {"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":3}}' + newline * 2
+    sent = before + extra + done + after
+    stage.play(SSE([sent] if seed is None else cuts(sent, seed)))
+    asked = streamed("chat").replace(COUNTED, UNCOUNTED)
+    response = client.post(PATHS["chat"], content=asked)
+    assert response.content == told
+    model = b'"model":"chat:real"'
+    assert stage.received().body == streamed("chat").replace(model, b'"model":"real"')
 
 
 @each_dialect

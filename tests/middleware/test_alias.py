@@ -110,11 +110,11 @@ def test_a_cycle_or_an_unknown_target_is_an_error_of_the_configuration(
 
 
 def test_explain_tells_every_step() -> None:
-    assert bound(SITE).explain("claude-haiku-4") == [
+    assert bound(SITE).resolve("claude-haiku-4").steps == (
         '"claude-haiku-4" is alias "haiku" for fast',
         '"fast" is alias "fast" for openai:gpt-mini',
         '"openai:gpt-mini" names provider "openai"',
-    ]
+    )
 
 
 async def test_the_call_goes_on_with_its_targets_and_made_up_names_do_not_pile_up() -> None:
@@ -215,11 +215,11 @@ def test_a_profile_has_aliases_and_a_time(
 
 
 def test_the_steps_name_the_profile() -> None:
-    assert bound(grouped(CODE)).explain("code:mid") == [
+    assert bound(grouped(CODE)).resolve("code:mid").steps == (
         '"mid" is asked of profile "code", whose calls have 7 s',
         '"mid" is alias "mid" for zai:glm',
         '"zai:glm" names provider "zai"',
-    ]
+    )
 
 
 def test_models_without_a_prefix_are_asked_of_the_default_profile() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from gateway.call import Call, Target
@@ -180,3 +181,39 @@ async def test_after_the_time_budget_no_attempt_starts() -> None:
     asked: list[int] = []
     await Fallback(wait=0.0, budget=0.02)(calls.call(targets=(A, B)), next)
     assert len(asked) == 1
+
+
+def tried(target: Target, retries: int | None) -> Target:
+    """The target with tries of its own."""
+    return msgspec.structs.replace(target, retries=retries)
+
+
+@pytest.mark.parametrize(
+    ("retries", "asked"),
+    [
+        ((0, None), ["a"]),
+        ((1, None), ["a", "a"]),
+        ((4, None), ["a"] * 5),  # more than the three of other calls
+        ((None, None), ["a"] * 3),
+    ],
+)
+async def test_a_target_may_have_tries_of_its_own(
+    retries: tuple[int | None, ...], asked: list[str]
+) -> None:
+    _, found, _ = await run([refused(500)] * 9, tried(A, retries[0]))
+    assert found == asked
+
+
+async def test_keys_are_tries_too_and_the_next_target_has_its_own() -> None:
+    _, found, _ = await run([refused(429)] * 9, tried(A, 1), tried(B, 0))
+    assert found == ["a", "a", "b"]
+    _, found, _ = await run([refused(429)] * 9, tried(A, 1), B)
+    assert found == ["a", "a", "b"]
+
+
+async def test_a_target_without_further_tries_is_not_waited_for() -> None:
+    async with asyncio.timeout(5):
+        reply, found, _ = await run([refused(500, retry_after=4.0)], tried(A, 0))
+    assert found == ["a"]
+    assert isinstance(reply, Reply)
+    assert reply.status == 500

@@ -72,7 +72,10 @@ def test_a_stream_is_read_chunk_by_chunk(stage: Stage, openai: OpenAI) -> None:
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices] == [
         None, None, None, "stop",
     ]  # fmt: skip
-    assert stage.body() == {"model": "real", "messages": ASK, "stream": True}
+    assert stage.body() == {
+        "model": "real", "messages": ASK, "stream": True,
+        "stream_options": {"include_usage": True},  # the gateway counts
+    }  # fmt: skip
 
 
 def test_the_stream_helper_gathers_the_answer(stage: Stage, openai: OpenAI) -> None:

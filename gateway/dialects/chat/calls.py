@@ -91,7 +91,7 @@ class Calls:
     def add(self, fragment: ToolFragment) -> list[Event]:
         """What the client may see after one more fragment."""
         slot = self._slot(fragment)
-        name, piece = _said(fragment)
+        name, piece = said(fragment)
         if fragment.id and not slot.id:
             slot.id = str(fragment.id)
         if fragment.custom is not None:
@@ -129,7 +129,7 @@ class Calls:
 
     def _slot(self, fragment: ToolFragment) -> _Slot:
         """The slot a fragment belongs to, or a new one."""
-        given, (name, _) = str(fragment.id or ""), _said(fragment)
+        given, (name, _) = str(fragment.id or ""), said(fragment)
         if fragment.index is None:
             known = next((slot for slot in self._slots if given and slot.id == given), None)
             if known is None and not name and self._slots:
@@ -214,7 +214,7 @@ class Calls:
         return slot.custom or not text.strip() or is_object(text)
 
 
-def _said(fragment: ToolFragment) -> tuple[str, str]:
+def said(fragment: ToolFragment) -> tuple[str, str]:
     """The name and the arguments in a fragment."""
     if fragment.custom is not None:
         return fragment.custom.name or "", fragment.custom.input or ""

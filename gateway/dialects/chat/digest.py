@@ -36,6 +36,16 @@ def digest(body: bytes) -> Digest:
     return Digest(error_in(body.strip()) or BadAnswer("upstream returned no choices"), usage)
 
 
+def only_usage(data: bytes) -> bool:
+    """Whether a chunk tells nothing but the usage: the one that `include_usage` adds."""
+    try:
+        glance = decode(data.strip(), _Glance)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    empty = bytes(glance.choices) in (b"[]", b"null") or glance.choices == ABSENT
+    return empty and glance.usage is not None and not present(glance.error)
+
+
 def whole(tail: bytes) -> bool:
     """Whether `[DONE]` stands in the tail, or a finish reason: some servers send no `[DONE]`."""
     at = tail.rfind(b"[DONE]")

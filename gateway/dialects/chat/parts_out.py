@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Iterable
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.tools_out import Block
@@ -42,6 +43,16 @@ class Marks:
             self._marked.append((block, "cache_control"))
         return block
 
+    def tell(self, crossing: Crossing) -> None:
+        """Note the marks that stand where this upstream takes none."""
+        prompt = crossing.prompt
+        parts = (part for turn in prompt.turns for part in turn.parts)
+        wanted = _count((*prompt.system, *prompt.tools, *parts))
+        if wanted > len(self._marked):
+            none = crossing.capability.cache == "none"
+            reason = "target_takes_no_marks" if none else "kept_on_content_only"
+            crossing.notes.note("cache_control", reason)
+
     def keep_last(self, most: int, crossing: Crossing) -> None:
         """Take the oldest marks off again."""
         if crossing.capability.cache == "cache_control":
@@ -50,6 +61,16 @@ class Marks:
             del block[name]
         if len(self._marked) > most:
             crossing.notes.note("cache_control", f"last_{most}_kept")
+
+
+def _count(parts: Iterable[object]) -> int:
+    """The cache marks on parts and tools, those within tool results included."""
+    count = 0
+    for part in parts:
+        count += getattr(part, "cache", None) is not None
+        if isinstance(part, ToolResult):
+            count += _count(part.parts)
+    return count
 
 
 def text_block(text: str) -> Block:
@@ -130,6 +151,8 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
         return [text_block(_wrapped(document, _decoded(document, crossing)))]
     if document.media_type not in (None, _PDF) or crossing.capability.files == "none":
         notes.refuse_media("messages.document", "this provider takes no such file")
+    if document.context:
+        notes.drop("messages.document.context")
     file = {
         "filename": document.title or "document.pdf",
         "file_data": f"data:{_PDF};base64,{document.data}",

@@ -116,6 +116,8 @@ def _identity(crossing: Crossing) -> Block:
         if len(user) > _LONGEST_ID:
             user = _digest(user)
         who[capability.user_field] = user
+    elif prompt.user:
+        crossing.notes.note("user", "target_takes_no_user")
     if prompt.session is not None and capability.prompt_cache_key:
         session = prompt.session
         who["prompt_cache_key"] = session if len(session) <= _LONGEST_KEY else _digest(session)[:32]
@@ -159,8 +161,10 @@ def _rest(crossing: Crossing) -> Block:
             rest["service_tier"] = prompt.service_tier
         elif prompt.service_tier == "fast":
             crossing.notes.drop("service_tier")
-    if prompt.cache_explicit and capability.cache == "breakpoints":
-        rest["prompt_cache_options"] = {"mode": "explicit"}
+    if prompt.cache_implicit and capability.cache != "breakpoints":
+        crossing.notes.note("cache_control", "left_to_the_target")
+    if capability.cache == "breakpoints" and (prompt.cache_explicit or prompt.cache_implicit):
+        rest["prompt_cache_options"] = {"mode": "explicit" if prompt.cache_explicit else "implicit"}
     if prompt.stream:
         rest |= _streamed(prompt, crossing)
     return rest

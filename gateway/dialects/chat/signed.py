@@ -18,7 +18,7 @@ class SignedChat(Chat):
     """The Chat dialect for the answer to one call: what the server signs in it is kept."""
 
     def __init__(self, kept: Kept) -> None:
-        self._kept = kept
+        self.kept = kept
 
     def digest(self, body: bytes) -> Digest:
         """As in Chat; the signatures of a whole answer are kept."""
@@ -28,7 +28,7 @@ class SignedChat(Chat):
 
     def reader(self, crossing: Crossing) -> Reader:
         """As in Chat; the signatures of the stream are kept."""
-        return _KeepingReader(crossing, self._kept)
+        return _KeepingReader(crossing, self.kept)
 
     def _keep(self, body: bytes) -> None:
         try:
@@ -39,7 +39,7 @@ class SignedChat(Chat):
             said = choice.message or choice.delta
             for call in (said.tool_calls if said is not None else None) or ():
                 if signature := signature_in(call.extra_content):
-                    self._kept.keep(_known_by(call), signature)
+                    self.kept.keep(_known_by(call), signature)
 
 
 class _KeepingReader(ChatReader):

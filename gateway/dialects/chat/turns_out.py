@@ -43,6 +43,7 @@ def write_turns(crossing: Crossing, hints: list[str]) -> tuple[list[Block], Bloc
     continued = _continued(messages, crossing) if turns and turns[-1].role == "assistant" else {}
     if crossing.capability.alternate_roles:
         messages = _alternating(messages)
+    writing.marks.tell(crossing)
     writing.marks.keep_last(4 if crossing.prompt.cache_explicit else 3, crossing)
     return messages, continued
 

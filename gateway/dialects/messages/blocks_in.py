@@ -142,6 +142,8 @@ def _document(block: DocumentBlock, path: str, notes: Notes) -> list[Part]:
 
 
 def _search_result(block: SearchResultBlock, path: str, notes: Notes) -> list[Part]:
+    if block.citations is not None and block.citations.enabled:
+        notes.drop(f"{path}.citations")
     parts = read_content(block.content, f"{path}.content", notes)
     return [SearchResult(block.source, block.title, parts, mark(block.cache_control))]
 

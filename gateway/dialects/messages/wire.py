@@ -81,6 +81,7 @@ class SearchResultBlock(Struct):
     source: str
     title: str
     content: list[Raw]
+    citations: Cited | None = None
     cache_control: CacheControl | None = None
 
 

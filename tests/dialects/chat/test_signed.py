@@ -304,7 +304,8 @@ class TestKept:
 def test_what_the_models_want(model: str, form: str) -> None:
     found = capability("gemini", model)
     assert found.thought_signatures == form
-    assert found.recode
+    assert found.mend_calls
+    assert not found.recode
 
 
 def test_other_servers_want_none() -> None:

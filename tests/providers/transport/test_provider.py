@@ -113,8 +113,9 @@ async def test_the_engine_closes_with_the_provider() -> None:
         ({"base_url": "http://u:p@h/v1"}, "providers.p.base_url"),
         ({"proxy": "http://h:1"}, "providers.p.base_url"),
         ({"timeouts": {"slow": 1.0}}, "providers.p.timeouts.slow"),
-        ({"capabilities": {"no_such": 1}}, "providers.p.capabilities"),
-        ({"capabilities": {"stop_max": "x"}}, "providers.p.capabilities"),
+        ({"capabilities": {"no_such": 1}}, "providers.p.capabilities.no_such"),
+        ({"capabilities": {"stop_max": "x"}}, "providers.p.capabilities.stop_max"),
+        ({"by_model": {"gpt*": {"cache": "x"}}}, 'providers.p.models."gpt*".cache'),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_the_start(

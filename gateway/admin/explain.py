@@ -1,0 +1,161 @@
+"""`POST /explain` before a client's path: what would become of a call, and nothing is sent.
+
+`/explain/v1/messages` takes the body that `/v1/messages` takes, with the client's own headers, and
+says for each target what its upstream would get. `/explain` alone takes `{"model": ...}` and says
+where that leads. Of the chain only auth, alias and convert have a part in it: a cache must not
+answer, a batch not fan out, and a link of somebody else's might ask somebody.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+from starlette.routing import BaseRoute, Route
+
+from gateway.admin.inside import way
+from gateway.asgi import Edge, Endpoint, Exchange
+from gateway.assemble import short_name
+from gateway.call import Call, Target
+from gateway.capability import differing
+from gateway.chain import chain
+from gateway.client import Client
+from gateway.dialect import Dialect, Fields
+from gateway.dialects.messages import MESSAGES
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.log import log_call
+from gateway.plugin import Middleware, Preview, Site
+from gateway.reply import Reply
+
+_PART = frozenset({"auth", "alias"})
+
+
+def explain_routes(
+    site: Site, edge: Edge, links: Sequence[Middleware], dialects: Sequence[Dialect]
+) -> list[BaseRoute]:
+    """`/explain`, and one path for each path that calls have."""
+    explanation = _Explanation(site, links)
+    aside = Edge(chain(explanation.before, explanation.answer), edge.limits)
+    aside.open = edge.open  # what looks after calls in flight looks after these
+    routes: list[BaseRoute] = [Route("/explain", _Endpoint(aside, MESSAGES, whole=False))]
+    for prefix in ("/explain/v1", "/explain"):
+        routes += [
+            Route(prefix + dialect.path, _Endpoint(aside, dialect, whole=True))
+            for dialect in dialects
+        ]
+    return routes
+
+
+class _Endpoint(Endpoint):
+    """The ASGI application of one path; `whole` where it takes a call and not just a model."""
+
+    def __init__(self, edge: Edge, dialect: Dialect, *, whole: bool) -> None:
+        super().__init__(edge, dialect)
+        self._whole = whole
+
+    def exchange(self, client: Client) -> Exchange:
+        """A client's question, still to be answered."""
+        exchange = _Asked(self._edge, self._dialect, client)
+        exchange.whole = self._whole
+        return exchange
+
+
+class _Asked(Exchange):
+    """One explanation: logged, but in no total, for nothing was answered and nothing is paid."""
+
+    whole = True
+
+    def _checked(self, fields: Fields) -> Call:
+        if self.whole:
+            return super()._checked(fields)
+        try:
+            model = msgspec.json.decode(fields.get("model", Raw(b"0")), type=str)
+        except msgspec.DecodeError:
+            raise InvalidRequest("model: expected a text", param="model") from None
+        only = {"model": Raw(msgspec.json.encode(model))}
+        return Call(self.id, self.dialect, model, False, only, self.headers, self.record)
+
+    def book(self) -> None:
+        """Adds the ended explanation to the log."""
+        log_call(self.id, "explain", self.record, self.status)
+
+
+class _Sent(Exception):
+    """A call that has come to its provider."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+
+async def _caught(call: Call) -> Reply:
+    raise _Sent(call)
+
+
+class _Explanation:
+    """The end of the chain of explanations."""
+
+    def __init__(self, site: Site, links: Sequence[Middleware]) -> None:
+        self.before = [link for link in links if short_name(link) in _PART]
+        self._site = site
+        self._links = links
+        self._convert = chain([link for link in links if short_name(link) == "convert"], _caught)
+        taken = {*map(id, self.before)}
+        self._passed = [
+            short_name(link) or f"{type(link).__module__}:{type(link).__name__}"
+            for link in links
+            if id(link) not in taken and short_name(link) != "convert"
+        ]
+
+    async def answer(self, call: Call) -> Reply:
+        """Every step, and every target in the order they would be tried."""
+        if call.target is None:
+            raise GatewayError('no middleware routed the call; add [[middleware]] use = "alias"')
+        data: dict[str, Any] = {"object": "explanation", "model": call.model}
+        data["dialect"] = call.dialect.name
+        data["caller"] = call.caller.name
+        found = way(self._links, call.model)
+        data["steps"] = list(found.steps) if found is not None else []
+        data["targets"] = [await self._target(call, target) for target in call.targets]
+        data["links_not_asked"] = self._passed
+        call.record.warnings = []
+        return Reply(200, call.dialect, msgspec.json.encode(data))
+
+    async def _target(self, call: Call, target: Target) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "target": str(target),
+            "provider": target.provider,
+            "upstream_model": target.model,
+            "speaks": [dialect.name for dialect in target.dialects],
+            "capability": differing(target.capability),
+        }
+        own = {"timeout": target.timeout, "max_retries": target.retries}
+        facts |= {name: value for name, value in own.items() if value is not None}
+        if len(call.fields) > 1:  # more than a model
+            facts["lane"] = "bytes" if call.dialect in target.dialects else "converted"
+            facts |= await self._crossed(call, target)
+        return facts
+
+    async def _crossed(self, call: Call, target: Target) -> dict[str, Any]:
+        """The call as it would leave, or the error that it would end in."""
+        call.record.warnings = []
+        try:
+            await self._convert(call.routed(target))
+        except _Sent as sent:
+            preview = self._site.providers[target.provider].preview(sent.call)
+            request = _request(sent.call.dialect, preview) if preview is not None else None
+            return {"request": request, "warnings": list(call.record.warnings)}
+        except GatewayError as error:
+            refusal = {"type": error.kind, "message": error.message, "status": error.status}
+            return {"request": None, "warnings": [], "error": refusal}
+        raise AssertionError("a call that nobody answers came back")
+
+
+def _request(dialect: Dialect, preview: Preview) -> dict[str, Any]:
+    return {
+        "dialect": dialect.name,
+        "method": "POST",
+        "url": preview.url,
+        "headers": list(dict.fromkeys(preview.headers)),
+        "key": preview.key,
+        "body": Raw(preview.body),
+    }

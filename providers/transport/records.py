@@ -1,0 +1,19 @@
+"""What an operator changes of the capability table: for a provider, and for some of its models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.capability import Capability
+from gateway.faults import Fault
+from gateway.validate import Reading, join
+
+
+def wrong(
+    name: str, members: Mapping[str, Any], by_model: Mapping[str, Mapping[str, Any]]
+) -> list[Fault]:
+    """All that is wrong with them: it must show at the start, not at the first call."""
+    at, reading = join("providers", name), Reading({})
+    reading.struct(members, Capability, join(at, "capabilities"))
+    for pattern, refined in by_model.items():
+        reading.struct(refined, Capability, join(join(at, "models"), pattern))
+    return reading.faults
