@@ -72,3 +72,6 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     alternate_roles: bool = False
     anthropic_versions: tuple[str, ...] = ("2023-06-01",)
     """Messages API versions, newest first."""
+    betas: tuple[str, ...] | None = None
+    """Betas of the Messages API that the host knows, "ours=theirs" where it calls one otherwise;
+    None: whatever the client asks for goes on."""
