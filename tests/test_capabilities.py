@@ -12,8 +12,9 @@ from gateway.capabilities import capability, kind_base_url, kind_env, known_kind
 from gateway.capability import Capability
 
 KINDS = (
-    "openai", "azure", "anthropic", "openrouter", "deepseek", "groq", "mistral", "together", "xai",
-    "ollama", "vllm", "llamacpp", "lmstudio", "gemini", "zai", "moonshot", "poe", "compatible",
+    "openai", "azure", "anthropic", "bedrock", "vertex", "openrouter", "deepseek", "groq",
+    "mistral", "together", "xai", "ollama", "vllm", "llamacpp", "lmstudio", "gemini", "zai",
+    "moonshot", "poe", "compatible",
 )  # fmt: skip
 
 
@@ -168,6 +169,20 @@ def test_claudes(row: tuple[object, ...]) -> None:
     )
     assert record.tool_id == "messages"
     assert record.effort_form == "output_config"
+
+
+@pytest.mark.parametrize("kind", ["bedrock", "vertex"])
+def test_a_host_takes_claudes_without_urls_and_betas_it_does_not_know(kind: str) -> None:
+    names = {"bedrock": "eu.anthropic.claude-opus-4-6-v1", "vertex": "claude-opus-4-6@20260205"}
+    found, plain = capability(kind, names[kind]), capability("anthropic", "claude-opus-4-6")
+    assert (found.sampling, found.thinking, found.effort) == (
+        plain.sampling, plain.thinking, plain.effort,
+    )  # fmt: skip
+    assert not found.image_urls
+    assert found.betas is not None
+    assert "context-1m-2025-08-07" in found.betas
+    assert plain.betas is None
+    assert len(found.anthropic_versions) == 1
 
 
 def test_structured_output_of_claudes() -> None:

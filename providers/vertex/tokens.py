@@ -1,11 +1,17 @@
 """Access tokens of Google Cloud, from google-auth, which comes with the extra `vertex`."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from math import inf
+from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from gateway.errors import Unavailable
+from gateway.wire import decode
 from providers.transport.renew import Lease
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -14,6 +20,12 @@ EARLY = 300.0
 LAST = 10.0
 """Seconds before its end from which on a token is not used."""
 TIMEOUT = 20.0
+_READERS = {
+    "authorized_user": ("google.oauth2.credentials", "from_authorized_user_file"),
+    "external_account": ("google.auth.identity_pool", "from_file"),
+    "service_account": ("google.oauth2.service_account", "from_service_account_file"),
+}
+"""google-auth's reader of any kind is deprecated: it takes whatever a file asks for."""
 
 
 def tokens(file: str | None) -> Callable[[bool], Lease[str]]:
@@ -31,11 +43,9 @@ def tokens(file: str | None) -> Callable[[bool], Lease[str]]:
         nonlocal credentials
         try:
             if credentials is None or refused:
-                load = library.load_credentials_from_file
-                found = load(file, [SCOPE]) if file else library.default([SCOPE])
-                credentials = found[0]
+                credentials = _read(file) if file else library.default([SCOPE])[0]
             credentials.refresh(_request)
-        except (GoogleAuthError, OSError, ValueError) as fault:
+        except (GoogleAuthError, msgspec.MsgspecError, OSError, ValueError) as fault:
             # Its words may hold what the token's server answered.
             kind = type(fault).__name__
             raise Unavailable(f"no Google access token could be had: {kind}") from None
@@ -43,6 +53,19 @@ def tokens(file: str | None) -> Callable[[bool], Lease[str]]:
         return Lease(str(credentials.token), max(left - EARLY, left / 2), left - LAST)
 
     return fetch
+
+
+class _File(Struct):
+    type: str = ""
+
+
+def _read(file: str) -> Any:
+    """The credentials in a file, each kind by its own reader. ValueError for another kind."""
+    kind = decode(Path(file).read_bytes(), _File).type
+    if kind not in _READERS:
+        raise ValueError(kind)
+    module, name = _READERS[kind]
+    return getattr(importlib.import_module(module).Credentials, name)(file, scopes=[SCOPE])
 
 
 def _left(expiry: datetime | None) -> float:
