@@ -75,3 +75,7 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     betas: tuple[str, ...] | None = None
     """Betas of the Messages API that the host knows, "ours=theirs" where it calls one otherwise;
     None: whatever the client asks for goes on."""
+    completions: bool = False
+    """A Chat server has legacy text completions too."""
+    embeddings: bool = False
+    """A Chat server has embeddings too."""

@@ -221,4 +221,21 @@ def test_quirks_of_servers() -> None:
     assert capability("moonshot", "kimi-k2").prefill == "partial"
     assert capability("vllm", "any").prefill == "continue"
     assert not capability("zai", "glm-5").forced_tool
-    assert capability("compatible", "any") == Capability()
+    assert capability("compatible", "any") == Capability(embeddings=True, completions=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "embeddings", "completions"),
+    [
+        ("openai", "gpt-4o", True, False), ("openai", "gpt-3.5-turbo-instruct", True, True),
+        ("azure", "gpt-4o", True, False), ("azure", "gpt-35-turbo-instruct", True, True),
+        ("openrouter", "openai/gpt-4o", True, True), ("mistral", "mistral-embed", True, False),
+        ("groq", "llama", False, False), ("deepseek", "deepseek-chat", False, False),
+        ("vllm", "any", True, True), ("anthropic", "claude-opus-4-8", False, False),
+    ],
+)  # fmt: skip
+def test_what_servers_have_beside_chat(
+    kind: str, model: str, embeddings: bool, completions: bool
+) -> None:
+    found = capability(kind, model)
+    assert (found.embeddings, found.completions) == (embeddings, completions)

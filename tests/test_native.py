@@ -3,8 +3,14 @@
 import msgspec
 import pytest
 
+from gateway.call import Target
 from gateway.capability import Capability
-from gateway.native import fitted
+from gateway.dialect import Dialect
+from gateway.dialects.chat import CHAT
+from gateway.dialects.completions import COMPLETIONS
+from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.messages import MESSAGES
+from gateway.native import fitted, speaks
 from gateway.seal import Seal, Sealed
 from tests.fakes import calls
 
@@ -50,3 +56,23 @@ def test_sealed_reasoning_of_another_provider_is_left_out(kind: str) -> None:
     kept = fitted(call, Capability())
     assert msgspec.json.decode(kept.fields["messages"]) == [{"role": "assistant", kind: parts[1:]}]
     assert kept.record.warnings == ["messages:foreign_reasoning_dropped"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "spoken", "capability", "native"),
+    [
+        (CHAT, CHAT, Capability(), True),
+        (MESSAGES, CHAT, Capability(), False),
+        (EMBEDDINGS, CHAT, Capability(), False),
+        (EMBEDDINGS, CHAT, Capability(embeddings=True), True),
+        (EMBEDDINGS, MESSAGES, Capability(embeddings=True), False),
+        (EMBEDDINGS, CHAT, Capability(completions=True), False),
+        (COMPLETIONS, CHAT, Capability(completions=True), True),
+        (COMPLETIONS, CHAT, Capability(embeddings=True), False),
+        (COMPLETIONS, MESSAGES, Capability(completions=True), False),
+    ],
+)
+def test_what_stands_beside_chat_is_asked_of_chat_servers_that_have_it(
+    dialect: Dialect, spoken: Dialect, capability: Capability, native: bool
+) -> None:
+    assert speaks(Target("p", "m", (spoken,), capability), dialect) is native
