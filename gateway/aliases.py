@@ -13,6 +13,11 @@ SHIPPED = {
     "openrouter": {"big": "anthropic/claude-sonnet-4", "small": "anthropic/claude-3.7-sonnet"},
     "anthropic": {"big": "claude-opus-4-8", "small": "claude-haiku-4-5"},
     "openai": {"big": "gpt-5", "small": "gpt-5-mini"},
+    "bedrock": {
+        "big": "global.anthropic.claude-opus-4-6-v1",
+        "small": "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+    },
+    "vertex": {"big": "claude-opus-4-8", "small": "claude-haiku-4-5@20251001"},
     "echo": {"big": "big", "small": "small"},
 }
 """What `big` and `small` are at each kind of provider, where the operator does not say."""

@@ -28,6 +28,8 @@ from gateway.config import Config, ConfigError, Fault
 from gateway.counting.counter import counting
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
+from gateway.dialects.completions import COMPLETIONS
+from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError
 from gateway.headers import EXPOSED
@@ -65,7 +67,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
     site, links = assemble(config)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
-    dialects: Sequence[Dialect] = (CHAT, MESSAGES)
+    dialects: Sequence[Dialect] = (CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)
     batches = inside.batches = _batches(inside)
     parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]

@@ -78,6 +78,13 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     """Members of a request beyond its dialect's that pass as a client of any dialect wrote them."""
     anthropic_versions: tuple[str, ...] = ("2023-06-01",)
     """Messages API versions, newest first."""
+    betas: tuple[str, ...] | None = None
+    """Betas of the Messages API that the host knows, "ours=theirs" where it calls one otherwise;
+    None: whatever the client asks for goes on."""
+    completions: bool = False
+    """A Chat server has legacy text completions too."""
+    embeddings: bool = False
+    """A Chat server has embeddings too."""
 
 
 def differing(capability: Capability) -> dict[str, object]:

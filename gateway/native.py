@@ -12,11 +12,14 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.call import Call
+from gateway.call import Call, Target
 from gateway.capability import Capability
 from gateway.dialect import Dialect
+from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.mended import CallsMended
 from gateway.dialects.chat.signed import SignedChat, with_signatures
+from gateway.dialects.completions import COMPLETIONS
+from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.signatures import Kept, Signatures
 from gateway.seal import PREFIX
 from gateway.wire import ABSENT, decode, present
@@ -27,6 +30,16 @@ _SIGNATURES = Signatures()
 """Those of the process."""
 _TRUE = Raw(b"true")
 _NO_OPTIONS = Raw(b"{}")
+
+
+def speaks(target: Target, dialect: Dialect) -> bool:
+    """Whether a call in the dialect goes to the target as it is."""
+    if dialect in target.dialects:
+        return True
+    beside = (dialect is EMBEDDINGS and target.capability.embeddings) or (
+        dialect is COMPLETIONS and target.capability.completions
+    )
+    return beside and CHAT in target.dialects
 
 
 def fitted(call: Call, capability: Capability) -> Call:

@@ -15,6 +15,8 @@ PROVIDERS = {
     "anthropic": "providers.anthropic:Anthropic",
     "openrouter": "providers.openrouter:OpenRouter",
     "azure": "providers.azure:Azure",
+    "bedrock": "providers.bedrock:Bedrock",
+    "vertex": "providers.vertex:Vertex",
     "compatible": "providers.compatible:Compatible",
     "echo": "providers.echo:Echo",
 }

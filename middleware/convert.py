@@ -9,11 +9,12 @@ from gateway.counting.families import families
 from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect, Fields
 from gateway.dialects.chat.digest import only_usage
-from gateway.errors import InvalidRequest
+from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.errors import InvalidRequest, NotFound
 from gateway.events import Message
 from gateway.fold import unfold
 from gateway.lanes import Recode, Relay
-from gateway.native import counts_alone, edit, fitted
+from gateway.native import counts_alone, edit, fitted, speaks
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
@@ -30,6 +31,7 @@ class Convert(Middleware):
 
     def bind(self, site: Site) -> None:
         """Takes the seal for reasoning that crosses dialects."""
+        self._site = site
         self._seal = site.seal
         families()  # here, because no stream may read a disk on the loop
         self._strict = site.config.server.strict if self.strict is None else self.strict
@@ -38,9 +40,11 @@ class Convert(Middleware):
         """The answer, in the dialect that the client speaks."""
         target = call.target
         assert target is not None
-        if call.dialect in target.dialects:
+        if speaks(target, call.dialect):
             ours = fitted(call, target.capability)
             return self._relayed(call, await next(ours.with_model(target.model)))
+        if call.dialect is EMBEDDINGS:
+            raise self._no_embeddings(target)
         began = perf_counter()
         notes = Notes(strict=self._strict)
         theirs = target.dialects[0]
@@ -50,6 +54,18 @@ class Convert(Middleware):
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
         return await self._recoded(call, crossing, await next(call.spoken(theirs, fields)))
+
+    def _no_embeddings(self, target: Target) -> NotFound:
+        """What a client hears that asks a provider for embeddings that has none."""
+        site = self._site
+        able = [
+            name
+            for name in sorted(site.providers)
+            if speaks(site.target(name, target.model), EMBEDDINGS)
+        ]
+        advice = f"ask one that has: {', '.join(able)}" if able else "no provider here has any"
+        message = f'The provider "{target.provider}" has no embeddings; {advice}'
+        return NotFound(message, code="model_not_found", param="model")
 
     def _crossing(self, call: Call, target: Target, notes: Notes) -> Crossing:
         try:

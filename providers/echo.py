@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from gateway.call import Call
+from gateway.capability import Capability
 from gateway.dialect import Crossing, Dialect, Writer
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
@@ -27,6 +28,10 @@ class Echo(Provider):
     def dialects(self) -> tuple[Dialect, ...]:
         """Both dialects: nothing is converted on the way."""
         return (CHAT, MESSAGES)
+
+    def capability(self, model: str) -> Capability:
+        """What a plain Chat server takes, and legacy completions."""
+        return Capability(completions=True)
 
     def bind(self, name: str, site: Site) -> None:
         """Takes the site's seal, which writers ask for."""

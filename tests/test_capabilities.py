@@ -12,8 +12,9 @@ from gateway.capabilities import capability, kind_base_url, kind_env, known_kind
 from gateway.capability import Capability
 
 KINDS = (
-    "openai", "azure", "anthropic", "openrouter", "deepseek", "groq", "mistral", "together", "xai",
-    "ollama", "vllm", "llamacpp", "lmstudio", "gemini", "zai", "moonshot", "poe", "compatible",
+    "openai", "azure", "anthropic", "bedrock", "vertex", "openrouter", "deepseek", "groq",
+    "mistral", "together", "xai", "ollama", "vllm", "llamacpp", "lmstudio", "gemini", "zai",
+    "moonshot", "poe", "compatible",
 )  # fmt: skip
 
 
@@ -170,6 +171,20 @@ def test_claudes(row: tuple[object, ...]) -> None:
     assert record.effort_form == "output_config"
 
 
+@pytest.mark.parametrize("kind", ["bedrock", "vertex"])
+def test_a_host_takes_claudes_without_urls_and_betas_it_does_not_know(kind: str) -> None:
+    names = {"bedrock": "eu.anthropic.claude-opus-4-6-v1", "vertex": "claude-opus-4-6@20260205"}
+    found, plain = capability(kind, names[kind]), capability("anthropic", "claude-opus-4-6")
+    assert (found.sampling, found.thinking, found.effort) == (
+        plain.sampling, plain.thinking, plain.effort,
+    )  # fmt: skip
+    assert not found.image_urls
+    assert found.betas is not None
+    assert "context-1m-2025-08-07" in found.betas
+    assert plain.betas is None
+    assert len(found.anthropic_versions) == 1
+
+
 def test_structured_output_of_claudes() -> None:
     assert capability("anthropic", "claude-sonnet-4-20250514").schema == "none"
     assert capability("anthropic", "claude-opus-4-1").schema == "native"
@@ -206,4 +221,21 @@ def test_quirks_of_servers() -> None:
     assert capability("moonshot", "kimi-k2").prefill == "partial"
     assert capability("vllm", "any").prefill == "continue"
     assert not capability("zai", "glm-5").forced_tool
-    assert capability("compatible", "any") == Capability()
+    assert capability("compatible", "any") == Capability(embeddings=True, completions=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "embeddings", "completions"),
+    [
+        ("openai", "gpt-4o", True, False), ("openai", "gpt-3.5-turbo-instruct", True, True),
+        ("azure", "gpt-4o", True, False), ("azure", "gpt-35-turbo-instruct", True, True),
+        ("openrouter", "openai/gpt-4o", True, True), ("mistral", "mistral-embed", True, False),
+        ("groq", "llama", False, False), ("deepseek", "deepseek-chat", False, False),
+        ("vllm", "any", True, True), ("anthropic", "claude-opus-4-8", False, False),
+    ],
+)  # fmt: skip
+def test_what_servers_have_beside_chat(
+    kind: str, model: str, embeddings: bool, completions: bool
+) -> None:
+    found = capability(kind, model)
+    assert (found.embeddings, found.completions) == (embeddings, completions)

@@ -308,11 +308,14 @@ class TestShippedFile:
         vendors = ("OPENAI", "ANTHROPIC", "OPENROUTER", "AZURE", "GROQ", "PROXY")
         env = {f"{vendor}_API_KEY": "k" for vendor in vendors} | {"SEAL_KEY": "k"}
         env["CI_KEY"] = "k2"
+        aws = ("MY_ACCESS_KEY_ID", "MY_SECRET_ACCESS_KEY", "MY_SESSION_TOKEN")
+        env |= dict.fromkeys(("AWS_BEARER_TOKEN_BEDROCK", *aws), "k")
         config, found = read_config(written(tmp_path, uncommented()), env)
         made = assembled(config)
         assert [str(fault) for fault in [*found, *made.faults]] == []
         assert set(made.site.providers) == {
-            "openai", "anthropic", "openrouter", "azure", "ollama", "groq", "local",
+            "openai", "anthropic", "openrouter", "azure", "bedrock", "vertex", "ollama", "groq",
+            "local",
         }  # fmt: skip
 
     def test_what_it_shows_as_defaults_are_the_defaults(self) -> None:

@@ -3,10 +3,15 @@
 import msgspec
 import pytest
 
+from gateway.call import Target
 from gateway.capability import Capability
+from gateway.dialect import Dialect
+from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.mended import CallsMended
+from gateway.dialects.completions import COMPLETIONS
+from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
-from gateway.native import counts_alone, edit, fitted
+from gateway.native import counts_alone, edit, fitted, speaks
 from gateway.seal import Seal, Sealed
 from tests.fakes import calls
 
@@ -106,3 +111,23 @@ def test_most_streams_need_no_mending() -> None:
     assert edit(call.dialect, Capability()) is None
     assert edit(MESSAGES, Capability(mend_calls=True)) is None
     assert isinstance(edit(call.dialect, Capability(mend_calls=True)), CallsMended)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "spoken", "capability", "native"),
+    [
+        (CHAT, CHAT, Capability(), True),
+        (MESSAGES, CHAT, Capability(), False),
+        (EMBEDDINGS, CHAT, Capability(), False),
+        (EMBEDDINGS, CHAT, Capability(embeddings=True), True),
+        (EMBEDDINGS, MESSAGES, Capability(embeddings=True), False),
+        (EMBEDDINGS, CHAT, Capability(completions=True), False),
+        (COMPLETIONS, CHAT, Capability(completions=True), True),
+        (COMPLETIONS, CHAT, Capability(embeddings=True), False),
+        (COMPLETIONS, MESSAGES, Capability(completions=True), False),
+    ],
+)
+def test_what_stands_beside_chat_is_asked_of_chat_servers_that_have_it(
+    dialect: Dialect, spoken: Dialect, capability: Capability, native: bool
+) -> None:
+    assert speaks(Target("p", "m", (spoken,), capability), dialect) is native

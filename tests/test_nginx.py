@@ -70,6 +70,8 @@ class Site:
     async def stream(self, dialect: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The chunks of a streamed answer, as they arrive."""
         body = BODY[dialect] | {"stream": True}
+        if dialect == "chat":
+            body["stream_options"] = {"include_usage": True}
         async with self.client.stream("POST", PATH[dialect], json=body) as response:
             assert response.status_code == 200
             assert response.headers["content-type"] == "text/event-stream; charset=utf-8"

@@ -16,6 +16,8 @@ from msgspec import Meta
 from gateway.admin.cache import CacheError, Figures
 from gateway.call import Call, Caller
 from gateway.dialect import Crossing
+from gateway.dialects.completions import COMPLETIONS
+from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.errors import InvalidRequest
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Middleware, Next, Site
@@ -27,6 +29,8 @@ from middleware.cache.ask import Ask, Shelf
 from middleware.cache.key import Keys, opted_out, storable
 from middleware.cache.store import Memory, Store, StoreDown
 
+_UNKEPT = (COMPLETIONS, EMBEDDINGS)
+"""Dialects whose answers hold what no kept message can: other choices, vectors."""
 _SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -104,6 +108,7 @@ class Cache(Middleware):
     def _applies(self, call: Call) -> bool:
         return (
             self.enabled
+            and call.dialect not in _UNKEPT
             and self._covers(call)
             and not opted_out(call.headers)
             and storable(call.fields, tools=self.tools)

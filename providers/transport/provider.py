@@ -15,6 +15,7 @@ from gateway.capability import Capability
 from gateway.counting.kind import COUNTING
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
+from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
@@ -267,8 +268,8 @@ class HttpProvider(Provider):
 
     def _body(self, call: Call) -> bytes:
         fields = self.prepared(call)
-        # Defaults are parameters of answers: a count takes none of them.
-        defaults = self._defaults if call.dialect is not COUNTING else {}
+        # Defaults are parameters of answers: a count or an embedding takes none of them.
+        defaults = self._defaults if call.dialect not in (COUNTING, EMBEDDINGS) else {}
         missing = {name: v for name, v in defaults.items() if name not in fields}
         return msgspec.json.encode(fields | missing if missing else fields)
 

@@ -1,0 +1,119 @@
+"""Claude on Amazon Bedrock, through InvokeModel and its stream."""
+
+from typing import ClassVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw
+
+from gateway.call import Call, Headers
+from gateway.dialect import Fields
+from gateway.errors import InvalidRequest
+from gateway.faults import ConfigError, Fault
+from gateway.plugin import Site
+from gateway.reply import Reply
+from gateway.secret import Secret
+from providers.bedrock.invoke import Invoking
+from providers.bedrock.signing import Keys, Signer, chain
+from providers.transport.hosted import hosted, noted, versioned
+from providers.transport.keys import KeyRing
+from providers.transport.provider import HttpProvider
+from providers.transport.renew import Renewed
+
+SERVICE = "bedrock"
+BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+
+
+class Bedrock(HttpProvider):
+    """Claude models of an AWS account; with an API key of Bedrock, else with AWS credentials."""
+
+    row: ClassVar[str] = "bedrock"
+    spoken: ClassVar[tuple[str, ...]] = ("messages",)
+    forwarded: ClassVar[tuple[bytes, ...]] = (b"anthropic-beta",)
+
+    region: str = ""
+    """Such as "us-east-1"; unset: AWS_REGION, else AWS_DEFAULT_REGION."""
+    profile: str | None = None
+    """Profile of AWS's own configuration files, in place of the first credentials found."""
+    access_key_id: Secret | None = None
+    """With `secret_access_key`, in place of the first credentials found."""
+    secret_access_key: Secret | None = None
+    session_token: Secret | None = None
+    """For temporary keys; what is given here is not renewed."""
+
+    def bind(self, name: str, site: Site) -> None:
+        """Settles region and credentials. ConfigError where either is missing."""
+        env = site.config.source.env
+        region = self.region or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or ""
+        given = self._given(name)
+        if not self.api_key and not self.profile and given is None and env.get(BEARER):
+            self.api_key = Secret(env[BEARER])
+        if not region and not (self.base_url and self.api_key):
+            message = 'is missing: set it to one such as "us-east-1", or the variable AWS_REGION'
+            raise ConfigError([Fault(path=f"providers.{name}.region", message=message)])
+        suffix = ".cn" if region.startswith("cn-") else ""
+        self.base_url = self.base_url or f"https://bedrock-runtime.{region}.amazonaws.com{suffix}"
+        super().bind(name, site)
+        self._strict = site.config.server.strict
+        signer = None
+        if not self.api_key:
+            signer = self._signer(name, region, given)
+            # The credentials count as one key: throttled or refused, they rest as a key does.
+            self._ring = KeyRing([Secret(f"AWS credentials of {name}")])
+        self._engine = Invoking(self._engine, signer)
+
+    def _given(self, name: str) -> Keys | None:
+        both = self.access_key_id, self.secret_access_key
+        if both[0] and both[1]:
+            return both[0], both[1], self.session_token
+        if any(both) or self.session_token:
+            missing = "secret_access_key" if both[0] else "access_key_id"
+            message = f"is missing: what stands beside it means nothing without {missing}"
+            raise ConfigError([Fault(path=f"providers.{name}.{missing}", message=message)])
+        return None
+
+    def _signer(self, name: str, region: str, given: Keys | None) -> Signer:
+        try:
+            credentials = Renewed(chain(self.profile, given))
+        except ModuleNotFoundError as fault:
+            message = (
+                f'needs a key of Bedrock ({BEARER}), or the extra "bedrock" for AWS credentials '
+                f"({fault.name} is missing): interlingua[bedrock]"
+            )
+            raise ConfigError([Fault(path=f"providers.{name}.api_key", message=message)]) from None
+        return Signer(credentials, SERVICE, region, self.base_url.rstrip("/"))
+
+    async def count(self, call: Call) -> Reply | None:
+        """None: this API counts some models only, and not as it answers them."""
+        return None
+
+    async def models(self, credential: Secret | None) -> bytes | None:
+        """None: this address lists no models."""
+        return None
+
+    def target(self, call: Call) -> bytes:
+        """The model's path, an ARN's slashes and colons within one segment."""
+        assert call.target is not None
+        model = call.target.model
+        if model in (".", ".."):
+            raise InvalidRequest(f'"{model}" is no model', param="model")
+        action = "invoke-with-response-stream" if call.stream else "invoke"
+        return f"/model/{quote(model, safe='')}/{action}".encode()
+
+    def credential(self, key: str) -> Headers:
+        """A key as Bearer; credentials sign each request instead."""
+        return super().credential(key) if self.api_key else []
+
+    def prepared(self, call: Call) -> Fields:
+        """The body without what the path says, with the version and the betas."""
+        ours = hosted(call, ("model", "stream"))
+        noted(call, ours.dropped, strict=self._strict)
+        versions = call.target.capability.anthropic_versions if call.target else ()
+        fields = versioned(ours.fields, versions[0])
+        if ours.betas and "anthropic_beta" not in fields:
+            fields["anthropic_beta"] = Raw(msgspec.json.encode(ours.betas))
+        return fields
+
+    def client_headers(self, call: Call) -> Headers:
+        """None: what the host takes of them stands in the body."""
+        return []

@@ -1,0 +1,65 @@
+"""AWS's errors in the words of the Messages API."""
+
+import msgspec
+from msgspec import Struct
+
+from gateway.wire import decode
+from providers.transport.hosted import error_body
+
+_TABLE = {
+    "accessdeniedexception": (403, "permission_error"),
+    "expiredtokenexception": (403, "authentication_error"),
+    "incompletesignatureexception": (403, "authentication_error"),
+    "internalserverexception": (500, "api_error"),
+    "invalidsignatureexception": (403, "authentication_error"),
+    "missingauthenticationtokenexception": (403, "authentication_error"),
+    "modelerrorexception": (502, "api_error"),
+    "modelnotreadyexception": (529, "overloaded_error"),
+    "modelstreamerrorexception": (502, "api_error"),
+    "modeltimeoutexception": (504, "timeout_error"),
+    "resourcenotfoundexception": (404, "not_found_error"),
+    "servicequotaexceededexception": (429, "rate_limit_error"),
+    "serviceunavailableexception": (503, "api_error"),
+    "throttlingexception": (429, "rate_limit_error"),
+    "unrecognizedclientexception": (403, "authentication_error"),
+    "validationexception": (400, "invalid_request_error"),
+}
+"""AWS's names: the status, and the word of the Messages API."""
+STALE = frozenset({"expiredtokenexception", "unrecognizedclientexception"})
+"""What is said of credentials that newer ones may take the place of."""
+
+
+class Told(Struct, frozen=True):
+    """An error: AWS's bare name of it, the status it means, and a Messages body that tells it."""
+
+    name: str
+    status: int
+    body: bytes
+
+
+class _Said(Struct):
+    """The letter case of the words differs between AWS's layers."""
+
+    message: str | None = None
+    capital: str | None = msgspec.field(name="Message", default=None)
+    type: str = msgspec.field(name="__type", default="")
+
+
+def told(named: str, status: int, payload: bytes, words: str = "") -> Told | None:
+    """An error by the name that stands beside it or in its payload; None where nothing is said."""
+    try:
+        said = decode(payload, _Said) if payload else _Said()
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        said = _Said()
+    name = _bare(named or said.type)
+    text = said.message or said.capital or words or name
+    if not text:
+        return None
+    plain = "invalid_request_error" if status < 500 else "api_error"
+    status, kind = _TABLE.get(name, (status, plain))
+    return Told(name, status, error_body(kind, text))
+
+
+def _bare(name: str) -> str:
+    """A name may come with a namespace before it and an address after it."""
+    return name.partition(":")[0].rpartition("#")[2].strip().lower()

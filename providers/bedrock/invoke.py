@@ -1,0 +1,73 @@
+"""The way to Bedrock's runtime: requests signed, answers made those of the Messages API."""
+
+from gateway.call import Headers
+from gateway.reply import Here
+from providers.bedrock.errors import STALE, told
+from providers.bedrock.events import Events
+from providers.bedrock.eventstream import CONTENT_TYPE
+from providers.bedrock.signing import Signer
+from providers.transport.answer import whole
+from providers.transport.engine import Engine, Request, Response, Stats, Timeouts
+from providers.transport.hosted import ERROR_LIMIT
+
+_REPLACED = frozenset({b"content-type", b"content-length", b"x-amzn-errortype"})
+
+
+class Invoking:
+    """An engine around another; without a signer requests carry a key of their own."""
+
+    def __init__(self, inner: Engine, signer: Signer | None) -> None:
+        self._inner = inner
+        self._signer = signer
+
+    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+        """The answer: a stream as server-sent events, an error in the words of Messages.
+
+        Where the credentials were refused and newer ones are there, it is sent once more.
+        """
+        if self._signer is None:
+            response, _ = await _translated(await self._inner.send(request, timeouts))
+            return response
+        signed, used = await self._signer.signed(request)
+        response, name = await _translated(await self._inner.send(signed, timeouts))
+        if name in STALE:
+            signed, newer = await self._signer.signed(request, used)
+            if newer != used:
+                response, _ = await _translated(await self._inner.send(signed, timeouts))
+        return response
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._inner.aclose()
+
+    def stats(self) -> Stats:
+        """What is open now."""
+        return self._inner.stats()
+
+
+async def _translated(response: Response) -> tuple[Response, str]:
+    """The answer as the Messages API would give it, and AWS's name of the error in it, if any."""
+    found = dict(response.headers)
+    response.headers = headers = [
+        (b"request-id" if name == b"x-amzn-requestid" else name, value)
+        for name, value in response.headers
+    ]
+    if response.status != 200:
+        return await _refusal(response, headers, found.get(b"x-amzn-errortype", b""))
+    if found.get(b"content-type", b"").startswith(CONTENT_TYPE):
+        response.headers = [(b"content-type", b"text/event-stream")]
+        response.headers += [header for header in headers if header[0] not in _REPLACED]
+        response.body = Events(response.body)
+    return response, ""
+
+
+async def _refusal(response: Response, headers: Headers, named: bytes) -> tuple[Response, str]:
+    body = await whole(response.body, ERROR_LIMIT)
+    error = told(named.decode("latin-1"), response.status, body)
+    if error is None:
+        response.body = Here(body)
+        return response, ""
+    response.status, response.body = error.status, Here(error.body)
+    response.headers = [(b"content-type", b"application/json")]
+    response.headers += [header for header in headers if header[0] not in _REPLACED]
+    return response, error.name

@@ -1,0 +1,106 @@
+"""Requests to AWS: its chain of credentials, and Signature Version 4, both botocore's.
+
+botocore is imported when a provider is configured to sign: it comes with the extra `bedrock`.
+"""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, Protocol
+
+import msgspec
+
+from gateway.call import Headers
+from gateway.errors import Unavailable
+from gateway.secret import Secret
+from providers.transport.engine import Request, base
+from providers.transport.renew import Lease, Renewed
+
+LOOK = 60.0
+"""Seconds between two looks at credentials that expire: botocore renews them when they are due."""
+SAFE = 540.0
+"""Seconds for which botocore hands out none that would have less left."""
+
+
+Keys = tuple[Secret, Secret, Secret | None]
+"""Access key id, secret access key and session token."""
+
+
+class Credentials(Protocol):
+    """What a signature is made with."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+def chain(profile: str | None, given: Keys | None) -> Callable[[bool], Lease[Credentials]]:
+    """Looks for credentials where AWS's own programs do: variables, profile, SSO, role, instance.
+
+    Blocks. ModuleNotFoundError at once, where botocore is not installed; Unavailable when asked.
+    """
+    from botocore.credentials import RefreshableCredentials  # noqa: PLC0415 - a quarter of a second
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    found: Any = None
+
+    def fetch(refused: bool) -> Lease[Credentials]:
+        nonlocal found
+        try:
+            if found is None or refused:
+                session = Session(profile=profile)
+                if given is not None:
+                    session.set_credentials(*(each and each.reveal() for each in given))
+                found = session.get_credentials()
+            if found is None:
+                raise Unavailable(
+                    "no AWS credentials were found where AWS's programs look for them"
+                )
+            frozen: Credentials = found.get_frozen_credentials()
+        except (BotoCoreError, OSError, ValueError) as fault:
+            # Its words may hold what a credential process printed.
+            kind = type(fault).__name__
+            raise Unavailable(f"the AWS credentials could not be had: {kind}") from None
+        expiring = isinstance(found, RefreshableCredentials)
+        return Lease(frozen, LOOK, SAFE) if expiring else Lease(frozen, inf, inf)
+
+    return fetch
+
+
+def signature(
+    credentials: Credentials, scope: tuple[str, str], method: str, url: str, body: bytes
+) -> Headers:
+    """The headers that sign a JSON request for a (service, region)."""
+    from botocore.auth import SigV4Auth  # noqa: PLC0415 - `chain` has imported it
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+
+    signed = AWSRequest(method, url, {"content-type": "application/json"}, body)
+    SigV4Auth(credentials, *scope).add_auth(signed)
+    return [
+        (name.lower().encode(), value.encode())
+        for name, value in signed.headers.items()
+        if name.lower() != "content-type"
+    ]
+
+
+class Signer:
+    """Signs requests to one service at one address."""
+
+    def __init__(
+        self, credentials: Renewed[Credentials], service: str, region: str, url: str
+    ) -> None:
+        self._credentials = credentials
+        self._scope = (service, region)
+        at = base(url)
+        self._origin = f"{'https' if at.tls else 'http'}://{at.authority}{at.path.decode()}"
+
+    async def signed(
+        self, request: Request, refused: Credentials | None = None
+    ) -> tuple[Request, Credentials]:
+        """The request with its signature, and the credentials that made it. Unavailable."""
+        credentials = await self._credentials.get(refused)
+        url = self._origin + request.target.decode()
+        method = request.method.decode()
+        headers = signature(credentials, self._scope, method, url, request.body)
+        signed = msgspec.structs.replace(request, headers=[*request.headers, *headers])
+        return signed, credentials

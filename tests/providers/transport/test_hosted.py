@@ -1,0 +1,94 @@
+import msgspec
+import pytest
+from msgspec import Raw
+
+from gateway.call import Call, Headers, Target
+from gateway.capability import Capability
+from gateway.dialects.messages import MESSAGES
+from gateway.errors import InvalidRequest
+from providers.transport.hosted import asked, error_body, hosted, noted, versioned
+from tests.fakes import calls
+
+BETA = b"anthropic-beta"
+
+
+def call(body: dict[str, object], *betas: bytes, known: tuple[str, ...] | None) -> Call:
+    """A call with those betas to a host that knows these."""
+    made = calls.call(body, dialect=MESSAGES, headers=[(BETA, each) for each in betas])
+    return made.with_targets((Target("up", "m", (MESSAGES,), Capability(betas=known)),))
+
+
+@pytest.mark.parametrize(
+    ("headers", "betas"),
+    [
+        ([], []),
+        ([(BETA, b"a-2025-01-01, b-2025-01-01"), (BETA, b"c,a-2025-01-01,,")],
+         ["a-2025-01-01", "b-2025-01-01", "c"]),
+        ([(b"other", b"a")], []),
+    ],
+)  # fmt: skip
+def test_betas_come_in_any_number_of_headers(headers: Headers, betas: list[str]) -> None:
+    assert asked(headers) == betas
+
+
+def test_only_what_the_host_knows_goes_on_by_the_hosts_name() -> None:
+    known = ("one-2025-01-01", "two-2025-01-01=deux-2025-02-02")
+    ours = hosted(call({}, b"two-2025-01-01,new-2026-01-01,one-2025-01-01", known=known), ())
+    assert ours.betas == ["deux-2025-02-02", "one-2025-01-01"]
+    assert ours.dropped == ["anthropic-beta:new-2026-01-01_unknown_to_host"]
+
+
+def test_two_names_for_one_beta_are_one() -> None:
+    known = ("a-2025-01-01=x", "b-2025-01-01=x")
+    assert hosted(call({}, b"a-2025-01-01,b-2025-01-01", known=known), ()).betas == ["x"]
+
+
+def test_a_host_that_says_nothing_of_betas_gets_them_all() -> None:
+    assert hosted(call({}, b"any-2030-01-01", known=None), ()).betas == ["any-2030-01-01"]
+
+
+def test_the_half_in_the_body_stays_behind_with_its_beta() -> None:
+    body: dict[str, object] = {"mcp_servers": [], "container": {}, "context_management": {}}
+    ours = hosted(
+        call(body, b"mcp-client-2025-11-20,context-management-2025-06-27",
+             known=("context-management-2025-06-27",)), (),
+    )  # fmt: skip
+    assert "mcp_servers" not in ours.fields
+    assert {"container", "context_management"} <= ours.fields.keys()
+    assert ours.dropped == [
+        "anthropic-beta:mcp-client-2025-11-20_unknown_to_host", "mcp_servers:unknown_to_host",
+    ]  # fmt: skip
+
+
+def test_members_of_the_path_and_of_anthropics_own_are_left_out() -> None:
+    ours = hosted(call({"service_tier": "auto", "max_tokens": 1}, known=()), ("model",))
+    assert ours.fields == {"max_tokens": Raw(b"1"), **_messages(ours.fields)}
+    assert ours.dropped == ["service_tier:unknown_to_host"]
+
+
+def _messages(fields: dict[str, Raw]) -> dict[str, Raw]:
+    return {"messages": fields["messages"]} if "messages" in fields else {}
+
+
+def test_each_loss_is_told_once_and_refused_where_nothing_may_be_lost() -> None:
+    made = call({}, known=())
+    made.record.warnings = ["before:it"]
+    for _ in range(2):
+        noted(made, ["a:b"], strict=False)
+    assert made.record.warnings == ["before:it", "a:b"]
+    noted(made, [], strict=True)
+    with pytest.raises(InvalidRequest) as caught:
+        noted(made, ["anthropic-beta:x_unknown_to_host"], strict=True)
+    assert caught.value.param == "anthropic-beta"
+
+
+def test_a_version_is_added_where_the_client_gave_none() -> None:
+    assert versioned({"a": Raw(b"1")}, "v") == {"anthropic_version": Raw(b'"v"'), "a": Raw(b"1")}
+    own = {"anthropic_version": Raw(b'"own"')}
+    assert versioned(own, "v") == own
+
+
+def test_an_error_is_one_of_the_messages_api() -> None:
+    error = MESSAGES.read_error(429, error_body("rate_limit_error", "slow"))
+    assert (error.kind, error.message) == ("rate_limit_error", "slow")
+    assert msgspec.json.decode(error_body("a", "b"))["type"] == "error"
