@@ -1,9 +1,11 @@
 """The OpenAI Responses dialect (`POST /v1/responses`)."""
 
 from gateway.dialect import Crossing, Dialect, Digest, Fields, Reader, Writer
-from gateway.dialects.responses import errors
+from gateway.dialects.responses import errors, request_in
 from gateway.dialects.responses.digest import digest
+from gateway.dialects.responses.message_out import write_message
 from gateway.dialects.responses.wire import NAME
+from gateway.dialects.responses.writer import PING, ResponsesWriter
 from gateway.errors import GatewayError
 from gateway.events import Message, Prompt
 from gateway.notes import Notes
@@ -17,15 +19,15 @@ class Responses:
     path = "/responses"
     endings: tuple[bytes, ...] = ()
     """None: the last event ends with the whole response, in any spelling; see `whole`."""
-    ping = b": keep-alive\n\n"
+    ping = PING
 
     def check(self, fields: Fields) -> None:
         """InvalidRequest where a top-level member is missing or mistyped."""
-        raise NotImplementedError
+        request_in.check(fields)
 
     def read_prompt(self, fields: Fields, notes: Notes) -> Prompt:
         """A client's request."""
-        raise NotImplementedError
+        return request_in.read_prompt(fields, notes)
 
     def write_prompt(self, crossing: Crossing) -> Fields:
         """The upstream's request."""
@@ -37,7 +39,7 @@ class Responses:
 
     def write_message(self, message: Message, crossing: Crossing) -> bytes:
         """A whole answer for the client."""
-        raise NotImplementedError
+        return write_message(message, crossing)
 
     def reader(self, crossing: Crossing) -> Reader:
         """A reader of one upstream stream."""
@@ -45,7 +47,7 @@ class Responses:
 
     def writer(self, crossing: Crossing) -> Writer:
         """A writer of one client stream."""
-        raise NotImplementedError
+        return ResponsesWriter(crossing)
 
     def digest(self, body: bytes) -> Digest:
         """An error in a 200, and the tokens used."""

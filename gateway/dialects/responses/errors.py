@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.chat import errors as openai
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Refused, Unavailable, UpstreamError
 from gateway.sse import Frame, frame
 from gateway.wire import ABSENT, decode, present
 
@@ -55,8 +55,9 @@ def error_status(error: GatewayError) -> int:
 
 def error_object(error: GatewayError) -> dict[str, object]:
     """`ResponseError`: the code and the words of a failed response."""
-    code = error.code if isinstance(error.code, str) else None
-    if code is None:
+    own = isinstance(error, UpstreamError | Unavailable) and not isinstance(error, Refused)
+    code = error.code if isinstance(error.code, str) and not own else None
+    if code is None:  # the API has no words for what a gateway meets
         code = _CODES.get(error.kind) or "server_error"
     message = error.message
     if code == "rate_limit_exceeded" and error.retry_after and not _WAIT.search(message):
