@@ -31,6 +31,7 @@ from gateway.counting.counter import counting
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError
 from gateway.front import Front
 from gateway.headers import EXPOSED
@@ -71,7 +72,7 @@ def build(config: Config) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
     site, links = assemble(config)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
-    dialects: Sequence[Dialect] = (CHAT, MESSAGES)
+    dialects: Sequence[Dialect] = (CHAT, MESSAGES, RESPONSES)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site))
     batches = _batches(site, edge, links, inside.callers)
     parts: list[Living] = [*site.providers.values(), *links, inside.lists]

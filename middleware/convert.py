@@ -6,10 +6,11 @@ import msgspec
 
 from gateway.call import Call, Headers, Target
 from gateway.dialect import Crossing, Dialect
+from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.errors import InvalidRequest
 from gateway.events import Message
 from gateway.fold import unfold
-from gateway.lanes import Recode, Relay
+from gateway.lanes import Recode, Relay, ResponsesRelay
 from gateway.native import fitted
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
@@ -34,6 +35,7 @@ class Convert(Middleware):
         """The answer, in the dialect that the client speaks."""
         target = call.target
         assert target is not None
+        call.record.tell = None  # that of an earlier attempt knows another answer
         if call.dialect in target.dialects:
             ours = fitted(call, target.capability)
             return self._relayed(call, await next(ours.with_model(target.model)))
@@ -60,6 +62,8 @@ class Convert(Middleware):
             notes=notes,
             seal=self._seal,
             input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // BYTES_PER_TOKEN,
+            stored=call.record.stored,
+            previous=call.record.previous,
         )
 
     def _relayed(self, call: Call, reply: Reply) -> Reply:
@@ -76,6 +80,10 @@ class Convert(Middleware):
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
         target, dialect = _target(call), reply.dialect
         if not target.capability.recode:
+            if dialect.name == RESPONSES:
+                relay = ResponsesRelay(dialect, call.record)
+                call.record.tell = relay.failed
+                return relay
             return Relay(dialect, call.record)
         crossing = self._crossing(call, target, Notes())
         return Recode(dialect.reader(crossing), dialect.writer(crossing), call.record)
@@ -84,7 +92,9 @@ class Convert(Middleware):
         ours, theirs, record = call.dialect, reply.dialect, call.record
         headers = translated(reply.headers, ours.name)
         if isinstance(reply.body, Stream):
-            step = Recode(theirs.reader(crossing), ours.writer(crossing), record)
+            writer = ours.writer(crossing)
+            record.tell = getattr(writer, "failed", None)
+            step = Recode(theirs.reader(crossing), writer, record)
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error

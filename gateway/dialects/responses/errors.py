@@ -23,6 +23,7 @@ _CODES = {
     "overloaded_error": "server_is_overloaded",
     "invalid_request_error": "invalid_prompt",
 }
+_NUMBER = re.compile(rb'"sequence_number": ?(\d+)')
 _WAIT = re.compile(r"try again in", re.IGNORECASE)
 _ENDING = re.compile(
     rb"^(?:event: ?(?:response\.(?:completed|incomplete|failed)|error)\s*$"
@@ -83,6 +84,21 @@ def write_error_event(error: GatewayError, request_id: str) -> bytes:
     created = _event("response.created", 0, response)
     response |= {"status": "failed", "error": error_object(error)}
     return created + _event("response.failed", 1, response)
+
+
+def failed_after(first: bytes, tail: bytes, error: GatewayError) -> bytes:
+    """`response.failed` after the event `first` and the last bytes `tail` of a relayed stream."""
+    number = _NUMBER.findall(tail)
+    try:
+        response: dict[str, object] = {**decode(first, _First).response}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        response = {}
+    failed = response | {"status": "failed", "error": error_object(error)}
+    return _event("response.failed", int(number[-1]) + 1 if number else 0, failed)
+
+
+class _First(Struct):
+    response: dict[str, Raw] = {}
 
 
 def _event(name: str, number: int, response: object) -> bytes:
