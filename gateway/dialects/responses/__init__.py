@@ -3,7 +3,10 @@
 from gateway.dialect import Crossing, Dialect, Digest, Fields, Reader, Writer
 from gateway.dialects.responses import errors, request_in
 from gateway.dialects.responses.digest import digest
+from gateway.dialects.responses.message_in import read_message
 from gateway.dialects.responses.message_out import write_message
+from gateway.dialects.responses.reader import ResponsesReader
+from gateway.dialects.responses.request_out import write_prompt
 from gateway.dialects.responses.wire import NAME
 from gateway.dialects.responses.writer import PING, ResponsesWriter
 from gateway.errors import GatewayError
@@ -31,11 +34,11 @@ class Responses:
 
     def write_prompt(self, crossing: Crossing) -> Fields:
         """The upstream's request."""
-        raise NotImplementedError
+        return write_prompt(crossing)
 
     def read_message(self, body: bytes, crossing: Crossing) -> Message:
         """A whole answer of an upstream."""
-        raise NotImplementedError
+        return read_message(body, crossing)
 
     def write_message(self, message: Message, crossing: Crossing) -> bytes:
         """A whole answer for the client."""
@@ -43,7 +46,7 @@ class Responses:
 
     def reader(self, crossing: Crossing) -> Reader:
         """A reader of one upstream stream."""
-        raise NotImplementedError
+        return ResponsesReader(crossing)
 
     def writer(self, crossing: Crossing) -> Writer:
         """A writer of one client stream."""
