@@ -11,8 +11,10 @@ from msgspec import Raw, Struct
 from gateway.call import Call
 from gateway.capability import Capability
 from gateway.dialects.chat.signed import SignedChat, with_signatures
+from gateway.dialects.responses.restored import restored
+from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.dialects.signatures import Kept, Signatures
-from gateway.seal import PREFIX
+from gateway.seal import PREFIX, Seal
 from gateway.wire import ABSENT, decode, present
 
 _SEALED = PREFIX.encode()
@@ -21,9 +23,11 @@ _SIGNATURES = Signatures()
 """Those of the process."""
 
 
-def fitted(call: Call, capability: Capability) -> Call:
+def fitted(call: Call, capability: Capability, seal: Seal) -> Call:
     """The call as its upstream takes it; the call itself where nothing has to change."""
     call = _unsealed(call)
+    if call.dialect.name == RESPONSES:
+        return _restored(call, seal)
     if call.dialect.name != "chat":
         return call
     if capability.reasoning_out == "required_with_tools":
@@ -31,6 +35,23 @@ def fitted(call: Call, capability: Capability) -> Call:
     if capability.thought_signatures != "none":
         call = _signed(call, required=capability.thought_signatures == "required")
     return call
+
+
+def _restored(call: Call, seal: Seal) -> Call:
+    """The call with the reasoning that its target minted, and without what others did."""
+    raw, target = call.fields.get("input", ABSENT), call.target
+    if target is None or _SEALED not in bytes(raw):
+        return call
+    try:
+        before = decode(raw, list[Raw])
+        items, dropped = restored(before, seal, (target.provider, target.model))
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return call  # no conversation of ours: the upstream says what is wrong with it
+    if dropped:
+        call.record.warnings = ["input:foreign_reasoning_dropped"]
+    elif all(new is old for new, old in zip(items, before, strict=True)):
+        return call
+    return call.with_field("input", items)
 
 
 def _signed(call: Call, *, required: bool) -> Call:

@@ -37,7 +37,7 @@ class Convert(Middleware):
         assert target is not None
         call.record.tell = None  # that of an earlier attempt knows another answer
         if call.dialect in target.dialects:
-            ours = fitted(call, target.capability)
+            ours = fitted(call, target.capability, self._seal)
             return self._relayed(call, await next(ours.with_model(target.model)))
         began = perf_counter()
         notes = Notes(strict=self._strict)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
+from gateway.dialects.responses.reasoning import parted
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import NAME
 from gateway.dialects.signatures import CALL
@@ -142,14 +143,19 @@ def encrypted(own: str | None, origin: str, text: str, crossing: Crossing) -> st
     """What a client carries of readable reasoning: its signature, or a seal over the text."""
     if own is None:
         return crossing.sealed("text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
-    return own if origin == NAME else crossing.sealed("signature", own)
+    return own if _bare(own, origin) else crossing.sealed("signature", own)
 
 
 def hidden(data: str, origin: str, crossing: Crossing) -> str:
     """What a client carries of hidden reasoning."""
-    if origin == NAME:
+    if _bare(data, origin):
         return data
     return crossing.sealed(CALL if origin == CALL else "redacted", data)
+
+
+def _bare(blob: str, origin: str) -> bool:
+    """Whether a client may bring the blob straight back: it is not bound to another item's id."""
+    return origin == NAME and not parted(blob)[0]
 
 
 def annotation(citation: Citation, start: int, end: int) -> Item:

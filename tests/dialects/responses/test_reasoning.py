@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.capability import Capability
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.reasoning import carried, parted
-from gateway.events import Prompt, Reasoning, Text, Turn
+from gateway.events import Ending, Message, Part, Prompt, Reasoning, Redacted, Text, Thinking, Turn
 from tests.dialects.chat.crossings import crossing, plain
 
 LEVELS = Capability(effort=("none", "low", "medium", "high"))
@@ -54,3 +55,15 @@ def test_controls(
 def test_the_id_travels_with_what_is_bound_to_it(id: str, blob: str) -> None:
     assert carried(id, "gAAA==") == blob
     assert parted(blob) == (id, "gAAA==")
+
+
+@pytest.mark.parametrize(("blob", "sealed"), [("rs_1 gAAA", True), ("gAAA", False)])
+def test_what_is_bound_to_an_id_goes_to_a_client_sealed(blob: str, sealed: bool) -> None:
+    parts: list[Part] = [Thinking("why", blob, "responses"), Redacted(blob, "responses")]
+    way = crossing()
+    whole = RESPONSES.write_message(Message("x", "m", parts, Ending("end_turn")), way)
+    for item in msgspec.json.decode(whole)["output"]:
+        told = item["encrypted_content"]
+        assert told.startswith("gw1.") is sealed
+        found = way.unsealed(told)
+        assert (found.data if found is not None else told) == blob
