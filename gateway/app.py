@@ -21,6 +21,7 @@ from gateway.admin.count import count_routes
 from gateway.admin.inside import Inside
 from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
+from gateway.admin.responses import response_routes
 from gateway.admin.routes import operator_routes
 from gateway.asgi import Edge, Endpoint, Limits
 from gateway.assemble import assemble
@@ -82,6 +83,7 @@ def build(config: Config) -> Gateway:
         + operator_routes(inside)
         + count_routes(edge)
         + cache_routes(links, inside.callers)
+        + response_routes(links, inside.callers)
         + batch_routes(links, edge, inside.callers)
         + (batches.routes if batches is not None else []),
         lifespan=_life(edge, parts),

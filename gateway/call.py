@@ -77,6 +77,8 @@ class Record(Struct):
     """The gateway keeps the answer for a client that goes on from it by its id."""
     previous: str | None = None
     """The id of the answer that the client goes on from, found and put before its input."""
+    relayed: str = ""
+    """The target whose own answer a Responses client gets; it keeps that itself."""
     tell: Callable[[GatewayError], bytes] | None = None
     """Ends the stream under way with an error, where its dialect takes more than the error."""
     end: str = ""  # complete, client_gone, upstream_error, rejected, drained, failed

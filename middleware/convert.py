@@ -37,8 +37,10 @@ class Convert(Middleware):
         assert target is not None
         call.record.tell = None  # that of an earlier attempt knows another answer
         if call.dialect in target.dialects:
+            call.record.relayed = str(target) if call.dialect.name == RESPONSES else ""
             ours = fitted(call, target.capability, self._seal)
             return self._relayed(call, await next(ours.with_model(target.model)))
+        call.record.relayed = ""
         began = perf_counter()
         notes = Notes(strict=self._strict)
         theirs = target.dialects[0]

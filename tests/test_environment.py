@@ -245,7 +245,7 @@ class TestOptionsOfOthers:
 
     def test_retries_are_tries_but_the_first(self, tmp_path: Path) -> None:
         config = made({"MAX_RETRIES": "4"})
-        link: Any = assembled(config).links[3]
+        link: Any = assembled(config).links[4]
         assert link.attempts == 5
         text = '[[middleware]]\nuse = "alias"\n'
         assert made({"MAX_RETRIES": "4"}, text, tmp_path).middleware == [{"use": "alias"}]
