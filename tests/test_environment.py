@@ -67,11 +67,15 @@ class TestProviders:
         assert found(env).providers["kimi"]["base_url"] == "https://kimi.example/anthropic/v1"
         env |= {"KIMI_API_FORMAT": "openai"}
         assert found(env).providers["kimi"]["use"] == "compatible"
+        assert "speaks" not in found(env).providers["kimi"]
+        env |= {"KIMI_API_FORMAT": "Responses"}
+        assert found(env).providers["kimi"]["use"] == "compatible"
+        assert found(env).providers["kimi"]["speaks"] == ["responses"]
 
     @pytest.mark.parametrize(
         ("form", "message"),
         [
-            ("gemini", 'expected one of "openai", "anthropic", got "gemini"'),
+            ("gemini", 'expected one of "openai", "anthropic", "responses", got "gemini"'),
             ("antropic", '"antropic" (did you mean "anthropic"?)'),
             ("anthropic", "OPENAI_BASE_URL must be set for another format"),
         ],
