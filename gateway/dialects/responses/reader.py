@@ -61,7 +61,7 @@ class ResponsesReader:
         self._documents = Documents(crossing)
         self._items: dict[int, _Waiting] = {}  # those not fully told, in the order they began
         self._began = False
-        self._any = False  # an item has begun
+        self._places: set[int] = set()  # where an item has begun
         self._called = False
         self._refused = False
         self._speaking = False  # a text part is open at the client
@@ -118,7 +118,7 @@ class ResponsesReader:
         if answer.status == "failed":
             return _failed(Frame(b"error", _FAILED % bytes(event.response)))
         out = self._begin(answer)
-        if not self._any:  # a server that streams nothing but the whole response
+        if not self._places:  # a server that streams nothing but the whole response
             for at, raw in enumerate(answer.output or ()):
                 out += self._item_added(StreamEvent(output_index=at, item=raw))
                 out += self._item_done(StreamEvent(output_index=at, item=raw))
@@ -148,7 +148,7 @@ class ResponsesReader:
 
     def _open(self, at: int, raw: Raw) -> Item:
         kind = _typed(raw, ItemKind).type
-        self._any = True
+        self._places.add(at)
         if kind not in KNOWN:
             note_unknown(kind, self._crossing)
             self._items[at] = _Waiting(Quiet())
@@ -160,14 +160,16 @@ class ResponsesReader:
     def _item_done(self, event: StreamEvent) -> list[Event]:
         at = event.output_index or 0
         out: list[Event] = []
-        if at not in self._items:
+        if at not in self._places:
             out += self._item_added(event)
+        if at not in self._items:
+            return []  # it is told already
         quiet = isinstance(self._items[at].item, Quiet)
         return out + self._close(at, _NO_ITEM if quiet else _typed(event.item, Item))
 
     def _close(self, at: int, item: Item) -> list[Event]:
-        waiting = self._items[at]
-        if waiting.ended:
+        waiting = self._items.get(at)
+        if waiting is None or waiting.ended:
             return []
         waiting.ended = True
         self._live = None

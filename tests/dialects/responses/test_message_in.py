@@ -168,6 +168,14 @@ def test_a_source_without_address_is_told() -> None:
     assert way.notes.entries == ["annotations:without_url_dropped"]
 
 
+def test_a_source_that_says_not_what_it_backs() -> None:
+    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    told = {"type": "url_citation", "url": "https://a", "title": "A"}
+    (found,) = parts(message(text_part("a", told)), way=way)
+    assert isinstance(found, Text)
+    assert [(c.url, c.cited_text) for c in found.citations] == [("https://a", None)]
+
+
 def test_items_that_have_no_neutral_form_are_told() -> None:
     way = crossing()
     picture = {"id": "ig", "type": "image_generation_call", "status": "completed", "result": "AA"}

@@ -133,7 +133,7 @@ def test_reasoning_text_and_parallel_calls() -> None:
     [
         (reasoning(encrypted="gAAA"), [RedactedCame("rs_1 gAAA", "responses")]),
         (reasoning(), []),
-        (reasoning("why"), [ThinkingBegan(), ThinkingDelta("why"), PartEnded()]),
+        (reasoning("because"), [ThinkingBegan(), ThinkingDelta("because"), PartEnded()]),
         (reasoning(words=("a", "b")), [ThinkingBegan(), ThinkingDelta("a\n\nb"), PartEnded()]),
         # what comes first is told, the same in other words is not
         (reasoning("why", words=("w",)), [ThinkingBegan(), ThinkingDelta("why"), PartEnded()]),
@@ -265,6 +265,17 @@ def test_events_that_nobody_knows_say_nothing() -> None:
     assert read(made) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
 
 
+def test_an_event_without_a_type_says_nothing() -> None:
+    made = Script().begin()
+    at = made.added(message("a"))
+    made.say("response.output_text.delta", output_index=at, content_index=0, delta="")
+    odd = b'data: {"x":1}\n\n'
+    tail = Script()
+    tail.output = made.output
+    wire = made.wire + odd + tail.done(at).end().wire
+    assert run([wire], crossing()) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+
+
 # --- order ----------------------------------------------------------------------------------------
 
 
@@ -283,6 +294,35 @@ def test_items_that_interleave_are_put_in_order() -> None:
         BEGAN, ToolBegan("a", "f"), ArgumentsDelta('{"x":1}'), PartEnded(),
         ToolBegan("b", "g"), ArgumentsDelta('{"y":2}'), PartEnded(),
         TextBegan(), TextDelta("hi"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_items_that_are_never_done_end_with_the_response() -> None:
+    made = Script().begin()
+    first, second = made.added(message("a")), made.added(call("b", "f", "{}"))
+    third = made.added(message("c"))
+    made.say("response.output_text.delta", output_index=first, content_index=0, delta="a")
+    made.say("response.output_text.delta", output_index=third, content_index=0, delta="c")
+    made.done(second)  # the first and the last are not
+    assert read(made.end()) == [
+        BEGAN, TextBegan(), TextDelta("a"), PartEnded(), ToolBegan("b", "f"),
+        ArgumentsDelta("{}"), PartEnded(), TextBegan(), TextDelta("c"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_an_item_is_done_once() -> None:
+    made = script(message("a"))
+    made.events.insert(-1, made.events[-2])
+    assert read(made) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+
+
+def test_an_item_that_waits_is_done_once() -> None:
+    made = Script().begin()
+    first, second = made.added(call("a", "f", "{}")), made.added(message("b"))
+    made.done(second).done(second).done(first).end()
+    assert read(made) == [
+        BEGAN, ToolBegan("a", "f"), ArgumentsDelta("{}"), PartEnded(), TextBegan(),
+        TextDelta("b"), PartEnded(), CALLED,
     ]  # fmt: skip
 
 
@@ -367,6 +407,14 @@ def test_a_stop_sequence_cuts_the_answer() -> None:
     assert reader.cut
     assert reader.ended
     assert reader.finish() == []
+
+
+def test_a_stop_sequence_in_a_response_that_comes_at_once() -> None:
+    made = Script()
+    made.output = [message("a END b")]
+    assert run([made.end().wire], stopping("END"))[-2:] == [
+        PartEnded(), Ended(Ending("stop_sequence", "END")),
+    ]  # fmt: skip
 
 
 def test_what_only_looks_like_a_stop_sequence_is_told() -> None:

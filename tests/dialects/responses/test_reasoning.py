@@ -35,6 +35,7 @@ PLAIN = Capability()
          {"effort": "low", "summary": "auto"}, []),
         (Reasoning("adaptive", effort="low"), QUIET, {"effort": "low"},
          ["reasoning.summary:unsupported_by_target"]),
+        (Reasoning(display="summarized"), PLAIN, None, []),
         (Reasoning(effort="low"), PLAIN, None, ["reasoning_effort:unsupported_by_target"]),
         (Reasoning("adaptive"), PLAIN, None, ["thinking:unsupported_by_target"]),
         (Reasoning("disabled"), PLAIN, None, ["thinking:unsupported_by_target"]),

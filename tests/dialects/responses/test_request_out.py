@@ -100,6 +100,12 @@ def test_members_that_it_does_not_take_are_told() -> None:
     ]  # fmt: skip
 
 
+def test_what_changes_nothing_is_left_out() -> None:
+    way = crossing(Prompt("m", [ASK], service_tier="auto", stream=True))
+    assert write(way).keys() == {"model", "input", "store", "include", "stream"}
+    assert way.notes.entries == []
+
+
 def test_stop_sequences_are_all_enforced_here() -> None:
     way = crossing(Prompt("m", [ASK], stop=["A", "", "B", "A"]))
     assert "stop" not in write(way)
