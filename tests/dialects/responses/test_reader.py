@@ -1,11 +1,12 @@
 """Responses streams read: each whole, byte by byte and at random cuts."""
 
 import random
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
+from openai.types.responses import ResponseError
 
 from gateway.capability import Capability
 from gateway.dialect import Crossing
@@ -506,6 +507,20 @@ def test_errors_in_the_stream(event: dict[str, Any], said: bool) -> None:
     with pytest.raises(UpstreamRefused, match="slow down") as caught:
         run([wire], crossing())
     assert caught.value.status == 429
+
+
+def codes() -> list[str]:
+    return list(get_args(ResponseError.model_fields["code"].annotation))
+
+
+@pytest.mark.parametrize("code", codes())
+def test_the_faults_of_a_prompt_are_the_clients_own(code: str) -> None:
+    error = {"code": code, "message": "no"}
+    event = {"type": "response.failed", "response": response(status="failed", error=error)}
+    with pytest.raises(UpstreamRefused, match="no") as caught:
+        run([Script().begin().wire + event_bytes(event)], crossing())
+    others = {"server_error": 502, "vector_store_timeout": 502, "rate_limit_exceeded": 429}
+    assert caught.value.status == others.get(code, 400)
 
 
 @pytest.mark.parametrize(
