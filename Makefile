@@ -22,6 +22,7 @@ check: .venv/.dev ## what CI runs: format, lint, types, imports, tests, instruct
 
 torture: .venv/.dev ## the longer runs: many hang-ups, slow readers, storms
 	$(BIN)/python -m pytest -q -m torture -o timeout=600
+	$(BIN)/python -m pytest -q tests/dialects tests/test_*.py --hypothesis-profile=searching
 
 bench: .venv/.dev ## CPU per request and per stream, nginx beside it
 	$(BIN)/python -m tests.bench

@@ -19,6 +19,7 @@ from gateway.admin.explain import explain_routes
 from gateway.admin.inside import Inside
 from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
+from gateway.admin.responses import response_routes
 from gateway.admin.routes import operator_routes
 from gateway.asgi import Edge, Endpoint, Limits
 from gateway.assemble import assemble
@@ -31,6 +32,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError
 from gateway.headers import EXPOSED
 from gateway.peers import ALONE, Peers
@@ -67,7 +69,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
     site, links = assemble(config)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
-    dialects: Sequence[Dialect] = (CHAT, MESSAGES, COMPLETIONS, EMBEDDINGS)
+    dialects: Sequence[Dialect] = (CHAT, MESSAGES, RESPONSES, COMPLETIONS, EMBEDDINGS)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)
     batches = inside.batches = _batches(inside)
     parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]
@@ -79,6 +81,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
         + cache_routes(links, inside.callers, peers)
         + batch_routes(links, edge, inside.callers, peers)
         + explain_routes(site, edge, links, dialects)
+        + response_routes(links, inside.callers)
         + (batches.routes if batches is not None else []),
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from msgspec import Raw, Struct
 
-from gateway.call import Call, Record
+from gateway.call import Call, Headers, Record
 from gateway.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.dialect import Dialect, Fields
 from gateway.errors import (
@@ -23,6 +23,7 @@ from gateway.errors import (
     MethodNotAllowed,
     TooLarge,
     Unavailable,
+    UpgradeRefused,
 )
 from gateway.headers import error_lines, reply_lines, request_id
 from gateway.log import log_call
@@ -139,7 +140,7 @@ class Exchange:
         if self.edge.draining:
             raise Unavailable("the gateway is shutting down; send the request again")
         if client.method != "POST":
-            raise MethodNotAllowed(f"{client.method} is not allowed here; use POST")
+            raise refused_method(client.method, client.headers)
         body = client.body
         if body is None:
             body = await self._body()
@@ -230,7 +231,9 @@ class Exchange:
         self._close("rejected" if error.status < 500 else "upstream_error", error)
         if self.status:
             if self.streaming:
-                await self._write_last(self.dialect.write_error_event(error, self.id))
+                tell = self.record.tell
+                event = tell(error) if tell else self.dialect.write_error_event(error, self.id)
+                await self._write_last(event)
             return
         body = self.dialect.write_error(error, self.id)
         head = error_lines(self.id, self.record, error, len(body))
@@ -312,6 +315,14 @@ class Exchange:
         record.end = end
         if error is not None:
             record.error = f"{error.kind}: {error.message}"
+
+
+def refused_method(method: str, headers: Headers) -> GatewayError:
+    """Why a path does not take that method; Codex tries a WebSocket first and obeys a 426 alone."""
+    for name, value in headers:
+        if name == b"upgrade" and value.lower() == b"websocket":
+            return UpgradeRefused("this gateway speaks no WebSocket; use POST")
+    return MethodNotAllowed(f"{method} is not allowed here; use POST")
 
 
 def _place(body: bytes) -> str:

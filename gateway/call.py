@@ -1,5 +1,6 @@
 """A request on its way in."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Self
 
@@ -8,6 +9,7 @@ from msgspec import Raw, Struct
 
 from gateway.capability import Capability
 from gateway.dialect import Dialect, Fields
+from gateway.errors import GatewayError
 from gateway.events import Usage
 from gateway.secret import Secret
 
@@ -73,6 +75,14 @@ class Record(Struct):
     first_byte: float = 0.0
     convert: float = 0.0
     usage: Usage | None = None
+    stored: bool = False
+    """The gateway keeps the answer for a client that goes on from it by its id."""
+    previous: str | None = None
+    """The id of the answer that the client goes on from, found and put before its input."""
+    relayed: str = ""
+    """The target whose own answer a Responses client gets; it keeps that itself."""
+    tell: Callable[[GatewayError], bytes] | None = None
+    """Ends the stream under way with an error, where its dialect takes more than the error."""
     end: str = ""  # complete, client_gone, upstream_error, rejected, drained, failed
     error: str = ""
 

@@ -9,8 +9,12 @@ from msgspec import Struct
 class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     """A capability record; its defaults describe a plain OpenAI-compatible server of today."""
 
+    dialects: tuple[Literal["chat", "messages", "responses"], ...] = ()
+    """Dialects of the provider that serve the model, best first; empty: all of them."""
     max_output: int | None = None
     """Most tokens of one answer; larger requests are clamped."""
+    min_output: int = 1
+    """Fewest tokens that a Responses request may ask for; smaller requests are raised."""
     context: int | None = None
     """Tokens of the context window."""
     sampling: Literal["all", "none", "temp1", "temp_xor_top_p"] = "all"
@@ -54,6 +58,10 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     refused where they are required, and gets the word that skips the check."""
     think_tags: bool = False
     """Reasoning stands in the content between <think> tags."""
+    encrypted_reasoning: bool = True
+    """A Responses server may be asked for its reasoning encrypted, so that it can be replayed."""
+    reasoning_summary: bool = True
+    """A Responses server may be asked for a summary of its reasoning."""
     schema: Literal["native", "json_object", "none"] = "native"
     verbosity: bool = False
     stop_max: int = 4

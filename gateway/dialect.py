@@ -51,6 +51,8 @@ class Crossing(Struct):
     local_stops: tuple[str, ...] = ()  # stop sequences to enforce here (2.9.6)
     answer_tool: str | None = None  # the tool whose input is the answer's content
     input_estimate: int = 0  # tokens, for dialects that open with a count
+    stored: bool = False  # the gateway keeps the answer, for a Responses client to go on from
+    previous: str | None = None  # the id of the answer that the client goes on from
 
     def sealed(self, kind: str, data: str) -> str:
         """The data sealed as minted by this call's provider and model."""

@@ -47,7 +47,7 @@ UNUSED = (
 )
 """Variables of vandamme-proxy that nothing here answers to."""
 
-_FORMATS = ("openai", "anthropic")
+_FORMATS = ("openai", "anthropic", "responses")
 
 
 def option_text(name: str, env: Mapping[str, str]) -> str:
@@ -152,6 +152,9 @@ def _provider(
     found.origins[join("providers", name)] = found.place(key)
     use = _use(prefix, name, variables, known, found)
     found.set(name, "use", use, key)
+    form = f"{prefix}_API_FORMAT"
+    if use == "compatible" and variables.get(form, "").lower() == "responses":
+        found.set(name, "speaks", ["responses"], form)
     # A key of the environment by reference; one that a file holds is not in the environment.
     held = variables[key].split()
     held_key: str | list[str] = held if len(held) > 1 else held[0]
@@ -175,14 +178,12 @@ def _provider(
 
 
 def _is_beyond(prefix: str, variables: Mapping[str, str], found: Discovered) -> bool:
-    """Whether a provider can only be used by signing in, or speaks what no provider here does."""
-    mode, form = f"{prefix}_AUTH_MODE", f"{prefix}_API_FORMAT"
+    """Whether a provider can only be used by signing in."""
+    mode = f"{prefix}_AUTH_MODE"
     if variables.get(mode, "").lower() == "oauth":
         found.warn(mode, "not used: a provider is used with a key, nobody signs in here")
     elif variables[f"{prefix}_API_KEY"] == "!OAUTH":
         found.warn(f"{prefix}_API_KEY", "not used: a provider is used with a key")
-    elif variables.get(form, "").lower() == "responses":
-        found.warn(form, 'not used: no provider is spoken to as "responses"')
     else:
         return False
     return True

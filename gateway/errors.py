@@ -8,6 +8,7 @@ GatewayError                    500 api_error
 |  |- Forbidden                 403 permission_error
 |  |- NotFound                  404 not_found_error
 |  |- MethodNotAllowed          405 invalid_request_error
+|  |- UpgradeRefused            426 invalid_request_error
 |  |- BodyTimeout               408 timeout_error
 |  `- TooLarge                  413 request_too_large
 |- UpstreamError                the upstream's doing
@@ -113,6 +114,12 @@ class MethodNotAllowed(CallError):
     """The path exists, the method does not."""
 
     status = 405
+
+
+class UpgradeRefused(CallError):
+    """A WebSocket is asked for where there is none."""
+
+    status = 426
 
 
 class BodyTimeout(CallError):

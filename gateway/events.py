@@ -152,10 +152,19 @@ class Turn(Struct):
 # --- prompt ---------------------------------------------------------------------------------------
 
 
+class Form(Struct, frozen=True):
+    """What a Responses client calls a tool: the kind of its calls, its name, and its namespace."""
+
+    kind: Literal["function", "custom", "local_shell", "shell", "apply_patch", "tool_search"]
+    name: str
+    namespace: str | None = None
+
+
 class Tool(Struct):
     """A tool the client runs. `schema` is a JSON Schema, None when the dialect gave none.
 
-    `custom` tools take free text; `grammar` is then (syntax, definition) or None.
+    `custom` tools take free text; `grammar` is then (syntax, definition) or None. `form` is there
+    where the client calls the tool more than a name.
     """
 
     name: str
@@ -166,6 +175,7 @@ class Tool(Struct):
     cache: CacheMark | None = None
     custom: bool = False
     grammar: tuple[str, str] | None = None
+    form: Form | None = None
 
 
 class WebSearch(Struct):
@@ -233,6 +243,7 @@ class Prompt(Struct):
     stream: bool = False
     include_usage: bool = False
     legacy_functions: bool = False
+    echo: dict[str, Raw] = {}  # members of a Responses request, which its answer repeats
 
 
 # --- answer ---------------------------------------------------------------------------------------

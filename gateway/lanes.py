@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gateway.call import Record
 from gateway.dialect import Dialect, Reader, Writer
+from gateway.dialects.responses.errors import failed_after
 from gateway.errors import Cut, GatewayError
 from gateway.events import Ended, Usage
 from gateway.sse import FRAME_LIMIT, Splitter, data_of, events_in
@@ -104,6 +105,32 @@ class Relay:
                     continue
             kept.append(event)
         return b"".join(kept)
+
+
+class ResponsesRelay(Relay):
+    """The byte lane of Responses, whose last event and whose errors tell of the whole response."""
+
+    def __init__(self, dialect: Dialect, record: Record) -> None:
+        super().__init__(dialect, record)
+        self._first: bytes | None = None  # the data of the event that began the response
+
+    def feed(self, chunk: bytes) -> bytes:
+        """As it came; the stream is over with the event that ends the response."""
+        out = super().feed(chunk)
+        if b'"response":' in out:
+            if self._first is None:
+                frames = Splitter().feed(out)
+                self._first = frames[0].data if frames else None
+            # the last event alone: nothing else ends the stream
+            last = out.rstrip(b"\r\n").replace(b"\r", b"\n")
+            self.done = self._dialect.whole(last[last.rfind(b"\n\n") + 1 :])
+        return out
+
+    def failed(self, error: GatewayError) -> bytes:
+        """`response.failed` for the response that was under way, or for one that never began."""
+        if self._first is None:
+            return self._dialect.write_error_event(error, "")
+        return failed_after(self._first, self._tail, error)
 
 
 class Recode:

@@ -20,8 +20,10 @@ from gateway.dialects.chat.mended import CallsMended
 from gateway.dialects.chat.signed import SignedChat, with_signatures
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.responses.restored import restored
+from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.dialects.signatures import Kept, Signatures
-from gateway.seal import PREFIX
+from gateway.seal import PREFIX, Seal
 from gateway.wire import ABSENT, decode, present
 
 _SEALED = PREFIX.encode()
@@ -42,9 +44,11 @@ def speaks(target: Target, dialect: Dialect) -> bool:
     return beside and CHAT in target.dialects
 
 
-def fitted(call: Call, capability: Capability) -> Call:
+def fitted(call: Call, capability: Capability, seal: Seal) -> Call:
     """The call as its upstream takes it; the call itself where nothing has to change."""
     call = _unsealed(call)
+    if call.dialect.name == RESPONSES:
+        return _restored(call, seal)
     if call.dialect.name != "chat":
         return call
     if capability.reasoning_out == "required_with_tools":
@@ -83,6 +87,23 @@ def _stream_options(call: Call) -> dict[str, Raw] | None:
         return decode(raw, dict[str, Raw])
     except (msgspec.ValidationError, UnicodeDecodeError):
         return None
+
+
+def _restored(call: Call, seal: Seal) -> Call:
+    """The call with the reasoning that its target minted, and without what others did."""
+    raw, target = call.fields.get("input", ABSENT), call.target
+    if target is None or _SEALED not in bytes(raw):
+        return call
+    try:
+        before = decode(raw, list[Raw])
+        items, dropped = restored(before, seal, (target.provider, target.model))
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return call  # no conversation of ours: the upstream says what is wrong with it
+    if dropped:
+        call.record.warnings = ["input:foreign_reasoning_dropped"]
+    elif all(new is old for new, old in zip(items, before, strict=True)):
+        return call
+    return call.with_field("input", items)
 
 
 def _signed(call: Call, *, required: bool) -> Call:

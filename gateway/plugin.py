@@ -105,8 +105,17 @@ class Site(Struct):
     def target(self, provider: str, model: str) -> Target:
         """The target of that name; KeyError where there is no such provider."""
         found = self.providers[provider]
+        capability = found.capability(model)
+        dialects = _serving(found.dialects, capability.dialects)
         retries = getattr(found, "max_retries", None)
-        return Target(provider, model, found.dialects, found.capability(model), None, retries)
+        return Target(provider, model, dialects, capability, None, retries)
+
+
+def _serving(spoken: tuple[Dialect, ...], names: tuple[str, ...]) -> tuple[Dialect, ...]:
+    """Those of the provider's dialects that serve a model; all where the record names none."""
+    if not names:
+        return spoken
+    return tuple(each for name in names for each in spoken if each.name == name) or spoken
 
 
 class Middleware(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):

@@ -6,6 +6,7 @@ MIDDLEWARES = {
     "auth": "middleware.auth:Auth",
     "batch": "middleware.batch:Batch",
     "alias": "middleware.alias:Alias",
+    "history": "middleware.history:History",
     "cache": "middleware.cache:Cache",
     "fallback": "middleware.fallback:Fallback",
     "convert": "middleware.convert:Convert",
@@ -20,9 +21,9 @@ PROVIDERS = {
     "compatible": "providers.compatible:Compatible",
     "echo": "providers.echo:Echo",
 }
-CHAIN = ("auth", "batch", "alias", "fallback", "convert")
+CHAIN = ("auth", "batch", "alias", "history", "fallback", "convert")
 """The links of a configuration that names none."""
-ORDER = ("auth", "batch", "alias", "cache", "fallback", "convert")
+ORDER = ("auth", "batch", "alias", "history", "cache", "fallback", "convert")
 """The order in which built-in links must stand."""
 
 

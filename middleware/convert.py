@@ -10,10 +10,11 @@ from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect, Fields
 from gateway.dialects.chat.digest import only_usage
 from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.errors import InvalidRequest, NotFound
 from gateway.events import Message
 from gateway.fold import unfold
-from gateway.lanes import Recode, Relay
+from gateway.lanes import Recode, Relay, ResponsesRelay
 from gateway.native import counts_alone, edit, fitted, speaks
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
@@ -40,9 +41,12 @@ class Convert(Middleware):
         """The answer, in the dialect that the client speaks."""
         target = call.target
         assert target is not None
+        call.record.tell = None  # that of an earlier attempt knows another answer
         if speaks(target, call.dialect):
-            ours = fitted(call, target.capability)
+            call.record.relayed = str(target) if call.dialect.name == RESPONSES else ""
+            ours = fitted(call, target.capability, self._seal)
             return self._relayed(call, await next(ours.with_model(target.model)))
+        call.record.relayed = ""
         if call.dialect is EMBEDDINGS:
             raise self._no_embeddings(target)
         began = perf_counter()
@@ -81,6 +85,8 @@ class Convert(Middleware):
             notes=notes,
             seal=self._seal,
             input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // BYTES_PER_TOKEN,
+            stored=call.record.stored,
+            previous=call.record.previous,
         )
 
     def _relayed(self, call: Call, reply: Reply) -> Reply:
@@ -97,6 +103,10 @@ class Convert(Middleware):
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
         target, dialect = _target(call), reply.dialect
         if not target.capability.recode:
+            if dialect.name == RESPONSES:
+                relay = ResponsesRelay(dialect, call.record)
+                call.record.tell = relay.failed
+                return relay
             unasked = only_usage if counts_alone(call, target.capability) else None
             return Relay(dialect, call.record, unasked, edit(dialect, target.capability))
         crossing = self._crossing(call, target, Notes())
@@ -106,8 +116,9 @@ class Convert(Middleware):
         ours, theirs, record = call.dialect, reply.dialect, call.record
         headers = translated(reply.headers, ours.name)
         if isinstance(reply.body, Stream):
-            writer = measured(ours.writer(crossing), crossing)
-            step = Recode(theirs.reader(crossing), writer, record)
+            writer = ours.writer(crossing)
+            record.tell = getattr(writer, "failed", None)
+            step = Recode(theirs.reader(crossing), measured(writer, crossing), record)
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error

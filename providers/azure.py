@@ -4,6 +4,8 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from gateway.call import Call, Headers
+from gateway.dialect import Dialect
+from gateway.dialects.chat import CHAT
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from gateway.secret import Secret
@@ -15,8 +17,15 @@ class Azure(HttpProvider):
 
     row: ClassVar[str] = "azure"
 
+    spoken: ClassVar[tuple[str, ...]] = ("chat", "responses")
+
     api_version: str | None = None
     """Such as "2024-10-21"; the model is then the name of a deployment."""
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """Chat at deployments; the v1 surface speaks Responses as well."""
+        return (CHAT,) if self.api_version else super().dialects
 
     def bind(self, name: str, site: Site) -> None:
         """Adds the path of the chosen surface to a bare resource URL."""

@@ -13,11 +13,13 @@ from providers.transport.provider import DIALECTS, HttpProvider
 
 
 class Compatible(HttpProvider):
-    """A server that speaks Chat or Messages; `family` picks its row of the capability table."""
+    """A server of any dialect; `family` picks its row of the capability table."""
 
     family: str = "compatible"
     """Row of the shipped table, such as "groq", "ollama" or "vllm"."""
-    speaks: list[Literal["chat", "messages"]] = msgspec.field(default_factory=lambda: ["chat"])
+    speaks: list[Literal["chat", "messages", "responses"]] = msgspec.field(
+        default_factory=lambda: ["chat"]
+    )
     """The dialects of the server, best first."""
     auth: Literal["bearer", "x-api-key", "api-key"] = "bearer"
     """The header that carries the key."""

@@ -11,6 +11,7 @@ class OpenAI(HttpProvider):
 
     row: ClassVar[str] = "openai"
     default_url: ClassVar[str] = "https://api.openai.com/v1"
+    spoken: ClassVar[tuple[str, ...]] = ("chat", "responses")
     forwarded: ClassVar[tuple[bytes, ...]] = (b"openai-beta", b"idempotency-key")
 
     organization: str | None = None

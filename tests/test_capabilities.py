@@ -239,3 +239,34 @@ def test_what_servers_have_beside_chat(
 ) -> None:
     found = capability(kind, model)
     assert (found.embeddings, found.completions) == (embeddings, completions)
+
+
+@pytest.mark.parametrize(
+    ("model", "dialects"),
+    [
+        ("gpt-5", ()), ("gpt-5.2", ()), ("gpt-4o", ()), ("o3", ()), ("o4-mini", ()),
+        ("gpt-5-pro", ("responses",)), ("gpt-5.2-pro-2026-01-01", ("responses",)),
+        ("gpt-5-codex", ("responses",)), ("gpt-5.3-codex", ("responses",)),
+        ("codex-mini-latest", ("responses",)), ("o1-pro", ("responses",)),
+        ("o3-pro-2025-06-10", ("responses",)), ("o3-deep-research", ("responses",)),
+        ("o4-mini-deep-research-2025-06-26", ("responses",)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["openai", "azure"])
+def test_some_models_are_served_by_responses_alone(
+    kind: str, model: str, dialects: tuple[str, ...]
+) -> None:
+    assert capability(kind, model).dialects == dialects
+    assert capability("openrouter", f"openai/{model}").dialects == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "encrypted"),
+    [("gpt-4o", False), ("gpt-4.1-mini", False), ("gpt-5-chat-latest", False), ("o1-mini", False),
+     ("o3", True), ("gpt-5", True), ("gpt-5.1-codex", True), ("gpt-7", True)],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["openai", "azure"])
+def test_only_models_that_reason_are_asked_for_encrypted_reasoning(
+    kind: str, model: str, encrypted: bool
+) -> None:
+    assert capability(kind, model).encrypted_reasoning is encrypted

@@ -26,6 +26,7 @@ class TestLoading:
             "auth",
             "batch",
             "alias",
+            "history",
             "fallback",
             "convert",
         ]
@@ -300,7 +301,7 @@ class TestShippedFile:
         site, links = assemble(config)
         assert list(site.providers) == ["echo"]
         assert [type(link).__name__ for link in links] == [
-            "Auth", "Batch", "Alias", "Fallback", "Convert",
+            "Auth", "Batch", "Alias", "History", "Fallback", "Convert",
         ]  # fmt: skip
         assert not assembled(config).warnings
 

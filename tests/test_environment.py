@@ -67,11 +67,15 @@ class TestProviders:
         assert found(env).providers["kimi"]["base_url"] == "https://kimi.example/anthropic/v1"
         env |= {"KIMI_API_FORMAT": "openai"}
         assert found(env).providers["kimi"]["use"] == "compatible"
+        assert "speaks" not in found(env).providers["kimi"]
+        env |= {"KIMI_API_FORMAT": "Responses"}
+        assert found(env).providers["kimi"]["use"] == "compatible"
+        assert found(env).providers["kimi"]["speaks"] == ["responses"]
 
     @pytest.mark.parametrize(
         ("form", "message"),
         [
-            ("gemini", 'expected one of "openai", "anthropic", got "gemini"'),
+            ("gemini", 'expected one of "openai", "anthropic", "responses", got "gemini"'),
             ("antropic", '"antropic" (did you mean "anthropic"?)'),
             ("anthropic", "OPENAI_BASE_URL must be set for another format"),
         ],
@@ -245,7 +249,7 @@ class TestOptionsOfOthers:
 
     def test_retries_are_tries_but_the_first(self, tmp_path: Path) -> None:
         config = made({"MAX_RETRIES": "4"})
-        link: Any = assembled(config).links[3]
+        link: Any = assembled(config).links[4]
         assert link.attempts == 5
         text = '[[middleware]]\nuse = "alias"\n'
         assert made({"MAX_RETRIES": "4"}, text, tmp_path).middleware == [{"use": "alias"}]

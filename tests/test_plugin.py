@@ -3,9 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.capability import Capability
+from gateway.dialect import Dialect as Format
+from gateway.dialects.chat import CHAT
+from gateway.dialects.responses import RESPONSES
 from gateway.plugin import LoadError, Middleware, Provider, load
 from tests.fakes import calls
 from tests.fakes.client import RawClient
@@ -209,3 +214,29 @@ async def test_a_plugin_that_cannot_be_used_keeps_the_gateway_from_starting(
             pass
     assert message in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("serving", "expected"),
+    [
+        ((), (CHAT, RESPONSES)),
+        (("responses",), (RESPONSES,)),
+        (("responses", "chat"), (RESPONSES, CHAT)),
+        (("messages", "chat"), (CHAT,)),
+        (("messages",), (CHAT, RESPONSES)),
+    ],
+)
+def test_a_target_speaks_what_serves_its_model(
+    serving: tuple[Any, ...], expected: tuple[Format, ...]
+) -> None:
+    class Speaking(calls.Named):
+        @property
+        def dialects(self) -> tuple[Format, ...]:
+            return (CHAT, RESPONSES)
+
+        def capability(self, model: str) -> Capability:
+            return Capability(dialects=serving if model == "special" else ())
+
+    site = calls.site(providers={"p": Speaking()})
+    assert site.target("p", "special").dialects == expected
+    assert site.target("p", "usual").dialects == (CHAT, RESPONSES)

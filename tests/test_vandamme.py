@@ -262,10 +262,6 @@ class TestWhatIsWrong:
         [signin]
         api-key = "!OAUTH"
         base-url = "https://b.example"
-        [other]
-        api-key = "env"
-        base-url = "https://c.example"
-        api-format = "responses"
         [profiles.p.aliases]
         a = "nokey:x"
         b = "gone:x"
@@ -278,9 +274,8 @@ class TestWhatIsWrong:
                 "is not set"
             ),
             "vandamme-config.toml:4: not used: a provider is used with a key",
-            'vandamme-config.toml:9: not used: no provider is spoken to as "responses"',
-            'vandamme-config.toml:11: profiles.p.aliases.a: not used: there is no provider "nokey"',
-            'vandamme-config.toml:12: profiles.p.aliases.b: not used: there is no provider "gone"',
+            'vandamme-config.toml:7: profiles.p.aliases.a: not used: there is no provider "nokey"',
+            'vandamme-config.toml:8: profiles.p.aliases.b: not used: there is no provider "gone"',
         ):
             assert line in warnings
 

@@ -4,9 +4,10 @@ from time import monotonic
 
 import msgspec
 
+from gateway.asgi import refused_method
 from gateway.call import Record
 from gateway.client import Receive, Scope, Send
-from gateway.errors import NotFound
+from gateway.errors import GatewayError, NotFound, UpgradeRefused
 from gateway.headers import error_headers, request_id
 
 
@@ -19,13 +20,16 @@ class Unrouted:
             await send({"type": "websocket.close", "code": 1000})
             return
         ident, record = request_id(scope["headers"]), Record(monotonic())
-        unknown = NotFound(
-            f"there is no {scope['path'][:200]} here; "
-            "known: POST /v1/chat/completions, POST /v1/messages; GET / lists the rest"
+        unknown: GatewayError = NotFound(
+            f"there is no {scope['path'][:200]} here; known: POST /v1/chat/completions, "
+            "POST /v1/messages, POST /v1/responses; GET / lists the rest"
         )
+        refused = refused_method(scope["method"], scope["headers"])
+        if isinstance(refused, UpgradeRefused):
+            unknown = refused
         # One body that both families of clients can read.
         error = {"type": unknown.kind, "message": unknown.message, "param": None}
-        error["code"] = "not_found"
+        error["code"] = "not_found" if unknown.status == 404 else None
         body = msgspec.json.encode({"type": "error", "error": error, "request_id": ident})
         head = error_headers(ident, record, unknown, len(body))
         await send({"type": "http.response.start", "status": unknown.status, "headers": head})

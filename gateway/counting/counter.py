@@ -45,7 +45,7 @@ _THE_CLIENTS = frozenset({400, 401, 403, 413, 422})
 """Statuses of an upstream's count that speak of the request, or of the client's own key."""
 _MISSING = frozenset({404, 405, 501})
 _THREADS = 2
-_OF_ANSWERS = frozenset({"batch", "cache", "fallback", "convert"})
+_OF_ANSWERS = frozenset({"batch", "history", "cache", "fallback", "convert"})
 """Links that have to do with answers; a count passes all others."""
 
 

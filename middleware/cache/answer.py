@@ -81,7 +81,7 @@ def crossing(call: Call, seal: Seal) -> Crossing:
     InvalidRequest where the dialect itself would have refused the request.
     """
     # The conversation says nothing of how its answer is read or written, and it can be long.
-    fields = call.fields | {"messages": _STAND_IN}
+    fields = call.fields | ({"messages": _STAND_IN} if "messages" in call.fields else {})
     fields.pop("system", None)
     target = call.targets[0]
     return Crossing(
@@ -93,6 +93,8 @@ def crossing(call: Call, seal: Seal) -> Crossing:
         notes=Notes(),
         seal=seal,
         input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // _BYTES_PER_TOKEN,
+        stored=call.record.stored,
+        previous=call.record.previous,
     )
 
 

@@ -8,7 +8,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.breaker import StoreDown
 from middleware.cache.key import Key
+
+__all__ = ["OVERHEAD", "Form", "Memory", "Store", "StoreDown", "Told"]
 
 OVERHEAD = 300
 """Bytes that an entry takes beside its value."""
@@ -23,10 +26,6 @@ class Told(Struct, frozen=True):
 
     body: bytes
     warnings: list[str]
-
-
-class StoreDown(Exception):
-    """The store cannot be asked now."""
 
 
 class Store(Protocol):

@@ -17,6 +17,7 @@ from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
 from gateway.options import Retries
@@ -43,7 +44,9 @@ PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
 ANSWER_LIMIT = 256 * 1024 * 1024
 LIST_LIMIT = 16 * 1024 * 1024
-DIALECTS: dict[str, Dialect] = {CHAT.name: CHAT, MESSAGES.name: MESSAGES}
+DIALECTS: dict[str, Dialect] = {
+    CHAT.name: CHAT, MESSAGES.name: MESSAGES, RESPONSES.name: RESPONSES,
+}  # fmt: skip
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
 _IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})

@@ -22,7 +22,7 @@ def model_of(request: Received) -> str:
 
 @dataclass
 class Scene:
-    """A gateway with the providers `chat` and `messages`, both of them the scripted upstream."""
+    """A gateway with a provider of each dialect, all of them the scripted upstream."""
 
     gateway: Gateway
     upstream: ScriptedUpstream
@@ -61,6 +61,12 @@ base_url = "{url}/v1"
 speaks = ["messages"]
 auth = "x-api-key"
 api_key = "sk-upstream-of-messages-1234"
+
+[providers.responses]
+use = "compatible"
+base_url = "{url}/v1"
+speaks = ["responses"]
+api_key = "sk-upstream-of-responses-1234"
 """
 CHAIN = """
 [[middleware]]

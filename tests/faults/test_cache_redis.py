@@ -270,19 +270,19 @@ async def test_commands_given_up_leave_no_answer_for_another(tmp_path: Path) -> 
         async with store.running():
             for key in keys:
                 store.put(key, key.digest)
-            await until(lambda: not store._beside)
+            await until(lambda: not store._server.beside)
             assert [await store.get(key) for key in keys] == [key.digest for key in keys]
             redis.signal(signal.SIGSTOP)
             lost = await asyncio.gather(*map(store.get, keys), return_exceptions=True)
             assert {type(each) for each in lost} == {StoreDown}
-            asked = [asyncio.ensure_future(store._redis.get("t")) for _ in range(20)]
+            asked = [asyncio.ensure_future(store._server.redis.get("t")) for _ in range(20)]
             await asyncio.sleep(0.01)
             for each in asked:
                 each.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
             redis.signal(signal.SIGCONT)
             await asyncio.sleep(0.1)
-            store._reads.succeeded()
+            store._server.reads.succeeded()
             for _ in range(5):
                 got = await asyncio.gather(*map(store.get, keys))
                 assert got == [key.digest for key in keys]

@@ -27,7 +27,7 @@ from tests.fakes.steps import (
 )
 from tests.faults.scene import PROVIDERS, Scene, scene
 from tests.faults.wires import (
-    BOTH,
+    ALL,
     TEXT,
     Answer,
     Dialect,
@@ -45,10 +45,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Outcome = tuple[object, ...]
 Maker = Callable[[Dialect], Script]
-PAIRS = [(client, upstream) for client in BOTH for upstream in BOTH]
+PAIRS = [(client, upstream) for client in ALL for upstream in ALL]
 FIRST_BYTE, IDLE = 1.0, 0.8
 BAD: dict[str, Outcome] = {
     "chat": ("refused", 502, "server_error"), "messages": ("refused", 502, "api_error"),
+    "responses": ("refused", 502, "server_error"),
 }  # fmt: skip
 LATE: Outcome = ("refused", 504, "upstream_timeout")
 LIMITED: Outcome = ("refused", 429, "rate_limit_error")
@@ -56,6 +57,7 @@ SAID: Outcome = ("whole", TEXT)
 BEGUN = "one "
 BROKEN: dict[str, Outcome] = {
     "chat": ("told", BEGUN, "server_error"), "messages": ("told", BEGUN, "api_error"),
+    "responses": ("told", BEGUN, "server_error"),
 }  # fmt: skip
 Expected = Outcome | dict[str, Outcome] | Callable[[Dialect, Dialect], Outcome]
 
@@ -74,6 +76,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sce
         f'\n[providers.{{0}}]\nuse = "compatible"\nbase_url = "http://127.0.0.1:{free_port()}"\n'
     )
     nobody = closed.format("nochat") + closed.format("nomessages") + 'speaks = ["messages"]\n'
+    nobody += closed.format("noresponses") + 'speaks = ["responses"]\n'
     async with scene(
         tmp_path_factory.mktemp("upstreams"), options, providers=PROVIDERS + nobody
     ) as made:
@@ -212,7 +215,12 @@ WHOLE: dict[str, tuple[Maker, Expected]] = {
 
 
 def _limited_after(client: Dialect, upstream: Dialect) -> Outcome:
-    return "told", BEGUN, "rate_limit_error"
+    return "told", BEGUN, "rate_limit_exceeded" if client == "responses" else "rate_limit_error"
+
+
+def _late_after(client: Dialect, upstream: Dialect) -> Outcome:
+    # the codes of a failed response are few
+    return "told", BEGUN, "server_error" if client == "responses" else "upstream_timeout"
 
 
 def _relayed_or_broken(client: Dialect, upstream: Dialect) -> Outcome:
@@ -223,6 +231,8 @@ def _relayed_or_broken(client: Dialect, upstream: Dialect) -> Outcome:
 def _without_done(client: Dialect, upstream: Dialect) -> Outcome:
     if upstream == "chat":  # it named a finish reason, which is an ending: none is made up for it
         return ("unended" if client == "chat" else "whole"), BEGUN
+    if upstream == "responses":
+        return BROKEN[client]
     return BROKEN["messages"] if client == "messages" else ("whole", BEGUN)
 
 
@@ -245,11 +255,11 @@ STREAMS: dict[str, tuple[Maker, Expected]] = {
     ),
     "a stall after an event": (
         lambda upstream: chunked(EVENTS, begun(upstream), Stall()),
-        ("told", BEGUN, "upstream_timeout"),
+        _late_after,
     ),
     "a stall within an event": (
         lambda upstream: chunked(EVENTS, [*begun(upstream), delta(upstream, "two")[:30]], Stall()),
-        ("told", BEGUN, "upstream_timeout"),
+        _late_after,
     ),
     "one byte at a time": (
         lambda upstream: [
@@ -360,7 +370,7 @@ async def test_json_that_is_no_answer_is_502(
         assert outcome(answer) == BAD[client]
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", ALL)
 async def test_json_that_is_no_answer_of_the_same_dialect_is_502(
     running: Scene, dialect: Dialect
 ) -> None:
@@ -394,7 +404,7 @@ async def test_no_call_waits_past_its_timeout(running: Scene) -> None:
 
 
 async def test_the_same_dialect_is_relayed_byte_for_byte(running: Scene) -> None:
-    for dialect in BOTH:
+    for dialect in ALL:
         frames = stream(dialect, "a", "b" * 5000, "\u2028\x85")
         answer = await running.ask(SSE(frames), dialect, dialect, stream=True)
         assert answer.body == b"".join(frames)
@@ -412,7 +422,7 @@ async def test_a_byte_order_mark_before_a_stream_stays_behind(running: Scene, pi
     assert answer.body == b"".join(frames)
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", ALL)
 @pytest.mark.parametrize("status", [502, 503, 429])
 async def test_a_page_of_html_is_said_again_in_the_clients_dialect(
     running: Scene, dialect: Dialect, status: int
@@ -423,7 +433,7 @@ async def test_a_page_of_html_is_said_again_in_the_clients_dialect(
     assert answer.headers[b"content-type"] == b"application/json"
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", ALL)
 async def test_an_error_in_json_is_relayed_byte_for_byte(running: Scene, dialect: Dialect) -> None:
     body = fault(dialect).replace(b":", b" : ")
     answer = await running.ask(Json(body, 429, [("retry-after-ms", "5")]), dialect, dialect)

@@ -1,4 +1,4 @@
-"""What upstreams of both dialects send when all is well, and how an answer of a gateway is read."""
+"""What upstreams of each dialect send when all is well, and how an answer of a gateway is read."""
 
 import re
 from dataclasses import dataclass
@@ -9,12 +9,17 @@ import msgspec
 from gateway.dialects.chat.writer import PING as CHAT_PING
 from gateway.dialects.messages.writer import PING as MESSAGES_PING
 from gateway.sse import Frame, Splitter
+from tests.fakes import responses
 from tests.fakes.client import RawClient
 
-Dialect = Literal["chat", "messages"]
+Dialect = Literal["chat", "messages", "responses"]
 BOTH: tuple[Dialect, Dialect] = ("chat", "messages")
-PATHS: dict[str, str] = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
+ALL: tuple[Dialect, ...] = (*BOTH, "responses")
+PATHS: dict[str, str] = {
+    "chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses",
+}  # fmt: skip
 PINGS: dict[str, bytes] = {"chat": CHAT_PING, "messages": MESSAGES_PING}
+WORDS = {"responses": "input"}
 TEXT = "Grüße, 世界 🌍!"
 
 
@@ -24,7 +29,8 @@ def encode(value: object) -> bytes:
 
 def request(dialect: Dialect, model: str, *, stream: bool, **more: object) -> bytes:
     """A client's request."""
-    body: dict[str, object] = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    said = [{"role": "user", "content": "hi"}]
+    body: dict[str, object] = {"model": model, WORDS.get(dialect, "messages"): said}
     if dialect == "messages":
         body["max_tokens"] = 64
     if stream:
@@ -41,6 +47,8 @@ def whole(dialect: Dialect, text: str = TEXT) -> bytes:
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
         })  # fmt: skip
+    if dialect == "responses":
+        return encode(responses.response(responses.message(text)))
     return encode({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
         "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
@@ -67,6 +75,12 @@ def delta(dialect: Dialect, text: str) -> bytes:
     """An event that says some text."""
     if dialect == "chat":
         return chunk({"content": text})
+    if dialect == "responses":
+        told = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "logprobs": []}
+        return event(
+            dialect,
+            {"type": "response.output_text.delta", "sequence_number": 4, "delta": text} | told,
+        )
     inner = {"type": "text_delta", "text": text}
     return event("messages", {"type": "content_block_delta", "index": 0, "delta": inner})
 
@@ -75,6 +89,10 @@ def opening(dialect: Dialect) -> list[bytes]:
     """The events before any text."""
     if dialect == "chat":
         return [chunk({"role": "assistant", "content": ""})]
+    if dialect == "responses":
+        made = responses.Script().begin()
+        made.added(responses.message(""))
+        return made.frames
     message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
         "stop_reason": None, "stop_sequence": None,
@@ -91,6 +109,10 @@ def closing(dialect: Dialect) -> list[bytes]:
     """The events after all text."""
     if dialect == "chat":
         return [chunk({}, "stop"), b"data: [DONE]\n\n"]
+    if dialect == "responses":
+        made = responses.Script()
+        made.output = [responses.message("")]
+        return made.done(0).end().frames
     ending = {"stop_reason": "end_turn", "stop_sequence": None}
     usage = {"output_tokens": 2}
     return [
@@ -108,7 +130,7 @@ def stream(dialect: Dialect, *texts: str) -> list[bytes]:
 
 def fault(dialect: Dialect, message: str = "slow down") -> bytes:
     """The body of a rate limit's error."""
-    if dialect == "chat":
+    if dialect != "messages":
         inner = {
             "message": message, "type": "rate_limit_error", "param": None,
             "code": "rate_limit_exceeded",
@@ -120,6 +142,9 @@ def fault(dialect: Dialect, message: str = "slow down") -> bytes:
 
 def fault_event(dialect: Dialect, message: str = "slow down") -> bytes:
     """The same as an event."""
+    if dialect == "responses":
+        told = {"message": message, "code": "rate_limit_exceeded", "param": None}
+        return event(dialect, {"type": "error", "sequence_number": 9} | told)
     name = b"" if dialect == "chat" else b"event: error\n"
     return name + b"data: " + fault(dialect, message) + b"\n\n"
 
@@ -158,18 +183,22 @@ class Answer:
         value = msgspec.json.decode(self.body)
         if self.dialect == "chat":
             return str(value["choices"][0]["message"]["content"])
+        if self.dialect == "responses":
+            said = [part for item in value["output"] for part in item["content"]]
+            return "".join(part["text"] for part in said)
         return "".join(part["text"] for part in value["content"])
 
     @property
     def ended(self) -> bool:
         """Whether the stream's proper ending was sent."""
-        mark = rb"data: ?\[DONE\]" if self.dialect == "chat" else rb'"type": ?"message_stop"'
-        return re.search(mark, self.body) is not None
+        return re.search(_ENDINGS[self.dialect], self.body) is not None
 
     @property
     def errors(self) -> list[dict[str, Any]]:
         """The errors told: the body's, or those of events."""
         values = self.values if self.streamed else [_json(self.body)]
+        if self.dialect == "responses" and self.streamed:
+            return [fault for value in values if (fault := _failure(value)) is not None]
         return [value["error"] for value in values if isinstance(value, dict) and "error" in value]
 
     @property
@@ -177,6 +206,24 @@ class Answer:
         """The status and the one error's type."""
         (error,) = self.errors
         return self.status, error["type"]
+
+
+_ENDINGS = {
+    "chat": rb"data: ?\[DONE\]",
+    "messages": rb'"type": ?"message_stop"',
+    "responses": rb'"type": ?"response.completed"',
+}
+
+
+def _failure(value: Any) -> dict[str, Any] | None:
+    """The error of an event, its code for its type."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "error":
+        return {**value, "type": value["code"]}
+    if kind == "response.failed":
+        error: dict[str, Any] = value["response"]["error"]
+        return {**error, "type": error["code"]}
+    return None
 
 
 def _json(data: bytes) -> Any:
@@ -191,6 +238,8 @@ def _said(value: Any) -> str:
         return ""
     if value.get("type") == "content_block_delta":
         return str(value["delta"].get("text", ""))
+    if value.get("type") == "response.output_text.delta":
+        return str(value["delta"])
     choices = value.get("choices") or [{}]
     return str(choices[0].get("delta", {}).get("content") or "")
 

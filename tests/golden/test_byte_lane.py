@@ -1,7 +1,7 @@
 """Where client and upstream speak one dialect, bytes pass: all of them, however they arrive."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +10,20 @@ from httpx2 import Client
 from gateway.call import Record
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.lanes import Relay
+from gateway.dialects.responses import RESPONSES
+from gateway.lanes import Relay, ResponsesRelay
 from tests.fakes.upstream import SSE, Chunk, Dribble, Head, Json, Script
 from tests.sdk.stage import Stage
 
 FILES = Path(__file__).parent / "byte_lane"
-PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 UNCOUNTED, COUNTED = b'{"brand_new":1.0}', b'{"brand_new":1.0,"include_usage":true}'
+PATHS = {
+    "chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses",
+}  # fmt: skip
+RELAYS: dict[str, Callable[[], Relay]] = {
+    "chat": lambda: Relay(CHAT, Record(0.0)), "messages": lambda: Relay(MESSAGES, Record(0.0)),
+    "responses": lambda: ResponsesRelay(RESPONSES, Record(0.0)),
+}  # fmt: skip
 each_dialect = pytest.mark.parametrize("dialect", PATHS)
 each_framing = pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 
@@ -136,7 +143,7 @@ def test_the_usage_that_the_gateway_asks_for_goes_no_further(
 def test_an_event_is_passed_on_with_its_last_byte(dialect: str, newline: bytes) -> None:
     blank = newline + newline
     events = golden(f"{dialect}.stream.sse").replace(b"\n", newline).split(blank)[:-1]
-    relay = Relay({"chat": CHAT, "messages": MESSAGES}[dialect], Record(0.0))
+    relay = RELAYS[dialect]()
     for event in events:
         whole = event + blank
         told = [relay.feed(whole[at : at + 1]) for at in range(len(whole))]

@@ -1,5 +1,7 @@
 import pytest
 
+from gateway.dialects.chat import CHAT
+from gateway.dialects.responses import RESPONSES
 from gateway.faults import ConfigError
 from gateway.secret import Secret
 from providers.azure import Azure
@@ -44,3 +46,8 @@ def test_a_resource_must_be_named() -> None:
     (fault,) = caught.value.faults
     assert fault.path == "providers.az.base_url"
     assert "https://RESOURCE.openai.azure.com" in fault.message
+
+
+def test_deployments_speak_chat_the_v1_surface_responses_as_well() -> None:
+    assert made(Azure(base_url=URL, api_version="v")).provider.dialects == (CHAT,)
+    assert made(Azure(base_url=URL)).provider.dialects == (CHAT, RESPONSES)

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.faults import ConfigError
 from gateway.secret import Secret
 from providers.compatible import Compatible
@@ -16,6 +17,7 @@ def test_it_speaks_what_it_is_told_best_first() -> None:
     assert Compatible(base_url=URL).dialects == (CHAT,)
     both = Compatible(base_url=URL, speaks=["messages", "chat"])
     assert both.dialects == (MESSAGES, CHAT)
+    assert Compatible(base_url=URL, speaks=["responses"]).dialects == (RESPONSES,)
 
 
 @pytest.mark.parametrize(

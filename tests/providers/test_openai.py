@@ -1,4 +1,5 @@
 from gateway.dialects.chat import CHAT
+from gateway.dialects.responses import RESPONSES
 from gateway.secret import Secret
 from providers.openai import OpenAI
 from tests.faults.engines import made, to
@@ -8,7 +9,7 @@ KEY = Secret("sk-1234567890")
 
 async def test_a_call_goes_to_chat_completions_with_a_bearer_key() -> None:
     one = made(OpenAI(api_key=KEY))
-    assert one.provider.dialects == (CHAT,)
+    assert one.provider.dialects == (CHAT, RESPONSES)
     await one.ask()
     assert one.engine.sent[0].target == b"/chat/completions"
     assert one.engine.headers == [

@@ -1,3 +1,5 @@
+from gateway.dialects.chat import CHAT
+from gateway.dialects.responses import RESPONSES
 from gateway.secret import Secret
 from providers.openrouter import OpenRouter
 from tests.faults.engines import made, to
@@ -20,3 +22,7 @@ async def test_a_call_goes_to_chat_completions_with_title_and_referer() -> None:
 def test_its_ids_have_slashes_and_its_address_is_its_own() -> None:
     assert OpenRouter.slash_ids
     assert OpenRouter.default_url == "https://openrouter.ai/api/v1"
+
+
+def test_a_call_of_another_dialect_is_converted_to_chat() -> None:
+    assert made(OpenRouter()).provider.dialects == (CHAT, RESPONSES)

@@ -100,6 +100,7 @@ PROVIDERS = [
     Provider("messages-paused", "messages", family="anthropic"),
     Provider("messages-slow", "messages", family="anthropic", first_byte=0.3, idle=0.3),
     Provider("messages-own", "messages", family="anthropic", passes_keys=True),
+    Provider("responses", "responses", family="openai"),
 ]
 
 

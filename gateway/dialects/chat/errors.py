@@ -68,7 +68,17 @@ _STATUS_OF_WORD = {
     "overloaded_error": 503,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
-}
+} | dict.fromkeys(
+    # what Responses says inside a 200 of a prompt that it does not take
+    (
+        "invalid_prompt", "data_residency_mismatch", "bio_policy", "misalignment_policy_violation",
+        "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+        "image_too_large", "image_too_small", "image_parse_error", "invalid_image_mode",
+        "image_content_policy_violation", "image_file_too_large", "unsupported_image_media_type",
+        "empty_image_file", "failed_to_download_image", "image_file_not_found",
+    ),
+    400,
+)  # fmt: skip
 
 
 class Fault(Struct):

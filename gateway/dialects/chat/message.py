@@ -68,7 +68,7 @@ def _read(chunk: Chunk, choices: list[Choice], crossing: Crossing) -> Message:
     if present(choice.error) or choice.finish_reason in BROKEN:
         raise broken(choice.finish_reason or "error", choice.error)
     said = choice.message or choice.delta or Delta()
-    parts, matched = _stopped(_spoken(said, crossing), crossing.local_stops)
+    parts, matched = stopped(_spoken(said, crossing), crossing.local_stops)
     if matched is None:
         parts += _calls(said, choice.finish_reason, crossing)
     own = choice.stop_reason
@@ -129,7 +129,7 @@ def _cite(parts: list[Part], annotations: list[Raw], crossing: Crossing) -> None
     text.citations = [citation for citation in found if citation is not None]
 
 
-def _stopped(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str | None]:
+def stopped(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str | None]:
     """The parts up to the first stop sequence enforced here, and that sequence."""
     if not stops:
         return parts, None

@@ -11,6 +11,7 @@ from gateway.dialects.chat.wire import (
     AudioPart,
     Breakpoint,
     CacheControl,
+    FileFile,
     FilePart,
     ImagePart,
     Kind,
@@ -106,8 +107,12 @@ def _mark(control: CacheControl | None, point: Breakpoint | None) -> CacheMark |
 def _image(found: ImagePart, path: str, notes: Notes) -> Part:
     bare = isinstance(found.image_url, str)
     url = found.image_url if isinstance(found.image_url, str) else found.image_url.url
-    where = path if bare else f"{path}.url"
     mark = _mark(found.cache_control, found.prompt_cache_breakpoint)
+    return read_image(url, path if bare else f"{path}.url", mark, notes)
+
+
+def read_image(url: str, where: str, mark: CacheMark | None, notes: Notes) -> Part:
+    """The picture, or the PDF, at a URL; `where` is the path of the member that holds it."""
     if url.startswith(("http://", "https://")):
         return Image(url=url, cache=mark)
     if not url.startswith("data:"):
@@ -144,8 +149,11 @@ def _sniff(data: str) -> str | None:
 
 
 def _file(found: FilePart, path: str, notes: Notes) -> Part:
-    file = found.file
-    mark = _mark(found.cache_control, found.prompt_cache_breakpoint)
+    return read_file(found.file, path, _mark(found.cache_control, found.prompt_cache_breakpoint))
+
+
+def read_file(file: FileFile, path: str, mark: CacheMark | None) -> Part:
+    """A file's data, or its id; `path` is that of the object that holds them."""
     if file.file_data is None:
         if file.file_id is None:
             raise InvalidRequest(f"{path}.file_data: Field required", param=f"{path}.file_data")

@@ -100,7 +100,7 @@ def _blocks(part: Part, crossing: Crossing) -> list[Block]:
         case Audio():
             return _audio(part, crossing)
         case SearchResult():
-            return [text_block(_passage(part))]
+            return [text_block(passage(part))]
         case ServerTool() | Refusal():
             return [text_block(part.text)] if part.text else []
         case Opaque():
@@ -139,7 +139,7 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
     if document.cited:
         notes.drop("messages.document.citations")
     if document.text is not None:
-        return [text_block(_wrapped(document, document.text))]
+        return [text_block(wrapped(document, document.text))]
     if document.parts is not None:
         return _nested(document, crossing)
     if document.file_id is not None:
@@ -148,7 +148,7 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
     if document.data is None:
         notes.refuse_media("messages.document.source.url", "this provider takes document data only")
     if (document.media_type or _PDF).startswith("text/"):
-        return [text_block(_wrapped(document, _decoded(document, crossing)))]
+        return [text_block(wrapped(document, decoded(document, crossing)))]
     if document.media_type not in (None, _PDF) or crossing.capability.files == "none":
         notes.refuse_media("messages.document", "this provider takes no such file")
     if document.context:
@@ -162,11 +162,12 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
 
 def _nested(document: Document, crossing: Crossing) -> list[Block]:
     inner = [block for part in document.parts or () for block in _blocks(part, crossing)]
-    before, after = _wrapped(document, "\0").split("\0")
+    before, after = wrapped(document, "\0").split("\0")
     return [text_block(before.rstrip("\n")), *inner, text_block(after.lstrip("\n"))]
 
 
-def _decoded(document: Document, crossing: Crossing) -> str:
+def decoded(document: Document, crossing: Crossing) -> str:
+    """The text of a document that came as base64. Refused where it is no base64."""
     try:
         return base64.b64decode(document.data or "").decode("utf-8", "replace")
     except (binascii.Error, ValueError):
@@ -174,13 +175,15 @@ def _decoded(document: Document, crossing: Crossing) -> str:
         raise
 
 
-def _wrapped(document: Document, text: str) -> str:
+def wrapped(document: Document, text: str) -> str:
+    """The text of a document between tags that name its title and context."""
     told = (("title", document.title), ("context", document.context))
     attributes = "".join(f' {name}="{value}"' for name, value in told if value)
     return f"<document{attributes}>\n{text}\n</document>"
 
 
-def _passage(found: SearchResult) -> str:
+def passage(found: SearchResult) -> str:
+    """A search result as text between tags that name its source and title."""
     text = "\n".join(part.text for part in found.parts if isinstance(part, Text))
     return (
         f'<search_result source="{found.source}" title="{found.title}">\n{text}\n</search_result>'

@@ -17,9 +17,9 @@ def write_reasoning(crossing: Crossing) -> Block:
         reasoning.mode is None and reasoning.effort == "none"
     )
     if crossing.capability.effort_form == "openrouter":
-        return _openrouter(reasoning, off)
+        return openrouter(reasoning, off)
     switched = _switch(reasoning, off, crossing)
-    effort = None if off and switched else _effort(reasoning, off, crossing)
+    effort = None if off and switched else effort_of(reasoning, off, crossing)
     if effort is not None:
         switched["reasoning_effort"] = effort
     wanted = reasoning.mode is not None or reasoning.effort not in (None, "none")
@@ -31,7 +31,7 @@ def write_reasoning(crossing: Crossing) -> Block:
     return switched
 
 
-def _openrouter(reasoning: Reasoning, off: bool) -> Block:
+def openrouter(reasoning: Reasoning, off: bool) -> Block:
     """OpenRouter's `reasoning` member, which takes an effort or a budget, never both."""
     if off:
         return {"reasoning": {"enabled": False}}
@@ -62,7 +62,8 @@ def _switch(reasoning: Reasoning, off: bool, crossing: Crossing) -> Block:
     return {"reasoning": {"enabled": not off}}
 
 
-def _effort(reasoning: Reasoning, off: bool, crossing: Crossing) -> str | None:
+def effort_of(reasoning: Reasoning, off: bool, crossing: Crossing) -> str | None:
+    """The level of the model nearest to the wanted one, with a note where it is another."""
     levels = crossing.capability.effort
     wanted = "none" if off else reasoning.effort
     if wanted is None and reasoning.budget is not None:

@@ -8,7 +8,7 @@ from gateway.dialects.chat.tools_out import Block, settle_names, write_choice, w
 from gateway.dialects.chat.turns_out import write_turns
 from gateway.dialects.chat.wire import raw_json
 from gateway.dialects.schema import strict_subset
-from gateway.events import Prompt
+from gateway.events import Prompt, WebSearch
 
 _LONGEST_ID = 128
 _LONGEST_KEY = 64
@@ -23,14 +23,14 @@ def write_prompt(crossing: Crossing) -> Fields:
     hints: list[str] = []  # instructions that stand in for members the upstream does not take
     tools = write_tools(crossing)
     choice = write_choice(crossing, tools, hints)
-    shape = _format(crossing, hints)
+    shape = answer_format(crossing, hints)
     messages, continued = write_turns(crossing, hints)
     request["messages"] = messages
     if tools:
         request["tools"] = tools
     request |= choice | shape | continued
-    request |= _limits(crossing) | _sampling(crossing) | _stops(crossing)
-    request |= write_reasoning(crossing) | _identity(crossing) | _search(crossing)
+    request |= _limits(crossing) | sampling(crossing) | _stops(crossing)
+    request |= write_reasoning(crossing) | identity(crossing) | _search(crossing)
     request |= _rest(crossing)
     fields = {name: raw_json(value) for name, value in request.items()}
     size = sum(memoryview(fields[name]).nbytes for name in ("messages", "tools") if name in fields)
@@ -50,7 +50,8 @@ def _limits(crossing: Crossing) -> Block:
     return {crossing.capability.token_param: wanted}
 
 
-def _sampling(crossing: Crossing) -> Block:
+def sampling(crossing: Crossing) -> Block:
+    """`temperature`, `top_p` and `top_k` as far as the model takes them."""
     prompt, capability = crossing.prompt, crossing.capability
     wanted: Block = {}
     if prompt.temperature is not None:
@@ -86,7 +87,8 @@ def _stops(crossing: Crossing) -> Block:
     return {"stop": stops[:most]} if stops[:most] else {}
 
 
-def _format(crossing: Crossing, hints: list[str]) -> Block:
+def answer_format(crossing: Crossing, hints: list[str]) -> Block:
+    """`response_format`; `hints` gets in words what the server takes no member for."""
     shape = crossing.prompt.format
     if shape is None:
         return {}
@@ -108,7 +110,8 @@ def _format(crossing: Crossing, hints: list[str]) -> Block:
     return {} if support == "none" else {"response_format": {"type": "json_object"}}
 
 
-def _identity(crossing: Crossing) -> Block:
+def identity(crossing: Crossing) -> Block:
+    """Who asks, and the key of the session's prompt cache."""
     prompt, capability = crossing.prompt, crossing.capability
     who: Block = {}
     if prompt.user is not None and capability.user_field != "none":
@@ -138,14 +141,18 @@ def _search(crossing: Crossing) -> Block:
     if search.allowed_domains or search.blocked_domains:
         crossing.notes.drop("web_search.domains")
     options: Block = {}
-    context = search.context
-    if context is None and search.max_uses is not None:
-        context = next((word for most, word in _CONTEXTS if search.max_uses <= most), "high")
-    if context is not None:
+    if context := context_size(search):
         options["search_context_size"] = context
     if search.location:
         options["user_location"] = {"type": "approximate", "approximate": search.location}
     return {"web_search_options": options}
+
+
+def context_size(search: WebSearch) -> str | None:
+    """How much a search may bring: low, medium or high."""
+    if search.context is None and search.max_uses is not None:
+        return next((word for most, word in _CONTEXTS if search.max_uses <= most), "high")
+    return search.context
 
 
 def _rest(crossing: Crossing) -> Block:

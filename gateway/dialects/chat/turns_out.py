@@ -28,8 +28,10 @@ from gateway.events import (
 )
 from gateway.seal import PREFIX
 
-_BILLING = "x-anthropic-billing-header:"
-_CONTINUE = "Continue exactly from where your last message stopped."
+BILLING = "x-anthropic-billing-header:"
+"""How a first line begins that clients add and that differs in each request."""
+CONTINUE = "Continue exactly from where your last message stopped."
+"""What a model is told that cannot go on with a trailing assistant turn."""
 
 
 def write_turns(crossing: Crossing, hints: list[str]) -> tuple[list[Block], Block]:
@@ -60,7 +62,7 @@ class _Writing:
 
     def system(self, texts: list[Text], hints: list[str]) -> None:
         """The first message: the client's instructions, then the gateway's."""
-        if texts and texts[0].text.startswith(_BILLING):
+        if texts and texts[0].text.startswith(BILLING):
             texts = texts[1:]  # it differs in each request, which no prompt cache survives
         texts = [text for text in texts if text.text] + [Text(hint) for hint in hints]
         if not texts:
@@ -236,7 +238,7 @@ def _continued(messages: list[Block], crossing: Crossing) -> Block:
     form = crossing.capability.prefill
     if form == "none":
         crossing.notes.drop("messages.prefill", "asked_for_in_words")
-        messages.append({"role": "user", "content": _CONTINUE})
+        messages.append({"role": "user", "content": CONTINUE})
     elif form in ("prefix", "partial"):
         messages[-1][form] = True
     elif form == "continue":

@@ -28,7 +28,7 @@ from gateway.events import (
 )
 from gateway.native import fitted
 from gateway.notes import Notes
-from gateway.seal import Sealed
+from gateway.seal import Seal, Sealed
 from gateway.sse import Splitter
 from tests.dialects.chat.crossings import crossing, fields, plain
 from tests.fakes import calls
@@ -351,4 +351,4 @@ def test_tool_names_are_rewritten_one_to_one_and_restored(kind: str) -> None:
 def test_what_is_no_conversation_passes_untouched(messages: bytes) -> None:
     plain = calls.call()
     call = plain.spoken(plain.dialect, plain.fields | {"messages": Raw(messages)})
-    assert fitted(call, REQUIRED) is call
+    assert fitted(call, REQUIRED, Seal(b"k")) is call

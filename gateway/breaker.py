@@ -13,6 +13,10 @@ PAUSE = 2.0
 _log = structlog.get_logger("interlingua")
 
 
+class StoreDown(Exception):
+    """The store cannot be asked now."""
+
+
 class Breaker:
     """Counts failures in a row, and writes one log line for each change of state."""
 

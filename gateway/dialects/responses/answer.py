@@ -1,0 +1,208 @@
+"""The parts of a Responses answer: its items, and the response around them (`Response`)."""
+
+import hashlib
+import secrets
+import time
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialect import Crossing
+from gateway.dialects.responses.reasoning import parted
+from gateway.dialects.responses.usage import write_usage
+from gateway.dialects.responses.wire import NAME
+from gateway.dialects.signatures import CALL
+from gateway.events import Citation, Ending, Form, Usage
+from gateway.wire import decode, present
+
+Item = dict[str, object]
+DECLINED = "The model declined to answer."
+_INCOMPLETE = {
+    "max_tokens": "max_output_tokens",
+    "pause_turn": "max_output_tokens",
+    "model_context_window_exceeded": "max_output_tokens",
+    "refusal": "content_filter",
+}
+_DEFAULTS: dict[str, object] = {
+    "background": False,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "reasoning": {"effort": None, "summary": None},
+    "service_tier": None,
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "truncation": "disabled",
+}
+_PREFIXES = {
+    "message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc",
+    "local_shell_call": "lsh", "shell_call": "sh", "apply_patch_call": "apc",
+    "tool_search_call": "tsc",
+}  # fmt: skip
+_CALLS = {
+    "local_shell": "local_shell_call", "shell": "shell_call", "apply_patch": "apply_patch_call",
+    "tool_search": "tool_search_call",
+}  # fmt: skip
+
+
+class Frame:
+    """The response around the output: its id, and the members that the request had."""
+
+    def __init__(self, crossing: Crossing) -> None:
+        # never the upstream's id: some servers give the same one to every answer
+        self.id = f"resp_{secrets.token_hex(24)}"
+        self._model = crossing.alias
+        self._created = int(time.time())
+        echo = {name: raw for name, raw in crossing.prompt.echo.items() if present(raw)}
+        members = _DEFAULTS | echo
+        text = members["text"]
+        if isinstance(text, Raw):
+            # the SDK's types want a format
+            members["text"] = {"format": {"type": "text"}} | decode(text, dict[str, Raw])
+        members["previous_response_id"] = crossing.previous
+        members["store"] = crossing.stored
+        self._rest = msgspec.json.encode(members)[1:]
+
+    def written(  # the members that change while an answer comes
+        self,
+        status: str,
+        output: list[Item],
+        *,
+        usage: dict[str, object] | None = None,
+        reason: str | None = None,
+        error: object = None,
+        tier: str | None = None,
+    ) -> bytes:
+        """`Response` as JSON, in that state."""
+        head = {
+            "id": self.id,
+            "object": "response",
+            "created_at": self._created,
+            "status": status,
+            "error": error,
+            "incomplete_details": {"reason": reason} if reason else None,
+            "model": self._model,
+            "output": output,
+            "usage": usage,
+        }
+        if status == "completed":
+            head["completed_at"] = int(time.time())
+        return msgspec.json.encode(head)[:-1] + b"," + self._rest
+
+    def item_id(self, type: str, index: int) -> str:
+        """The id of the item at that place of the output."""
+        digest = hashlib.sha256(f"{self.id}/{index}".encode()).hexdigest()
+        return f"{_PREFIXES[type]}_{digest[:48]}"
+
+
+def reason_of(ending: Ending) -> str | None:
+    """Why an answer is incomplete; None for one that is complete."""
+    return _INCOMPLETE.get(ending.stop)
+
+
+def counted(usage: Usage | None, written: int, crossing: Crossing) -> dict[str, object]:
+    """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
+    if usage is None:
+        crossing.notes.note("usage", "estimated")
+        usage = Usage(crossing.input_estimate, -(-written // 4))
+    return write_usage(usage)
+
+
+def output_text(text: str, annotations: list[Item]) -> Item:
+    """`ResponseOutputText`."""
+    return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+
+
+def refusal(text: str) -> Item:
+    """`ResponseOutputRefusal`."""
+    return {"type": "refusal", "refusal": text}
+
+
+def message_item(id: str, status: str, content: list[Item]) -> Item:
+    """`ResponseOutputMessage`."""
+    return {
+        "id": id, "type": "message", "status": status, "role": "assistant", "content": content,
+    }  # fmt: skip
+
+
+def reasoning_item(id: str, status: str, text: str, blob: str | None) -> Item:
+    """`ResponseReasoningItem`; what may be read of it stands in its summary."""
+    summary = [{"type": "summary_text", "text": text}] if text else []
+    return {
+        "id": id, "type": "reasoning", "status": status, "summary": summary,
+        "encrypted_content": blob,
+    }  # fmt: skip
+
+
+def encrypted(own: str | None, origin: str, text: str, crossing: Crossing) -> str:
+    """What a client carries of readable reasoning: its signature, or a seal over the text."""
+    if own is None:
+        return crossing.sealed("text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
+    return own if _bare(own, origin) else crossing.sealed("signature", own)
+
+
+def hidden(data: str, origin: str, crossing: Crossing) -> str:
+    """What a client carries of hidden reasoning."""
+    if _bare(data, origin):
+        return data
+    return crossing.sealed(CALL if origin == CALL else "redacted", data)
+
+
+def _bare(blob: str, origin: str) -> bool:
+    """Whether a client may bring the blob straight back: it is not bound to another item's id."""
+    return origin == NAME and not parted(blob)[0]
+
+
+def annotation(citation: Citation, start: int, end: int) -> Item:
+    """`AnnotationURLCitation` for a span of the text, in code points."""
+    return {
+        "type": "url_citation", "url": citation.url, "title": citation.title or "",
+        "start_index": start, "end_index": end,
+    }  # fmt: skip
+
+
+def call_type(form: Form | None, *, custom: bool) -> str:
+    """The type of the item that a call becomes."""
+    if form is not None and form.kind in _CALLS:
+        return _CALLS[form.kind]
+    return "custom_tool_call" if custom else "function_call"
+
+
+def call_item(  # noqa: PLR0913  # the members of a call
+    type: str, id: str, call_id: str, name: str, form: Form | None, arguments: str, status: str
+) -> Item:
+    """A function's or a custom tool's call, its name and namespace as the client has them."""
+    item: Item = {"id": id, "type": type, "call_id": call_id}
+    item["name"] = form.name if form is not None else name
+    if form is not None and form.namespace:
+        item["namespace"] = form.namespace
+    if type == "custom_tool_call":
+        item["input"] = arguments
+    else:
+        item["arguments"] = arguments
+    item["status"] = status
+    return item
+
+
+def action_item(type: str, id: str, call_id: str, arguments: str) -> Item | None:
+    """The call of a tool whose arguments are members of the item; None where they are no object."""
+    try:
+        members = decode((arguments.strip() or "{}").encode("utf-8", "replace"), dict[str, Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    item: Item = {"id": id, "type": type, "call_id": call_id, "status": "completed"}
+    if type == "tool_search_call":
+        return item | {"arguments": members, "execution": "client"}
+    if type == "apply_patch_call":
+        return item | {"operation": members} if "type" in members else None
+    if type == "shell_call":
+        limits = {"timeout_ms": None, "max_output_length": None}
+        return item | {"action": limits | members} if "commands" in members else None
+    if "command" not in members:
+        return None
+    return item | {"action": {"type": "exec", "env": {}} | members}

@@ -1,0 +1,140 @@
+"""Tool calls of the history and their answers, whatever kind of item tells of them."""
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.chat.parts import valid_arguments
+from gateway.dialects.responses.content_in import read_content
+from gateway.dialects.responses.forms import Forms
+from gateway.dialects.responses.wire import (
+    ActionCall,
+    CallOutput,
+    CustomCall,
+    FunctionCall,
+    ShellOutput,
+)
+from gateway.errors import InvalidRequest
+from gateway.events import Form, Part, Text, ToolCall, ToolResult
+from gateway.notes import Notes
+from gateway.wire import member, present
+
+_ACTIONS = {
+    "local_shell_call": "local_shell",
+    "shell_call": "shell",
+    "apply_patch_call": "apply_patch",
+    "tool_search_call": "tool_search",
+}
+_OUTPUTS = {
+    "function_call_output", "custom_tool_call_output", "local_shell_call_output",
+    "shell_call_output", "apply_patch_call_output", "tool_search_output",
+}  # fmt: skip
+
+
+class CallReading:
+    """The calls so far: which ids items go by, and which calls still wait for an answer."""
+
+    kinds = frozenset({"function_call", "custom_tool_call", *_ACTIONS})
+    """Types of the items that are calls."""
+
+    def __init__(self, forms: Forms, notes: Notes) -> None:
+        self._forms = forms
+        self._notes = notes
+        self._by_item: dict[str, str] = {}  # an item's id -> its call's
+        self._waiting: list[str] = []
+
+    def call(self, raw: Raw, type: str, path: str) -> ToolCall:
+        """The call that an item is."""
+        if type == "function_call":
+            found = member(raw, FunctionCall, path)
+            name = self._forms.name(Form("function", found.name, found.namespace))
+            arguments = valid_arguments(found.arguments)
+            if arguments.repaired:
+                self._notes.note(f"{path}.arguments", "invalid_json_kept_as_text")
+            return ToolCall(self._id(found.call_id, found.id, path), name, arguments.text)
+        if type == "custom_tool_call":
+            custom = member(raw, CustomCall, path)
+            name = self._forms.name(Form("custom", custom.name, custom.namespace))
+            id = self._id(custom.call_id, custom.id, path)
+            return ToolCall(id, name, custom.input, custom=True)
+        action = member(raw, ActionCall, path)
+        kind = _ACTIONS[type]
+        name = self._forms.name(Form(kind, kind))  # type: ignore[arg-type]
+        return ToolCall(self._id(action.call_id, action.id, path), name, _arguments(action))
+
+    def _id(self, call_id: str | None, item_id: str | None, path: str) -> str:
+        id = call_id or item_id
+        if not id:
+            raise InvalidRequest(f"{path}.call_id: Field required", param=f"{path}.call_id")
+        if item_id:
+            self._by_item[item_id] = id
+        self._waiting.append(id)
+        return id
+
+    def result(self, raw: Raw, type: str, path: str) -> ToolResult | None:
+        """The answer that an item is; None for an answer that only OpenAI's own tools get."""
+        if type not in _OUTPUTS:
+            self._notes.drop(path, f"{type}_unsupported_by_target")
+            return None
+        found = member(raw, CallOutput, path)
+        id = self._answered(found, path)
+        parts = self._parts(found, type, f"{path}.output")
+        failed = type == "apply_patch_call_output" and found.status == "failed"
+        return ToolResult(id, parts, is_error=failed)
+
+    def _answered(self, found: CallOutput, path: str) -> str:
+        """The id of the call that the answer belongs to; without a name, the one longest open."""
+        id = found.call_id or self._by_item.get(found.id or "")
+        if not id and found.id in self._waiting:
+            id = found.id
+        if not id and self._waiting:
+            id = self._waiting[0]
+        if not id:
+            raise InvalidRequest(f"{path}.call_id: Field required", param=f"{path}.call_id")
+        if id in self._waiting:
+            self._waiting.remove(id)
+        return id
+
+    def _parts(self, found: CallOutput, type: str, path: str) -> list[Part]:
+        if type == "tool_search_output":
+            return [Text(_found(found.tools or []))]
+        if not present(found.output):
+            return []
+        if type == "shell_call_output":
+            return [Text(_shell(member(found.output, list[ShellOutput], path)))]
+        return read_content(member(found.output, str | list[Raw], path), path, self._notes)
+
+
+def _arguments(found: ActionCall) -> str:
+    """The action as the arguments of a function; local shells have but one type of action."""
+    for raw in (found.action, found.operation, found.arguments):
+        if not present(raw):
+            continue
+        if bytes(raw)[:1] == b'"':
+            return valid_arguments(member(raw, str, "arguments")).text
+        members = member(raw, dict[str, Raw], "action")
+        if bytes(members.get("type", Raw(b""))) == b'"exec"':
+            del members["type"]
+        return msgspec.json.encode(members).decode()
+    return ""
+
+
+def _shell(outputs: list[ShellOutput]) -> str:
+    lines: list[str] = []
+    for output in outputs:
+        lines += [text for text in (output.stdout, output.stderr) if text]
+        outcome = output.outcome
+        if outcome is not None and outcome.type == "timeout":
+            lines.append("[timed out]")
+        elif outcome is not None and outcome.exit_code:
+            lines.append(f"[exit code {outcome.exit_code}]")
+    return "\n".join(lines)
+
+
+def _found(tools: list[Raw]) -> str:
+    names: list[str] = []
+    for raw in tools:
+        try:
+            names.append(str(msgspec.json.decode(raw, type=dict[str, object]).get("name")))
+        except msgspec.MsgspecError:
+            continue
+    return "Tools found: " + ", ".join(names) if names else "No tools were found."

@@ -1,0 +1,67 @@
+"""Content of Responses input items: messages, and what tools gave back."""
+
+from msgspec import Raw
+
+from gateway.dialects.chat.parts_in import read_file, read_image
+from gateway.dialects.chat.wire import FileFile
+from gateway.dialects.responses.wire import (
+    NAME,
+    Breakpoint,
+    FilePart,
+    ImagePart,
+    Kind,
+    RefusalPart,
+    TextPart,
+)
+from gateway.errors import InvalidRequest
+from gateway.events import CacheMark, Document, Image, Opaque, Part, Refusal, Text
+from gateway.notes import Notes
+from gateway.wire import member
+
+_TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
+
+
+def read_content(content: str | list[Raw] | None, path: str, notes: Notes) -> list[Part]:
+    """The parts of a message's or an output's content; empty text says nothing."""
+    if not content:
+        return []
+    if isinstance(content, str):
+        return [Text(content)]
+    parts = (_part(raw, f"{path}.{at}", notes) for at, raw in enumerate(content))
+    return [part for part in parts if not isinstance(part, Text) or part.text]
+
+
+def _part(raw: Raw, path: str, notes: Notes) -> Part:
+    kind = member(raw, Kind, path).type
+    if kind in _TEXTS:
+        text = member(raw, TextPart, path)
+        return Text(text.text, _mark(text.prompt_cache_breakpoint))
+    if kind == "refusal":
+        return Refusal(member(raw, RefusalPart, path).refusal)
+    if kind in ("input_image", "computer_screenshot"):
+        return _image(member(raw, ImagePart, path), path, notes)
+    if kind == "input_file":
+        return _file(member(raw, FilePart, path), path)
+    if not kind:
+        raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
+    return Opaque(kind, Raw(bytes(raw)), NAME)
+
+
+def _mark(point: Breakpoint | None) -> CacheMark | None:
+    return None if point is None else CacheMark("1h" if point.ttl == "12h" else None)
+
+
+def _image(found: ImagePart, path: str, notes: Notes) -> Part:
+    mark = _mark(found.prompt_cache_breakpoint)
+    if found.image_url is not None:
+        return read_image(found.image_url, f"{path}.image_url", mark, notes)
+    if found.file_id is None:
+        raise InvalidRequest(f"{path}.image_url: Field required", param=f"{path}.image_url")
+    return Image(file_id=found.file_id, cache=mark)
+
+
+def _file(found: FilePart, path: str) -> Part:
+    mark = _mark(found.prompt_cache_breakpoint)
+    if found.file_url is not None and found.file_data is None:
+        return Document(url=found.file_url, title=found.filename, cache=mark)
+    return read_file(FileFile(found.file_data, found.file_id, found.filename), path, mark)

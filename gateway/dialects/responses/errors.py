@@ -1,0 +1,142 @@
+"""Errors of the Responses API, both ways.
+
+Before the first byte they are the OpenAI error object, as in Chat. Inside a stream a client gets
+`response.failed` with a whole response, which is what Codex looks for; an `error` event it skips.
+"""
+
+import re
+import time
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.dialects.chat import errors as openai
+from gateway.errors import GatewayError, Refused, Unavailable, UpstreamError
+from gateway.sse import Frame, frame
+from gateway.wire import ABSENT, decode, present
+
+_CODES = {
+    "authentication_error": "invalid_api_key",
+    "billing_error": "insufficient_quota",
+    "rate_limit_error": "rate_limit_exceeded",
+    "overloaded_error": "server_is_overloaded",
+    "invalid_request_error": "invalid_prompt",
+}
+_NUMBER = re.compile(rb'"sequence_number": ?(\d+)')
+_WAIT = re.compile(r"try again in", re.IGNORECASE)
+_ENDING = re.compile(
+    rb"^(?:event: ?(?:response\.(?:completed|incomplete|failed)|error)\s*$"
+    rb'|data: ?\{\s*"type"\s*:\s*"(?:response\.(?:completed|incomplete|failed)|error)")',
+    re.MULTILINE,
+)
+
+
+def read_error(status: int, body: bytes) -> GatewayError:
+    """What an upstream's error answer says: OpenAI's shape, and those of its imitators."""
+    return openai.read_error(status, body)
+
+
+def write_error(error: GatewayError) -> bytes:
+    """`ErrorObject` in its wrapper; a rate limit says when to come back, which Codex reads."""
+    wait = error.retry_after
+    if error.status != 429 or wait is None or _WAIT.search(error.message):
+        return openai.write_error(error)
+    told = GatewayError(
+        f"{error.message.rstrip('.')}. Please try again in {wait:g}s.",
+        status=error.status, kind=error.kind, code=error.code, param=error.param,
+    )  # fmt: skip
+    return openai.write_error(told)
+
+
+def error_status(error: GatewayError) -> int:
+    """The status an OpenAI client understands: it knows no 402 and no 529."""
+    return openai.error_status(error)
+
+
+def error_object(error: GatewayError) -> dict[str, object]:
+    """`ResponseError`: the code and the words of a failed response."""
+    own = isinstance(error, UpstreamError | Unavailable) and not isinstance(error, Refused)
+    code = error.code if isinstance(error.code, str) and not own else None
+    if code is None:  # the API has no words for what a gateway meets
+        code = _CODES.get(error.kind) or "server_error"
+    message = error.message
+    if code == "rate_limit_exceeded" and error.retry_after and not _WAIT.search(message):
+        message = f"{message.rstrip('.')}. Please try again in {error.retry_after:g}s."
+    return {"code": code, "message": message}
+
+
+def write_error_event(error: GatewayError, request_id: str) -> bytes:
+    """The whole stream of a call that failed before its answer began."""
+    response: dict[str, Any] = {
+        "id": "resp_" + request_id.replace("-", ""),
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "model": "",
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+    }
+    created = _event("response.created", 0, response)
+    response |= {"status": "failed", "error": error_object(error)}
+    return created + _event("response.failed", 1, response)
+
+
+def failed_after(first: bytes, tail: bytes, error: GatewayError) -> bytes:
+    """`response.failed` after the event `first` and the last bytes `tail` of a relayed stream."""
+    number = _NUMBER.findall(tail)
+    try:
+        response: dict[str, object] = {**decode(first, _First).response}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        response = {}
+    failed = response | {"status": "failed", "error": error_object(error)}
+    return _event("response.failed", int(number[-1]) + 1 if number else 0, failed)
+
+
+class _First(Struct):
+    response: dict[str, Raw] = {}
+
+
+def _event(name: str, number: int, response: object) -> bytes:
+    data = {"type": name, "sequence_number": number, "response": response}
+    return frame(name.encode(), msgspec.json.encode(data))
+
+
+class _Failed(Struct):
+    error: Raw = ABSENT
+    status: str | None = None
+
+
+class _Event(Struct):
+    type: str = ""
+    error: Raw = ABSENT
+    response: _Failed | None = None
+
+
+def stream_error(event: Frame) -> GatewayError | None:
+    """The error that a frame of a stream carries: `error`, `response.failed`, or a bare object."""
+    data = event.data
+    if event.event != b"error" and b'"error"' not in data:
+        return None
+    try:
+        found = decode(data, _Event)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return read_error(200, data) if event.event == b"error" else None
+    if found.type == "response.failed" and found.response is not None:
+        if not present(found.response.error):
+            return read_error(500, b'{"error":{"message":"the upstream failed to answer"}}')
+        return read_error(200, b'{"error":' + bytes(found.response.error) + b"}")
+    if present(found.error):
+        return read_error(200, data)
+    if found.type == "error" or event.event == b"error":
+        return read_error(200, b'{"error":' + data + b"}")
+    return None
+
+
+def whole(tail: bytes) -> bool:
+    """Whether the last bytes of a stream hold its ending, good or bad."""
+    return _ENDING.search(tail.replace(b"\r", b"\n")) is not None

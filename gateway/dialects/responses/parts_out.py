@@ -1,0 +1,144 @@
+"""Parts of messages and of tool results as Responses content (`ResponseInputContentParam`)."""
+
+from gateway.dialect import Crossing
+from gateway.dialects.chat.parts_out import Marks, decoded, passage, wrapped
+from gateway.dialects.chat.tools_out import Block
+from gateway.events import (
+    CacheMark,
+    Document,
+    Image,
+    Opaque,
+    Part,
+    Refusal,
+    SearchResult,
+    ServerTool,
+    Text,
+    ToolResult,
+)
+
+_PDF = "application/pdf"
+
+
+def text_block(text: str) -> Block:
+    """`ResponseInputTextParam`."""
+    return {"type": "input_text", "text": text}
+
+
+def parts_out(parts: list[Part], crossing: Crossing, marks: Marks) -> list[Block]:
+    """The content of a user or system message, or of a tool's output."""
+    out: list[Block] = []
+    for part in parts:
+        blocks = _blocks(part, crossing)
+        if blocks:
+            _mark(blocks[-1], getattr(part, "cache", None), crossing, marks)
+        out += blocks
+    return out
+
+
+def _mark(block: Block, mark: CacheMark | None, crossing: Crossing, marks: Marks) -> None:
+    if crossing.capability.cache == "breakpoints":  # the only form that this dialect has
+        marks.put(block, mark, crossing)
+
+
+def plain(blocks: list[Block]) -> bool:
+    """Whether the blocks are texts without a mark, which a string says as well."""
+    return all(block.keys() == {"type", "text"} for block in blocks)
+
+
+def content(blocks: list[Block]) -> object:
+    """One text as a string, which every server takes."""
+    if len(blocks) == 1 and plain(blocks):
+        return blocks[0]["text"]
+    return blocks
+
+
+def output(result: ToolResult, crossing: Crossing, marks: Marks) -> object:
+    """The output of a tool: a string where it is text alone, else its parts."""
+    blocks = parts_out(result.parts, crossing, marks)
+    if result.is_error:
+        _mark_error(blocks)
+    if not blocks and not crossing.capability.empty_tool_content:
+        blocks = [text_block("(no output)")]
+    if blocks:
+        _mark(blocks[-1], result.cache, crossing, marks)
+    if plain(blocks):
+        return "\n".join(block["text"] for block in blocks)
+    return blocks
+
+
+def _mark_error(blocks: list[Block]) -> None:
+    """The dialect has no flag for a failed call; the text must say it."""
+    if not blocks:
+        blocks.append(text_block("Error"))
+    elif "text" not in blocks[0]:
+        blocks.insert(0, text_block("Error:"))
+    elif not blocks[0]["text"].lower().startswith("error"):
+        blocks[0]["text"] = "Error: " + blocks[0]["text"]
+
+
+def _blocks(part: Part, crossing: Crossing) -> list[Block]:
+    match part:
+        case Text() | ServerTool() | Refusal():
+            return [text_block(part.text)] if part.text else []
+        case Image():
+            return _image(part, crossing)
+        case Document():
+            return _document(part, crossing)
+        case SearchResult():
+            return [text_block(passage(part))]
+        case Opaque():
+            crossing.notes.drop(f"messages.{part.type}", "unknown")
+        case _:
+            crossing.notes.drop(f"messages.{type(part).__name__.lower()}")
+    return []
+
+
+def _image(image: Image, crossing: Crossing) -> list[Block]:
+    capability, notes = crossing.capability, crossing.notes
+    if not capability.images:
+        notes.drop("messages.image", "unsupported_by_model")
+        return []
+    if image.data is not None:
+        url = f"data:{image.media_type or 'image/png'};base64,{image.data}"
+    elif image.url is not None:
+        if not capability.image_urls:
+            notes.refuse_media("messages.image.source.url", "this provider takes image data only")
+        url = image.url
+    else:
+        notes.drop("messages.image.source.file_id", "files_are_not_portable")
+        return []
+    return [{"type": "input_image", "image_url": url, "detail": "auto"}]
+
+
+def _document(document: Document, crossing: Crossing) -> list[Block]:
+    notes = crossing.notes
+    if document.cited:
+        notes.drop("messages.document.citations")
+    if document.text is not None:
+        return [text_block(wrapped(document, document.text))]
+    if document.parts is not None:
+        return _nested(document, crossing)
+    if document.file_id is not None:
+        notes.drop("messages.document.source.file_id", "files_are_not_portable")
+        return []
+    if document.data is not None and (document.media_type or _PDF).startswith("text/"):
+        return [text_block(wrapped(document, decoded(document, crossing)))]
+    return [_file(document, crossing)]
+
+
+def _file(document: Document, crossing: Crossing) -> Block:
+    if crossing.capability.files == "none" or document.media_type not in (None, _PDF):
+        crossing.notes.refuse_media("messages.document", "this provider takes no such file")
+    if document.url is not None:
+        return {"type": "input_file", "file_url": document.url}
+    return {
+        "type": "input_file",
+        "filename": document.title or "document.pdf",
+        "file_data": f"data:{_PDF};base64,{document.data}",
+    }
+
+
+def _nested(document: Document, crossing: Crossing) -> list[Block]:
+    inner = [block for part in document.parts or () for block in _blocks(part, crossing)]
+    before, after = wrapped(document, "\0").split("\0")
+    return [text_block(before.rstrip("\n")), *inner, text_block(after.lstrip("\n"))]

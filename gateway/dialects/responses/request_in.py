@@ -1,0 +1,310 @@
+"""A Responses client's request in neutral form (`ResponseCreateParams`).
+
+Each top-level member has one reader here. What no other dialect can say gets its verdict at once:
+silently dropped where it cannot change the answer, noted where it can, refused where it must not.
+"""
+
+import math
+from collections.abc import Callable
+
+from msgspec import Raw
+
+from gateway.dialect import Fields
+from gateway.dialects.responses.calls_in import CallReading
+from gateway.dialects.responses.forms import Forms
+from gateway.dialects.responses.items_in import Reading
+from gateway.dialects.responses.tools_in import ToolReading, read_choice
+from gateway.dialects.responses.wire import (
+    CacheOptions,
+    Moderation,
+    ReasoningConfig,
+    TextConfig,
+    TextFormat,
+)
+from gateway.errors import InvalidRequest
+from gateway.events import Format, Prompt, Reasoning, Text
+from gateway.notes import Notes
+from gateway.wire import member, present
+
+_TYPES: dict[str, type[object]] = {
+    "instructions": str,
+    "stream": bool,
+    "store": bool,
+    "background": bool,
+    "parallel_tool_calls": bool,
+    "tools": list,
+    "include": list[str],
+    "max_output_tokens": float,
+    "max_tool_calls": float,
+    "temperature": float,
+    "top_p": float,
+    "top_logprobs": float,
+    "metadata": dict[str, Raw],
+    "reasoning": dict[str, Raw],
+    "text": dict[str, Raw],
+    "previous_response_id": str,
+    "prompt_cache_key": str,
+    "safety_identifier": str,
+    "service_tier": str,
+    "truncation": str,
+    "user": str,
+}
+_INSTEAD = ("previous_response_id", "prompt", "conversation")
+"""Members that make up for an input that is not there."""
+ECHOED = (
+    "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls",
+    "prompt_cache_key", "reasoning", "safety_identifier", "service_tier", "temperature", "text",
+    "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
+)  # fmt: skip
+"""Members that the answer repeats."""
+
+Take = Callable[[Prompt, Raw, Notes], None]
+
+
+def check(fields: Fields) -> None:
+    """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
+    if "model" not in fields:
+        raise InvalidRequest("model: Field required", param="model")
+    if not member(fields["model"], str, "model"):
+        raise InvalidRequest("model: must not be empty", param="model")
+    given = fields.get("input")
+    if given is None or not present(given):
+        if not any(name in fields and present(fields[name]) for name in _INSTEAD):
+            raise InvalidRequest("input: Field required", param="input")
+    elif _start(given) not in (b"[", b'"'):
+        member(given, str | list[Raw], "input")
+    for name, type in _TYPES.items():  # msgspec's word
+        raw = fields.get(name)
+        if raw is None or not present(raw) or (type is list and _start(raw) == b"["):
+            continue
+        member(raw, type, name)
+
+
+def _start(raw: Raw) -> bytes:
+    """The first byte; all of them would be a copy."""
+    return memoryview(raw)[:1].tobytes()
+
+
+def read_prompt(fields: Fields, notes: Notes) -> Prompt:
+    """The request; InvalidRequest names the path of a member that is wrong."""
+    check(fields)
+    prompt = Prompt(member(fields["model"], str, "model"), [])
+    prompt.echo = {name: fields[name] for name in ECHOED if name in fields}
+    forms = Forms()
+    tools = ToolReading(prompt, forms, notes)
+    if _given(fields, "tools"):
+        tools.add_all(member(fields["tools"], list[Raw], "tools"), "tools")
+    if _given(fields, "instructions") and (
+        text := member(fields["instructions"], str, "instructions")
+    ):
+        prompt.system.append(Text(text))
+    reading = Reading(tools, CallReading(forms, notes), notes)
+    _read_input(fields, reading)
+    prompt.system += reading.system
+    prompt.turns = reading.turns
+    if not prompt.turns and not prompt.system:
+        raise InvalidRequest("input: must not be empty", param="input")
+    _read_members(fields, prompt, notes)
+    for update in reading.updates:
+        if present(update.reasoning):
+            _reasoning(prompt, update.reasoning, notes)
+        if present(update.text):
+            _text(prompt, update.text, notes)
+    if _given(fields, "tool_choice"):
+        read_choice(fields["tool_choice"], prompt, forms, notes)
+    return prompt
+
+
+def _given(fields: Fields, name: str) -> bool:
+    return name in fields and present(fields[name])
+
+
+def _read_input(fields: Fields, reading: Reading) -> None:
+    if not _given(fields, "input"):
+        return
+    raw = fields["input"]
+    if _start(raw) != b'"':
+        reading.add_all(member(raw, list[Raw], "input"), "input")
+    elif text := member(raw, str, "input"):
+        reading.say(text)
+
+
+def _read_members(fields: Fields, prompt: Prompt, notes: Notes) -> None:
+    for name, raw in fields.items():
+        if name in _ELSEWHERE or name in _SILENT or not present(raw):
+            continue
+        take = _TAKES.get(name)
+        if take is not None:
+            take(prompt, raw, notes)
+        elif name in _REFUSED:
+            notes.refuse(name, _REFUSED[name])
+        elif name in _NOTED:
+            if bytes(raw) not in (b"0", b"0.0", b"{}", b"[]", b"false"):
+                notes.drop(name)
+        else:
+            notes.drop(name, "unknown")
+
+
+def _max_output_tokens(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    path = "max_output_tokens"
+    value = member(raw, float, path)
+    if not math.isfinite(value) or int(value) != value or value < 1:
+        raise InvalidRequest(f"{path}: must be a whole number above 0", param=path)
+    prompt.max_tokens = int(value)
+
+
+def _temperature(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.temperature = float(member(raw, float, "temperature"))
+
+
+def _top_p(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.top_p = float(member(raw, float, "top_p"))
+
+
+def _parallel_tool_calls(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.parallel_tools = member(raw, bool, "parallel_tool_calls")
+
+
+def _stream(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.stream = member(raw, bool, "stream")
+
+
+def _reasoning(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    found = member(raw, ReasoningConfig, "reasoning")
+    reasoning = prompt.reasoning or Reasoning()
+    reasoning.effort = found.effort or reasoning.effort
+    if found.mode == "pro":
+        reasoning.effort = "max"
+        notes.note("reasoning.mode", "approximated_by_effort")
+    if found.summary or found.generate_summary:
+        reasoning.display = "summarized"
+    if found.context and found.context != "auto":
+        notes.drop("reasoning.context")
+    if reasoning.effort or reasoning.display:
+        prompt.reasoning = reasoning
+
+
+def _text(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    found = member(raw, TextConfig, "text")
+    prompt.verbosity = found.verbosity or prompt.verbosity
+    if found.format is not None:
+        prompt.format = _format(found.format)
+
+
+def _format(found: TextFormat) -> Format | None:
+    if found.type == "text":
+        return None
+    if found.type == "json_object":
+        return Format("json_object")
+    if found.type != "json_schema":
+        path = "text.format.type"
+        raise InvalidRequest(f"{path}: unknown value {found.type!r}", param=path)
+    if not present(found.schema):
+        path = "text.format.schema"
+        raise InvalidRequest(f"{path}: Field required", param=path)
+    member(found.schema, dict[str, Raw], "text.format.schema")
+    schema = Raw(bytes(found.schema))
+    return Format("json_schema", schema, found.name, found.description, found.strict)
+
+
+def _include(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    for name in member(raw, list[str], "include"):
+        if name != "reasoning.encrypted_content":  # which every answer has
+            notes.note("include", f"{name}_unavailable")
+
+
+def _previous(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    # What the gateway keeps stands in the input by now.
+    raise unknown_previous(member(raw, str, "previous_response_id"))
+
+
+def unknown_previous(id: str) -> InvalidRequest:
+    """The error of OpenAI for a response that it does not have."""
+    return InvalidRequest(
+        f"Previous response with id '{id}' not found.",
+        code="previous_response_not_found",
+        param="previous_response_id",
+    )
+
+
+def _background(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    if member(raw, bool, "background"):
+        notes.refuse("background", "this provider answers while the client waits")
+
+
+def _truncation(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    if member(raw, str, "truncation") != "disabled":
+        notes.drop("truncation")
+
+
+def _user(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    if prompt.user is None:  # safety_identifier wins, wherever it stands
+        prompt.user = member(raw, str, "user")
+
+
+def _safety_identifier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.user = member(raw, str, "safety_identifier")
+
+
+def _service_tier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    tier = member(raw, str, "service_tier")
+    if tier in ("auto", "default", "fast"):
+        prompt.service_tier = tier  # type: ignore[assignment]
+    else:
+        notes.drop("service_tier")
+
+
+def _prompt_cache_key(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.session = member(raw, str, "prompt_cache_key")
+
+
+def _prompt_cache_options(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    found = member(raw, CacheOptions, "prompt_cache_options")
+    prompt.cache_implicit = found.mode == "implicit"
+    prompt.cache_explicit = found.mode == "explicit"
+    if found.prewarm:
+        notes.refuse("prompt_cache_options.prewarm", "this provider cannot warm its cache")
+
+
+def _moderation(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    policy = member(raw, Moderation, "moderation").policy
+    for way in ("input", "output"):
+        found = getattr(policy, way, None)
+        if found is not None and found.mode == "block":
+            notes.refuse(f"moderation.policy.{way}.mode", "this provider cannot block by policy")
+    notes.drop("moderation")
+
+
+_TAKES: dict[str, Take] = {
+    "background": _background,
+    "include": _include,
+    "max_output_tokens": _max_output_tokens,
+    "moderation": _moderation,
+    "parallel_tool_calls": _parallel_tool_calls,
+    "previous_response_id": _previous,
+    "prompt_cache_key": _prompt_cache_key,
+    "prompt_cache_options": _prompt_cache_options,
+    "reasoning": _reasoning,
+    "safety_identifier": _safety_identifier,
+    "service_tier": _service_tier,
+    "stream": _stream,
+    "temperature": _temperature,
+    "text": _text,
+    "top_p": _top_p,
+    "truncation": _truncation,
+    "user": _user,
+}
+_ELSEWHERE = frozenset({"model", "input", "instructions", "tools", "tool_choice"})
+_REFUSED = {
+    "conversation": "this gateway keeps no conversations",
+    "prompt": "only OpenAI knows the prompts that are kept there",
+}
+_SILENT = frozenset({
+    "background_options", "client_metadata", "metadata", "prompt_cache_retention", "store",
+    "stream_options",
+})  # fmt: skip
+"""Members without effect on the answer, or that other parts of the gateway see to."""
+_NOTED = frozenset({
+    "access_programs", "context_management", "image", "max_tool_calls", "top_logprobs",
+})  # fmt: skip
+"""Members that other dialects have no word for; empty ones ask for nothing."""

@@ -1,0 +1,82 @@
+"""The neutral prompt as a Responses upstream's request (`ResponseCreateParams`).
+
+Nothing is stored there: the client holds the conversation, and gets the reasoning encrypted so that
+it can bring it back.
+"""
+
+from gateway.dialect import Crossing, Fields
+from gateway.dialects.chat.request_out import answer_format, identity, sampling
+from gateway.dialects.chat.tools_out import Block, settle_names
+from gateway.dialects.chat.wire import raw_json
+from gateway.dialects.responses.items_out import write_items
+from gateway.dialects.responses.reasoning import write_reasoning
+from gateway.dialects.responses.tools_out import write_choice, write_tools
+
+_BYTES_PER_TOKEN = 4
+
+
+def write_prompt(crossing: Crossing) -> Fields:
+    """The request; it also settles the crossing's names, local stops and input estimate."""
+    settle_names(crossing)
+    # the dialect has no such member
+    crossing.local_stops = tuple(dict.fromkeys(stop for stop in crossing.prompt.stop if stop))
+    request: Block = {"model": crossing.model}
+    hints: list[str] = []  # instructions that stand in for members the upstream does not take
+    tools = write_tools(crossing)
+    choice = write_choice(crossing, tools, hints)
+    text = _text(crossing, hints)
+    request["input"] = write_items(crossing, hints)
+    if tools:
+        request["tools"] = tools
+    request |= choice | text | _limits(crossing) | sampling(crossing)
+    request |= write_reasoning(crossing) | identity(crossing) | _rest(crossing)
+    fields = {name: raw_json(value) for name, value in request.items()}
+    size = sum(memoryview(fields[name]).nbytes for name in ("input", "tools") if name in fields)
+    crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)
+    return fields
+
+
+def _text(crossing: Crossing, hints: list[str]) -> Block:
+    """The `text` member: the answer's shape and its length in words."""
+    text: Block = {}
+    shape = answer_format(crossing, hints).get("response_format")
+    if shape is not None:
+        text["format"] = {"type": shape["type"], **shape.get("json_schema", {})}
+    if crossing.prompt.verbosity is not None:
+        if crossing.capability.verbosity:
+            text["verbosity"] = crossing.prompt.verbosity
+        else:
+            crossing.notes.drop("verbosity")
+    return {"text": text} if text else {}
+
+
+def _limits(crossing: Crossing) -> Block:
+    wanted, capability = crossing.prompt.max_tokens, crossing.capability
+    if wanted is None:
+        return {}
+    if wanted < 1:
+        crossing.notes.refuse("max_tokens", "this provider cannot warm a cache without an answer")
+    most = capability.max_output or wanted
+    given = max(capability.min_output, min(wanted, most))
+    if given != wanted:
+        crossing.notes.note("max_tokens", "clamped")
+    return {"max_output_tokens": given}
+
+
+def _rest(crossing: Crossing) -> Block:
+    prompt, capability = crossing.prompt, crossing.capability
+    rest: Block = {"store": False}
+    if capability.encrypted_reasoning:
+        rest["include"] = ["reasoning.encrypted_content"]
+    if prompt.service_tier is not None:
+        if capability.service_tier:
+            rest["service_tier"] = prompt.service_tier
+        elif prompt.service_tier == "fast":
+            crossing.notes.drop("service_tier")
+    if prompt.cache_explicit and capability.cache == "breakpoints":
+        rest["prompt_cache_options"] = {"mode": "explicit"}
+    if prompt.stream:
+        rest["stream"] = True
+        if capability.obfuscation_off:
+            rest["stream_options"] = {"include_obfuscation": False}
+    return rest

@@ -1,0 +1,58 @@
+"""Tools and their choice as a Responses upstream takes them (`ToolParam`, `ToolChoice`).
+
+They are those of Chat, laid flat. `strict` is always said: a function without the member is taken
+for a strict one where it can be.
+"""
+
+from gateway.dialect import Crossing
+from gateway.dialects.chat import tools_out as chat
+from gateway.dialects.chat.request_out import context_size
+from gateway.dialects.chat.tools_out import Block
+from gateway.events import WebSearch
+
+
+def write_tools(crossing: Crossing) -> list[Block]:
+    """The `tools` member, the upstream's own web search last."""
+    tools = [_flat(tool) for tool in chat.write_tools(crossing)]
+    search = crossing.prompt.web_search
+    if search is not None:
+        if crossing.capability.web_search == "web_search_tool":
+            tools.append(_web_search(search, crossing))
+        else:
+            crossing.notes.drop("web_search")
+    return tools
+
+
+def _flat(tool: Block) -> Block:
+    kind = tool["type"]
+    flat: Block = {"type": kind, **tool[kind]}
+    if kind == "function":
+        flat.setdefault("strict", False)
+    elif "format" in flat:
+        flat["format"] = {"type": "grammar", **flat["format"]["grammar"]}
+    return flat
+
+
+def _web_search(search: WebSearch, crossing: Crossing) -> Block:
+    block: Block = {"type": "web_search"}
+    if search.max_uses is not None:
+        crossing.notes.note("web_search.max_uses", "approximated_by_search_context_size")
+    if context := context_size(search):
+        block["search_context_size"] = context
+    if search.location:
+        block["user_location"] = {"type": "approximate", **search.location}
+    if search.allowed_domains:
+        block["filters"] = {"allowed_domains": search.allowed_domains}
+    if search.blocked_domains:
+        crossing.notes.drop("web_search.blocked_domains")
+    return block
+
+
+def write_choice(crossing: Crossing, tools: list[Block], hints: list[str]) -> Block:
+    """`tool_choice` and `parallel_tool_calls`; `hints` gets in words what cannot be said so."""
+    said = chat.write_choice(crossing, tools, hints)
+    choice = said.get("tool_choice")
+    if isinstance(choice, dict):
+        kind = choice["type"]
+        said["tool_choice"] = {"type": kind, **choice[kind]}
+    return said

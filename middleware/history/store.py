@@ -1,0 +1,113 @@
+"""Where responses are kept: what every store does, and the one in this process's memory."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import monotonic
+from typing import Protocol
+
+from msgspec import Struct
+
+OVERHEAD = 400
+"""Bytes that an entry takes beside its value, and each of its names."""
+
+
+class Store(Protocol):
+    """Values by tenant and id, each for a time from its last use; names lead to ids."""
+
+    async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
+        """The values of those ids. Raises StoreDown."""
+
+    async def owners(self, tenant: str, names: Sequence[str]) -> list[str | None]:
+        """The ids that have those names. Raises StoreDown."""
+
+    def put(self, tenant: str, id: str, value: bytes, names: Sequence[str]) -> None:
+        """Keeps a value; at once or soon, as well as it can."""
+
+    async def drop(self, tenant: str, id: str) -> bool:
+        """Forgets a value; whether it was there. Raises StoreDown."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """The store's life."""
+
+
+class _Entry(Struct):
+    value: bytes
+    names: tuple[str, ...]
+    until: float
+    size: int
+
+
+Key = tuple[str, str]
+
+
+class Memory:
+    """Keeps the entries used last, as many as both limits allow."""
+
+    def __init__(
+        self, ttl: float, entries: int, size: int, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.used = 0
+        """Bytes that the entries take."""
+        self._ttl = ttl
+        self._most = entries
+        self._max_size = size
+        self._clock = clock
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._names: dict[Key, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
+        """The values, used just now."""
+        return [self._get((tenant, id)) for id in ids]
+
+    async def owners(self, tenant: str, names: Sequence[str]) -> list[str | None]:
+        """The ids that have those names."""
+        return [self._names.get((tenant, name)) for name in names]
+
+    def put(self, tenant: str, id: str, value: bytes, names: Sequence[str]) -> None:
+        """Keeps a value that fits, and drops what was not used for longest."""
+        key = (tenant, id)
+        if key in self._entries:
+            self._drop(key)
+        size = len(value) + OVERHEAD + sum(len(name) + OVERHEAD for name in names)
+        if size > self._max_size:
+            return
+        while len(self._entries) >= self._most or self.used + size > self._max_size:
+            self._drop(next(iter(self._entries)))
+        self._entries[key] = _Entry(value, tuple(names), self._clock() + self._ttl, size)
+        self._names.update(((tenant, name), id) for name in names)
+        self.used += size
+
+    async def drop(self, tenant: str, id: str) -> bool:
+        """Forgets a value."""
+        there = self._get((tenant, id)) is not None
+        if there:
+            self._drop((tenant, id))
+        return there
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Nothing to open."""
+        yield
+
+    def _get(self, key: Key) -> bytes | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        now = self._clock()
+        if entry.until <= now:
+            self._drop(key)
+            return None
+        entry.until = now + self._ttl
+        self._entries.move_to_end(key)
+        return entry.value
+
+    def _drop(self, key: Key) -> None:
+        entry = self._entries.pop(key)
+        self.used -= entry.size
+        for name in entry.names:
+            if self._names.get((key[0], name)) == key[1]:
+                del self._names[key[0], name]

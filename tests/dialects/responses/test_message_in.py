@@ -1,0 +1,230 @@
+"""A whole answer of a Responses upstream, read."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.capability import Capability
+from gateway.dialect import Crossing
+from gateway.dialects.names import sanitised
+from gateway.dialects.responses import RESPONSES
+from gateway.errors import BadAnswer, GatewayError, Refused
+from gateway.events import (
+    Ending,
+    Format,
+    Message,
+    Part,
+    Prompt,
+    Redacted,
+    Refusal,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    Usage,
+    WebSearch,
+)
+from tests.dialects.chat.crossings import crossing
+from tests.fakes.responses import (
+    USAGE,
+    call,
+    citation,
+    free_call,
+    message,
+    reasoning,
+    refusal,
+    response,
+    search,
+    text_part,
+)
+
+COUNTED = Usage(5, 7, 4, 1, 3)
+
+
+def read(*output: dict[str, Any], way: Crossing | None = None, **more: Any) -> Message:
+    body = msgspec.json.encode(response(*output, **more))
+    return RESPONSES.read_message(body, way or crossing())
+
+
+def parts(*output: dict[str, Any], way: Crossing | None = None, **more: Any) -> list[Part]:
+    return read(*output, way=way, **more).parts
+
+
+def test_a_whole_answer() -> None:
+    found = read(
+        reasoning("why", "how", encrypted="gAAA"), message("Hé", "llo"), call("c1", "f", '{"x":1}')
+    )
+    assert found == Message(
+        "resp_1", "m",
+        [
+            Thinking("why\n\nhow", "rs_1 gAAA", "responses"), Text("Hé"), Text("llo"),
+            ToolCall("c1", "f", '{"x":1}'),
+        ],
+        Ending("tool_use", usage=COUNTED),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "part"),
+    [
+        (reasoning(encrypted="gAAA"), Redacted("rs_1 gAAA", "responses")),
+        (reasoning(encrypted="gAAA", id=""), Redacted("gAAA", "responses")),
+        (reasoning("why"), Thinking("why", None, "responses")),
+        (reasoning(words=("a", "b")), Thinking("a\n\nb", None, "responses")),
+        (reasoning("why", words=("a",)), Thinking("why", None, "responses")),
+        (reasoning("", words=("a",)), Thinking("a", None, "responses")),
+        (reasoning(), None),
+        (message(), None),
+        (message(""), None),
+        (message(refusal("no")), Refusal("no")),
+        (search(), None),
+        (free_call("c", "g", "free"), ToolCall("c", "g", "free", custom=True)),
+        (call("c", "f", ""), ToolCall("c", "f", "")),
+        (call("c", "f", "{", status="completed"), ToolCall("c", "f", '{"_raw_arguments":"{"}')),
+        (call("c", "f", "{", status="incomplete"), None),
+    ],
+)
+def test_items(item: dict[str, Any], part: Part | None) -> None:
+    assert parts(item) == ([part] if part is not None else [])
+
+
+@pytest.mark.parametrize(
+    ("more", "item", "ending"),
+    [
+        ({}, message("a"), Ending("end_turn")),
+        ({"status": None}, message("a"), Ending("end_turn")),
+        ({}, call("c", "f", "{}"), Ending("tool_use")),
+        ({}, message(refusal("no")), Ending("refusal")),
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+         call("c", "f", "{}"), Ending("max_tokens")),
+        ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+         message("a"), Ending("refusal")),
+        ({"status": "incomplete", "incomplete_details": None}, message("a"), Ending("max_tokens")),
+        ({"status": "incomplete", "incomplete_details": {"reason": "steered"}},
+         message("a"), Ending("max_tokens", native="steered")),
+        ({"service_tier": "priority"}, message("a"), Ending("end_turn", service_tier="priority")),
+    ],
+)  # fmt: skip
+def test_endings(more: dict[str, Any], item: dict[str, Any], ending: Ending) -> None:
+    ending.usage = COUNTED
+    assert read(item, **more).ending == ending
+
+
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        (None, None),
+        ({"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}, Usage(5, 2)),
+        (USAGE | {"input_tokens_details": None, "output_tokens_details": None}, Usage(10, 7)),
+    ],
+)
+def test_counts(counts: object, usage: Usage | None) -> None:
+    assert read(message("a"), usage=counts).ending.usage == usage
+
+
+def test_names_are_restored() -> None:
+    way = crossing()
+    way.names = sanitised(["foo/bar"], "^[a-z_]+$", 64)
+    assert parts(call("c", "foo_bar", "{}"), way=way) == [ToolCall("c", "foo/bar", "{}")]
+
+
+def test_a_tool_of_free_text_is_unwrapped() -> None:
+    way = crossing(Prompt("m", [], tools=[Tool("p", custom=True)]))
+    found = parts(call("c", "p", '{"input":"free"}'), call("d", "p", "free"), way=way)
+    assert found == [
+        ToolCall("c", "p", "free", custom=True),
+        ToolCall("d", "p", "free", custom=True),
+    ]
+
+
+def test_a_call_without_name_or_id() -> None:
+    way = crossing()
+    nameless, anonymous = call("c", "", "{}"), call("", "f", "{}", id=None)
+    (found,) = parts(nameless, anonymous, way=way)
+    assert isinstance(found, ToolCall)
+    assert found.id.startswith("call_")
+    assert way.notes.entries == ["output.function_call:without_name_dropped"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "notes"), [(WebSearch(), []), (None, ["annotations:not_asked_for"])]
+)
+def test_sources(asked: WebSearch | None, notes: list[str]) -> None:
+    way = crossing(Prompt("m", [], web_search=asked), Capability())
+    told = citation("https://a", "A", 3, 5)
+    (found,) = parts(message(text_part("so it is", told)), way=way)
+    assert isinstance(found, Text)
+    assert [(c.url, c.title, c.cited_text) for c in found.citations] == (
+        [("https://a", "A", "it")] if asked else []
+    )
+    assert way.notes.entries == notes
+
+
+def test_a_source_without_address_is_told() -> None:
+    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    file = {"type": "file_citation", "file_id": "f", "filename": "n", "index": 0}
+    assert parts(message(text_part("a", file)), way=way) == [Text("a")]
+    assert way.notes.entries == ["annotations:without_url_dropped"]
+
+
+def test_a_source_that_says_not_what_it_backs() -> None:
+    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    told = {"type": "url_citation", "url": "https://a", "title": "A"}
+    (found,) = parts(message(text_part("a", told)), way=way)
+    assert isinstance(found, Text)
+    assert [(c.url, c.cited_text) for c in found.citations] == [("https://a", None)]
+
+
+def test_items_that_have_no_neutral_form_are_told() -> None:
+    way = crossing()
+    picture = {"id": "ig", "type": "image_generation_call", "status": "completed", "result": "AA"}
+    assert parts(picture, search(), {"type": ""}, message("a"), way=way) == [Text("a")]
+    assert way.notes.entries == [
+        "output.image_generation_call:unsupported_by_client", "output.item:unsupported_by_client",
+    ]  # fmt: skip
+
+
+def test_only_the_document_is_told_where_the_shape_is_fixed() -> None:
+    way = crossing(Prompt("m", [], format=Format("json_object")))
+    said = message("I will", phase="commentary"), message("{}"), message("And so on")
+    assert parts(*said, way=way) == [Text("{}")]
+    assert way.notes.entries == ["output.message:beside_the_document_dropped"]
+    assert len(parts(*said)) == 3
+
+
+def test_a_stop_sequence_ends_the_answer() -> None:
+    way = crossing(capability=Capability())
+    way.local_stops = ("END",)
+    found = read(message("a END b"), call("c", "f", "{}"), way=way)
+    assert found.parts == [Text("a ")]
+    assert (found.ending.stop, found.ending.stop_sequence) == ("stop_sequence", "END")
+    assert found.ending.usage == COUNTED
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "words"),
+    [
+        (response(status="failed", error={"code": "server_error", "message": "boom"}), Refused, 502,
+         "boom"),
+        (response(status="failed", error={"code": "rate_limit_exceeded", "message": "slow"}),
+         Refused, 429, "slow"),
+        ({"error": {"message": "no", "type": "invalid_request_error"}}, Refused, 400, "no"),
+        (response(status="in_progress"), BadAnswer, 502, "in_progress"),
+        (response(status="cancelled"), BadAnswer, 502, "cancelled"),
+        ({"object": "list"}, BadAnswer, 502, "no response"),
+        (response(message(3)), BadAnswer, 502, "cannot be read"),  # type: ignore[arg-type]
+    ],
+)  # fmt: skip
+def test_errors_in_a_200(
+    body: dict[str, Any], kind: type[GatewayError], status: int, words: str
+) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        RESPONSES.read_message(msgspec.json.encode(body), crossing())
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"output":'])
+def test_what_is_no_answer(body: bytes) -> None:
+    with pytest.raises(BadAnswer):
+        RESPONSES.read_message(body, crossing())

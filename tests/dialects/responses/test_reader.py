@@ -1,0 +1,578 @@
+"""Responses streams read: each whole, byte by byte and at random cuts."""
+
+import random
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings, strategies as st
+from openai.types.responses import ResponseError
+
+from gateway.capability import Capability
+from gateway.dialect import Crossing
+from gateway.dialects.names import sanitised
+from gateway.dialects.responses import RESPONSES
+from gateway.errors import BadAnswer, Cut, GatewayError, Refused as UpstreamRefused
+from gateway.events import (
+    ArgumentsDelta,
+    Began,
+    CitationCame,
+    Ended,
+    Ending,
+    Event,
+    Format,
+    PartEnded,
+    Prompt,
+    RedactedCame,
+    Refused,
+    SignatureCame,
+    Text,
+    TextBegan,
+    TextDelta,
+    ThinkingBegan,
+    ThinkingDelta,
+    Tool,
+    ToolBegan,
+    Usage,
+    WebSearch,
+)
+from gateway.fold import fold
+from gateway.sse import Splitter
+from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.test_reader import check_order
+from tests.dialects.messages.wires import joined
+from tests.fakes.responses import (
+    Script,
+    call,
+    citation,
+    event_bytes,
+    free_call,
+    message,
+    reasoning,
+    refusal,
+    response,
+    script,
+    search,
+    text_part,
+)
+
+BEGAN = Began("resp_1", "m")
+COUNTED = Usage(5, 7, 4, 1, 3)
+DONE = Ended(Ending("end_turn", usage=COUNTED))
+CALLED = Ended(Ending("tool_use", usage=COUNTED))
+BETWEEN = ThinkingDelta("\n\n")
+
+
+def run(pieces: list[bytes], way: Crossing) -> list[Event]:
+    reader, splitter = RESPONSES.reader(way), Splitter()
+    frames = [frame for piece in pieces for frame in splitter.feed(piece)] + splitter.finish()
+    events = [event for frame in frames for event in reader.read(frame)]
+    events += reader.finish()
+    assert reader.ended
+    assert reader.finish() == []
+    return joined(events)
+
+
+def read(made: Script, way: Crossing | None = None) -> list[Event]:
+    """The events, the same however the bytes arrive."""
+    way = way or crossing()
+    wire = made.wire
+    whole = run([wire], way)
+    single = [wire[at : at + 1] for at in range(len(wire))]
+    assert run(single, msgspec.structs.replace(way)) == whole
+    dice = random.Random(7)
+    cuts = sorted(dice.randrange(len(wire)) for _ in range(20))
+    pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
+    assert run(pieces, msgspec.structs.replace(way)) == whole
+    check_order(whole)
+    return whole
+
+
+def test_text() -> None:
+    assert read(script(message("Grüße, 世界"))) == [
+        BEGAN, TextBegan(), TextDelta("Grüße, 世界"), PartEnded(), DONE,
+    ]  # fmt: skip
+
+
+def test_parts_of_a_message_are_texts_of_their_own() -> None:
+    assert read(script(message("one", "two"), message("three"))) == [
+        BEGAN, TextBegan(), TextDelta("one"), PartEnded(), TextBegan(), TextDelta("two"),
+        PartEnded(), TextBegan(), TextDelta("three"), PartEnded(), DONE,
+    ]  # fmt: skip
+
+
+def test_each_delta_goes_on_at_once() -> None:
+    reader, splitter = RESPONSES.reader(crossing()), Splitter()
+    counts = [
+        len(reader.read(frame))
+        for bytes_ in script(message("abcdefghi")).frames
+        for frame in splitter.feed(bytes_)
+    ]
+    # created, in_progress, added, part added, three deltas, done x3, completed
+    assert counts == [1, 0, 0, 0, 2, 1, 1, 0, 0, 1, 1]
+
+
+def test_reasoning_text_and_parallel_calls() -> None:
+    made = script(
+        reasoning("why", "how", encrypted="gAAA"), message("so"), call("a", "f", '{"x":1.0}'),
+        call("b", "g", ""), free_call("c", "h", "free"),
+    )  # fmt: skip
+    assert read(made) == [
+        BEGAN,
+        ThinkingBegan(), ThinkingDelta("why\n\nhow"), SignatureCame("rs_1 gAAA", "responses"),
+        PartEnded(),
+        TextBegan(), TextDelta("so"), PartEnded(),
+        ToolBegan("a", "f"), ArgumentsDelta('{"x":1.0}'), PartEnded(),
+        ToolBegan("b", "g"), PartEnded(),
+        ToolBegan("c", "h", custom=True), ArgumentsDelta("free"), PartEnded(),
+        CALLED,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "events"),
+    [
+        (reasoning(encrypted="gAAA"), [RedactedCame("rs_1 gAAA", "responses")]),
+        (reasoning(), []),
+        (reasoning("because"), [ThinkingBegan(), ThinkingDelta("because"), PartEnded()]),
+        (reasoning(words=("a", "b")), [ThinkingBegan(), ThinkingDelta("a\n\nb"), PartEnded()]),
+        # what comes first is told, the same in other words is not
+        (reasoning("why", words=("w",)), [ThinkingBegan(), ThinkingDelta("why"), PartEnded()]),
+        (search(), []),
+        (message(), []),
+    ],
+)
+def test_items(item: dict[str, Any], events: list[Event]) -> None:
+    assert read(script(item)) == [BEGAN, *events, DONE]
+
+
+def test_a_refusal() -> None:
+    ending = Ended(Ending("refusal", usage=COUNTED))
+    found = read(script(message("I", refusal("cannot"))))
+    assert found[1:4] == [TextBegan(), TextDelta("I"), PartEnded()]
+    assert found[4:] == [Refused("can"), Refused("not"), ending]
+
+
+def test_sources() -> None:
+    told = citation("https://a", "A", 3, 5)
+    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    found = read(script(search(), message(text_part("so it is", told))), way)
+    (came,) = [event for event in found if isinstance(event, CitationCame)]
+    assert (came.citation.url, came.citation.title, came.citation.cited_text) == (
+        "https://a", "A", "it",
+    )  # fmt: skip
+    assert found[-3:] == [came, PartEnded(), DONE]
+    unasked = read(script(message(text_part("so it is", told))), crossing())
+    assert not any(isinstance(event, CitationCame) for event in unasked)
+
+
+def test_sources_that_come_with_the_whole_item_only() -> None:
+    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    told = citation("https://a", "A", 0, 1)
+    made = Script().begin()
+    at = made.added(message(text_part("ab", told)))
+    made.say("response.output_text.delta", output_index=at, content_index=0, delta="ab")
+    found = read(made.done(at).end(), way)
+    assert [e.citation.cited_text for e in found if isinstance(e, CitationCame)] == ["a"]
+
+
+# --- what servers leave out -----------------------------------------------------------------------
+
+
+def thin(*kept: str) -> Script:
+    """A stream of every kind of item, of which only these kinds of events are sent."""
+    made = script(
+        reasoning("why", encrypted="gAAA"), message("so", refusal("no")),
+        call("a", "f", '{"x":1}'), free_call("b", "g", "free"),
+    )  # fmt: skip
+    made.events = [event for event in made.events if event["type"].endswith(kept)]
+    return made
+
+
+FULL = read(thin(""))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        ("item.added", "delta", "item.done", "completed"),
+        ("item.added", "text.done", "refusal.done", "arguments.done", "input.done", "item.done",
+         "completed"),
+        ("item.added", "item.done", "completed"),
+        ("item.done", "completed"),
+        ("completed",),
+        ("created", "completed"),
+        ("item.added", ".done", "completed"),
+    ],
+)  # fmt: skip
+def test_what_is_told_late_is_told_once(kept: tuple[str, ...]) -> None:
+    found = read(thin(*kept))
+    if "created" not in kept and kept != ("completed",):
+        assert found[0] == Began("", "real")
+        found[0] = BEGAN
+    refused = [event for event in found if isinstance(event, Refused)]
+    assert "".join(event.text for event in refused) == "no"
+    assert [e for e in found if e not in refused] == [e for e in FULL if not isinstance(e, Refused)]
+
+
+def test_deltas_alone_and_items_that_are_never_done() -> None:
+    made = Script().say("response.output_text.delta", delta="Hi", output_index=0, content_index=0)
+    made.say("response.completed", response=response())
+    assert read(made) == [Began("", "real"), TextBegan(), TextDelta("Hi"), PartEnded(), DONE]
+
+
+def test_a_name_that_comes_with_the_end() -> None:
+    made = Script().begin()
+    at = made.added(call("a", "", ""))
+    for piece in ('{"x"', ":1}"):
+        made.say("response.function_call_arguments.delta", output_index=at, delta=piece)
+    made.done(at, call("a", "f", '{"x":1}')).end()
+    assert read(made) == [
+        BEGAN, ToolBegan("a", "f"), ArgumentsDelta('{"x":1}'), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_a_call_without_name_is_dropped() -> None:
+    way = crossing()
+    assert read(script(call("a", "", "{}")), way) == [BEGAN, DONE]
+    assert way.notes.entries == ["output.function_call:without_name_dropped"]
+
+
+def test_an_item_of_the_same_place_ends_the_one_before() -> None:
+    made = Script().begin()
+    made.added(message("a"), 0)
+    made.say("response.output_text.delta", output_index=0, content_index=0, delta="a")
+    made.added(call("b", "f", "{}"), 0)
+    made.done(0, call("b", "f", "{}")).end()
+    assert read(made) == [
+        BEGAN, TextBegan(), TextDelta("a"), PartEnded(), ToolBegan("b", "f"),
+        ArgumentsDelta("{}"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_done_is_no_event() -> None:
+    made = script(message("a"))
+    wire = made.wire + b"data: [DONE]\n\n"
+    assert run([wire], crossing())[-1] == DONE
+    with pytest.raises(Cut):
+        run([b"data: [DONE]\n\n"], crossing())
+
+
+def test_events_that_nobody_knows_say_nothing() -> None:
+    made = Script().begin()
+    made.say("response.brand_new", delta={"a": 1}).say("keepalive").say("response.audio.delta")
+    at = made.added(message("a"))
+    made.say("response.brand_new", delta=[1], output_index=at).done(at).end()
+    assert read(made) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+
+
+def test_an_event_without_a_type_says_nothing() -> None:
+    made = Script().begin()
+    at = made.added(message("a"))
+    made.say("response.output_text.delta", output_index=at, content_index=0, delta="")
+    odd = b'data: {"x":1}\n\n'
+    tail = Script()
+    tail.output = made.output
+    wire = made.wire + odd + tail.done(at).end().wire
+    assert run([wire], crossing()) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+
+
+# --- order ----------------------------------------------------------------------------------------
+
+
+def test_items_that_interleave_are_put_in_order() -> None:
+    made = Script().begin()
+    first, second = made.added(call("a", "f", "")), made.added(call("b", "g", ""))
+    third = made.added(message("hi"))
+    name = "response.function_call_arguments.delta"
+    made.say(name, output_index=first, delta='{"x":')
+    made.say(name, output_index=second, delta='{"y":')
+    made.say("response.output_text.delta", output_index=third, content_index=0, delta="hi")
+    made.say(name, output_index=first, delta="1}")
+    made.say(name, output_index=second, delta="2}")
+    made.done(second, call("b", "g", '{"y":2}')).done(third).done(first, call("a", "f", '{"x":1}'))
+    assert read(made.end()) == [
+        BEGAN, ToolBegan("a", "f"), ArgumentsDelta('{"x":1}'), PartEnded(),
+        ToolBegan("b", "g"), ArgumentsDelta('{"y":2}'), PartEnded(),
+        TextBegan(), TextDelta("hi"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_items_that_are_never_done_end_with_the_response() -> None:
+    made = Script().begin()
+    first, second = made.added(message("a")), made.added(call("b", "f", "{}"))
+    third = made.added(message("c"))
+    made.say("response.output_text.delta", output_index=first, content_index=0, delta="a")
+    made.say("response.output_text.delta", output_index=third, content_index=0, delta="c")
+    made.done(second)  # the first and the last are not
+    assert read(made.end()) == [
+        BEGAN, TextBegan(), TextDelta("a"), PartEnded(), ToolBegan("b", "f"),
+        ArgumentsDelta("{}"), PartEnded(), TextBegan(), TextDelta("c"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_an_item_is_done_once() -> None:
+    made = script(message("a"))
+    made.events.insert(-1, made.events[-2])
+    assert read(made) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+
+
+def test_an_item_that_waits_is_done_once() -> None:
+    made = Script().begin()
+    first, second = made.added(call("a", "f", "{}")), made.added(message("b"))
+    made.done(second).done(second).done(first).end()
+    assert read(made) == [
+        BEGAN, ToolBegan("a", "f"), ArgumentsDelta("{}"), PartEnded(), TextBegan(),
+        TextDelta("b"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_text_goes_on_while_a_later_item_waits() -> None:
+    made = Script().begin()
+    first, second = made.added(message("ab")), made.added(call("a", "f", "{}"))
+    for piece in ("a", "b"):
+        made.say("response.output_text.delta", output_index=first, content_index=0, delta=piece)
+        made.say("response.function_call_arguments.delta", output_index=second, delta="{"[:0])
+    made.done(second).done(first).end()
+    assert read(made) == [
+        BEGAN, TextBegan(), TextDelta("ab"), PartEnded(), ToolBegan("a", "f"),
+        ArgumentsDelta("{}"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_interleaving_says_what_the_whole_answer_says(data: st.DataObject) -> None:
+    items = [
+        reasoning("why", "how", encrypted="g"), message("Hello", "you"), call("a", "f", '{"x":1}'),
+        call("b", "g", ""), free_call("c", "h", "free"), search(), message("bye"),
+    ]  # fmt: skip
+    streams: list[list[dict[str, Any]]] = []
+    for at, item in enumerate(items):
+        single = Script()
+        single.output = [{}] * at
+        single.item(item)
+        streams.append(single.events)
+    # every item begins in the order of the output, as places in it are given
+    made = Script().begin()
+    for events in streams:
+        made.events.append(events.pop(0))
+    while any(streams):
+        chosen = data.draw(st.sampled_from([events for events in streams if events]))
+        made.events.append(chosen.pop(0))
+    made.output = items
+    found = run([made.end().wire], crossing())
+    check_order(found)
+    body = msgspec.json.encode(response(*items))
+    assert fold(found) == RESPONSES.read_message(body, crossing())
+
+
+# --- names, custom tools, documents, stops --------------------------------------------------------
+
+
+def test_names_are_restored() -> None:
+    way = crossing()
+    way.names = sanitised(["foo/bar"], "^[a-z_]+$", 64)
+    assert ToolBegan("a", "foo/bar") in read(script(call("a", "foo_bar", "{}")), way)
+
+
+def test_a_tool_of_free_text_that_went_as_a_function() -> None:
+    way = crossing(Prompt("m", [], tools=[Tool("p", custom=True)]))
+    made = script(call("a", "p", '{"input":"free"}'), call("b", "p", "bare"))
+    assert read(made, way) == [
+        BEGAN, ToolBegan("a", "p", custom=True), ArgumentsDelta("free"), PartEnded(),
+        ToolBegan("b", "p", custom=True), ArgumentsDelta("bare"), PartEnded(), CALLED,
+    ]  # fmt: skip
+
+
+def test_only_the_document_is_told_where_the_shape_is_fixed() -> None:
+    way = crossing(Prompt("m", [], format=Format("json_object")))
+    made = script(message("I will", phase="commentary"), message("{}"), message("And so on"))
+    assert read(made, way) == [BEGAN, TextBegan(), TextDelta("{}"), PartEnded(), DONE]
+    assert way.notes.entries == ["output.message:beside_the_document_dropped"]
+
+
+def stopping(*stops: str) -> Crossing:
+    way = crossing(capability=Capability())
+    way.local_stops = stops
+    return way
+
+
+def test_a_stop_sequence_cuts_the_answer() -> None:
+    reader, splitter = RESPONSES.reader(stopping("END")), Splitter()
+    made = script(message("a END b"), call("c", "f", "{}"))
+    events = [e for frame in splitter.feed(made.wire) for e in reader.read(frame)]
+    assert joined(events) == [
+        BEGAN, TextBegan(), TextDelta("a "), PartEnded(), Ended(Ending("stop_sequence", "END")),
+    ]  # fmt: skip
+    assert reader.cut
+    assert reader.ended
+    assert reader.finish() == []
+
+
+def test_a_stop_sequence_in_a_response_that_comes_at_once() -> None:
+    made = Script()
+    made.output = [message("a END b")]
+    assert run([made.end().wire], stopping("END"))[-2:] == [
+        PartEnded(), Ended(Ending("stop_sequence", "END")),
+    ]  # fmt: skip
+
+
+def test_what_only_looks_like_a_stop_sequence_is_told() -> None:
+    assert read(script(message("a EN", "D b")), stopping("END")) == [
+        BEGAN, TextBegan(), TextDelta("a EN"), PartEnded(), TextBegan(), TextDelta("D b"),
+        PartEnded(), DONE,
+    ]  # fmt: skip
+
+
+def test_stop_sequences_mean_nothing_in_arguments() -> None:
+    found = read(script(call("a", "f", '{"x":"END"}')), stopping("END"))
+    assert ArgumentsDelta('{"x":"END"}') in found
+
+
+def test_a_stop_sequence_in_an_item_that_had_to_wait() -> None:
+    made = Script().begin()
+    first = made.added(call("a", "f", "{}"))
+    second = made.added(message("x END y"))
+    delta = {"output_index": second, "content_index": 0}
+    made.say("response.output_text.delta", delta="x END y", **delta)
+    made.done(second).done(first).end()
+    found = run([made.wire], stopping("END"))
+    assert found[-3:] == [TextDelta("x "), PartEnded(), Ended(Ending("stop_sequence", "END"))]
+
+
+# --- endings and faults ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "ending"),
+    [
+        ("incomplete", {"incomplete_details": {"reason": "max_output_tokens"}},
+         Ending("max_tokens")),
+        ("incomplete", {"incomplete_details": {"reason": "content_filter"}}, Ending("refusal")),
+        ("completed", {"service_tier": "priority"}, Ending("end_turn", service_tier="priority")),
+    ],
+)  # fmt: skip
+def test_endings(status: str, more: dict[str, Any], ending: Ending) -> None:
+    ending.usage = COUNTED
+    assert read(script(message("a"), status=status, **more))[-1] == Ended(ending)
+
+
+def test_the_status_counts_more_than_the_events_name() -> None:
+    made = script(message("a"))
+    made.events[-1]["response"] |= {
+        "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"},
+    }  # fmt: skip
+    assert read(made)[-1] == Ended(Ending("max_tokens", usage=COUNTED))
+
+
+def test_a_call_that_the_limit_cut() -> None:
+    made = Script().begin()
+    at = made.added(call("a", "f", ""))
+    made.say("response.function_call_arguments.delta", output_index=at, delta='{"x":')
+    cut = call("a", "f", '{"x":', status="incomplete")
+    limit = {"incomplete_details": {"reason": "max_output_tokens"}}
+    ending = Ended(Ending("max_tokens", usage=COUNTED))
+    told = [BEGAN, ToolBegan("a", "f"), ArgumentsDelta('{"x":'), PartEnded(), ending]
+    never_done = Script()
+    never_done.events = list(made.events)
+    assert read(made.done(at, cut).end("incomplete", **limit)) == told
+    assert read(never_done.end("incomplete", **limit)) == told
+
+
+def test_arguments_that_are_no_object_are_a_fault() -> None:
+    with pytest.raises(BadAnswer, match="invalid tool arguments"):
+        read(script(call("a", "f", '{"x":')))
+
+
+ERROR = {"code": "rate_limit_exceeded", "message": "slow down"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "error", "sequence_number": 3, "param": None, **ERROR},
+        {"type": "error", "error": ERROR},
+        {"error": ERROR},
+        {"type": "response.failed", "response": response(status="failed", error=ERROR)},
+        {"type": "response.completed", "response": response(status="failed", error=ERROR)},
+    ],
+)
+@pytest.mark.parametrize("said", [True, False], ids=["late", "early"])
+def test_errors_in_the_stream(event: dict[str, Any], said: bool) -> None:
+    made = Script().begin()
+    if said:
+        made.item(message("Hel"))
+    wire = made.wire + event_bytes({"type": ""} | event)
+    with pytest.raises(UpstreamRefused, match="slow down") as caught:
+        run([wire], crossing())
+    assert caught.value.status == 429
+
+
+def codes() -> list[str]:
+    return list(get_args(ResponseError.model_fields["code"].annotation))
+
+
+@pytest.mark.parametrize("code", codes())
+def test_the_faults_of_a_prompt_are_the_clients_own(code: str) -> None:
+    error = {"code": code, "message": "no"}
+    event = {"type": "response.failed", "response": response(status="failed", error=error)}
+    with pytest.raises(UpstreamRefused, match="no") as caught:
+        run([Script().begin().wire + event_bytes(event)], crossing())
+    others = {"server_error": 502, "vector_store_timeout": 502, "rate_limit_exceeded": 429}
+    assert caught.value.status == others.get(code, 400)
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ({"type": "response.failed", "response": response(status="failed")}, UpstreamRefused),
+        ({"type": "response.completed", "response": response(status="cancelled")}, BadAnswer),
+        ({"type": "response.output_item.added", "item": 3}, BadAnswer),
+        ({"type": "response.output_item.added", "item": {"type": "message", "content": 3}},
+         BadAnswer),
+        ({"type": "response.output_text.delta", "delta": 3}, BadAnswer),
+        ({"type": "response.completed", "response": {"output": 3}}, BadAnswer),
+    ],
+)  # fmt: skip
+def test_nonsense_is_a_fault(event: dict[str, Any], kind: type[GatewayError]) -> None:
+    with pytest.raises(kind):
+        run([Script().begin().wire + event_bytes(event)], crossing())
+
+
+@pytest.mark.parametrize("data", [b"{", b"<html>", b"[1]", b"null", b'"x"'])
+def test_what_is_no_event_is_a_fault(data: bytes) -> None:
+    with pytest.raises(BadAnswer):
+        run([b"data: " + data + b"\n\n"], crossing())
+
+
+def test_a_stream_that_ends_too_early_is_cut() -> None:
+    frames = script(message("Hello"), call("a", "f", '{"x":1}')).frames
+    for kept in range(len(frames)):
+        with pytest.raises(Cut):
+            run(frames[:kept], crossing())
+
+
+def test_a_lone_surrogate_becomes_a_mark() -> None:
+    made = Script().begin()
+    at = made.added(message("a"))
+    wire = made.wire.replace(b"zz", b"")
+    said = {"type": "response.output_text.delta", "delta": "X", "output_index": at}
+    odd = event_bytes(said | {"content_index": 0}).replace(b'"X"', b'"\\ud83d"')
+    tail = event_bytes({"type": "response.completed", "response": response(message("a"))})
+    assert run([wire + odd + tail], crossing())[1:3] == [TextBegan(), TextDelta("\ufffd")]
+
+
+def test_nothing_is_read_after_the_end() -> None:
+    reader, splitter = RESPONSES.reader(crossing()), Splitter()
+    made = script(message("a"))
+    for frame in splitter.feed(made.wire):
+        reader.read(frame)
+    assert [reader.read(frame) for frame in splitter.feed(made.wire)] == [[]] * len(made.events)
+
+
+def test_streams_and_whole_answers_agree() -> None:
+    items = reasoning("w", encrypted="g"), message("a", "b"), call("c", "f", '{"x":1}')
+    body = msgspec.json.encode(response(*items))
+    assert fold(read(script(*items))) == RESPONSES.read_message(body, crossing())
+    assert Text("a") in RESPONSES.read_message(body, crossing()).parts
