@@ -16,6 +16,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     sampling: Literal["all", "none", "temp1", "temp_xor_top_p"] = "all"
     """Which of temperature and top_p may be sent."""
     top_k: bool = False
+    seed: Literal["seed", "random_seed", "none"] = "seed"
+    """What the member for a seed is called."""
     token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
     developer_role: bool = False
     """The system prompt goes as role `developer`."""

@@ -221,6 +221,9 @@ class Prompt(Struct):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
     stop: list[str] = []
     reasoning: Reasoning | None = None
     format: Format | None = None
