@@ -1,11 +1,10 @@
 """Parts of user turns and tool results as Chat content (`ChatCompletionContentPartParam`)."""
 
-import base64
-import binascii
 from collections.abc import Iterable
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.tools_out import Block
+from gateway.dialects.passages import decoded, passage, wrapped
 from gateway.events import (
     Audio,
     CacheMark,
@@ -100,7 +99,7 @@ def _blocks(part: Part, crossing: Crossing) -> list[Block]:
         case Audio():
             return _audio(part, crossing)
         case SearchResult():
-            return [text_block(_passage(part))]
+            return [text_block(passage(part))]
         case ServerTool() | Refusal():
             return [text_block(part.text)] if part.text else []
         case Opaque():
@@ -139,7 +138,7 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
     if document.cited:
         notes.drop("messages.document.citations")
     if document.text is not None:
-        return [text_block(_wrapped(document, document.text))]
+        return [text_block(wrapped(document, document.text))]
     if document.parts is not None:
         return _nested(document, crossing)
     if document.file_id is not None:
@@ -148,7 +147,7 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
     if document.data is None:
         notes.refuse_media("messages.document.source.url", "this provider takes document data only")
     if (document.media_type or _PDF).startswith("text/"):
-        return [text_block(_wrapped(document, _decoded(document, crossing)))]
+        return [text_block(wrapped(document, decoded(document, crossing)))]
     if document.media_type not in (None, _PDF) or crossing.capability.files == "none":
         notes.refuse_media("messages.document", "this provider takes no such file")
     if document.context:
@@ -162,29 +161,8 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
 
 def _nested(document: Document, crossing: Crossing) -> list[Block]:
     inner = [block for part in document.parts or () for block in _blocks(part, crossing)]
-    before, after = _wrapped(document, "\0").split("\0")
+    before, after = wrapped(document, "\0").split("\0")
     return [text_block(before.rstrip("\n")), *inner, text_block(after.lstrip("\n"))]
-
-
-def _decoded(document: Document, crossing: Crossing) -> str:
-    try:
-        return base64.b64decode(document.data or "").decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        crossing.notes.refuse_media("messages.document.source.data", "is not base64")
-        raise
-
-
-def _wrapped(document: Document, text: str) -> str:
-    told = (("title", document.title), ("context", document.context))
-    attributes = "".join(f' {name}="{value}"' for name, value in told if value)
-    return f"<document{attributes}>\n{text}\n</document>"
-
-
-def _passage(found: SearchResult) -> str:
-    text = "\n".join(part.text for part in found.parts if isinstance(part, Text))
-    return (
-        f'<search_result source="{found.source}" title="{found.title}">\n{text}\n</search_result>'
-    )
 
 
 def result_out(

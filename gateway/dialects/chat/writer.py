@@ -19,7 +19,7 @@ from gateway.dialects.chat.message import (
     signed_detail,
     written_usage,
 )
-from gateway.dialects.signatures import CALL
+from gateway.dialects.signatures import CALL, NATIVE_CALL, SAID
 from gateway.events import (
     Alive,
     ArgumentsDelta,
@@ -142,9 +142,14 @@ class ChatWriter:
         return self._delta({"reasoning_details": [detail]})
 
     def _redacted(self, event: RedactedCame) -> bytes:
+        if event.origin == SAID:  # it stands for no part of its own
+            return self._delta(extra_content(self._crossing.sealed(SAID, event.data)))
         self._apart = True
         if event.origin == CALL:
             self._signature = event.data
+            return b""
+        if event.origin == NATIVE_CALL:
+            self._signature = self._crossing.sealed(CALL, event.data)
             return b""
         return self._detail(hidden_detail(event.data, event.origin, self._crossing))
 
@@ -187,7 +192,8 @@ class ChatWriter:
             if citation.url is None:
                 self._crossing.notes.note("citations", "without_url_dropped")
             else:
-                span = (self._span_start, self._length)
+                first, last = citation.span or (0, self._length - self._span_start)
+                span = (self._span_start + first, self._span_start + last)
                 self._annotations.append(annotation(citation.url, citation.title, *span))
         self._citations.clear()
         # no arguments at all would not parse as JSON at the client
