@@ -12,7 +12,7 @@ from msgspec import Raw
 from gateway.call import Call, Headers
 from gateway.capabilities import capability as table, matching
 from gateway.capability import Capability
-from gateway.counting.kind import COUNTING
+from gateway.counting.kind import COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
@@ -268,7 +268,7 @@ class HttpProvider(Provider):
     def _body(self, call: Call) -> bytes:
         fields = self.prepared(call)
         # Defaults are parameters of answers: a count takes none of them.
-        defaults = self._defaults if call.dialect is not COUNTING else {}
+        defaults = self._defaults if call.dialect not in COUNTINGS else {}
         missing = {name: v for name, v in defaults.items() if name not in fields}
         return msgspec.json.encode(fields | missing if missing else fields)
 
@@ -360,7 +360,7 @@ class HttpProvider(Provider):
         if key is None:
             return
         if own:
-            if call.dialect is not COUNTING:  # counts have limits of their own
+            if call.dialect not in COUNTINGS:  # counts have limits of their own
                 self._ring.judge(key, error)
         elif error.status in KEY_BOUND:
             call.record.tried_keys.append(key)  # the client has no other

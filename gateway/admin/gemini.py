@@ -1,0 +1,184 @@
+"""The Gemini API's client endpoints: `POST .../models/{model}:generateContent` and its siblings.
+
+The model and the verb stand in the path, the key may stand in the query. Both are taken out here:
+inside the gateway such a call is one as any other.
+"""
+
+import re
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from msgspec import Raw
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from gateway.admin.arrays import ArrayGemini, as_array, retyped
+from gateway.admin.door import Door
+from gateway.admin.gemini_models import GeminiModels
+from gateway.admin.inside import Inside
+from gateway.asgi import Edge, Exchange, Receive, Scope, Send
+from gateway.call import Call, Headers
+from gateway.counting.kind import GEMINI_COUNTING, unwrapped
+from gateway.dialect import Fields
+from gateway.dialects.gemini import GEMINI
+from gateway.errors import NotFound
+from gateway.log import log_call
+from gateway.reply import Reply, Stream
+
+GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
+_VERBS = (GENERATE, STREAM, COUNT)
+_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+_KEY = b"x-goog-api-key"
+_RESOURCE = re.compile(
+    r"(?:/v1(?:beta1?)?)?/(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/(?P<publisher>[^/]+)"
+    r"/models/(?P<published>.+)|(?P<rest>.*))",
+    re.DOTALL,
+)
+
+
+def gemini_routes(edge: Edge, inside: Inside) -> list[BaseRoute]:
+    """The paths, in every version of the API; under /v1 the list of models is another API's."""
+    calls, models = KeyInQuery(GeminiEndpoint(edge)), GeminiModels(inside)
+    every, one = (
+        KeyInQuery(Door(answers, inside.callers, dialect=GEMINI))
+        for answers in (models.all, models.one)
+    )
+    routes: list[BaseRoute] = []
+    for prefix in ("/v1beta", "/v1beta1", "/v1", ""):
+        for place in ("models", "tunedModels", "publishers", "projects"):
+            path = f"{prefix}/{place}/{{name:path}}"
+            routes.append(Route(path, calls, methods=["POST"]))
+    for prefix in ("/v1beta", "/v1beta1"):
+        routes.append(Route(f"{prefix}/models", every))
+        routes.append(Route(f"{prefix}/publishers/google/models", every))
+        routes.append(Route(f"{prefix}/models/{{id:path}}", one))
+        routes.append(Route(f"{prefix}/publishers/google/models/{{id:path}}", one))
+    return routes
+
+
+class KeyInQuery:
+    """Takes a key out of the query, where Google's API reads one, and shows it as a header.
+
+    From here on nothing that is logged, told or sent on can have it in an address.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query: bytes = scope.get("query_string", b"")
+        if b"key=" in query:
+            scope = {**scope, **_shown(scope["headers"], query)}
+        await self._app(scope, receive, send)
+
+
+def _shown(headers: Headers, query: bytes) -> dict[str, object]:
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    rest = [pair for pair in pairs if pair[0] not in ("key", "$key")]
+    given = next((value for name, value in pairs if name in ("key", "$key") and value), "")
+    shown = list(headers)
+    if given and not any(name == _KEY for name, _ in headers):
+        shown.append((_KEY, given.encode("latin-1", "replace")))
+    return {"headers": shown, "query_string": urlencode(rest).encode()}
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a path and a query ask for: a model, what to do with it, and the form of a stream."""
+
+    model: str
+    verb: str
+    array: bool = False
+
+    @classmethod
+    def of(cls, path: str, query: bytes) -> "Asked":
+        """What this address asks for; an unknown verb is found out later."""
+        resource, _, verb = path.rpartition(":")
+        sse = ("alt", "sse") in parse_qsl(query.decode("latin-1"))
+        return cls(_model(resource), verb, array=verb == STREAM and not sse)
+
+
+def _model(resource: str) -> str:
+    """The model that a resource's name stands for, as a client of any other API would name it."""
+    found = _RESOURCE.fullmatch(resource)
+    assert found is not None  # the routes let no other path in
+    if found["publisher"]:
+        name = found["published"]
+        return name if found["publisher"] == "google" else f"{found['publisher']}/{name}"
+    return found["rest"].removeprefix("models/").removeprefix("models/")
+
+
+class GeminiEndpoint:
+    """The ASGI application of all these paths."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Asked.of(scope["path"], scope.get("query_string", b""))
+        kind = _Count if asked.verb == COUNT else _Array if asked.array else _Generate
+        exchange = kind(self._edge, asked, scope, receive, send)
+        self._edge.open.add(exchange)
+        try:
+            await exchange.serve()
+        finally:
+            self._edge.open.discard(exchange)
+            exchange.finished = True
+            exchange.book()
+
+
+class _Generate(Exchange):
+    """One call, whole or as a stream of events."""
+
+    def __init__(
+        self, edge: Edge, asked: Asked, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        super().__init__(edge, GEMINI, scope, receive, send)
+        self._asked = asked
+
+    def _checked(self, fields: Fields) -> Call:
+        asked = self._asked
+        if asked.verb not in _VERBS:
+            known = ", ".join(f":{verb}" for verb in _VERBS)
+            raise NotFound(f'there is no ":{asked.verb[:50]}" here; known: {known}')
+        fields["model"] = Raw(msgspec.json.encode(asked.model))
+        fields["stream"] = _TRUE if asked.verb == STREAM else _FALSE
+        return super()._checked(fields)
+
+
+class _Array(_Generate):
+    """One call whose stream is the elements of a JSON array, as it is without `alt=sse`."""
+
+    def __init__(
+        self, edge: Edge, asked: Asked, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        super().__init__(edge, asked, scope, receive, send)
+        self._elements = ArrayGemini()
+        self.dialect = self._elements
+
+    def _checked(self, fields: Fields) -> Call:
+        call = super()._checked(fields)
+        return call.spoken(GEMINI, call.fields)  # events, until they leave the gateway
+
+    async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
+        stream = as_array(stream, self._elements)
+        await super()._respond_stream(msgspec.structs.replace(reply, body=stream), stream)
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        await super()._start(status, retyped(headers))
+
+
+class _Count(_Generate):
+    """One count: logged, but in no total, for nothing was answered and nothing is paid."""
+
+    def __init__(
+        self, edge: Edge, asked: Asked, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        super().__init__(edge, asked, scope, receive, send)
+        self.dialect = GEMINI_COUNTING
+
+    def _checked(self, fields: Fields) -> Call:
+        return super()._checked(unwrapped(fields))
+
+    def book(self) -> None:
+        """Adds the ended count to the log."""
+        log_call(self.id, self.dialect.name, self.record, self.status)
