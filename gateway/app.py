@@ -73,7 +73,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
     parts += [batches] if batches is not None else []
     app = Gateway(
         routes=_routes(edge, dialects)
-        + gemini_routes(edge, inside)
+        + gemini_routes(edge)
         + operator_routes(inside)
         + count_routes(edge)
         + cache_routes(links, inside.callers, peers)

@@ -5,17 +5,14 @@ inside the gateway such a call is one as any other.
 """
 
 import re
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Raw
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from gateway.admin.arrays import ArrayGemini, as_array, retyped
-from gateway.admin.door import Door
-from gateway.admin.gemini_models import GeminiModels
-from gateway.admin.inside import Inside
+from gateway.admin.query_key import KeyInQuery
 from gateway.asgi import Edge, Exchange, Receive, Scope, Send
 from gateway.call import Call, Headers
 from gateway.counting.kind import GEMINI_COUNTING, unwrapped
@@ -28,7 +25,6 @@ from gateway.reply import Reply, Stream
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _VERBS = (GENERATE, STREAM, COUNT)
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
-_KEY = b"x-goog-api-key"
 _RESOURCE = re.compile(
     r"(?:/v1(?:beta1?)?)?/(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/(?P<publisher>[^/]+)"
     r"/models/(?P<published>.+)|(?P<rest>.*))",
@@ -36,50 +32,14 @@ _RESOURCE = re.compile(
 )
 
 
-def gemini_routes(edge: Edge, inside: Inside) -> list[BaseRoute]:
-    """The paths, in every version of the API; under /v1 the list of models is another API's."""
-    calls, models = KeyInQuery(GeminiEndpoint(edge)), GeminiModels(inside)
-    every, one = (
-        KeyInQuery(Door(answers, inside.callers, dialect=GEMINI))
-        for answers in (models.all, models.one)
-    )
-    routes: list[BaseRoute] = []
-    for prefix in ("/v1beta", "/v1beta1", "/v1", ""):
-        for place in ("models", "tunedModels", "publishers", "projects"):
-            path = f"{prefix}/{place}/{{name:path}}"
-            routes.append(Route(path, calls, methods=["POST"]))
-    for prefix in ("/v1beta", "/v1beta1"):
-        routes.append(Route(f"{prefix}/models", every))
-        routes.append(Route(f"{prefix}/publishers/google/models", every))
-        routes.append(Route(f"{prefix}/models/{{id:path}}", one))
-        routes.append(Route(f"{prefix}/publishers/google/models/{{id:path}}", one))
-    return routes
-
-
-class KeyInQuery:
-    """Takes a key out of the query, where Google's API reads one, and shows it as a header.
-
-    From here on nothing that is logged, told or sent on can have it in an address.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        query: bytes = scope.get("query_string", b"")
-        if b"key=" in query:
-            scope = {**scope, **_shown(scope["headers"], query)}
-        await self._app(scope, receive, send)
-
-
-def _shown(headers: Headers, query: bytes) -> dict[str, object]:
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    rest = [pair for pair in pairs if pair[0] not in ("key", "$key")]
-    given = next((value for name, value in pairs if name in ("key", "$key") and value), "")
-    shown = list(headers)
-    if given and not any(name == _KEY for name, _ in headers):
-        shown.append((_KEY, given.encode("latin-1", "replace")))
-    return {"headers": shown, "query_string": urlencode(rest).encode()}
+def gemini_routes(edge: Edge) -> list[BaseRoute]:
+    """The paths, in every version of the API."""
+    calls = KeyInQuery(GeminiEndpoint(edge))
+    return [
+        Route(f"{prefix}/{place}/{{name:path}}", calls, methods=["POST"])
+        for prefix in ("/v1beta", "/v1beta1", "/v1", "")
+        for place in ("models", "tunedModels", "publishers", "projects")
+    ]
 
 
 class Asked(msgspec.Struct, frozen=True):
