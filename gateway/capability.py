@@ -18,6 +18,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     top_k: bool = False
     seed: Literal["seed", "random_seed", "none"] = "seed"
     """What the member for a seed is called."""
+    penalties: bool = True
+    """The model takes frequency and presence penalties."""
     token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
     developer_role: bool = False
     """The system prompt goes as role `developer`."""
@@ -34,6 +36,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     tool_name_length: int = 64
     tool_id: Literal["any", "messages", "mistral", "openai"] = "any"
     tool_images: bool = False
+    call_ids: bool = True
+    """A Gemini model takes the ids of calls; without, it matches results by name and order."""
     custom_tools: bool = False
     strict_tools: bool = True
     images: bool = True
@@ -45,6 +49,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     effort: tuple[str, ...] = ()
     """Levels of reasoning effort the model takes, lowest first; empty: the field is not sent."""
     effort_form: Literal["reasoning_effort", "openrouter", "output_config"] = "reasoning_effort"
+    thinking_budget: tuple[int, int] = (0, 0)
+    """Least and most tokens of thinking that a Gemini model takes; 0 and 0: it takes levels."""
     thinking_switch: Literal["none", "thinking", "enable_thinking", "openrouter"] = "none"
     """How a Chat server is told whether to think."""
     reasoning_out: Literal[
@@ -57,6 +63,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     think_tags: bool = False
     """Reasoning stands in the content between <think> tags."""
     schema: Literal["native", "json_object", "none"] = "native"
+    schema_with_tools: bool = True
+    """The answer may be held to a format while there are tools."""
     verbosity: bool = False
     stop_max: int = 4
     """Stop sequences the server takes; the rest are enforced here. 0: it takes none."""
@@ -72,7 +80,7 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     user_field: Literal["user", "safety_identifier", "none"] = "user"
     prompt_cache_key: bool = False
     service_tier: bool = False
-    web_search: Literal["none", "web_search_options", "web_search_tool"] = "none"
+    web_search: Literal["none", "web_search_options", "web_search_tool", "google_search"] = "none"
     empty_tool_content: bool = True
     tool_content_array: bool = False
     alternate_roles: bool = False

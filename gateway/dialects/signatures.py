@@ -18,13 +18,15 @@ NATIVE_CALL = "gemini-call"
 """The same from Gemini's own API: it is no word of Chat, so Chat clients get it sealed as well."""
 SAID = "said"
 """Origin of hidden reasoning that signs the text before it, and its kind when it is sealed."""
+ALONE = "alone"
+"""The same of a signature that came in an empty text of its own."""
 
 
 def sealed_kind(origin: str) -> str:
     """The kind under which hidden reasoning of that origin is sealed."""
     if origin == NATIVE_CALL:
         return CALL
-    return origin if origin in (CALL, SAID) else "redacted"
+    return origin if origin in (CALL, SAID, ALONE) else "redacted"
 
 
 DAY = 24 * 60 * 60.0

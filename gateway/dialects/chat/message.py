@@ -30,7 +30,7 @@ from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces, vali
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.scan import Piece, ThinkTags
 from gateway.dialects.chat.wire import NAME
-from gateway.dialects.signatures import CALL, NATIVE_CALL, SAID
+from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer
 from gateway.events import (
@@ -272,8 +272,8 @@ def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str
     if details := _details(parts, crossing):
         said["reasoning_details"] = details
     for part in parts:
-        if isinstance(part, Redacted) and part.origin == SAID:
-            said |= extra_content(crossing.sealed(SAID, part.data))
+        if isinstance(part, Redacted) and part.origin in (SAID, ALONE):
+            said |= extra_content(crossing.sealed(part.origin, part.data))
     calls = [call for call in _signed(parts, crossing) if call[0].name != crossing.answer_tool]
     if calls and crossing.prompt.legacy_functions:
         first, _ = calls[0]
@@ -293,7 +293,7 @@ def _content(parts: list[Part], crossing: Crossing) -> tuple[str | None, list[ob
     for part in parts:
         if isinstance(part, ToolCall) and part.name == crossing.answer_tool:
             texts.append(part.arguments)
-        if isinstance(part, Redacted) and part.origin == SAID:
+        if isinstance(part, Redacted) and part.origin in (SAID, ALONE):
             continue  # it stands for no part of its own
         if not isinstance(part, Text):
             apart = True
@@ -333,7 +333,7 @@ def _details(parts: list[Part], crossing: Crossing) -> list[object]:
     for part in parts:
         if isinstance(part, Thinking) and part.signature:
             detail = signed_detail(part.text, part.signature, part.origin, crossing)
-        elif isinstance(part, Redacted) and part.origin not in (CALL, NATIVE_CALL, SAID):
+        elif isinstance(part, Redacted) and part.origin not in (ALONE, CALL, NATIVE_CALL, SAID):
             detail = hidden_detail(part.data, part.origin, crossing)
         else:
             continue

@@ -84,7 +84,7 @@ def _penalties(crossing: Crossing) -> Block:
         "presence_penalty": prompt.presence_penalty,
     }
     wanted = {name: value for name, value in given.items() if value is not None}
-    if crossing.capability.sampling in ("all", "temp_xor_top_p"):
+    if crossing.capability.penalties and crossing.capability.sampling in ("all", "temp_xor_top_p"):
         return wanted
     for name, value in wanted.items():
         if value:  # 0 changes nothing
