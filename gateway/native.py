@@ -72,11 +72,16 @@ def _stream_options(call: Call) -> dict[str, Raw] | None:
         return None
 
 
-def _signed(call: Call, *, required: bool) -> Call:
-    """The call with the signatures that a client dropped; those of its answer will be kept."""
+def signatures(call: Call) -> Kept:
+    """The signatures of the call's tenant at its target."""
     credential = call.caller.credential
     whose = credential.digest().hex() if credential else ""
-    kept = Kept(_SIGNATURES, f"{call.caller.name} {whose}", str(call.target))
+    return Kept(_SIGNATURES, f"{call.caller.name} {whose}", str(call.target))
+
+
+def _signed(call: Call, *, required: bool) -> Call:
+    """The call with the signatures that a client dropped; those of its answer will be kept."""
+    kept = signatures(call)
     if "tools" in call.fields:  # else nothing will be called
         call = call.spoken(SignedChat(kept), call.fields)
     raw = call.fields.get("messages", ABSENT)

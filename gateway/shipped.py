@@ -15,6 +15,7 @@ PROVIDERS = {
     "anthropic": "providers.anthropic:Anthropic",
     "openrouter": "providers.openrouter:OpenRouter",
     "azure": "providers.azure:Azure",
+    "gemini": "providers.gemini:Gemini",
     "compatible": "providers.compatible:Compatible",
     "echo": "providers.echo:Echo",
 }
@@ -31,7 +32,7 @@ def provider_names() -> list[str]:
 
 def addressed() -> list[str]:
     """The providers whose address is known: a key is all they need."""
-    fixed = ["openai", "anthropic", "openrouter"]
+    fixed = ["openai", "anthropic", "openrouter", "gemini"]
     return [
         *fixed,
         *(kind for kind in provider_names() if kind not in PROVIDERS and kind_base_url(kind)),

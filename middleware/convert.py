@@ -13,7 +13,7 @@ from gateway.errors import InvalidRequest
 from gateway.events import Message
 from gateway.fold import unfold
 from gateway.lanes import Recode, Relay
-from gateway.native import counts_alone, edit, fitted
+from gateway.native import counts_alone, edit, fitted, signatures
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
@@ -56,6 +56,7 @@ class Convert(Middleware):
             prompt = call.dialect.read_prompt(call.fields, notes)
         except UnicodeDecodeError:  # in a member that nobody had to read before
             raise InvalidRequest("the request body is not UTF-8") from None
+        signs = target.capability.thought_signatures != "none" and prompt.tools
         return Crossing(
             prompt=prompt,
             provider=target.provider,
@@ -65,6 +66,7 @@ class Convert(Middleware):
             notes=notes,
             seal=self._seal,
             input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // BYTES_PER_TOKEN,
+            signed=signatures(call) if signs else None,
         )
 
     def _relayed(self, call: Call, reply: Reply) -> Reply:

@@ -15,6 +15,7 @@ from gateway.capability import Capability
 from gateway.counting.kind import COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
 from gateway.faults import ConfigError, Fault
@@ -42,7 +43,7 @@ PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
 ANSWER_LIMIT = 256 * 1024 * 1024
 LIST_LIMIT = 16 * 1024 * 1024
-DIALECTS: dict[str, Dialect] = {CHAT.name: CHAT, MESSAGES.name: MESSAGES}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT, MESSAGES, GEMINI)}
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
 _IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
@@ -55,6 +56,8 @@ class HttpProvider(Provider):
     """Row of the capability table."""
     default_url: ClassVar[str] = ""
     spoken: ClassVar[tuple[str, ...]] = ("chat",)
+    listing: ClassVar[bytes] = b""
+    """Path and query of its list of models, where its dialect's is another."""
     forwarded: ClassVar[tuple[bytes, ...]] = ()
     """Prefixes of client headers that this upstream understands."""
 
@@ -169,7 +172,7 @@ class HttpProvider(Provider):
             key = self._ring.take([])
         messages = self.dialects[0].name == MESSAGES.name
         request = Request(
-            b"/models?limit=1000" if messages else b"/models",
+            self.listing or (b"/models?limit=1000" if messages else b"/models"),
             head=self._head(key),
             headers=[(b"anthropic-version", b"2023-06-01")] if messages else [],
             method=b"GET",
@@ -349,7 +352,7 @@ class HttpProvider(Provider):
         error = reply.error
         assert error is not None
         self._blame(call, key, error, own=own)
-        if own and reply.status in (401, 403):
+        if own and (reply.status in (401, 403) or error.status in (401, 403)):
             raise our_key(self._name, reply.status, error)
         if key is not None and isinstance(reply.body, bytes):
             body = reply.body.replace(key.reveal().encode(), b"***")
