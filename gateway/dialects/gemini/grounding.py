@@ -11,7 +11,7 @@ def citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list
     """A citation for each source of each span of `said`.
 
     Spans count in bytes of UTF-8: from the beginning of the part that they name, whose place in
-    `said` is in `starts`, or of all of it where they name none.
+    `said` is in `starts`, or of all of it where they name none or the first.
     """
     sources = metadata.grounding_chunks or []
     spoken = said.encode("utf-8", "surrogatepass")
@@ -35,7 +35,7 @@ def _span(segment: Segment | None, spoken: bytes, starts: list[int]) -> tuple[in
     if segment is None or segment.end_index is None:
         return None
     part = segment.part_index or 0
-    base = starts[part] if part < len(starts) else 0
+    base = starts[part] if 0 < part < len(starts) else 0  # the first: of all that was said
     first, last = base + (segment.start_index or 0), base + segment.end_index
     if not 0 <= first <= last <= len(spoken):
         return None

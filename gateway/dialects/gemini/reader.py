@@ -118,7 +118,7 @@ class GeminiReader:
         if self._blocked is None and self._finish is None:
             if not self._answered:
                 raise BadAnswer("upstream returned no candidates")
-            raise Cut("upstream ended its stream before its answer was whole")
+            raise Cut("upstream ended before its answer was whole")
         if self._finish in BROKEN and not self._spoke and not self._calls:
             raise broken(self._finish, self._finish_message)
         out: list[Event] = []

@@ -62,14 +62,18 @@ class _Narrower:
         if self._moved:
             root = {"$defs" if word == "definitions" else word: raw for word, raw in root.items()}
         fit = self._schema(root, 0)
-        return schema if fit == self._root else Raw(_encode(fit))
+        return schema if fit is self._root else Raw(_encode(fit))
 
     def _any(self, raw: Raw, level: int) -> Raw:
         if bytes(raw) in (b"true", b"false"):
             return raw
-        return Raw(_encode(self._schema(members_of(raw), level)))
+        schema = members_of(raw)
+        fit = self._schema(schema, level)
+        return raw if fit is schema else Raw(_encode(fit))
 
     def _schema(self, schema: Schema, level: int) -> Schema:
+        """The schema itself where nothing in it changes."""
+        given = schema
         if level > LEVELS:
             raise Unfit
         if "allOf" in schema:
@@ -85,15 +89,21 @@ class _Narrower:
         if said:
             self.reworded = True
             out["description"] = prose(out.get("description"), said)
-        return out
+        same = out.keys() == given.keys() and all(out[word] is given[word] for word in out)
+        return given if same else out
 
     def _fit(self, word: str, raw: Raw, out: Schema, level: int) -> bool:
         """Puts the member among those of the new schema, if it fits there."""
         if word in _TABLES:
-            table = {name: self._any(child, level + 1) for name, child in members_of(raw).items()}
-            out[word] = Raw(_encode(table))
+            table = members_of(raw)
+            fits = {name: self._any(child, level + 1) for name, child in table.items()}
+            same = all(fits[name] is child for name, child in table.items())
+            out[word] = raw if same else Raw(_encode(fits))
         elif word in _LISTS:
-            out[word] = Raw(_encode([self._any(child, level + 1) for child in items_of(raw)]))
+            items = items_of(raw)
+            fit = [self._any(item, level + 1) for item in items]
+            same = all(new is old for new, old in zip(fit, items, strict=True))
+            out[word] = raw if same else Raw(_encode(fit))
         elif word in _ONE and bytes(raw)[:1] != b"[":
             out[word] = self._any(raw, level + 1)
         elif word == "const":
