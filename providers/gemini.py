@@ -3,10 +3,15 @@
 from typing import ClassVar
 from urllib.parse import quote
 
+import msgspec
+from msgspec import Raw
+
 from gateway.call import Call, Headers
+from gateway.counting.kind import GEMINI_COUNTING
 from gateway.dialect import Fields
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
+from gateway.reply import Reply
 from providers.transport.provider import HttpProvider
 
 _URL_MEMBERS = frozenset({"model", "stream"})
@@ -39,11 +44,21 @@ class Gemini(HttpProvider):
     def target(self, call: Call) -> bytes:
         """The model's path, and what is wanted of it."""
         verb = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
+        if call.dialect is GEMINI_COUNTING:
+            verb = "countTokens"
         return f"/{resource(call)}:{verb}".encode()
 
     def prepared(self, call: Call) -> Fields:
         """The body without what stands in the address."""
-        return {name: raw for name, raw in call.fields.items() if name not in _URL_MEMBERS}
+        body = {name: raw for name, raw in call.fields.items() if name not in _URL_MEMBERS}
+        if call.dialect is not GEMINI_COUNTING or body.keys() == {"contents"}:
+            return body
+        whole = {"model": resource(call)} | body  # more than contents is counted as a request only
+        return {"generateContentRequest": Raw(msgspec.json.encode(whole))}
+
+    async def count(self, call: Call) -> Reply | None:
+        """The upstream's own count. Raises what a call raises."""
+        return await self(call)
 
 
 def resource(call: Call) -> str:

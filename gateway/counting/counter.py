@@ -132,13 +132,15 @@ class Counter:
             # Reasoning that another upstream minted would be refused by this one.
             sealed = any(mark in bytes(call.fields[contents]) for mark in (PREFIX.encode(), SEALED))
             return None if sealed else call.with_model(target.model)
-        if MESSAGES not in target.dialects:
+        if MESSAGES not in target.dialects and GEMINI not in target.dialects:
             return None
         prompt = call.dialect.read_prompt(call.fields, Notes())
         crossing = Crossing(
             prompt, target.provider, target.model, call.model, target.capability, Notes(),
             self._site.seal,
         )  # fmt: skip
+        if GEMINI in target.dialects:
+            return call.spoken(GEMINI_COUNTING, GEMINI.write_prompt(crossing))
         return call.spoken(COUNTING, taken(MESSAGES.write_prompt(crossing)))
 
     def _miss(self, name: str) -> None:

@@ -15,7 +15,7 @@ from gateway.dialects.gemini.answer_out import (
     usage_metadata,
 )
 from gateway.dialects.gemini.carried import Reasoning, bundle, signature
-from gateway.dialects.signatures import CALL, NATIVE_CALL, SAID
+from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
 from gateway.events import (
     Ending,
     Image,
@@ -99,7 +99,7 @@ class _Writing:
                     self.ending = msgspec.structs.replace(self.ending, stop="refusal")
             case Thinking():
                 self._thinking(part)
-            case Redacted() if part.origin == SAID:
+            case Redacted() if part.origin in (SAID, ALONE):
                 self.parts.append(said(part.data))
             case Redacted():
                 self._before.add(part)

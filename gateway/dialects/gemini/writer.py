@@ -21,7 +21,7 @@ from gateway.dialects.gemini.answer_out import (
     usage_metadata,
 )
 from gateway.dialects.gemini.message_out import Before
-from gateway.dialects.signatures import SAID
+from gateway.dialects.signatures import ALONE, SAID
 from gateway.events import (
     Alive,
     ArgumentsDelta,
@@ -108,7 +108,7 @@ class GeminiWriter:
         return b""
 
     def _redacted_came(self, event: RedactedCame) -> bytes:
-        if event.origin == SAID:
+        if event.origin in (SAID, ALONE):
             return self._part(said(event.data))
         self._before.add(Redacted(event.data, event.origin))
         return b""
