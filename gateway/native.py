@@ -17,6 +17,7 @@ from gateway.capability import Capability
 from gateway.dialect import Dialect
 from gateway.dialects.chat.mended import CallsMended
 from gateway.dialects.chat.signed import SignedChat, with_signatures
+from gateway.dialects.gemini.mended import signed, unsealed
 from gateway.dialects.signatures import Kept, Signatures
 from gateway.seal import PREFIX
 from gateway.wire import ABSENT, decode, present
@@ -31,6 +32,8 @@ _NO_OPTIONS = Raw(b"{}")
 
 def fitted(call: Call, capability: Capability) -> Call:
     """The call as its upstream takes it; the call itself where nothing has to change."""
+    if call.dialect.name == "gemini":
+        return _gemini(call, required=capability.thought_signatures == "required")
     call = _unsealed(call)
     if call.dialect.name != "chat":
         return call
@@ -70,6 +73,19 @@ def _stream_options(call: Call) -> dict[str, Raw] | None:
         return decode(raw, dict[str, Raw])
     except (msgspec.ValidationError, UnicodeDecodeError):
         return None
+
+
+def _gemini(call: Call, *, required: bool) -> Call:
+    """The call without foreign reasoning; where calls must be signed, they are, if in name only."""
+    raw = call.fields.get("contents", ABSENT)
+    try:
+        kept = unsealed(raw)
+        made = signed(kept) if required else kept
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return call  # no conversation of ours: the upstream says what is wrong with it
+    if kept is not raw:
+        call.record.warnings = ["contents:foreign_reasoning_dropped"]
+    return call if made is raw else call.with_field("contents", made)
 
 
 def signatures(call: Call) -> Kept:

@@ -9,10 +9,11 @@ from gateway.counting.families import families
 from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect, Fields
 from gateway.dialects.chat.digest import only_usage
+from gateway.dialects.gemini import GEMINI
 from gateway.errors import InvalidRequest
 from gateway.events import Message
 from gateway.fold import unfold
-from gateway.lanes import Recode, Relay
+from gateway.lanes import GeminiRelay, Recode, Relay
 from gateway.native import counts_alone, edit, fitted, signatures
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
@@ -83,6 +84,8 @@ class Convert(Middleware):
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
         target, dialect = _target(call), reply.dialect
         if not target.capability.recode:
+            if dialect is GEMINI:
+                return GeminiRelay(dialect, call.record)
             unasked = only_usage if counts_alone(call, target.capability) else None
             return Relay(dialect, call.record, unasked, edit(dialect, target.capability))
         crossing = self._crossing(call, target, Notes())

@@ -54,6 +54,10 @@ speaks = ["messages"]
 base_url = "{upstream}/messages/v1"
 api_key = "sk-upstream-messages"
 capabilities = {{ thinking = ["enabled", "disabled", "adaptive"] }}
+[providers.google]
+use = "gemini"
+base_url = "{upstream}/google/v1beta"
+api_key = "sk-upstream-google"
 [providers.own]
 use = "compatible"
 base_url = "{upstream}/chat/v1"
