@@ -140,7 +140,9 @@ class Counter:
             self._site.seal,
         )  # fmt: skip
         if GEMINI in target.dialects:
-            return call.spoken(GEMINI_COUNTING, GEMINI.write_prompt(crossing))
+            fields = GEMINI.write_prompt(crossing)
+            fields.pop("generationConfig", None)  # it is of the answer
+            return call.spoken(GEMINI_COUNTING, fields)
         return call.spoken(COUNTING, taken(MESSAGES.write_prompt(crossing)))
 
     def _miss(self, name: str) -> None:
