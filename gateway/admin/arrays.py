@@ -1,12 +1,14 @@
 """A Gemini stream as the elements of one JSON array: its form where no `alt=sse` is asked for."""
 
-from gateway.call import Headers
+import re
+
 from gateway.dialects.gemini import Gemini
 from gateway.errors import GatewayError
 from gateway.reply import Stream
 from gateway.sse import Splitter
 
-_JSON = (b"content-type", b"application/json; charset=UTF-8")
+_JSON = b"content-type: application/json; charset=UTF-8"
+_EVENTS = re.compile(rb"^content-type: text/event-stream[^\r]*", re.MULTILINE)
 
 
 class ArrayGemini(Gemini):
@@ -64,11 +66,6 @@ def as_array(events: Stream, array: ArrayGemini) -> Stream:
     return Stream(_Elements(events, array))
 
 
-def retyped(headers: Headers) -> Headers:
+def retyped(head: bytes) -> bytes:
     """A head whose body is JSON and no events."""
-    return [
-        _JSON
-        if name == b"content-type" and value.startswith(b"text/event-stream")
-        else (name, value)
-        for name, value in headers
-    ]
+    return _EVENTS.sub(_JSON, head)

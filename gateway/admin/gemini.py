@@ -13,8 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.admin.arrays import ArrayGemini, as_array, retyped
 from gateway.admin.query_key import KeyInQuery
-from gateway.asgi import Edge, Exchange, Receive, Scope, Send
-from gateway.call import Call, Headers
+from gateway.asgi import Edge, Exchange
+from gateway.call import Call
+from gateway.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.counting.kind import GEMINI_COUNTING, unwrapped
 from gateway.dialect import Fields
 from gateway.dialects.gemini import GEMINI
@@ -76,23 +77,14 @@ class GeminiEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Asked.of(scope["path"], scope.get("query_string", b""))
         kind = _Count if asked.verb == COUNT else _Array if asked.array else _Generate
-        exchange = kind(self._edge, asked, scope, receive, send)
-        self._edge.open.add(exchange)
-        try:
-            await exchange.serve()
-        finally:
-            self._edge.open.discard(exchange)
-            exchange.finished = True
-            exchange.book()
+        await kind(self._edge, asked, AsgiClient(scope, receive, send)).serve()
 
 
 class _Generate(Exchange):
     """One call, whole or as a stream of events."""
 
-    def __init__(
-        self, edge: Edge, asked: Asked, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        super().__init__(edge, GEMINI, scope, receive, send)
+    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
+        super().__init__(edge, GEMINI, client)
         self._asked = asked
 
     def _checked(self, fields: Fields) -> Call:
@@ -108,10 +100,8 @@ class _Generate(Exchange):
 class _Array(_Generate):
     """One call whose stream is the elements of a JSON array, as it is without `alt=sse`."""
 
-    def __init__(
-        self, edge: Edge, asked: Asked, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        super().__init__(edge, asked, scope, receive, send)
+    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
+        super().__init__(edge, asked, client)
         self._elements = ArrayGemini()
         self.dialect = self._elements
 
@@ -123,17 +113,15 @@ class _Array(_Generate):
         stream = as_array(stream, self._elements)
         await super()._respond_stream(msgspec.structs.replace(reply, body=stream), stream)
 
-    async def _start(self, status: int, headers: Headers) -> None:
-        await super()._start(status, retyped(headers))
+    async def _start(self, status: int, head: bytes) -> None:
+        await super()._start(status, retyped(head))
 
 
 class _Count(_Generate):
     """One count: logged, but in no total, for nothing was answered and nothing is paid."""
 
-    def __init__(
-        self, edge: Edge, asked: Asked, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        super().__init__(edge, asked, scope, receive, send)
+    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
+        super().__init__(edge, asked, client)
         self.dialect = GEMINI_COUNTING
 
     def _checked(self, fields: Fields) -> Call:

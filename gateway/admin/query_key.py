@@ -4,8 +4,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import ASGIApp
 
-from gateway.asgi import Receive, Scope, Send
 from gateway.call import Headers
+from gateway.client import Receive, Scope, Send
 
 _KEY = b"x-goog-api-key"
 _MARKS = frozenset({_KEY, b"x-goog-api-client"})
