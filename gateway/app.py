@@ -16,6 +16,7 @@ from gateway.admin.batch import batch_routes
 from gateway.admin.cache import cache_routes
 from gateway.admin.count import count_routes
 from gateway.admin.explain import explain_routes
+from gateway.admin.gemini import gemini_routes
 from gateway.admin.inside import Inside
 from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
@@ -76,6 +77,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
     parts += [batches] if batches is not None else []
     app = Gateway(
         routes=_routes(edge, dialects)
+        + gemini_routes(edge)
         + operator_routes(inside)
         + count_routes(edge)
         + cache_routes(links, inside.callers, peers)

@@ -20,6 +20,10 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     sampling: Literal["all", "none", "temp1", "temp_xor_top_p"] = "all"
     """Which of temperature and top_p may be sent."""
     top_k: bool = False
+    seed: Literal["seed", "random_seed", "none"] = "seed"
+    """What the member for a seed is called."""
+    penalties: bool = True
+    """The model takes frequency and presence penalties."""
     token_param: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
     developer_role: bool = False
     """The system prompt goes as role `developer`."""
@@ -36,6 +40,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     tool_name_length: int = 64
     tool_id: Literal["any", "messages", "mistral", "openai"] = "any"
     tool_images: bool = False
+    call_ids: bool = True
+    """A Gemini model takes the ids of calls; without, it matches results by name and order."""
     custom_tools: bool = False
     strict_tools: bool = True
     images: bool = True
@@ -47,6 +53,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     effort: tuple[str, ...] = ()
     """Levels of reasoning effort the model takes, lowest first; empty: the field is not sent."""
     effort_form: Literal["reasoning_effort", "openrouter", "output_config"] = "reasoning_effort"
+    thinking_budget: tuple[int, int] = (0, 0)
+    """Least and most tokens of thinking that a Gemini model takes; 0 and 0: it takes levels."""
     thinking_switch: Literal["none", "thinking", "enable_thinking", "openrouter"] = "none"
     """How a Chat server is told whether to think."""
     reasoning_out: Literal[
@@ -63,6 +71,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     reasoning_summary: bool = True
     """A Responses server may be asked for a summary of its reasoning."""
     schema: Literal["native", "json_object", "none"] = "native"
+    schema_with_tools: bool = True
+    """The answer may be held to a format while there are tools."""
     verbosity: bool = False
     stop_max: int = 4
     """Stop sequences the server takes; the rest are enforced here. 0: it takes none."""
@@ -78,7 +88,7 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     user_field: Literal["user", "safety_identifier", "none"] = "user"
     prompt_cache_key: bool = False
     service_tier: bool = False
-    web_search: Literal["none", "web_search_options", "web_search_tool"] = "none"
+    web_search: Literal["none", "web_search_options", "web_search_tool", "google_search"] = "none"
     empty_tool_content: bool = True
     tool_content_array: bool = False
     alternate_roles: bool = False

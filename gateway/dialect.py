@@ -33,10 +33,20 @@ class Names:
         return self._known.get(name, name)
 
 
+class Signed(Protocol):
+    """The signatures of one caller's tool calls at one target, for clients that drop them."""
+
+    def keep(self, id: str, signature: str) -> None:
+        """Keeps the signature of the call with that id."""
+
+    def find(self, id: str) -> str | None:
+        """The signature of the call with that id, if it was kept."""
+
+
 class Crossing(Struct):
     """One call's way between two dialects: what writing the request settled and the answer needs.
 
-    Made by `convert` for each attempt; `write_prompt` fills the last four members.
+    Made by `convert` for each attempt; `write_prompt` fills the four members from `names`.
     """
 
     prompt: Prompt
@@ -53,6 +63,7 @@ class Crossing(Struct):
     input_estimate: int = 0  # tokens, for dialects that open with a count
     stored: bool = False  # the gateway keeps the answer, for a Responses client to go on from
     previous: str | None = None  # the id of the answer that the client goes on from
+    signed: Signed | None = None  # where the upstream signs tool calls
 
     def sealed(self, kind: str, data: str) -> str:
         """The data sealed as minted by this call's provider and model."""

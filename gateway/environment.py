@@ -48,6 +48,10 @@ UNUSED = (
 """Variables of vandamme-proxy that nothing here answers to."""
 
 _FORMATS = ("openai", "anthropic", "responses")
+_OTHER_NAMES = {"google": "gemini"}
+"""Names that keys of known providers go by as well."""
+_OPENAI_FORMS = {"gemini": "gemini-openai"}
+"""What known providers of another format are in that of OpenAI."""
 
 
 def option_text(name: str, env: Mapping[str, str]) -> str:
@@ -127,8 +131,9 @@ def discover(
         prefix = variable.removesuffix("_API_KEY")
         if prefix in ("", variable) or variable == CLIENT_KEY or variable.startswith(PREFIX):
             continue
-        if _fold(prefix) not in taken:
-            _provider(prefix, variables, known, found)
+        if _fold(prefix) in taken or _is_there(prefix, variables, {*taken, *found.providers}):
+            continue
+        _provider(prefix, variables, known, found)
     names = taken | {_fold(name): name for name in found.providers}
     for variable in variables:
         _alias(variable, variables, names, found)
@@ -137,12 +142,19 @@ def discover(
     return found
 
 
+def _is_there(prefix: str, variables: Mapping[str, str], names: Collection[str]) -> bool:
+    """Whether a key's provider has one already, under the name that it is known by."""
+    return f"{prefix}_BASE_URL" not in variables and _OTHER_NAMES.get(_fold(prefix)) in names
+
+
 def _provider(
     prefix: str, variables: Mapping[str, str], known: Collection[str], found: Discovered
 ) -> None:
     spelled = [*known, *found.written.names]
     name = next((each for each in spelled if _fold(each) == _fold(prefix)), prefix.lower())
     key, address = f"{prefix}_API_KEY", f"{prefix}_BASE_URL"
+    if name not in spelled and address not in variables:
+        name = _OTHER_NAMES.get(name, name)
     if name not in known and address not in variables:
         # Many programs have such a key: it is no fault that one of theirs stands here.
         found.warn(key, f"not used: {address} must be set too for this to be a provider")
@@ -204,7 +216,10 @@ def _use(
         message = f'expected one of {listed(_FORMATS)}, got "{form}"'
         found.fault(variable, path, message, nearest(form, _FORMATS))
         form = ""
-    if f"{prefix}_BASE_URL" not in variables:
+    base = variables.get(f"{prefix}_BASE_URL", "").rstrip("/")
+    if name in _OPENAI_FORMS and (form == "openai" or base.endswith("/openai")):
+        return _OPENAI_FORMS[name]
+    if not base:
         if form and form != _own_format(name):
             found.fault(variable, path, f"{prefix}_BASE_URL must be set for another format")
         return name
@@ -279,8 +294,8 @@ _DEFAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
 
 def _address(url: str, use: str) -> str:
     # Clients of the Messages API are given its address without the version, so operators are too.
-    url = url.rstrip("/")
-    return f"{url}/v1" if use == "anthropic" and not re.search(r"/v\d+$", url) else url
+    url, version = url.rstrip("/"), {"anthropic": "v1", "gemini": "v1beta"}.get(use)
+    return f"{url}/{version}" if version and not re.search(r"/v\d+\w*$", url) else url
 
 
 def _own_format(name: str) -> str:

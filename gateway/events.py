@@ -19,12 +19,16 @@ class CacheMark(Struct, frozen=True):
 
 
 class Citation(Struct, frozen=True):
-    """A source of a text part; `raw` is the citation as its dialect wrote it."""
+    """A source of a text part; `raw` is the citation as its dialect wrote it.
+
+    `span` is the part's text it stands for, from and to, in code points; None: all of it.
+    """
 
     raw: Raw
     url: str | None = None
     title: str | None = None
     cited_text: str | None = None
+    span: tuple[int, int] | None = None
 
 
 class Text(Struct):
@@ -231,6 +235,9 @@ class Prompt(Struct):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
     stop: list[str] = []
     reasoning: Reasoning | None = None
     format: Format | None = None

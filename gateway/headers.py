@@ -71,6 +71,9 @@ def reply_lines(id: str, record: Record, reply: Reply | None) -> bytes:
         given.append((b"x-should-retry", b"true" if reply.error.should_retry else b"false"))
     if given:
         lines += _checked(given)
+    if reply.error is not None and reply.error.retry_after is not None:
+        # of an error that told it in its body
+        lines += _wait(reply.error.retry_after) if b"\nretry-after" not in lines else b""
     if record.warnings:
         lines += b"x-gateway-warnings: %b\r\n" % _listed(record.warnings)
     typed = b"content-type" in dict(given)
@@ -84,9 +87,7 @@ def error_lines(id: str, record: Record, error: GatewayError, length: int) -> by
     """The head of an error in the caller's dialect, ready to be sent."""
     lines = _own(id, record) + _JSON + b"content-length: %d\r\n" % length
     if error.retry_after is not None:
-        seconds = max(error.retry_after, 0.0)
-        lines += b"retry-after: %d\r\n" % -int(-seconds // 1)
-        lines += b"retry-after-ms: %d\r\n" % (seconds * 1000)
+        lines += _wait(error.retry_after)
     if error.should_retry is not None:
         lines += b"x-should-retry: %b\r\n" % (b"true" if error.should_retry else b"false")
     if record.warnings:
@@ -94,6 +95,11 @@ def error_lines(id: str, record: Record, error: GatewayError, length: int) -> by
     if error.status == 405:
         lines += b"allow: POST\r\n"
     return lines
+
+
+def _wait(seconds: float) -> bytes:
+    seconds = max(seconds, 0.0)
+    return b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (-int(-seconds // 1), seconds * 1000)
 
 
 def _own(id: str, record: Record) -> bytes:

@@ -133,6 +133,24 @@ class ResponsesRelay(Relay):
         return failed_after(self._first, self._tail, error)
 
 
+class GeminiRelay(Relay):
+    """The byte lane of Gemini, each of whose events tells the usage so far, in its own word."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """As in `Relay`."""
+        return self._counted(super().feed(chunk))
+
+    def finish(self) -> bytes:
+        """As in `Relay`."""
+        return self._counted(super().finish())
+
+    def _counted(self, whole: bytes) -> bytes:
+        if b'"usageMetadata"' in whole and len(whole) < HOLD_LIMIT:
+            for last in Splitter().feed(whole)[-1:]:
+                self._record.usage = self._dialect.digest(last.data).usage or self._record.usage
+        return whole
+
+
 class Recode:
     """The hub lane: upstream frames to neutral events to the client's frames."""
 

@@ -20,6 +20,7 @@ from gateway.dialects.chat.mended import CallsMended
 from gateway.dialects.chat.signed import SignedChat, with_signatures
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.gemini.mended import signed, unsealed
 from gateway.dialects.responses.restored import restored
 from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.dialects.signatures import Kept, Signatures
@@ -46,6 +47,8 @@ def speaks(target: Target, dialect: Dialect) -> bool:
 
 def fitted(call: Call, capability: Capability, seal: Seal) -> Call:
     """The call as its upstream takes it; the call itself where nothing has to change."""
+    if call.dialect.name == "gemini":
+        return _gemini(call, required=capability.thought_signatures == "required")
     call = _unsealed(call)
     if call.dialect.name == RESPONSES:
         return _restored(call, seal)
@@ -106,11 +109,29 @@ def _restored(call: Call, seal: Seal) -> Call:
     return call.with_field("input", items)
 
 
-def _signed(call: Call, *, required: bool) -> Call:
-    """The call with the signatures that a client dropped; those of its answer will be kept."""
+def _gemini(call: Call, *, required: bool) -> Call:
+    """The call without foreign reasoning; where calls must be signed, they are, if in name only."""
+    raw = call.fields.get("contents", ABSENT)
+    try:
+        kept = unsealed(raw)
+        made = signed(kept) if required else kept
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return call  # no conversation of ours: the upstream says what is wrong with it
+    if kept is not raw:
+        call.record.warnings = ["contents:foreign_reasoning_dropped"]
+    return call if made is raw else call.with_field("contents", made)
+
+
+def signatures(call: Call) -> Kept:
+    """The signatures of the call's tenant at its target."""
     credential = call.caller.credential
     whose = credential.digest().hex() if credential else ""
-    kept = Kept(_SIGNATURES, f"{call.caller.name} {whose}", str(call.target))
+    return Kept(_SIGNATURES, f"{call.caller.name} {whose}", str(call.target))
+
+
+def _signed(call: Call, *, required: bool) -> Call:
+    """The call with the signatures that a client dropped; those of its answer will be kept."""
+    kept = signatures(call)
     if "tools" in call.fields:  # else nothing will be called
         call = call.spoken(SignedChat(kept), call.fields)
     raw = call.fields.get("messages", ABSENT)

@@ -18,6 +18,7 @@ PROVIDERS = {
     "azure": "providers.azure:Azure",
     "bedrock": "providers.bedrock:Bedrock",
     "vertex": "providers.vertex:Vertex",
+    "gemini": "providers.gemini:Gemini",
     "compatible": "providers.compatible:Compatible",
     "echo": "providers.echo:Echo",
 }
@@ -34,7 +35,7 @@ def provider_names() -> list[str]:
 
 def addressed() -> list[str]:
     """The providers whose address is known: a key is all they need."""
-    fixed = ["openai", "anthropic", "openrouter"]
+    fixed = ["openai", "anthropic", "openrouter", "gemini"]
     return [
         *fixed,
         *(kind for kind in provider_names() if kind not in PROVIDERS and kind_base_url(kind)),

@@ -10,12 +10,13 @@ from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect, Fields
 from gateway.dialects.chat.digest import only_usage
 from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.errors import InvalidRequest, NotFound
 from gateway.events import Message
 from gateway.fold import unfold
-from gateway.lanes import Recode, Relay, ResponsesRelay
-from gateway.native import counts_alone, edit, fitted, speaks
+from gateway.lanes import GeminiRelay, Recode, Relay, ResponsesRelay
+from gateway.native import counts_alone, edit, fitted, signatures, speaks
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
@@ -76,6 +77,7 @@ class Convert(Middleware):
             prompt = call.dialect.read_prompt(call.fields, notes)
         except UnicodeDecodeError:  # in a member that nobody had to read before
             raise InvalidRequest("the request body is not UTF-8") from None
+        signs = target.capability.thought_signatures != "none" and prompt.tools
         return Crossing(
             prompt=prompt,
             provider=target.provider,
@@ -87,6 +89,7 @@ class Convert(Middleware):
             input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // BYTES_PER_TOKEN,
             stored=call.record.stored,
             previous=call.record.previous,
+            signed=signatures(call) if signs else None,
         )
 
     def _relayed(self, call: Call, reply: Reply) -> Reply:
@@ -107,6 +110,8 @@ class Convert(Middleware):
                 relay = ResponsesRelay(dialect, call.record)
                 call.record.tell = relay.failed
                 return relay
+            if dialect is GEMINI:
+                return GeminiRelay(dialect, call.record)
             unasked = only_usage if counts_alone(call, target.capability) else None
             return Relay(dialect, call.record, unasked, edit(dialect, target.capability))
         crossing = self._crossing(call, target, Notes())

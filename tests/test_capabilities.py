@@ -13,8 +13,8 @@ from gateway.capability import Capability
 
 KINDS = (
     "openai", "azure", "anthropic", "bedrock", "vertex", "openrouter", "deepseek", "groq",
-    "mistral", "together", "xai", "ollama", "vllm", "llamacpp", "lmstudio", "gemini", "zai",
-    "moonshot", "poe", "compatible",
+    "mistral", "together", "xai", "ollama", "vllm", "llamacpp", "lmstudio", "gemini",
+    "gemini-openai", "zai", "moonshot", "poe", "compatible",
 )  # fmt: skip
 
 

@@ -88,6 +88,53 @@ class TestProviders:
         assert faults[0].startswith("env OPENAI_API_FORMAT: providers.openai: ")
         assert message in faults[0]
 
+    @pytest.mark.parametrize(
+        ("env", "expected"),
+        [
+            ({"GEMINI_API_KEY": "k"}, {"use": "gemini", "api_key": "env:GEMINI_API_KEY"}),
+            ({"GOOGLE_API_KEY": "k"}, {"use": "gemini", "api_key": "env:GOOGLE_API_KEY"}),
+            (
+                {"GOOGLE_API_KEY": "k", "GEMINI_API_KEY": "l"},
+                {"use": "gemini", "api_key": "env:GEMINI_API_KEY"},
+            ),
+            (
+                {"GEMINI_API_KEY": "k", "GEMINI_BASE_URL": "https://gemini.example/"},
+                {
+                    "use": "gemini",
+                    "api_key": "env:GEMINI_API_KEY",
+                    "base_url": "https://gemini.example/v1beta",
+                },
+            ),
+            (
+                {"GEMINI_API_KEY": "k", "GEMINI_BASE_URL": "https://gemini.example/v1beta/openai"},
+                {
+                    "use": "gemini-openai",
+                    "api_key": "env:GEMINI_API_KEY",
+                    "base_url": "https://gemini.example/v1beta/openai",
+                },
+            ),
+            (
+                {"GEMINI_API_KEY": "k", "GEMINI_API_FORMAT": "openai"},
+                {"use": "gemini-openai", "api_key": "env:GEMINI_API_KEY"},
+            ),
+        ],
+    )
+    def test_gemini_goes_by_two_names_and_two_forms(
+        self, env: dict[str, str], expected: dict[str, str]
+    ) -> None:
+        assert discover(env, [*KNOWN, "gemini"], []).providers == {"gemini": expected}
+
+    def test_another_google_has_its_own_address(self) -> None:
+        env = {
+            "GEMINI_API_KEY": "k",
+            "GOOGLE_API_KEY": "k",
+            "GOOGLE_BASE_URL": "https://google.example/v1",
+        }
+        found = discover(env, [*KNOWN, "gemini"], []).providers
+        assert found.keys() == {"gemini", "google"}
+        assert found["google"]["use"] == "compatible"
+        assert not discover({"GOOGLE_API_KEY": "k"}, [*KNOWN, "gemini"], ["gemini"]).providers
+
     def test_a_version_makes_it_azure(self) -> None:
         env = {
             "AZURE_API_KEY": "k",

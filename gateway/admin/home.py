@@ -19,6 +19,7 @@ ENDPOINTS = {
     "running_totals": "/metrics/running-totals",
     "active_requests": "/metrics/active-requests",
     "logs": "/metrics/logs",
+    "gemini_models": "/v1beta/models",
     "models": "/v1/models",
     "aliases": "/v1/aliases",
     "top_models": "/top-models",

@@ -35,7 +35,7 @@ class Models:
         form, only = self._form(ask), self._provider(ask)
         page = _Page.of(ask)
         lists = await self._lists(ask, only)
-        headers = _warnings(lists)
+        headers = list_warnings(lists)
         if form == "raw":
             return say(self._raw(lists, only), headers=headers)
         models = page.cut(list(self._models(lists, only)))
@@ -56,7 +56,7 @@ class Models:
         for model in self._models(lists, ""):
             if ident in (model.id, f"{model.provider}:{model.entry.id}"):
                 shown = anthropic_form(model) if form == "anthropic" else openai_form(model)
-                return say(shown, headers=_warnings(lists))
+                return say(shown, headers=list_warnings(lists))
         message = f'there is no model "{ident[:200]}"; GET /v1/models lists those there are'
         raise NotFound(message, code="model_not_found", param="model")
 
@@ -186,7 +186,7 @@ def _place(models: list[Model], ident: str, param: str) -> int:
     raise InvalidRequest(f'{param}: there is no model "{ident[:200]}"', param=param)
 
 
-def _warnings(lists: Mapping[str, Held]) -> Headers:
+def list_warnings(lists: Mapping[str, Held]) -> Headers:
     """A header that says which lists are old or missing."""
     said = [
         f"{name}:{'missing' if held.models is None else 'stale'}"

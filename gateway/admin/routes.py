@@ -4,14 +4,17 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.admin.connection import Connection
 from gateway.admin.door import Answers, Door
+from gateway.admin.gemini_models import GeminiModels
 from gateway.admin.health import Health
 from gateway.admin.home import Home
 from gateway.admin.inside import Inside
 from gateway.admin.metrics import Metrics
 from gateway.admin.models import Models
+from gateway.admin.query_key import KeyInQuery, Shared
 from gateway.admin.top import TopModels
 from gateway.admin.workers import Workers
 from gateway.dialects.chat import CHAT
+from gateway.dialects.gemini import GEMINI
 
 
 def operator_routes(inside: Inside) -> list[BaseRoute]:
@@ -46,6 +49,12 @@ def operator_routes(inside: Inside) -> list[BaseRoute]:
     callers = inside.callers
     routes += [Route(path, Door(each, callers)) for path, each in locked.items()]
     every, one = (Door(each, callers, dialect=CHAT) for each in (models.all, models.one))
+    gemini = GeminiModels(inside)
+    listed, named = (Door(each, callers, dialect=GEMINI) for each in (gemini.all, gemini.one))
     for prefix in ("/v1", ""):
-        routes += [Route(f"{prefix}/models", every), Route(f"{prefix}/models/{{id:path}}", one)]
+        routes.append(Route(f"{prefix}/models", KeyInQuery(Shared(listed, every))))
+        routes.append(Route(f"{prefix}/models/{{id:path}}", KeyInQuery(Shared(named, one))))
+    for prefix in ("/v1beta", "/v1beta1", "/v1beta1/publishers/google"):
+        routes.append(Route(f"{prefix}/models", KeyInQuery(listed)))
+        routes.append(Route(f"{prefix}/models/{{id:path}}", KeyInQuery(named)))
     return routes

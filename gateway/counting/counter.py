@@ -11,7 +11,6 @@ from functools import partial
 from math import ceil
 from time import monotonic
 
-import msgspec
 from anyio import CapacityLimiter, to_thread
 
 from gateway.assemble import short_name
@@ -19,10 +18,19 @@ from gateway.call import Call, Target
 from gateway.chain import chain
 from gateway.counting.estimate import estimate
 from gateway.counting.families import families, family
-from gateway.counting.kind import COUNTING, Counted
+from gateway.counting.kind import (
+    COUNTING,
+    COUNTINGS,
+    GEMINI_COUNTING,
+    read_count,
+    taken,
+    write_count,
+)
 from gateway.counting.learned import Learned, Pair, Sample
 from gateway.counting.texts import Vocabularies, by_script
-from gateway.dialect import Fields
+from gateway.dialect import Crossing, Dialect, Fields
+from gateway.dialects.gemini import GEMINI
+from gateway.dialects.gemini.carried import SEALED
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest, Unavailable, UpstreamError
 from gateway.notes import Notes
@@ -40,6 +48,11 @@ PAUSE = 30.0
 """Seconds between two calls of a pair that are learned from."""
 LARGEST_SAMPLE = 1_000_000
 """Bytes of the largest call that is learned from."""
+_WORDS: dict[Dialect, tuple[Dialect, str]] = {
+    COUNTING: (MESSAGES, "messages"),
+    GEMINI_COUNTING: (GEMINI, "contents"),
+}
+"""The dialect in whose words a count asks, and the member that holds the conversation."""
 _REMEMBERED = 1000
 _THE_CLIENTS = frozenset({400, 401, 403, 413, 422})
 """Statuses of an upstream's count that speak of the request, or of the client's own key."""
@@ -56,7 +69,7 @@ def counting(site: Site, links: Sequence[Middleware], last: Next) -> Next:
     counts = chain([link for link in links if short_name(link) not in _OF_ANSWERS], counter)
 
     def answer(call: Call) -> Awaitable[Reply]:
-        return counts(call) if call.dialect is COUNTING else calls(call)
+        return counts(call) if call.dialect in COUNTINGS else calls(call)
 
     return answer
 
@@ -87,14 +100,14 @@ class Counter:
     async def _native(self, call: Call, target: Target) -> Reply | None:
         """The upstream's own count; None where it has none to give."""
         name = str(target)
-        if MESSAGES not in target.dialects or self._absent.get(name, 0.0) > monotonic():
+        if self._absent.get(name, 0.0) > monotonic():
             return None
-        if PREFIX.encode() in bytes(call.fields["messages"]):
-            return None  # reasoning that another upstream minted: this one would refuse it
-        provider = self._site.providers[target.provider]
+        asked = self._asked(call, target)
+        if asked is None:
+            return None
         try:
             async with asyncio.timeout(SECONDS):
-                reply = await provider.count(call.with_model(target.model))
+                reply = await self._site.providers[target.provider].count(asked)
         except (TimeoutError, UpstreamError, Unavailable):
             return None
         if reply is None or isinstance(reply.body, Stream):
@@ -104,8 +117,33 @@ class Counter:
             status = reply.error.upstream_status or reply.status
             if status in _MISSING:
                 self._miss(name)
-            return reply if status in _THE_CLIENTS else None
-        return reply if _is_count(reply.body) else None
+            return _told(call, reply) if status in _THE_CLIENTS else None
+        tokens = read_count(reply.body)
+        if tokens is None:
+            return None
+        if reply.dialect is call.dialect:
+            return reply
+        return Reply(200, call.dialect, write_count(call.dialect, tokens), reply.headers)
+
+    def _asked(self, call: Call, target: Target) -> Call | None:
+        """The count to ask the upstream for, in its words; None where it has none to give."""
+        words, contents = _WORDS[call.dialect]
+        if words in target.dialects:
+            # Reasoning that another upstream minted would be refused by this one.
+            sealed = any(mark in bytes(call.fields[contents]) for mark in (PREFIX.encode(), SEALED))
+            return None if sealed else call.with_model(target.model)
+        if MESSAGES not in target.dialects and GEMINI not in target.dialects:
+            return None
+        prompt = call.dialect.read_prompt(call.fields, Notes())
+        crossing = Crossing(
+            prompt, target.provider, target.model, call.model, target.capability, Notes(),
+            self._site.seal,
+        )  # fmt: skip
+        if GEMINI in target.dialects:
+            fields = GEMINI.write_prompt(crossing)
+            fields.pop("generationConfig", None)  # it is of the answer
+            return call.spoken(GEMINI_COUNTING, fields)
+        return call.spoken(COUNTING, taken(MESSAGES.write_prompt(crossing)))
 
     def _miss(self, name: str) -> None:
         if len(self._absent) >= _REMEMBERED:
@@ -124,9 +162,8 @@ class Counter:
             tokens = work()
         else:
             tokens = await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
-        counted = Counted(ceil(tokens * self._learned.factor(pair)))
-        body = msgspec.json.encode(counted)
-        return Reply(200, COUNTING, body, [(b"x-gateway-estimate", b"1")])
+        body = write_count(call.dialect, ceil(tokens * self._learned.factor(pair)))
+        return Reply(200, call.dialect, body, [(b"x-gateway-estimate", b"1")])
 
     def _tokens(self, call: Call, target: Target) -> int:
         """The estimate before what was learned. InvalidRequest."""
@@ -137,9 +174,9 @@ class Counter:
         except UnicodeDecodeError:
             raise InvalidRequest("the request body is not UTF-8") from None
         except InvalidRequest:
-            if MESSAGES not in target.dialects:
+            if _WORDS.get(call.dialect, (MESSAGES, ""))[0] not in target.dialects:
                 raise
-            # A Messages upstream may take what no other dialect can say.
+            # An upstream of the same dialect may take what no other dialect can say.
             texts = (bytes(raw).decode("utf-8", "replace") for raw in call.fields.values())
             return ceil(found.factor * sum(by_script(text) for text in texts))
         return estimate(prompt, found, length)
@@ -191,9 +228,10 @@ def _size(fields: Fields) -> int:
     return sum(memoryview(raw).nbytes for raw in fields.values())
 
 
-def _is_count(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body, type=Counted)
-    except msgspec.DecodeError:
-        return False
-    return True
+def _told(call: Call, reply: Reply) -> Reply:
+    """An upstream's error as the client of this count reads it."""
+    error, ours = reply.error, call.dialect
+    if reply.dialect is ours or error is None:
+        return reply
+    body = ours.write_error(error, call.id)
+    return Reply(ours.error_status(error), ours, body, reply.headers, error)

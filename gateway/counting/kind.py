@@ -4,12 +4,15 @@ So a count is a call as any other to those who ask who calls and where to, and t
 who keep, repeat or convert answers have no part in it.
 """
 
-from msgspec import Raw, Struct
+import msgspec
+from msgspec import Raw, Struct, field
 
 from gateway.dialect import Dialect, Digest, Fields
+from gateway.dialects.gemini import Gemini
 from gateway.dialects.messages import Messages, request_in
 from gateway.events import Prompt
 from gateway.notes import Notes
+from gateway.wire import member
 
 _ANSWER_ONLY = frozenset({
     "max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k", "metadata",
@@ -57,3 +60,56 @@ def _limited(fields: Fields) -> Fields:
 
 
 COUNTING: Dialect = Counting()
+
+
+class GeminiCounted(Struct, rename="camel"):
+    """`CountTokensResponse`."""
+
+    total_tokens: int
+
+
+class GeminiCounting(Gemini):
+    """`POST .../models/{model}:countTokens` (`CountTokensParameters`)."""
+
+    name = "count"
+
+    def digest(self, body: bytes) -> Digest:
+        """Nothing: a count used no tokens."""
+        return Digest()
+
+
+_REQUEST = ("generateContentRequest", "generate_content_request")
+
+
+def unwrapped(fields: Fields) -> Fields:
+    """What is to be counted: bare, or the whole request of the call that is about to be made."""
+    for name in _REQUEST:
+        if name in fields:
+            return member(fields[name], dict[str, Raw], name)
+    return fields
+
+
+def read_count(body: bytes) -> int | None:
+    """The tokens that an upstream's own count tells; None where it tells none."""
+    try:
+        told = msgspec.json.decode(body, type=_Told)
+    except msgspec.DecodeError:
+        return None
+    return told.input_tokens if told.input_tokens is not None else told.total_tokens
+
+
+class _Told(Struct):
+    """A count in either dialect."""
+
+    input_tokens: int | None = None
+    total_tokens: int | None = field(default=None, name="totalTokens")
+
+
+def write_count(dialect: Dialect, tokens: int) -> bytes:
+    """The count as a client of that counting dialect reads it."""
+    gemini = isinstance(dialect, GeminiCounting)
+    return msgspec.json.encode(GeminiCounted(tokens) if gemini else Counted(tokens))
+
+
+GEMINI_COUNTING: Dialect = GeminiCounting()
+COUNTINGS = (COUNTING, GEMINI_COUNTING)

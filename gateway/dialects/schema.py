@@ -205,7 +205,7 @@ class _Closer:
         _shut_objects(out)
         if said:
             self.reworded = True
-            out["description"] = _prose(out.get("description"), said)
+            out["description"] = prose(out.get("description"), said)
         return out
 
     def _fit(self, word: str, raw: Raw, level: int) -> Raw | None:
@@ -261,7 +261,8 @@ def _shut_objects(schema: Schema) -> None:
         schema["additionalProperties"] = Raw(FALSE)
 
 
-def _prose(description: Raw | None, said: Schema) -> Raw:
+def prose(description: Raw | None, said: Schema) -> Raw:
+    """A description with the members that the target does not take, in words."""
     before = msgspec.json.decode(description, type=str) + "\n\n" if description else ""
     words = ", ".join(f"{word}: {bytes(raw).decode()}" for word, raw in said.items())
     return Raw(_encode(f"{before}{{{words}}}"))

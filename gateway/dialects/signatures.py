@@ -2,7 +2,8 @@
 
 The first call of a model turn has one, good for the provider and model that made it. In the neutral
 form it is hidden reasoning of the origin `CALL`, just before its call: clients of other dialects
-carry it sealed. Many Chat clients drop the member it came in, so it is also kept here.
+carry it sealed. Many Chat clients drop the member it came in, so it is also kept here. Gemini's own
+API signs texts too; the next turn is the better for it, though it is not demanded back.
 """
 
 import time
@@ -13,6 +14,20 @@ from msgspec import Struct
 
 CALL = "call"
 """Origin of hidden reasoning that signs the next tool call, and its kind when it is sealed."""
+NATIVE_CALL = "gemini-call"
+"""The same from Gemini's own API: it is no word of Chat, so Chat clients get it sealed as well."""
+SAID = "said"
+"""Origin of hidden reasoning that signs the text before it, and its kind when it is sealed."""
+ALONE = "alone"
+"""The same of a signature that came in an empty text of its own."""
+
+
+def sealed_kind(origin: str) -> str:
+    """The kind under which hidden reasoning of that origin is sealed."""
+    if origin == NATIVE_CALL:
+        return CALL
+    return origin if origin in (CALL, SAID, ALONE) else "redacted"
+
 
 DAY = 24 * 60 * 60.0
 _OVERHEAD = 256

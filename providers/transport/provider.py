@@ -12,10 +12,11 @@ from msgspec import Raw
 from gateway.call import Call, Headers
 from gateway.capabilities import capability as table, matching
 from gateway.capability import Capability
-from gateway.counting.kind import COUNTING
+from gateway.counting.kind import COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
@@ -45,8 +46,8 @@ ERROR_LIMIT = 1024 * 1024
 ANSWER_LIMIT = 256 * 1024 * 1024
 LIST_LIMIT = 16 * 1024 * 1024
 DIALECTS: dict[str, Dialect] = {
-    CHAT.name: CHAT, MESSAGES.name: MESSAGES, RESPONSES.name: RESPONSES,
-}  # fmt: skip
+    dialect.name: dialect for dialect in (CHAT, MESSAGES, RESPONSES, GEMINI)
+}
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
 _IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
@@ -59,6 +60,8 @@ class HttpProvider(Provider):
     """Row of the capability table."""
     default_url: ClassVar[str] = ""
     spoken: ClassVar[tuple[str, ...]] = ("chat",)
+    listing: ClassVar[bytes] = b""
+    """Path and query of its list of models, where its dialect's is another."""
     forwarded: ClassVar[tuple[bytes, ...]] = ()
     """Prefixes of client headers that this upstream understands."""
 
@@ -173,7 +176,7 @@ class HttpProvider(Provider):
             key = self._ring.take([])
         messages = self.dialects[0].name == MESSAGES.name
         request = Request(
-            b"/models?limit=1000" if messages else b"/models",
+            self.listing or (b"/models?limit=1000" if messages else b"/models"),
             head=self._head(key),
             headers=[(b"anthropic-version", b"2023-06-01")] if messages else [],
             method=b"GET",
@@ -272,7 +275,7 @@ class HttpProvider(Provider):
     def _body(self, call: Call) -> bytes:
         fields = self.prepared(call)
         # Defaults are parameters of answers: a count or an embedding takes none of them.
-        defaults = self._defaults if call.dialect not in (COUNTING, EMBEDDINGS) else {}
+        defaults = self._defaults if call.dialect not in (*COUNTINGS, EMBEDDINGS) else {}
         missing = {name: v for name, v in defaults.items() if name not in fields}
         return msgspec.json.encode(fields | missing if missing else fields)
 
@@ -353,7 +356,7 @@ class HttpProvider(Provider):
         error = reply.error
         assert error is not None
         self._blame(call, key, error, own=own)
-        if own and reply.status in (401, 403):
+        if own and (reply.status in (401, 403) or error.status in (401, 403)):
             raise our_key(self._name, reply.status, error)
         if key is not None and isinstance(reply.body, bytes):
             body = reply.body.replace(key.reveal().encode(), b"***")
@@ -364,7 +367,7 @@ class HttpProvider(Provider):
         if key is None:
             return
         if own:
-            if call.dialect is not COUNTING:  # counts have limits of their own
+            if call.dialect not in COUNTINGS:  # counts have limits of their own
                 self._ring.judge(key, error)
         elif error.status in KEY_BOUND:
             call.record.tried_keys.append(key)  # the client has no other

@@ -44,6 +44,9 @@ base_url = "{upstream}/anthropic/v1"
 [providers.openai]
 api_key = "sk-upstream"
 base_url = "{upstream}/openai/v1"
+[providers.gemini]
+api_key = "sk-upstream"
+base_url = "{upstream}/gemini/v1beta"
 [providers.echo]
 {more}
 """
@@ -128,6 +131,31 @@ async def test_the_upstream_gets_the_clients_own_bytes(tmp_path: Path) -> None:
     assert upstream.requests[0].body == (
         b'{"model":"claude-opus-4-8","messages":[ {"role":"user","content":"\\u0048i", "n":1.0} ]}'
     )
+
+
+async def test_gemini_counts_a_messages_request_in_its_own_words(tmp_path: Path) -> None:
+    body = HELLO | {"model": "gemini:gemini-2.5-pro"}
+    told = [Json({"totalTokens": 11, "promptTokensDetails": []})]
+    async with before(tmp_path, lambda _: told, config=CONFIG) as (opened, upstream):
+        answer = await asked(opened, body)
+        error = {"error": {"code": 400, "message": "no, because", "status": "INVALID_ARGUMENT"}}
+        told[:] = [Json(error, 400)]
+        refused = await asked(opened, body)
+        told[:] = [Json(error, 500)]
+        estimated(await asked(opened, body))
+    assert (answer.status, answer.json()) == (200, {"input_tokens": 11, "output_tokens": 0})
+    assert "x-gateway-estimate" not in answer.headers
+    request = upstream.requests[0]
+    assert (request.method, request.path) == (
+        "POST", "/gemini/v1beta/models/gemini-2.5-pro:countTokens",
+    )  # fmt: skip
+    assert msgspec.json.decode(request.body) == {"generateContentRequest": {
+        "model": "models/gemini-2.5-pro",
+        "systemInstruction": {"parts": [{"text": "You are a scientist"}]},
+        "contents": [{"role": "user", "parts": [{"text": "Hello, Claude"}]}],
+    }}  # fmt: skip
+    assert refused.status == 400
+    assert refused.json()["error"] == {"type": "invalid_request_error", "message": "no, because"}
 
 
 REFUSED = {"type": "error", "error": {"type": "invalid_request_error", "message": "no, because"}}

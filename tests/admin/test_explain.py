@@ -73,7 +73,8 @@ async def test_a_model_alone(opened: Opened) -> None:
     assert [each["target"] for each in found["targets"]] == [
         "openai:gpt-4o-mini", "anthropic:claude-opus-4-8",
     ]  # fmt: skip
-    assert [each["speaks"] for each in found["targets"]] == [["chat"], ["messages"]]
+    speaks = [each["speaks"] for each in found["targets"]]
+    assert speaks == [["chat", "responses"], ["messages"]]
     assert found["targets"][0]["capability"]["token_param"] == "max_completion_tokens"
     assert "request" not in found["targets"][0]
     assert found["links_not_asked"] == ["batch", "fallback"]

@@ -35,7 +35,7 @@ use = "convert"
 agent = "gemini:gemini-3-pro"
 [providers.gemini]
 use = "compatible"
-family = "gemini"
+family = "gemini-openai"
 base_url = "{{url}}/v1beta/openai"
 api_key = "sk-upstream-of-gemini-1234"
 [providers.mistral]

@@ -54,6 +54,16 @@ organization = "org-1"
 api_key = "upstream-key-anthropic"
 base_url = "{upstream}/anthropic/v1"
 
+[providers.gemini]
+api_key = "upstream-key-gemini"
+base_url = "{upstream}/gemini/v1beta"
+defaults = {{ safetySettings = [{{ category = "HARM_CATEGORY_HARASSMENT", threshold = "OFF" }}] }}
+
+[providers.gemini-own]
+use = "gemini"
+api_key = "!PASSTHRU"
+base_url = "{upstream}/gemini/v1beta"
+
 [providers.azure]
 api_key = "upstream-key-azure"
 base_url = "{upstream}/azure/openai"

@@ -30,7 +30,7 @@ from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces, vali
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.scan import Piece, ThinkTags
 from gateway.dialects.chat.wire import NAME
-from gateway.dialects.signatures import CALL
+from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer
 from gateway.events import (
@@ -271,7 +271,10 @@ def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str
         said["reasoning_content"] = "".join(thinking)
     if details := _details(parts, crossing):
         said["reasoning_details"] = details
-    calls = [call for call in _signed(parts) if call[0].name != crossing.answer_tool]
+    for part in parts:
+        if isinstance(part, Redacted) and part.origin in (SAID, ALONE):
+            said |= extra_content(crossing.sealed(part.origin, part.data))
+    calls = [call for call in _signed(parts, crossing) if call[0].name != crossing.answer_tool]
     if calls and crossing.prompt.legacy_functions:
         first, _ = calls[0]
         said["function_call"] = {"name": first.name, "arguments": first.arguments.strip() or "{}"}
@@ -290,6 +293,8 @@ def _content(parts: list[Part], crossing: Crossing) -> tuple[str | None, list[ob
     for part in parts:
         if isinstance(part, ToolCall) and part.name == crossing.answer_tool:
             texts.append(part.arguments)
+        if isinstance(part, Redacted) and part.origin in (SAID, ALONE):
+            continue  # it stands for no part of its own
         if not isinstance(part, Text):
             apart = True
             _note_lost(part, crossing)
@@ -298,14 +303,16 @@ def _content(parts: list[Part], crossing: Crossing) -> tuple[str | None, list[ob
             texts.append("\n\n")
             length += 2
         apart = False
-        span = (length, length + len(part.text))
+        end = length + len(part.text)
         for citation in part.citations:
             if citation.url is None:
                 crossing.notes.note("citations", "without_url_dropped")
             else:
+                first, last = citation.span or (0, len(part.text))
+                span = (length + first, length + last)
                 annotations.append(annotation(citation.url, citation.title, *span))
         texts.append(part.text)
-        length = span[1]
+        length = end
     return "".join(texts) or None, annotations
 
 
@@ -326,7 +333,7 @@ def _details(parts: list[Part], crossing: Crossing) -> list[object]:
     for part in parts:
         if isinstance(part, Thinking) and part.signature:
             detail = signed_detail(part.text, part.signature, part.origin, crossing)
-        elif isinstance(part, Redacted) and part.origin != CALL:
+        elif isinstance(part, Redacted) and part.origin not in (ALONE, CALL, NATIVE_CALL, SAID):
             detail = hidden_detail(part.data, part.origin, crossing)
         else:
             continue
@@ -358,13 +365,15 @@ def hidden_detail(data: str, origin: str, crossing: Crossing) -> dict[str, objec
     }
 
 
-def _signed(parts: list[Part]) -> list[tuple[ToolCall, str]]:
+def _signed(parts: list[Part], crossing: Crossing) -> list[tuple[ToolCall, str]]:
     """The tool calls, each with the signature that stands before it."""
     calls: list[tuple[ToolCall, str]] = []
     signature = ""
     for part in parts:
         if isinstance(part, Redacted) and part.origin == CALL:
             signature = part.data
+        elif isinstance(part, Redacted) and part.origin == NATIVE_CALL:
+            signature = crossing.sealed(CALL, part.data)
         elif isinstance(part, ToolCall):
             calls.append((part, signature))
             signature = ""

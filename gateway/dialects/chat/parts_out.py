@@ -1,11 +1,10 @@
 """Parts of user turns and tool results as Chat content (`ChatCompletionContentPartParam`)."""
 
-import base64
-import binascii
 from collections.abc import Iterable
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.tools_out import Block
+from gateway.dialects.passages import decoded, passage, wrapped
 from gateway.events import (
     Audio,
     CacheMark,
@@ -164,30 +163,6 @@ def _nested(document: Document, crossing: Crossing) -> list[Block]:
     inner = [block for part in document.parts or () for block in _blocks(part, crossing)]
     before, after = wrapped(document, "\0").split("\0")
     return [text_block(before.rstrip("\n")), *inner, text_block(after.lstrip("\n"))]
-
-
-def decoded(document: Document, crossing: Crossing) -> str:
-    """The text of a document that came as base64. Refused where it is no base64."""
-    try:
-        return base64.b64decode(document.data or "").decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        crossing.notes.refuse_media("messages.document.source.data", "is not base64")
-        raise
-
-
-def wrapped(document: Document, text: str) -> str:
-    """The text of a document between tags that name its title and context."""
-    told = (("title", document.title), ("context", document.context))
-    attributes = "".join(f' {name}="{value}"' for name, value in told if value)
-    return f"<document{attributes}>\n{text}\n</document>"
-
-
-def passage(found: SearchResult) -> str:
-    """A search result as text between tags that name its source and title."""
-    text = "\n".join(part.text for part in found.parts if isinstance(part, Text))
-    return (
-        f'<search_result source="{found.source}" title="{found.title}">\n{text}\n</search_result>'
-    )
 
 
 def result_out(

@@ -131,6 +131,18 @@ def _top_k(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     prompt.top_k = integral(member(raw, float, "top_k"), "top_k", 0)
 
 
+def _seed(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.seed = integral(member(raw, Number, "seed"), "seed", -(2**63))
+
+
+def _frequency_penalty(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.frequency_penalty = float(member(raw, float, "frequency_penalty"))
+
+
+def _presence_penalty(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+    prompt.presence_penalty = float(member(raw, float, "presence_penalty"))
+
+
 def _n(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     if integral(member(raw, float, "n"), "n") > 1:
         notes.refuse("n", "this provider gives one answer a call")
@@ -284,18 +296,21 @@ _MODES = ("enabled", "disabled", "adaptive", "between_tools")
 _TAKES: dict[str, Take] = {
     "audio": _audio,
     "cache_control": _cache_control,
+    "frequency_penalty": _frequency_penalty,
     "max_completion_tokens": _max_completion_tokens,
     "max_tokens": _max_tokens,
     "metadata": _metadata,
     "modalities": _modalities,
     "moderation": _moderation,
     "n": _n,
+    "presence_penalty": _presence_penalty,
     "prompt_cache_key": _prompt_cache_key,
     "prompt_cache_options": _prompt_cache_options,
     "reasoning": _openrouter_reasoning,
     "reasoning_effort": _reasoning_effort,
     "response_format": _response_format,
     "safety_identifier": _safety_identifier,
+    "seed": _seed,
     "service_tier": _service_tier,
     "speed": _speed,
     "stop": _stop,
@@ -317,7 +332,6 @@ _ELSEWHERE = frozenset(
 _SILENT = frozenset({"prompt_cache_retention"})
 """Members without effect on the answer."""
 _NOTED = frozenset(
-    {"seed", "logit_bias", "frequency_penalty", "presence_penalty", "prediction", "logprobs",
-     "top_logprobs", "context_management"}
+    {"logit_bias", "prediction", "logprobs", "top_logprobs", "context_management"}
 )  # fmt: skip
 """Members that other dialects have no word for; empty ones ask for nothing."""

@@ -63,6 +63,11 @@ def sampling(crossing: Crossing) -> Block:
             wanted["top_k"] = prompt.top_k
         else:
             crossing.notes.drop("top_k")
+    if prompt.seed is not None and capability.seed != "none":
+        wanted[capability.seed] = prompt.seed
+    elif prompt.seed:
+        crossing.notes.drop("seed")
+    wanted |= _penalties(crossing)
     if capability.sampling == "all":
         return wanted
     for name in ("top_p", "temperature"):
@@ -71,6 +76,21 @@ def sampling(crossing: Crossing) -> Block:
             if value != 1:  # the default, which changes nothing
                 crossing.notes.drop(name, "unsupported_by_model")
     return wanted
+
+
+def _penalties(crossing: Crossing) -> Block:
+    prompt = crossing.prompt
+    given = {
+        "frequency_penalty": prompt.frequency_penalty,
+        "presence_penalty": prompt.presence_penalty,
+    }
+    wanted = {name: value for name, value in given.items() if value is not None}
+    if crossing.capability.penalties and crossing.capability.sampling in ("all", "temp_xor_top_p"):
+        return wanted
+    for name, value in wanted.items():
+        if value:  # 0 changes nothing
+            crossing.notes.drop(name, "unsupported_by_model")
+    return {}
 
 
 def _taken(name: str, wanted: Block, sampling: str) -> bool:

@@ -8,15 +8,17 @@ from msgspec import Raw
 
 from gateway.dialects.chat import typed
 from gateway.dialects.chat.answer import Delta, ReasoningDetail, ThinkingBlock
+from gateway.dialects.chat.extra import signature_in
 from gateway.dialects.chat.parts import valid_arguments
 from gateway.dialects.chat.parts_in import read_parts
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.tools_in import mark_of
-from gateway.dialects.chat.wire import MessageParam, ToolCallParam
+from gateway.dialects.chat.wire import NAME, MessageParam, ToolCallParam
 from gateway.errors import InvalidRequest
 from gateway.events import (
     Audio,
     Part,
+    Redacted,
     Refusal,
     Text,
     ToolCall,
@@ -24,6 +26,7 @@ from gateway.events import (
     Turn,
 )
 from gateway.notes import Notes
+from gateway.seal import PREFIX
 from gateway.wire import decode, member
 
 _KNOWN = frozenset(MessageParam.__struct_fields__)
@@ -127,12 +130,14 @@ class _Reading:
             for part in read_parts(message, path, self._notes)
             if not isinstance(part, Text) or part.text
         ]
+        parts += _signature(message.extra_content)
         if message.refusal:
             parts.append(Refusal(message.refusal))
         if message.audio is not None:
             parts.append(Audio(id=message.audio.id))
         self._made_ids.clear()
         for index, call in enumerate(message.tool_calls or ()):
+            parts += _signature(call.extra_content)
             parts.append(self._call(call, f"{path}.tool_calls.{index}"))
         if message.function_call is not None:
             name = message.function_call.name
@@ -166,6 +171,12 @@ class _Reading:
         if found.repaired:
             self._notes.note(path, "invalid_json_kept_as_text")
         return found.text
+
+
+def _signature(extra: Raw) -> list[Part]:
+    """What this gateway sealed; a bare signature is nobody's business but a Chat server's."""
+    signature = signature_in(extra)
+    return [Redacted(signature, NAME)] if signature.startswith(PREFIX) else []
 
 
 def _reasoning(message: typed.Message | MessageParam, path: str) -> list[Part]:

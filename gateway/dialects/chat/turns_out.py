@@ -13,7 +13,7 @@ from gateway.dialects.chat.parts_out import Marks, parts_out, result_out
 from gateway.dialects.chat.tools_out import Block
 from gateway.dialects.names import tool_id
 from gateway.dialects.pairing import paired
-from gateway.dialects.signatures import CALL
+from gateway.dialects.signatures import ALONE, CALL, SAID
 from gateway.events import (
     Opaque,
     Part,
@@ -155,11 +155,11 @@ def _calls(parts: list[Part], crossing: Crossing) -> list[Block]:
 
 
 def _signs(part: Part, crossing: Crossing) -> bool:
-    """Whether a part is nothing but the signature of a call, whoever gave it."""
+    """Whether a part is nothing but the signature of another, whoever gave it."""
     if not isinstance(part, Redacted):
         return False
     sealed = crossing.seal.unseal(part.data)
-    return sealed is not None and sealed.kind == CALL
+    return sealed is not None and sealed.kind in (CALL, SAID, ALONE)
 
 
 def _call(call: ToolCall, crossing: Crossing) -> Block:

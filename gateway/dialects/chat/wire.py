@@ -134,6 +134,7 @@ class ToolCallParam(Struct):
     type: str | None = None
     function: FunctionCall | None = None
     custom: CustomCall | None = None
+    extra_content: Raw = ABSENT
 
 
 class AudioId(Struct):
@@ -158,6 +159,7 @@ class MessageParam(Struct):
     reasoning_details: list[Raw] | None = None
     thinking_blocks: list[Raw] | None = None
     cache_control: CacheControl | None = None
+    extra_content: Raw = ABSENT
 
 
 class Grammar(Struct):

@@ -19,7 +19,7 @@ from gateway.dialects.chat.message import (
     signed_detail,
     written_usage,
 )
-from gateway.dialects.signatures import CALL
+from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
 from gateway.events import (
     Alive,
     ArgumentsDelta,
@@ -66,6 +66,7 @@ class ChatWriter:
         self._annotations: list[object] = []
         self._refused = False
         self._signature = ""  # of the next tool call
+        self._said = ""  # signature of the text, told once, at the end
 
     def write(self, event: Event) -> bytes:  # noqa: C901  # one arm for each event
         """The chunks of one event; the last event's end with `[DONE]`."""
@@ -142,9 +143,15 @@ class ChatWriter:
         return self._delta({"reasoning_details": [detail]})
 
     def _redacted(self, event: RedactedCame) -> bytes:
+        if event.origin in (SAID, ALONE):  # it stands for no part of its own
+            self._said = self._crossing.sealed(event.origin, event.data)
+            return b""
         self._apart = True
         if event.origin == CALL:
             self._signature = event.data
+            return b""
+        if event.origin == NATIVE_CALL:
+            self._signature = self._crossing.sealed(CALL, event.data)
             return b""
         return self._detail(hidden_detail(event.data, event.origin, self._crossing))
 
@@ -187,7 +194,8 @@ class ChatWriter:
             if citation.url is None:
                 self._crossing.notes.note("citations", "without_url_dropped")
             else:
-                span = (self._span_start, self._length)
+                first, last = citation.span or (0, self._length - self._span_start)
+                span = (self._span_start + first, self._span_start + last)
                 self._annotations.append(annotation(citation.url, citation.title, *span))
         self._citations.clear()
         # no arguments at all would not parse as JSON at the client
@@ -202,7 +210,7 @@ class ChatWriter:
         out = b""
         if ending.stop == "refusal" and not self._refused:
             out = self._delta({"refusal": ending.explanation or DECLINED})
-        delta: dict[str, object] = {}
+        delta = extra_content(self._said)
         if self._annotations:
             indexed = [
                 {"index": at} | note  # type: ignore[operator]

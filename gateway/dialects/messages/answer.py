@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.messages.wire import CitationBlock, StopDetails
-from gateway.dialects.signatures import CALL
+from gateway.dialects.signatures import sealed_kind
 from gateway.events import Citation, Ending, Stop, Usage
 from gateway.wire import decode
 
@@ -97,7 +97,7 @@ def redacted(data: str, origin: str, crossing: Crossing) -> str:
     """The data of a `RedactedThinkingBlock`, sealed where another upstream minted it."""
     if origin == ORIGIN:
         return data
-    return crossing.sealed(CALL if origin == CALL else "redacted", data)
+    return crossing.sealed(sealed_kind(origin), data)
 
 
 def read_citation(raw: Raw) -> Citation:

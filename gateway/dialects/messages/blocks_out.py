@@ -4,10 +4,8 @@ import base64
 import binascii
 from typing import Any
 
-import msgspec
-from msgspec import Raw
-
 from gateway.dialect import Crossing
+from gateway.dialects.arguments import arguments
 from gateway.dialects.names import tool_id
 from gateway.events import (
     Audio,
@@ -104,17 +102,6 @@ def _tool_use(part: ToolCall, path: str, crossing: Crossing) -> Block:
     if isinstance(block["input"], dict) and "_raw_arguments" in block["input"]:
         crossing.notes.note(f"{path}.arguments", "invalid_json_kept_as_text")
     return _marked(block, part.cache)
-
-
-def arguments(text: str) -> Raw | dict[str, str]:
-    """A tool's input: the JSON object as it is spelled, or the text that is none, kept whole."""
-    if not text.strip():
-        return {}
-    try:
-        msgspec.json.decode(text, type=dict[str, Raw])
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        return {"_raw_arguments": text}
-    return Raw(text.encode())
 
 
 def _tool_result(part: ToolResult, path: str, crossing: Crossing) -> Block:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
+from gateway.dialects.arguments import arguments, custom_names, unwrapped
 from gateway.dialects.messages import server_tools
 from gateway.dialects.messages.answer import (
     ORIGIN,
@@ -20,7 +21,6 @@ from gateway.dialects.messages.answer import (
     tool_use_id,
     write_citation,
 )
-from gateway.dialects.messages.blocks_out import arguments
 from gateway.dialects.messages.errors import digest
 from gateway.dialects.messages.usage import read_usage, write_usage
 from gateway.dialects.messages.wire import (
@@ -103,23 +103,6 @@ def _tool_call(block: ToolUseBlock, crossing: Crossing) -> Part:
     if name in custom_names(crossing):
         return ToolCall(block.id, name, unwrapped(given), custom=True)
     return ToolCall(block.id, name, given)
-
-
-def custom_names(crossing: Crossing) -> frozenset[str]:
-    """The client's tools that take free text; upstream they take an object with one member."""
-    return frozenset(tool.name for tool in crossing.prompt.tools if tool.custom)
-
-
-class _FreeText(msgspec.Struct):
-    input: str
-
-
-def unwrapped(given: str) -> str:
-    """The free text in the input of a custom tool; what has none is given as it is."""
-    try:
-        return decode(given.encode(), _FreeText).input
-    except msgspec.MsgspecError:
-        return given
 
 
 def write_message(message: Message, crossing: Crossing) -> bytes:

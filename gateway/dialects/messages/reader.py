@@ -10,10 +10,10 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.dialect import Crossing
+from gateway.dialects.arguments import custom_names, unwrapped
 from gateway.dialects.groove import Groove
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_ending, tier_in
 from gateway.dialects.messages.errors import read_error
-from gateway.dialects.messages.message import custom_names, unwrapped
 from gateway.dialects.messages.server_tools import is_server_block
 from gateway.dialects.messages.usage import merged
 from gateway.dialects.messages.wire import (

@@ -64,8 +64,7 @@ def write_prompt(crossing: Crossing) -> Fields:
         fields["cache_control"] = control(CacheMark())
     if prompt.stream:
         fields["stream"] = True
-    if prompt.verbosity not in (None, "medium"):
-        notes.drop("verbosity")
+    _drop_unsaid(crossing)
     return encoded(fields)
 
 
@@ -163,6 +162,20 @@ def _sampling(crossing: Crossing, *, is_thinking: bool) -> Block:
         else:
             sent[name] = value
     return sent
+
+
+def _drop_unsaid(crossing: Crossing) -> None:
+    """Notes what this API has no word for; a zero asks for nothing."""
+    prompt = crossing.prompt
+    unsaid = {
+        "seed": prompt.seed,
+        "frequency_penalty": prompt.frequency_penalty,
+        "presence_penalty": prompt.presence_penalty,
+        "verbosity": prompt.verbosity if prompt.verbosity != "medium" else None,
+    }
+    for name, value in unsaid.items():
+        if value:
+            crossing.notes.drop(name)
 
 
 def _taken(name: str, value: float, rule: str, sent: Block, *, top_k: bool) -> bool:

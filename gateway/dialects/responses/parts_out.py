@@ -1,8 +1,9 @@
 """Parts of messages and of tool results as Responses content (`ResponseInputContentParam`)."""
 
 from gateway.dialect import Crossing
-from gateway.dialects.chat.parts_out import Marks, decoded, passage, wrapped
+from gateway.dialects.chat.parts_out import Marks
 from gateway.dialects.chat.tools_out import Block
+from gateway.dialects.passages import decoded, passage, wrapped
 from gateway.events import (
     CacheMark,
     Document,

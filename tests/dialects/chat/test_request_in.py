@@ -171,6 +171,9 @@ TOP: list[tuple[dict[str, object], dict[str, object]]] = [
     ({"max_tokens": None}, {}),
     ({"temperature": 1, "top_p": 0.5, "top_k": 3},
      {"temperature": 1.0, "top_p": 0.5, "top_k": 3}),
+    ({"seed": 7.0, "frequency_penalty": 1, "presence_penalty": -0.5},
+     {"seed": 7, "frequency_penalty": 1.0, "presence_penalty": -0.5}),
+    ({"seed": 2**60 + 1}, {"seed": 2**60 + 1}),
     ({"n": 1, "stop": "x", "stream": True, "stream_options": {"include_usage": True}},
      {"stop": ["x"], "stream": True, "include_usage": True}),
     ({"user": "u", "safety_identifier": "s"}, {"user": "s"}),
@@ -229,8 +232,8 @@ def test_top_level(members: dict[str, object], expected: dict[str, object]) -> N
 
 
 NOTED: list[tuple[dict[str, object], list[str]]] = [
-    ({"seed": 1}, ["seed:unsupported_by_target"]),
-    ({"frequency_penalty": 0, "logit_bias": {}, "logprobs": False, "store": False}, []),
+    ({"logit_bias": {"1": 2}}, ["logit_bias:unsupported_by_target"]),
+    ({"logit_bias": {}, "logprobs": False, "store": False}, []),
     ({"logprobs": True, "store": True},
      ["logprobs:unsupported_by_target", "store:unsupported_by_target"]),
     ({"service_tier": "flex"}, ["service_tier:unsupported_by_target"]),
@@ -286,6 +289,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
      "messages.0.reasoning_details.0.type"),
     ({"stream": "yes"}, "stream"), ({"temperature": "hot"}, "temperature"),
     ({"max_tokens": 0}, "max_tokens"), ({"max_tokens": 1.5}, "max_tokens"), ({"n": 2}, "n"),
+    ({"seed": 1.5}, "seed"), ({"presence_penalty": "x"}, "presence_penalty"),
     ({"stop": 5}, "stop"), ({"stop": [5]}, "stop.0"), ({"tools": {}}, "tools"),
     ({"tools": [{"type": "function"}]}, "tools.0.function"),
     ({"tools": [{"type": "function", "function": {}}]}, "tools.0.function.name"),

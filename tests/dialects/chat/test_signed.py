@@ -302,7 +302,7 @@ class TestKept:
     ],
 )
 def test_what_the_models_want(model: str, form: str) -> None:
-    found = capability("gemini", model)
+    found = capability("gemini-openai", model)
     assert found.thought_signatures == form
     assert found.mend_calls
     assert not found.recode
@@ -315,14 +315,14 @@ def test_other_servers_want_none() -> None:
 NAMES = ["mcp__files__read", "files.read", "files_read", "1st", "a" * 80, "dé jà"]
 
 
-@pytest.mark.parametrize("kind", ["gemini", "mistral"])
+@pytest.mark.parametrize("kind", ["gemini-openai", "mistral"])
 def test_tool_names_are_rewritten_one_to_one_and_restored(kind: str) -> None:
     asked = [Tool(name) for name in NAMES]
     turns = [Turn("user", [Text("hi")]), Turn("assistant", [ToolCall("a", "files.read", "{}")])]
     way = crossing(Prompt("alias", turns, tools=asked), capability(kind, "some-model"))
     request: Any = plain(CHAT.write_prompt(way))
     sent = [tool["function"]["name"] for tool in request["tools"]]
-    first = "[A-Za-z_]" if kind == "gemini" else "[A-Za-z0-9_-]"
+    first = "[A-Za-z_]" if kind == "gemini-openai" else "[A-Za-z0-9_-]"
     assert len(set(sent)) == len(NAMES)
     assert sent[0] == NAMES[0]
     assert sent[2] == NAMES[2]

@@ -130,6 +130,22 @@ def test_sampling(
     assert crossed.notes.entries == notes
 
 
+def test_what_the_api_has_no_word_for_is_told() -> None:
+    crossed = crossing(
+        prompt(seed=7, frequency_penalty=0.5, presence_penalty=-1.0, verbosity="low")
+    )
+    assert written(crossed).keys() == {"model", "max_tokens", "messages"}
+    assert crossed.notes.entries == [
+        "seed:unsupported_by_target",
+        "frequency_penalty:unsupported_by_target",
+        "presence_penalty:unsupported_by_target",
+        "verbosity:unsupported_by_target",
+    ]
+    crossed = crossing(prompt(seed=0, frequency_penalty=0.0, verbosity="medium"))
+    written(crossed)
+    assert crossed.notes.entries == []
+
+
 def test_top_k_where_the_model_takes_it() -> None:
     assert written(crossing(prompt(top_k=5), capability={"top_k": True}))["top_k"] == 5
 

@@ -1,0 +1,76 @@
+"""What whole answers and streamed ones have in common: finish reasons, counts, made ids."""
+
+import hashlib
+import secrets
+
+from gateway.dialects.gemini.wire import Answer, PromptFeedback, UsageCounts
+from gateway.errors import Refused
+from gateway.events import Ending, Stop, Usage
+from gateway.notes import Notes
+
+BROKEN = frozenset(
+    {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",
+     "MISSING_THOUGHT_SIGNATURE"}
+)  # fmt: skip
+"""Finish reasons that are the model's slips: another try may do."""
+_REFUSALS = frozenset(
+    {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR",
+     "ESCALATION", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER"}
+)  # fmt: skip
+_CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
+_PLAIN = frozenset({"STOP", "FINISH_REASON_UNSPECIFIED", ""})
+
+
+def ending_of(
+    reason: str, message: str | None, *, said: bool, called: bool, notes: Notes
+) -> Ending:
+    """Why an answer ended that `said` something or `called` a tool."""
+    if reason in _CUT_SHORT:
+        return Ending("max_tokens", native=reason if reason == "CONTINUATION" else None)
+    if reason in _REFUSALS or (reason == "OTHER" and not said and not called):
+        why = message or f"The answer was stopped ({reason})."
+        return Ending("refusal", explanation=why, native=reason)
+    if reason not in _PLAIN:
+        notes.note("finish_reason", reason.lower())
+    stop: Stop = "tool_use" if called else "end_turn"
+    return Ending(stop, native=reason if reason not in _PLAIN else None)
+
+
+def blocked(feedback: PromptFeedback) -> Ending:
+    """The ending of an answer that there is none of, since its prompt was blocked."""
+    why = feedback.block_reason_message or f"The prompt was blocked ({feedback.block_reason})."
+    return Ending("refusal", explanation=why, native=feedback.block_reason)
+
+
+def is_blocked(answer: Answer) -> bool:
+    """Whether the answer says that its prompt was blocked, and nothing else."""
+    feedback = answer.prompt_feedback
+    return not answer.candidates and feedback is not None and bool(feedback.block_reason)
+
+
+def broken(reason: str, message: str | None) -> Refused:
+    """The fault behind a finish reason that is no ending."""
+    words = f"upstream ended its answer with finishReason {reason!r}"
+    return Refused(f"{words}: {message}" if message else words, status=502, kind="api_error")
+
+
+def usage_of(counts: UsageCounts) -> Usage:
+    """The counts in exclusive form."""
+    prompt = _int(counts.prompt_token_count) + _int(counts.tool_use_prompt_token_count)
+    cached = min(_int(counts.cached_content_token_count), prompt)
+    thoughts, said = _int(counts.thoughts_token_count), _int(counts.candidates_token_count)
+    if prompt + said != _int(counts.total_token_count):
+        said += thoughts  # else they are among them already
+    reasoning = thoughts if counts.thoughts_token_count is not None else None
+    return Usage(prompt - cached, said, cached, 0, reasoning)
+
+
+def _int(count: int | float | None) -> int:
+    return max(0, int(count or 0))
+
+
+def call_id(answer: str, index: int) -> str:
+    """An id for a call that came without one: the same for the same place in the same answer."""
+    if not answer:
+        return f"call_{secrets.token_hex(12)}"
+    return f"call_{hashlib.sha256(f'{answer}/{index}'.encode()).hexdigest()[:24]}"

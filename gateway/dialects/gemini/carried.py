@@ -1,0 +1,80 @@
+"""What a Gemini client carries in `thoughtSignature` from one of this gateway's answers to a call.
+
+The member is base64 of what another upstream minted, sealed. Clients drop the parts that show a
+model's thoughts but keep what stands on a function call, as Gemini's own API demands of them: so
+the first call of an answer carries the whole of the reasoning before it.
+"""
+
+import base64
+import binascii
+
+import msgspec
+
+from gateway.dialects.gemini.wire import NAME
+from gateway.events import Redacted, Thinking
+from gateway.seal import PREFIX
+
+SEALED = b'"Z3cxL'
+"""How the JSON of a sealed `thoughtSignature` begins."""
+_BUNDLE = f"{PREFIX}~"
+"""Begins several pieces in one signature; no sealed blob has that letter."""
+_SKIPPING = "skip_thought_signature_validator"
+_NONE = frozenset({_SKIPPING, base64.b64encode(_SKIPPING.encode()).decode()})
+"""What clients write where they have no signature."""
+_STANDARD = str.maketrans("-_", "+/")
+
+Reasoning = Thinking | Redacted
+
+
+class _Piece(msgspec.Struct, array_like=True, omit_defaults=True):
+    """One piece of reasoning: its text, and its signature or hidden data."""
+
+    hidden: bool
+    text: str
+    blob: str | None
+
+
+_pieces = msgspec.json.Decoder(list[_Piece]).decode
+
+
+def signature(blob: str) -> str:
+    """One sealed blob as a `thoughtSignature`."""
+    return base64.b64encode(blob.encode()).decode()
+
+
+def bundle(pieces: list[Reasoning]) -> str:
+    """Several pieces of reasoning as one `thoughtSignature`; every blob in it is sealed."""
+    listed = [
+        _Piece(False, piece.text, piece.signature)
+        if isinstance(piece, Thinking)
+        else _Piece(True, "", piece.data)
+        for piece in pieces
+    ]
+    return signature(_BUNDLE + msgspec.json.encode(listed).decode())
+
+
+def carried(given: str) -> str | list[Reasoning]:
+    """What a `thoughtSignature` holds: several pieces, or one blob, sealed or of Google's own."""
+    if given in _NONE:
+        return []
+    try:
+        text = base64.b64decode(standard(given), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return given
+    if not text.startswith(_BUNDLE):
+        return text if text.startswith(PREFIX) else given
+    try:
+        pieces = _pieces(text.removeprefix(_BUNDLE))
+    except msgspec.DecodeError:
+        return []
+    return [
+        Redacted(piece.blob or "", NAME) if piece.hidden else Thinking(piece.text, piece.blob, NAME)
+        for piece in pieces
+    ]
+
+
+def standard(data: str) -> str:
+    """Base64 in the standard letters, padded: Google's Python SDK writes the URL-safe ones."""
+    if "-" in data or "_" in data:
+        data = data.translate(_STANDARD)
+    return data + "=" * (-len(data) % 4)

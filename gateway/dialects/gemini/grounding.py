@@ -1,0 +1,47 @@
+"""Sources of an answer (`GroundingMetadata`), their spans turned from bytes into code points."""
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.gemini.wire import GroundingMetadata, GroundingSupport, Segment
+from gateway.events import Citation
+
+
+def citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list[Citation]:
+    """A citation for each source of each span of `said`.
+
+    Spans count in bytes of UTF-8: from the beginning of the part that they name, whose place in
+    `said` is in `starts`, or of all of it where they name none or the first.
+    """
+    sources = metadata.grounding_chunks or []
+    spoken = said.encode("utf-8", "surrogatepass")
+    found: list[Citation] = []
+    for support in metadata.grounding_supports or ():
+        span = _span(support.segment, spoken, starts)
+        quoted = said[span[0] : span[1]] if span is not None else None
+        for at in _places(support, len(sources)):
+            web = sources[at].web
+            if web is not None and web.uri:
+                raw = Raw(msgspec.json.encode(web))
+                found.append(Citation(raw, web.uri, web.title, quoted, span))
+    return found
+
+
+def _places(support: GroundingSupport, most: int) -> list[int]:
+    return [at for at in support.grounding_chunk_indices or () if 0 <= at < most]
+
+
+def _span(segment: Segment | None, spoken: bytes, starts: list[int]) -> tuple[int, int] | None:
+    if segment is None or segment.end_index is None:
+        return None
+    part = segment.part_index or 0
+    base = starts[part] if 0 < part < len(starts) else 0  # the first: of all that was said
+    first, last = base + (segment.start_index or 0), base + segment.end_index
+    if not 0 <= first <= last <= len(spoken):
+        return None
+    return _points(spoken[:first]), _points(spoken[:last])
+
+
+def _points(text: bytes) -> int:
+    """Code points that begin in these bytes, whether or not the last is whole."""
+    return sum(1 for byte in text if byte & 0xC0 != 0x80)

@@ -1,0 +1,243 @@
+"""A Gemini client's request in neutral form (`GenerateContentParameters`).
+
+Each member has one reader here. What no other dialect can say gets its verdict at once: silently
+dropped where it cannot change the answer, noted where it can, refused where it must not.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Raw
+
+from gateway.dialect import Fields
+from gateway.dialects.gemini.contents_in import read_contents, read_system
+from gateway.dialects.gemini.schema_in import json_schema
+from gateway.dialects.gemini.spelling import camel, camelised
+from gateway.dialects.gemini.tools_in import read_choice, read_tools
+from gateway.dialects.gemini.wire_in import Number, ThinkingConfig
+from gateway.errors import InvalidRequest
+from gateway.events import Format, Prompt, Reasoning
+from gateway.notes import Notes
+from gateway.wire import member, present
+
+_CHECKED: dict[str, Any] = {
+    "stream": bool | None,
+    "tools": list[Raw] | None,
+    "toolConfig": dict[str, Raw] | None,
+    "generationConfig": dict[str, Raw] | None,
+}
+_EMPTY = frozenset({b"[]", b"{}", b'""', b"false", b"0", b"0.0"})
+"""Values that ask for nothing."""
+Take = Callable[[Raw, Prompt, Notes], None]
+
+
+def check(fields: Fields) -> None:
+    """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
+    if "model" not in fields or not member(fields["model"], str, "model"):
+        raise InvalidRequest("model: the path must name one", param="model")
+    contents = fields.get("contents")
+    if contents is None:
+        raise InvalidRequest("contents: Field required", param="contents")
+    # What opens so is a list that is not empty; to read more of it here would cost a pass.
+    if _start(contents, 2) != b"[{" and not member(contents, list[Raw], "contents"):
+        raise InvalidRequest("contents: at least one content is required", param="contents")
+    for given, raw in fields.items():
+        shape = _CHECKED.get(camel(given))
+        if shape is not None and not (_start(raw, 1) == b"[" and camel(given) == "tools"):
+            member(raw, shape, camel(given))
+
+
+def _start(raw: Raw, length: int) -> bytes:
+    """The first bytes; all of them would be a copy."""
+    return memoryview(raw)[:length].tobytes()
+
+
+def read_prompt(fields: Fields, notes: Notes) -> Prompt:
+    """The request; InvalidRequest names the path of a member that is wrong."""
+    check(fields)
+    prompt = Prompt(member(fields["model"], str, "model"), [])
+    members = {camel(given): raw for given, raw in fields.items() if present(raw)}
+    for name, take in _TAKES.items():  # in this order: the choice of tools changes the tools
+        if name in members:
+            take(members[name], prompt, notes)
+    for name, raw in members.items():
+        if name not in _TAKES and name != "model":
+            _unread(name, raw, _REFUSED, notes)
+    return prompt
+
+
+def _unread(path: str, raw: Raw, refused: dict[str, str], notes: Notes) -> None:
+    name = path.rpartition(".")[2]
+    if bytes(raw) in _EMPTY:
+        return
+    if reason := refused.get(name):
+        notes.refuse(path, reason)
+    elif name in _DROPPED:
+        notes.drop(path)
+    elif name == "labels":
+        notes.note(path, "not_stored")  # the answer is none the poorer: strict allows it
+    else:
+        notes.drop(path, "unknown")
+
+
+def _integer(raw: Raw, path: str, least: int) -> int:
+    """A count that JSON may write as 100.0; InvalidRequest where it is none."""
+    value: Number = member(raw, float, path)
+    if not math.isfinite(value) or int(value) != value or value < least:
+        raise InvalidRequest(f"{path}: must be a whole number, {least} or more", param=path)
+    return int(value)
+
+
+# --- members of the request -----------------------------------------------------------------------
+
+
+def _stream(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.stream = member(raw, bool, "stream")
+
+
+def _service_tier(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    tier = member(raw, str, "serviceTier").lower().removeprefix("service_tier_")
+    if tier == "standard":
+        prompt.service_tier = "default"
+    elif tier != "unspecified":
+        notes.drop("serviceTier")
+
+
+def _config(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    given = member(raw, dict[str, Raw], "generationConfig")
+    members = {camel(name): value for name, value in given.items() if present(value)}
+    for name, value in members.items():
+        take = _SETTINGS.get(name)
+        if take is not None:
+            take(value, prompt, notes)
+        elif name not in _SHAPES:
+            _unread(f"generationConfig.{name}", value, _UNABLE, notes)
+    _format(members, prompt, notes)
+
+
+# --- members of its generationConfig --------------------------------------------------------------
+
+
+def _max_tokens(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.max_tokens = _integer(raw, "generationConfig.maxOutputTokens", 1)
+
+
+def _temperature(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.temperature = member(raw, float, "generationConfig.temperature")
+
+
+def _top_p(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.top_p = member(raw, float, "generationConfig.topP")
+
+
+def _top_k(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.top_k = _integer(raw, "generationConfig.topK", 0)
+
+
+def _seed(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.seed = _integer(raw, "generationConfig.seed", -(2**63))
+
+
+def _presence_penalty(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.presence_penalty = member(raw, float, "generationConfig.presencePenalty")
+
+
+def _frequency_penalty(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.frequency_penalty = member(raw, float, "generationConfig.frequencyPenalty")
+
+
+def _stops(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    prompt.stop = [
+        stop for stop in member(raw, list[str], "generationConfig.stopSequences") if stop
+    ]
+
+
+def _candidates(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    path = "generationConfig.candidateCount"
+    if _integer(raw, path, 0) > 1:
+        notes.refuse(path, "this provider gives one answer a call")
+
+
+def _modalities(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    path = "generationConfig.responseModalities"
+    wanted = {word.upper() for word in member(raw, list[str], path)}
+    if wanted - {"TEXT", "MODALITY_UNSPECIFIED"}:
+        notes.refuse(path, "this provider answers in text only")
+
+
+def _thinking(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    path = "generationConfig.thinkingConfig"
+    found = member(camelised(raw), ThinkingConfig, path)
+    reasoning = Reasoning(display="summarized" if found.include_thoughts else "omitted")
+    level = (found.thinking_level or "").lower().removeprefix("thinking_level_")
+    if level and level != "unspecified":
+        reasoning.effort = level
+    elif found.thinking_budget is None or found.thinking_budget == -1:
+        reasoning.mode = "adaptive"  # these models think unless they are told not to
+    elif found.thinking_budget == 0:
+        reasoning.mode = "disabled"
+    elif found.thinking_budget < 0 or found.thinking_budget != int(found.thinking_budget):
+        where = f"{path}.thinkingBudget"
+        raise InvalidRequest(f"{where}: must be a whole number, -1 or more", param=where)
+    else:
+        reasoning.mode, reasoning.budget = "enabled", int(found.thinking_budget)
+    prompt.reasoning = reasoning
+
+
+def _format(members: dict[str, Raw], prompt: Prompt, notes: Notes) -> None:
+    """The shape of the answer, which up to three members tell together."""
+    path = "generationConfig.responseMimeType"
+    kind = member(members["responseMimeType"], str, path) if "responseMimeType" in members else ""
+    if "responseJsonSchema" in members:
+        where = "generationConfig.responseJsonSchema"
+        member(members["responseJsonSchema"], dict[str, Raw], where)
+        prompt.format = Format("json_schema", Raw(bytes(members["responseJsonSchema"])))
+    elif "responseSchema" in members and kind != "text/x.enum":
+        schema = json_schema(members["responseSchema"], "generationConfig.responseSchema")
+        prompt.format = Format("json_schema", schema)
+    elif kind == "application/json":
+        prompt.format = Format("json_object")
+    elif kind not in ("", "text/plain"):
+        notes.drop(path)
+
+
+_TAKES: dict[str, Take] = {
+    "stream": _stream,
+    "systemInstruction": read_system,
+    "contents": read_contents,
+    "tools": read_tools,
+    "toolConfig": read_choice,
+    "generationConfig": _config,
+    "serviceTier": _service_tier,
+}
+_REFUSED = {
+    "cachedContent": "this provider has no content cached by Google",
+    "continuationToken": "this provider cannot go on with an answer of another",
+}
+_SETTINGS: dict[str, Take] = {
+    "maxOutputTokens": _max_tokens,
+    "temperature": _temperature,
+    "topP": _top_p,
+    "topK": _top_k,
+    "seed": _seed,
+    "presencePenalty": _presence_penalty,
+    "frequencyPenalty": _frequency_penalty,
+    "stopSequences": _stops,
+    "candidateCount": _candidates,
+    "responseModalities": _modalities,
+    "thinkingConfig": _thinking,
+}
+_SHAPES = frozenset({"responseMimeType", "responseSchema", "responseJsonSchema"})
+_UNABLE = {
+    "speechConfig": "this provider answers in text only",
+    "imageConfig": "this provider answers in text only",
+    "translationConfig": "this provider does not translate speech",
+}
+_DROPPED = frozenset({
+    "safetySettings", "store", "responseLogprobs",
+    "logprobs", "mediaResolution", "audioTimestamp", "audioTranscriptionConfig", "responseFormat",
+    "enableEnhancedCivicAnswers", "enableAffectiveDialog", "routingConfig", "modelSelectionConfig",
+    "modelArmorConfig", "requestMetadata",
+})  # fmt: skip
+"""Members that other dialects have no word for."""

@@ -1,0 +1,48 @@
+"""Tool results as Gemini takes them (`FunctionResponse`): an object, and pictures beside it."""
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialect import Crossing
+from gateway.dialects.gemini.parts_out import Block, parts_out
+from gateway.events import Text, ToolResult
+
+
+def result_out(result: ToolResult, name: str, crossing: Crossing) -> tuple[Block, list[Block]]:
+    """The response to the call of `name`, and what of it must be shown after all responses."""
+    said = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+    others = [part for part in result.parts if not isinstance(part, Text)]
+    shown = parts_out(others, crossing)
+    texts = [block["text"] for block in shown if "text" in block]
+    pictures = [block for block in shown if "text" not in block]
+    response: Block = {
+        "name": name,
+        "response": _object("\n".join(filter(None, [said, *texts])), is_error=result.is_error),
+    }
+    if crossing.capability.call_ids:
+        response["id"] = result.call_id
+    if pictures and crossing.capability.tool_images:
+        response["parts"] = pictures
+        pictures = []
+    if pictures:
+        pictures.insert(0, {"text": f"Output of tool call {result.call_id}:"})
+    return {"functionResponse": response}, pictures
+
+
+def _object(text: str, *, is_error: bool) -> Raw | dict[str, str]:
+    if is_error:
+        return {"error": text or "Error"}
+    # observed: a member "$ref" is read as a pointer to a part of the response
+    if '"$ref"' not in text and _is_object(text):
+        return Raw(text.encode())
+    return {"output": text}
+
+
+def _is_object(text: str) -> bool:
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        msgspec.json.decode(text, type=dict[str, Raw])
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return False
+    return True

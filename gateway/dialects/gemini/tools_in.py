@@ -1,0 +1,93 @@
+"""The tools a Gemini client offers, and its choice among them (`Tool`, `ToolConfig`)."""
+
+from msgspec import Raw
+
+from gateway.dialects.gemini.schema_in import json_schema
+from gateway.dialects.gemini.spelling import camel, camelised
+from gateway.dialects.gemini.wire_in import FunctionDeclaration, GoogleSearch, ToolConfig
+from gateway.errors import InvalidRequest
+from gateway.events import Prompt, Tool, ToolChoice, WebSearch
+from gateway.notes import Notes
+from gateway.wire import member, present
+
+_SEARCHES = frozenset({"googleSearch", "googleSearchRetrieval", "enterpriseWebSearch"})
+_REFUSED = frozenset({
+    "codeExecution", "computerUse", "fileSearch", "googleMaps", "mcpServers", "retrieval",
+    "urlContext", "parallelAiSearch", "exaAiSearch",
+})  # fmt: skip
+"""Tools that Google runs itself; an answer without them would be another one."""
+
+
+def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    """Fills `tools` and `web_search`; the functions of all tools stand in one list."""
+    for index, item in enumerate(member(raw, list[Raw], "tools")):
+        for given, value in member(item, dict[str, Raw], f"tools.{index}").items():
+            name = camel(given)
+            path = f"tools.{index}.{name}"
+            if not present(value):
+                continue
+            if name == "functionDeclarations":
+                prompt.tools += _functions(value, path, notes)
+            elif name in _SEARCHES:
+                prompt.web_search = _search(value, path, notes)
+            elif name in _REFUSED:
+                notes.refuse(path, "this tool is not available from this provider")
+            else:
+                notes.drop(path, "unknown_tool")
+
+
+def _functions(raw: Raw, path: str, notes: Notes) -> list[Tool]:
+    declared = member(raw, list[Raw], path)
+    return [_function(each, f"{path}.{at}", notes) for at, each in enumerate(declared)]
+
+
+def _function(raw: Raw, path: str, notes: Notes) -> Tool:
+    found = member(camelised(raw), FunctionDeclaration, path)
+    if not found.name:
+        raise InvalidRequest(f"{path}.name: Field required", param=f"{path}.name")
+    schema = None
+    if present(found.parameters_json_schema):
+        where = f"{path}.parametersJsonSchema"
+        member(found.parameters_json_schema, dict[str, Raw], where)
+        schema = Raw(bytes(found.parameters_json_schema))
+    elif present(found.parameters):
+        schema = json_schema(found.parameters, f"{path}.parameters")
+    return Tool(found.name, found.description, schema)
+
+
+def _search(raw: Raw, path: str, notes: Notes) -> WebSearch:
+    found = member(camelised(raw), GoogleSearch, path)
+    if found.time_range_filter is not None:
+        notes.drop(f"{path}.timeRangeFilter")
+    return WebSearch(blocked_domains=found.exclude_domains or [])
+
+
+def read_choice(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+    """Fills `tool_choice`; of several allowed functions only those stay."""
+    found = member(camelised(raw), ToolConfig, "toolConfig")
+    if present(found.retrieval_config):
+        notes.drop("toolConfig.retrievalConfig")
+    if found.include_server_side_tool_invocations:
+        notes.drop("toolConfig.includeServerSideToolInvocations")
+    config = found.function_calling_config
+    if config is None:
+        return
+    path = "toolConfig.functionCallingConfig"
+    mode = (config.mode or "AUTO").upper()
+    names = config.allowed_function_names or []
+    if mode == "ANY" and len(names) == 1:
+        prompt.tool_choice = ToolChoice("tool", names[0])
+        return
+    if names and mode in ("ANY", "VALIDATED"):
+        prompt.tools = [tool for tool in prompt.tools if tool.name in names]
+    if mode == "ANY":
+        prompt.tool_choice = ToolChoice("any")
+    elif mode == "NONE":
+        prompt.tool_choice = ToolChoice("none")
+    elif mode == "VALIDATED":
+        notes.note(f"{path}.mode", "approximated_by_auto")
+        prompt.tool_choice = ToolChoice("auto")
+    elif mode == "AUTO":
+        prompt.tool_choice = ToolChoice("auto")
+    elif mode != "MODE_UNSPECIFIED":
+        raise InvalidRequest(f"{path}.mode: unknown value {config.mode!r}", param=f"{path}.mode")

@@ -1,0 +1,96 @@
+"""Tools and their choice, as Gemini takes them (`Tool`, `ToolConfig`)."""
+
+from gateway.dialect import Crossing
+from gateway.dialects.gemini.parts_out import Block
+from gateway.dialects.gemini.schema_out import narrowed
+from gateway.dialects.names import sanitised
+from gateway.dialects.schema import root_object
+from gateway.events import Tool, ToolCall
+
+_FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+_MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
+
+
+def settle_names(crossing: Crossing) -> None:
+    """Fixes the bijection of tool names over definitions, history and choice."""
+    prompt, capability = crossing.prompt, crossing.capability
+    names = [tool.name for tool in prompt.tools]
+    for turn in prompt.turns:
+        names += [part.name for part in turn.parts if isinstance(part, ToolCall)]
+    if prompt.tool_choice is not None and prompt.tool_choice.name:
+        names.append(prompt.tool_choice.name)
+    crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
+
+
+def write_tools(crossing: Crossing) -> list[Block]:
+    """`tools`: all functions in one, or the upstream's own search."""
+    prompt = crossing.prompt
+    tools = [_tool(tool, f"tools.{at}", crossing) for at, tool in enumerate(prompt.tools)]
+    if prompt.web_search is None:
+        return [{"functionDeclarations": tools}] if tools else []
+    if tools:
+        crossing.notes.drop("web_search", "not_with_functions")
+        return [{"functionDeclarations": tools}]
+    return _search(crossing)
+
+
+def _search(crossing: Crossing) -> list[Block]:
+    search, notes = crossing.prompt.web_search, crossing.notes
+    assert search is not None
+    if crossing.capability.web_search != "google_search":
+        notes.drop("web_search")
+        return []
+    if search.allowed_domains or search.blocked_domains:
+        notes.drop("web_search.domains")
+    if search.location:
+        notes.drop("web_search.user_location")
+    if search.max_uses is not None or search.context is not None:
+        notes.note("web_search", "as_much_as_the_model_likes")
+    return [{"googleSearch": {}}]
+
+
+def _tool(tool: Tool, path: str, crossing: Crossing) -> Block:
+    notes = crossing.notes
+    block: Block = {"name": crossing.names.sent(tool.name)}
+    if words := _description(tool):
+        block["description"] = words
+    if tool.custom:
+        block["parametersJsonSchema"] = _FREE_TEXT
+    elif tool.schema is not None and bytes(tool.schema) not in (b"{}", b"null"):
+        where = f"{path}.parameters"
+        schema = root_object(tool.schema, notes, where)
+        block["parametersJsonSchema"] = narrowed(schema, notes, where)
+    if tool.strict and not tool.custom and not crossing.capability.strict_tools:
+        notes.drop(f"{path}.strict")
+    return block
+
+
+def _description(tool: Tool) -> str:
+    words = tool.description or ""
+    if tool.grammar is not None:
+        syntax, definition = tool.grammar
+        words += f"\nInput must match this {syntax} grammar:\n{definition}"
+    if tool.examples:
+        lines = (bytes(example).decode("utf-8", "replace") for example in tool.examples)
+        words += "\n\nExamples:\n" + "\n".join(lines)
+    return words.lstrip("\n")
+
+
+def write_choice(crossing: Crossing, tools: list[Block]) -> Block | None:
+    """`toolConfig`; None where the model may do as it likes."""
+    if not tools or "functionDeclarations" not in tools[0]:
+        return None
+    prompt = crossing.prompt
+    if prompt.parallel_tools is False:
+        crossing.notes.drop("parallel_tool_calls")
+    choice = prompt.tool_choice
+    mode = _MODES[choice.mode] if choice is not None else "AUTO"
+    config: Block = {"mode": mode}
+    if choice is not None and choice.mode == "tool":
+        config["allowedFunctionNames"] = [crossing.names.sent(choice.name or "")]
+    if mode == "AUTO":
+        if crossing.capability.strict_tools and any(tool.strict for tool in prompt.tools):
+            config["mode"] = "VALIDATED"  # docs: arguments are held to their schemas
+        elif choice is None:
+            return None
+    return {"functionCallingConfig": config}

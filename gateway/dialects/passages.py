@@ -1,0 +1,31 @@
+"""Documents and passages as plain text, for upstreams that have no part for them."""
+
+import base64
+import binascii
+
+from gateway.dialect import Crossing
+from gateway.events import Document, SearchResult, Text
+
+
+def decoded(document: Document, crossing: Crossing) -> str:
+    """The text of a document that came as base64 of some text type. UnusableMedia."""
+    try:
+        return base64.b64decode(document.data or "").decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        crossing.notes.refuse_media("messages.document.source.data", "is not base64")
+        raise
+
+
+def wrapped(document: Document, text: str) -> str:
+    """The text of a document, its title and context told."""
+    told = (("title", document.title), ("context", document.context))
+    attributes = "".join(f' {name}="{value}"' for name, value in told if value)
+    return f"<document{attributes}>\n{text}\n</document>"
+
+
+def passage(found: SearchResult) -> str:
+    """A passage that the client found, its source told."""
+    text = "\n".join(part.text for part in found.parts if isinstance(part, Text))
+    return (
+        f'<search_result source="{found.source}" title="{found.title}">\n{text}\n</search_result>'
+    )

@@ -1,0 +1,68 @@
+"""What the tests of the client's side share: requests, crossings, and what a stream says."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from gateway.capability import Capability
+from gateway.dialect import Crossing, Fields
+from gateway.dialects.gemini import GEMINI
+from gateway.events import Event, Part, Prompt, Turn
+from gateway.notes import Notes
+from gateway.seal import Seal
+from gateway.sse import Splitter
+
+SEAL = Seal(b"a key of the tests")
+
+
+def fields(**members: Any) -> Fields:
+    """The fields of a small request with these members."""
+    body = {"model": "m", "stream": False, "contents": [said("hi")], **members}
+    return {name: Raw(msgspec.json.encode(value)) for name, value in body.items()}
+
+
+def said(*parts: Any, role: str = "user") -> dict[str, Any]:
+    """One content; a text stands for its part."""
+    listed = [{"text": part} if isinstance(part, str) else part for part in parts]
+    return {"role": role, "parts": listed}
+
+
+def prompt_of(notes: Notes | None = None, **members: Any) -> Prompt:
+    """The prompt that a request with these members reads as."""
+    return GEMINI.read_prompt(fields(**members), notes or Notes())
+
+
+def config_of(notes: Notes | None = None, **members: Any) -> Prompt:
+    """The prompt of a request with these members in its generationConfig."""
+    return prompt_of(notes, generationConfig=members)
+
+
+def turns_of(*contents: dict[str, Any], notes: Notes | None = None) -> list[Turn]:
+    """The turns that these contents read as."""
+    return prompt_of(notes, contents=list(contents)).turns
+
+
+def parts_of(*parts: Any, role: str = "user", notes: Notes | None = None) -> list[Part]:
+    """The parts of the only turn."""
+    return turns_of(said(*parts, role=role), notes=notes)[0].parts
+
+
+def crossing(prompt: Prompt | None = None, **members: Any) -> Crossing:
+    """From a client that calls the model `alias` to the model `real` of the provider `up`."""
+    asked = prompt or Prompt("alias", [])
+    made: dict[str, Any] = {"capability": Capability(), "notes": Notes(), "seal": SEAL}
+    return Crossing(asked, "up", "real", "alias", **{**made, **members})
+
+
+def answers_of(stream: bytes) -> list[Any]:
+    """The data of a stream's events."""
+    splitter = Splitter()
+    frames = [*splitter.feed(stream), *splitter.finish()]
+    return [msgspec.json.decode(frame.data) for frame in frames]
+
+
+def written(events: list[Event], crossed: Crossing | None = None) -> list[Any]:
+    """What a client's stream says of these events, frame by frame."""
+    writer = GEMINI.writer(crossed or crossing())
+    return answers_of(b"".join(writer.write(event) for event in events))

@@ -1,0 +1,48 @@
+"""What a client carries in `thoughtSignature`."""
+
+import base64
+
+import pytest
+
+from gateway.dialects.gemini.carried import SEALED, bundle, carried, signature, standard
+from gateway.events import Redacted, Thinking
+from gateway.seal import Sealed
+from tests.dialects.gemini.sent import SEAL
+
+
+def test_one_blob_comes_back() -> None:
+    blob = SEAL.seal(Sealed("p", "m", "signature", "data"))
+    given = signature(blob)
+    assert b'"' + given.encode()[: len(SEALED) - 1] == SEALED
+    assert carried(given) == blob
+
+
+def test_several_pieces_come_back() -> None:
+    pieces: list[Thinking | Redacted] = [
+        Thinking("ü", "gw1.a"),
+        Thinking("b"),
+        Redacted("gw1.c", ""),
+    ]
+    given = bundle(pieces)
+    assert base64.b64decode(given, validate=True)
+    assert b'"' + given.encode()[: len(SEALED) - 1] == SEALED
+    assert carried(given) == [
+        Thinking("ü", "gw1.a", "gemini"),
+        Thinking("b", None, "gemini"),
+        Redacted("gw1.c", "gemini"),
+    ]
+
+
+@pytest.mark.parametrize("given", ["", "AAAA", "not base64!", "ÿ"])
+def test_what_is_not_ours_stays_as_it_is(given: str) -> None:
+    assert carried(given) == given
+
+
+@pytest.mark.parametrize("broken", ["gw1.~", "gw1.~[", "gw1.~[1]", 'gw1.~[["x",1,2]]'])
+def test_a_broken_bundle_carries_nothing(broken: str) -> None:
+    assert carried(signature(broken)) == []
+
+
+@pytest.mark.parametrize(("given", "made"), [("-_8", "+/8="), ("+/8=", "+/8="), ("AAAA", "AAAA")])
+def test_base64_in_standard_letters(given: str, made: str) -> None:
+    assert standard(given) == made

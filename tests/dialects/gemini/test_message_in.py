@@ -1,0 +1,66 @@
+"""A whole Gemini answer in neutral form."""
+
+import pytest
+
+from gateway.dialects.gemini import GEMINI
+from gateway.dialects.signatures import NATIVE_CALL
+from gateway.errors import BadAnswer, Cut, Refused
+from gateway.events import Ending, Message, Redacted, Text, Thinking, ToolCall, Usage
+from tests.dialects.gemini.crossings import (
+    Json,
+    asked,
+    call,
+    crossing,
+    encoded,
+    event,
+    parts,
+    tools,
+)
+
+
+def test_a_whole_answer() -> None:
+    told = event(
+        {"text": "hm", "thought": True, "thoughtSignature": "Z"},
+        {"text": "said"},
+        call("f", {"x": 1}, "S", "c1"),
+        call("g", {}, id="c2"),
+        finish="STOP",
+        usageMetadata={"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7},
+    )
+    message = GEMINI.read_message(encoded(told), crossing(asked(tools=tools("f", "g"))))
+    assert message == Message(
+        "r1",
+        "gemini-real",
+        [
+            Thinking("hm", "Z", "gemini"),
+            Text("said"),
+            Redacted("S", NATIVE_CALL),
+            ToolCall("c1", "f", '{"x":1}'),
+            ToolCall("c2", "g", "{}"),
+        ],
+        Ending("tool_use", usage=Usage(5, 2)),
+    )
+
+
+def test_a_blocked_prompt_has_no_parts() -> None:
+    told = {"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "no"}}
+    message = GEMINI.read_message(encoded(told), crossing())
+    assert (message.parts, message.ending.stop, message.ending.explanation) == ([], "refusal", "no")
+
+
+def test_what_is_no_answer() -> None:
+    error = {"error": {"code": 429, "message": "slow", "status": "RESOURCE_EXHAUSTED"}}
+    with pytest.raises(Refused) as raised:
+        parts(error)
+    assert raised.value.status == 429
+    told: Json
+    for told in ({}, {"candidates": []}, {"candidates": 5}, {"promptFeedback": {}}):
+        with pytest.raises(BadAnswer):
+            parts(told)
+    with pytest.raises(BadAnswer):
+        GEMINI.read_message(b"<html>", crossing())
+    with pytest.raises(Cut):  # it ends without a reason
+        parts(event({"text": "x"}))
+    with pytest.raises(Refused) as raised:
+        parts(event(finish="MALFORMED_FUNCTION_CALL"))
+    assert raised.value.status == 502

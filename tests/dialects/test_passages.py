@@ -1,0 +1,26 @@
+"""Documents and passages as plain text."""
+
+import pytest
+
+from gateway.dialects.passages import decoded, passage, wrapped
+from gateway.errors import UnusableMedia
+from gateway.events import Document, Image, SearchResult, Text
+from tests.dialects.chat.crossings import crossing
+
+
+def test_a_document_tells_its_title_and_context() -> None:
+    assert wrapped(Document(), "x") == "<document>\nx\n</document>"
+    told = wrapped(Document(title="T", context="C"), "x")
+    assert told == '<document title="T" context="C">\nx\n</document>'
+
+
+def test_a_passage_tells_its_source() -> None:
+    found = SearchResult("s", "t", [Text("a"), Image(), Text("b")])
+    assert passage(found) == '<search_result source="s" title="t">\na\nb\n</search_result>'
+
+
+def test_base64_becomes_text_or_is_refused() -> None:
+    assert decoded(Document(data="aGk="), crossing()) == "hi"
+    assert decoded(Document(data="/w=="), crossing()) == "\ufffd"
+    with pytest.raises(UnusableMedia):
+        decoded(Document(data="a"), crossing())
