@@ -1,0 +1,23 @@
+"""The dialects that are crossed: a new one is one more row."""
+
+from tests.pairs.chat import Chat
+from tests.pairs.messages import Messages
+from tests.pairs.said import Row
+
+_CHAT: Row = Chat()
+_MESSAGES: Row = Messages()
+ROWS = (_CHAT, _MESSAGES)
+NAMED = {row.name: row for row in ROWS}
+PROVIDER = """
+[providers.{name}]
+use = "compatible"
+base_url = "{url}/{name}/v1"
+api_key = "sk-upstream-of-{name}"
+family = "{family}"
+speaks = ["{name}"]
+"""
+
+
+def providers(url: str) -> str:
+    """A provider of each dialect, named after it, at one upstream."""
+    return "".join(PROVIDER.format(name=row.name, family=row.family, url=url) for row in ROWS)
