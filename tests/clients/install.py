@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def _pins(name: str) -> list[Path]:
-    files = ("package.json", "package-lock.json", "requirements.txt")
+    files = ("package.json", "package-lock.json", "client.mjs", "requirements.txt")
     return [path for file in files if (path := ENV / name / file).exists()]
 
 
