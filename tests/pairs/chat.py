@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx2
 import msgspec
-from openai import OpenAI
+from openai import ContentFilterFinishReasonError, LengthFinishReasonError, OpenAI
+from openai.lib.streaming.chat import ChatCompletionStream
 from openai.types.chat import ChatCompletion
 
 from tests.pairs.said import Ask, Called, Heard, Said, Stop
@@ -22,6 +23,7 @@ class Chat:
 
     name = "chat"
     family = "compatible"
+    capabilities = '{ effort = ["low", "medium", "high"] }'
 
     def path(self, model: str, *, stream: bool) -> str:
         return "/v1/chat/completions"
@@ -56,7 +58,10 @@ class Chat:
         return Ask(
             "".join(part["text"] for part in parts if part["type"] == "text"),
             "".join(
-                part["text"] for turn in turns if turn["role"] == "system" for part in _parts(turn)
+                part["text"]
+                for turn in turns
+                if turn["role"] in ("system", "developer")
+                for part in _parts(turn)
             ),
             tuple(
                 part["image_url"]["url"].removeprefix("data:image/png;base64,")
@@ -100,6 +105,9 @@ class Chat:
             deltas += [argued(index, piece) for piece in _halves(one.arguments)]
         return chat_stream(*deltas, finish=FINISH[said.stop])
 
+    def ends(self, frame: bytes) -> bool:
+        return b'"finish_reason":"' in frame
+
     def fault(self) -> bytes:
         return encoded(chat_error("Slow down.", "rate_limit_error", "rate_limit_exceeded"))
 
@@ -114,7 +122,16 @@ class Chat:
             if not heard.stream:
                 return _said(client.chat.completions.create(model="m", messages=[]))
             with client.chat.completions.stream(model="m", messages=[]) as events:
-                return _said(events.get_final_completion())
+                return _said(_final(events))
+
+
+def _final(events: ChatCompletionStream[None]) -> ChatCompletion:
+    try:
+        return events.get_final_completion()
+    except (LengthFinishReasonError, ContentFilterFinishReasonError) as ending:
+        if ending.completion is None:
+            raise
+        return ending.completion  # what the client gathered until it ended so
 
 
 def _said(whole: ChatCompletion) -> Said:

@@ -22,6 +22,7 @@ class Messages:
 
     name = "messages"
     family = "anthropic"
+    capabilities = '{ thinking = ["enabled", "disabled", "adaptive"] }'
 
     def path(self, model: str, *, stream: bool) -> str:
         return "/v1/messages"
@@ -90,6 +91,9 @@ class Messages:
     def stream(self, said: Said) -> list[bytes]:
         return message_stream(*_blocks(said), stop=REASON[said.stop], **_details(said))
 
+    def ends(self, frame: bytes) -> bool:
+        return b'"stop_reason":"' in frame
+
     def fault(self) -> bytes:
         return encoded(messages_error("Slow down.", "rate_limit_error"))
 
@@ -128,16 +132,20 @@ def _details(said: Said) -> dict[str, Any]:
 def _said(whole: Message) -> Said:
     assert whole.role == "assistant"
     assert whole.stop_reason is not None
-    details = whole.stop_details
+    words = "".join(block.text for block in whole.content if block.type == "text")
+    refusal = ""
+    if whole.stop_reason == "refusal":  # told in its own member, or in the text
+        told = whole.stop_details.explanation if whole.stop_details is not None else None
+        refusal, words = (told, words) if told else (words, "")
     return Said(
-        "".join(block.text for block in whole.content if block.type == "text"),
+        words,
         "".join(block.thinking for block in whole.content if block.type == "thinking"),
         tuple(
             Called(block.id, block.name, encoded(block.input).decode())
             for block in whole.content
             if block.type == "tool_use"
         ),
-        (details.explanation or "") if details is not None else "",
+        refusal,
         STOP[whole.stop_reason],
     )
 

@@ -12,12 +12,22 @@ PROVIDER = """
 [providers.{name}]
 use = "compatible"
 base_url = "{url}/{name}/v1"
-api_key = "sk-upstream-of-{name}"
-family = "{family}"
+{key}family = "{family}"
 speaks = ["{name}"]
+capabilities = {capabilities}
 """
 
 
-def providers(url: str) -> str:
+def providers(url: str, *, keys: bool = True) -> str:
     """A provider of each dialect, named after it, at one upstream."""
-    return "".join(PROVIDER.format(name=row.name, family=row.family, url=url) for row in ROWS)
+    key = 'api_key = "sk-upstream-of-{}"\n' if keys else ""
+    return "".join(
+        PROVIDER.format(
+            name=row.name,
+            family=row.family,
+            url=url,
+            capabilities=row.capabilities,
+            key=key.format(row.name),
+        )
+        for row in ROWS
+    )

@@ -47,6 +47,12 @@ class Heard(Struct, frozen=True):
     kind: str
     body: bytes
     stream: bool
+    headers: dict[str, str] = {}
+
+    @property
+    def warnings(self) -> str:
+        """What a conversion could not carry."""
+        return self.headers.get("x-gateway-warnings", "")
 
     def transport(self) -> httpx2.MockTransport:
         """A transport that answers everything with these bytes."""
@@ -59,7 +65,9 @@ class Row(Protocol):
 
     name: str
     family: str
-    """The capabilities' row of an upstream."""
+    """The row of the capability table of an upstream."""
+    capabilities: str
+    """What its model takes beyond that, a TOML table."""
 
     def path(self, model: str, *, stream: bool) -> str:
         """Where a client posts."""
@@ -81,6 +89,9 @@ class Row(Protocol):
 
     def stream(self, said: Said) -> list[bytes]:
         """An upstream's stream, each event apart."""
+
+    def ends(self, frame: bytes) -> bool:
+        """Whether an event of `stream` is the first after which the answer is whole."""
 
     def fault(self) -> bytes:
         """The body of a rate limit's error."""
