@@ -9,13 +9,13 @@ from openai import ContentFilterFinishReasonError, LengthFinishReasonError, Open
 from openai.lib.streaming.chat import ChatCompletionStream
 from openai.types.chat import ChatCompletion
 
-from tests.pairs.said import Ask, Called, Heard, Said, Stop
+from tests.pairs.said import Ask, Called, Ear, Heard, Said, Stop
 from tests.sdk.answers import argued, begun, call, chat, chat_error, chat_stream, encoded
 
 FINISH: dict[Stop, str] = {
     "end": "stop", "tools": "tool_calls", "length": "length", "refusal": "content_filter",
 }  # fmt: skip
-STOP: dict[str, Stop] = {word: stop for stop, word in FINISH.items()}
+STOP: dict[str, Stop] = {word: stop for stop, word in FINISH.items()} | {"function_call": "tools"}
 
 
 class Chat:
@@ -24,6 +24,11 @@ class Chat:
     name = "chat"
     family = "compatible"
     capabilities = '{ effort = ["low", "medium", "high"] }'
+
+    def __init__(self) -> None:
+        self._ear = Ear()
+        http = httpx2.Client(transport=self._ear.transport)
+        self._client = OpenAI(base_url="http://x/v1", api_key="k", max_retries=0, http_client=http)
 
     def path(self, model: str, *, stream: bool) -> str:
         return "/v1/chat/completions"
@@ -115,14 +120,11 @@ class Chat:
         return b"data: " + self.fault() + b"\n\n"
 
     def hear(self, heard: Heard) -> Said:
-        with (
-            httpx2.Client(transport=heard.transport()) as http,
-            OpenAI(base_url="http://x/v1", api_key="k", max_retries=0, http_client=http) as client,
-        ):
-            if not heard.stream:
-                return _said(client.chat.completions.create(model="m", messages=[]))
-            with client.chat.completions.stream(model="m", messages=[]) as events:
-                return _said(_final(events))
+        self._ear.heard = heard
+        if not heard.stream:
+            return _said(self._client.chat.completions.create(model="m", messages=[]))
+        with self._client.chat.completions.stream(model="m", messages=[]) as events:
+            return _said(_final(events))
 
 
 def _final(events: ChatCompletionStream[None]) -> ChatCompletion:

@@ -7,13 +7,16 @@ import msgspec
 from anthropic import Anthropic
 from anthropic.types import Message
 
-from tests.pairs.said import Ask, Called, Heard, Said, Stop
+from tests.pairs.said import Ask, Called, Ear, Heard, Said, Stop
 from tests.sdk.answers import encoded, message, message_stream, messages_error, text, thought, use
 
 REASON: dict[Stop, str] = {
     "end": "end_turn", "tools": "tool_use", "length": "max_tokens", "refusal": "refusal",
 }  # fmt: skip
-STOP: dict[str, Stop] = {word: stop for stop, word in REASON.items()}
+STOP: dict[str, Stop] = {word: stop for stop, word in REASON.items()} | {
+    "stop_sequence": "end", "compaction": "end", "pause_turn": "length",
+    "model_context_window_exceeded": "length",
+}  # fmt: skip
 SIGNATURE = "c2lnbmF0dXJl"
 
 
@@ -23,6 +26,11 @@ class Messages:
     name = "messages"
     family = "anthropic"
     capabilities = '{ thinking = ["enabled", "disabled", "adaptive"] }'
+
+    def __init__(self) -> None:
+        self._ear = Ear()
+        http = httpx2.Client(transport=self._ear.transport)
+        self._client = Anthropic(base_url="http://x", api_key="k", max_retries=0, http_client=http)
 
     def path(self, model: str, *, stream: bool) -> str:
         return "/v1/messages"
@@ -101,14 +109,11 @@ class Messages:
         return b"event: error\ndata: " + self.fault() + b"\n\n"
 
     def hear(self, heard: Heard) -> Said:
-        with (
-            httpx2.Client(transport=heard.transport()) as http,
-            Anthropic(base_url="http://x", api_key="k", max_retries=0, http_client=http) as client,
-        ):
-            if not heard.stream:
-                return _said(client.messages.create(model="m", max_tokens=9, messages=[]))
-            with client.messages.stream(model="m", max_tokens=9, messages=[]) as events:
-                return _said(events.get_final_message())
+        self._ear.heard = heard
+        if not heard.stream:
+            return _said(self._client.messages.create(model="m", max_tokens=9, messages=[]))
+        with self._client.messages.stream(model="m", max_tokens=9, messages=[]) as events:
+            return _said(events.get_final_message())
 
 
 def _blocks(said: Said) -> list[dict[str, Any]]:

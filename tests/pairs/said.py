@@ -54,10 +54,19 @@ class Heard(Struct, frozen=True):
         """What a conversion could not carry."""
         return self.headers.get("x-gateway-warnings", "")
 
-    def transport(self) -> httpx2.MockTransport:
-        """A transport that answers everything with these bytes."""
-        told = httpx2.Response(self.status, headers={"content-type": self.kind}, content=self.body)
-        return httpx2.MockTransport(lambda _: told)
+
+class Ear:
+    """A transport for an official client that answers everything with what was heard last."""
+
+    def __init__(self) -> None:
+        self.heard = Heard(200, "application/json", b"{}", stream=False)
+        self.transport = httpx2.MockTransport(self._answer)
+
+    def _answer(self, _: httpx2.Request) -> httpx2.Response:
+        heard = self.heard
+        return httpx2.Response(
+            heard.status, headers={"content-type": heard.kind}, content=heard.body
+        )
 
 
 class Row(Protocol):
