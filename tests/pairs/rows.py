@@ -2,11 +2,13 @@
 
 from tests.pairs.chat import Chat
 from tests.pairs.messages import Messages
+from tests.pairs.responses import Responses
 from tests.pairs.said import Row
 
 _CHAT: Row = Chat()
 _MESSAGES: Row = Messages()
-ROWS = (_CHAT, _MESSAGES)
+_RESPONSES: Row = Responses()
+ROWS = (_CHAT, _MESSAGES, _RESPONSES)
 NAMED = {row.name: row for row in ROWS}
 PROVIDER = """
 [providers.{name}]
