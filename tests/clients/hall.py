@@ -112,8 +112,8 @@ class Hall:
 
 
 @asynccontextmanager
-async def hall(plot: Plot) -> AsyncIterator[Hall]:
-    """A gateway whose providers, one of each dialect, play the plot."""
+async def hall(plot: Plot, more: str = "") -> AsyncIterator[Hall]:
+    """A gateway whose providers, one of each dialect, play the plot; `more` is configuration."""
     turns: list[Turn] = []
     others: list[Received] = []
 
@@ -137,7 +137,7 @@ async def hall(plot: Plot) -> AsyncIterator[Hall]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with ScriptedUpstream(select=select, seconds=60) as upstream:
-            config = CONFIG.format(key=KEY) + providers(upstream.url)
+            config = CONFIG.format(key=KEY) + providers(upstream.url) + more
             async with gateway(folder, config) as running, tapped(running.port) as tap:
                 yield Hall(running, tap, upstream, folder, turns, others)
 

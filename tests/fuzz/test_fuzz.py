@@ -15,6 +15,7 @@ def target() -> Iterator[Target]:
     made.close()
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")  # of what a client sent and is told back
 @settings(max_examples=400, deadline=None)
 @given(data=st.binary(max_size=120))
 def test_no_input_fails(target: Target, data: bytes) -> None:

@@ -122,6 +122,7 @@ LONG = Said(
 
 def fails(client: Row, heard: Heard) -> None:
     """The client's own fault is raised: half an answer is never taken for a whole one."""
+    assert b"the gateway failed" not in heard.body
     with pytest.raises(FAULTS):
         client.hear(heard)
 
@@ -209,4 +210,13 @@ async def test_an_event_that_is_none_ends_the_stream_with_an_error(
     first, *frames = upstream.stream(LONG)
     broken = first.rpartition(b"data: ")[0] + b"data: " + data + b"\n\n"
     heard = await house.ask(client, upstream, Ask(), told([first, broken, *frames]), stream=True)
+    fails(client, heard)
+
+
+@pytest.mark.parametrize(("client", "upstream"), CROSSED)
+async def test_a_text_that_is_not_utf_8_ends_the_stream_with_an_error(
+    house: House, client: Row, upstream: Row
+) -> None:
+    frames = [frame.replace(b"Let", b"L\xfft") for frame in upstream.stream(LONG)]
+    heard = await house.ask(client, upstream, Ask(), told(frames), stream=True)
     fails(client, heard)
