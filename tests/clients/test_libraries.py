@@ -35,10 +35,13 @@ LOOPS = [
     Library("ai-sdk", "chat", "openai"),
     Library("ai-sdk", "chat", "compatible"),
     Library("ai-sdk", "messages", "anthropic"),
+    Library("ai-sdk", "responses", "responses"),
     Library("langchain", "chat"),
     Library("langchain", "messages"),
+    Library("langchain", "responses"),
     Library("pydantic-ai", "chat"),
     Library("pydantic-ai", "messages"),
+    Library("pydantic-ai", "responses"),
 ]
 MODES = [
     Library("instructor", "chat", "TOOLS"),

@@ -92,7 +92,7 @@ class Responses:
                 for part in mine
                 if part["type"] == "input_image"
             ),
-            tuple(_named(told.get("tools") or [])),
+            tuple(_named(told.get("tools") or [])) + tuple(_added(items)),
             tuple(
                 Called(item["call_id"], item["name"], item["arguments"])
                 for item in items
@@ -201,7 +201,7 @@ def _stop(whole: Response, calls: list[Called], refused: str) -> Stop:
 
 
 def _parts(item: dict[str, Any], name: str = "content") -> list[dict[str, Any]]:
-    content = item[name]
+    content = item.get(name) or []
     return [{"type": "input_text", "text": content}] if isinstance(content, str) else content
 
 
@@ -211,3 +211,9 @@ def _named(tools: list[dict[str, Any]]) -> Iterator[str]:
             yield tool["name"]
         elif tool["type"] == "namespace":
             yield from _named(tool["tools"])
+
+
+def _added(items: list[dict[str, Any]]) -> Iterator[str]:
+    for item in items:
+        if item["type"] == "additional_tools":
+            yield from _named(item["tools"])
