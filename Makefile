@@ -24,6 +24,10 @@ torture: .venv/.dev ## the longer runs: many hang-ups, slow readers, storms
 	$(BIN)/python -m pytest -q -m torture -o timeout=600
 	$(BIN)/python -m pytest -q tests/dialects tests/test_*.py --hypothesis-profile=searching
 
+clients: .venv/.dev ## Claude Code, Codex, AI SDK and others, installed under .clients/, against the gateway
+	$(BIN)/python -m tests.clients.install
+	INTERLINGUA_REQUIRE_CLIENTS=1 $(BIN)/python -m pytest -q -m clients -o timeout=180 tests/clients
+
 bench: .venv/.dev ## CPU per request and per stream, nginx beside it
 	$(BIN)/python -m tests.bench
 
@@ -43,4 +47,4 @@ lock: ## renew the hash-pinned locks (needs uv)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: help run test check torture bench bench-check lock
+.PHONY: help run test check torture clients bench bench-check lock

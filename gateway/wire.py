@@ -28,6 +28,10 @@ ABSENT = Raw(b"")
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
+class NotUtf8(msgspec.ValidationError, UnicodeDecodeError):
+    """A text that is not UTF-8: no value to who reads an answer, to the edge a bad body."""
+
+
 def split_object(body: bytes) -> dict[str, Raw]:
     """The members of a JSON object, each value its own bytes. InvalidRequest names the position."""
     try:
@@ -54,7 +58,7 @@ def decode(raw: bytes | Raw, type: type[T]) -> T: ...
 @overload
 def decode(raw: bytes | Raw, type: UnionType) -> Any: ...
 def decode(raw: bytes | Raw, type: Any) -> Any:
-    """The value as that type; lone surrogates become U+FFFD. Raises msgspec.ValidationError."""
+    """The value as that type; lone surrogates become U+FFFD. msgspec.ValidationError, NotUtf8."""
     known = _decoders.get(type) or _decoder(type)
     try:
         return known(raw)
@@ -62,6 +66,8 @@ def decode(raw: bytes | Raw, type: Any) -> Any:
         raise
     except RecursionError:
         raise msgspec.ValidationError("JSON is nested too deeply") from None
+    except UnicodeDecodeError as fault:
+        raise NotUtf8(*fault.args) from None
     except msgspec.DecodeError:
         value = _mended(bytes(raw))
     try:
@@ -76,9 +82,11 @@ def member(raw: Raw, type: type[T], path: str) -> T: ...
 @overload
 def member(raw: Raw, type: UnionType, path: str) -> Any: ...
 def member(raw: Raw, type: Any, path: str) -> Any:
-    """The value at that path of a request; InvalidRequest names the member that is wrong."""
+    """The value at that path of a request; InvalidRequest names what is wrong, else NotUtf8."""
     try:
         return decode(raw, type)
+    except NotUtf8:
+        raise  # the edge names the byte
     except msgspec.ValidationError as fault:
         raise _invalid(str(fault), path) from None
 

@@ -1,19 +1,23 @@
 """Any server that speaks one of the dialects: configuration alone, no class of its own."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
-from gateway.call import Headers
+from gateway.call import Call, Headers
 from gateway.capabilities import kind_base_url, known_kinds
 from gateway.dialect import Dialect
+from gateway.dialects.messages import Messages
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from providers.transport.provider import DIALECTS, HttpProvider
+from providers.transport.versions import FORWARDED, with_version
 
 
 class Compatible(HttpProvider):
     """A server of any dialect; `family` picks its row of the capability table."""
+
+    forwarded: ClassVar[tuple[bytes, ...]] = FORWARDED
 
     family: str = "compatible"
     """Row of the shipped table, such as "groq", "ollama" or "vllm"."""
@@ -48,3 +52,9 @@ class Compatible(HttpProvider):
         if self.auth == "bearer":
             return super().credential(key)
         return [(self.auth.encode(), key.encode())]
+
+    def client_headers(self, call: Call) -> Headers:
+        """Of Messages the version and betas, as the client sent them; of other dialects none."""
+        if not isinstance(call.dialect, Messages):
+            return []
+        return with_version(super().client_headers(call), call)

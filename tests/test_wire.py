@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.errors import InvalidRequest
 from gateway.sse import BOM
-from gateway.wire import decode, split_object
+from gateway.wire import NotUtf8, decode, member, split_object
 
 SURROGATE = b'{"a": {"t": "x\\ud83d", "n": 1e3}, "b" : 1.0}'
 
@@ -115,3 +115,12 @@ def test_the_slow_path_finds_the_same_bytes(value: dict[str, object]) -> None:
     body = msgspec.json.encode(value)
     assert members(BOM + body) == members(body)
     assert decode(BOM + body, dict[str, object]) == value
+
+
+def test_a_text_that_is_not_utf_8_is_no_value_and_the_edge_is_told() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode(b'"a\xff"', str)
+    with pytest.raises(NotUtf8) as caught:
+        member(Raw(b'"a\xff"'), str, "model")
+    assert isinstance(caught.value, UnicodeDecodeError)
+    assert caught.value.start == 1

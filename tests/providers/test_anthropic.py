@@ -2,7 +2,8 @@ import pytest
 
 from gateway.dialects.messages import MESSAGES
 from gateway.secret import Secret
-from providers.anthropic import CLASSIC, Anthropic
+from providers.anthropic import Anthropic
+from providers.transport.versions import CLASSIC
 from tests.faults.engines import answer, made, to
 from tests.faults.wires import whole
 

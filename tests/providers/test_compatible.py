@@ -8,7 +8,8 @@ from gateway.dialects.responses import RESPONSES
 from gateway.faults import ConfigError
 from gateway.secret import Secret
 from providers.compatible import Compatible
-from tests.faults.engines import made, site
+from tests.faults.engines import answer, made, site, to
+from tests.faults.wires import whole
 
 URL = "http://127.0.0.1:1/v1"
 
@@ -33,6 +34,19 @@ async def test_the_key_goes_in_the_header_that_the_server_reads(
     one = made(Compatible(base_url=URL, api_key=Secret("k-1"), auth=auth))
     await one.ask()
     assert one.engine.headers == [(b"content-type", b"application/json"), header]
+
+
+async def test_a_messages_server_gets_the_clients_version_and_betas() -> None:
+    one = made(Compatible(base_url=URL, speaks=["messages"]), answer(whole("messages")))
+    betas = [(b"anthropic-beta", b"a,b"), (b"x-claude-code-session-id", b"s")]
+    await one.ask(to(one.provider, headers=[*betas, (b"user-agent", b"x")], dialect=MESSAGES))
+    assert one.engine.sent[0].headers == [*betas, (b"anthropic-version", b"2023-06-01")]
+
+
+async def test_a_chat_server_gets_none_of_them() -> None:
+    one = made(Compatible(base_url=URL, speaks=["chat", "messages"]))
+    await one.ask(to(one.provider, headers=[(b"anthropic-beta", b"a")]))
+    assert one.engine.sent[0].headers == []
 
 
 def test_a_known_family_brings_its_address_and_its_row() -> None:

@@ -50,6 +50,7 @@ def test_a_plain_answer_arrives_as_the_upstream_gave_it(stage: Stage, anthropic:
         "/messages/v1/messages",
         {
             b"accept-encoding": b"identity",
+            b"anthropic-version": b"2026-10-21",
             b"authorization": b"Bearer upstream-key-messages",
             b"content-type": b"application/json",
         },

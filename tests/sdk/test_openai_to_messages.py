@@ -87,6 +87,7 @@ def test_a_plain_answer_is_a_completion(stage: Stage, openai: OpenAI) -> None:
         "/messages/v1/messages",
         {
             b"accept-encoding": b"identity",
+            b"anthropic-version": b"2023-06-01",
             b"authorization": b"Bearer upstream-key-messages",
             b"content-type": b"application/json",
         },

@@ -96,7 +96,10 @@ def test_a_client_may_bring_its_own_key(stage: Stage) -> None:
     headers = {"x-gateway-key": stage.key}
     with connected("openai", stage, key="my-own-key", default_headers=headers) as client:
         assert client.ask("messages-own:m") == "Hello"
-    assert stage.head()[2] == COMMON | {b"authorization": b"Bearer my-own-key"}
+    assert stage.head()[2] == COMMON | {
+        b"authorization": b"Bearer my-own-key",
+        b"anthropic-version": b"2026-10-21",
+    }
 
 
 def test_no_key_is_logged(stage: Stage) -> None:

@@ -92,7 +92,7 @@ class ChatReader:
                 return [TextDelta(text)] if text else []
         try:
             chunk = _decode(frame.data)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             if frame.data.strip() == b"[DONE]":
                 return self._end()
             chunk = _slowly(frame.data)

@@ -123,7 +123,8 @@ class ResponsesReader:
                 out += self._item_added(StreamEvent(output_index=at, item=raw))
                 out += self._item_done(StreamEvent(output_index=at, item=raw))
         for at in list(self._items):
-            out += self._close(at, Item(status=answer.status))
+            if at in self._items:  # else it was whole, and only waited for the one before it
+                out += self._close(at, Item(status=answer.status))
         if self.ended:
             return out  # the last words held a stop sequence
         ending = read_ending(

@@ -576,3 +576,12 @@ def test_streams_and_whole_answers_agree() -> None:
     body = msgspec.json.encode(response(*items))
     assert fold(read(script(*items))) == RESPONSES.read_message(body, crossing())
     assert Text("a") in RESPONSES.read_message(body, crossing()).parts
+
+
+def test_an_item_that_waited_for_one_that_never_ended_is_told_once() -> None:
+    made = Script().begin()
+    made.added(reasoning("Hm."))
+    made.item(call("call_1", "f", "{}"))
+    assert read(made.end()) == [
+        BEGAN, ToolBegan("call_1", "f"), ArgumentsDelta("{}"), PartEnded(), CALLED,
+    ]  # fmt: skip

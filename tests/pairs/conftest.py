@@ -1,0 +1,11 @@
+"""One house for all tests of this folder."""
+
+import pytest
+
+from tests.pairs.house import House, house as opened
+
+
+@pytest.fixture(scope="session")
+def house() -> House:
+    """A gateway with a provider of each dialect."""
+    return opened()

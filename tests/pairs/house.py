@@ -1,0 +1,110 @@
+"""A gateway in this process, its providers on an engine that answers what a test wants."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateway.app import Gateway, build
+from gateway.call import Headers
+from gateway.errors import Cut, GatewayError
+from providers.transport.engine import Request, Response, Stats, Timeouts
+from providers.transport.provider import HttpProvider
+from tests.configs import loaded
+from tests.fakes.asgi import Driven
+from tests.faults.engines import Chunks, answer, streamed
+from tests.pairs.rows import ROWS, providers
+from tests.pairs.said import Ask, Heard, Row
+
+MODEL = "the-model"
+CONFIG = """
+[server]
+seal_key = "a-key-for-the-tests-that-seals-reasoning"
+discover = false
+[[middleware]]
+use = "alias"
+[[middleware]]
+use = "fallback"
+attempts = 1
+[[middleware]]
+use = "convert"
+"""
+CUT = Cut("the upstream hung up")
+
+
+class Played:
+    """An engine whose next answer is set beforehand; keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.next: Response | GatewayError = answer()
+        self.sent: list[Request] = []
+
+    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+        self.sent.append(request)
+        if isinstance(self.next, GatewayError):
+            raise self.next
+        return self.next
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def stats(self) -> Stats:
+        return Stats(0, 0, 0)
+
+
+class House:
+    """A gateway with a provider of each dialect, called without a network."""
+
+    def __init__(self, app: Gateway) -> None:
+        self.app = app
+        self.engines: dict[str, Played] = {}
+        for row in ROWS:
+            provider = app.state.site.providers[row.name]
+            assert isinstance(provider, HttpProvider)
+            self.engines[row.name] = provider._engine = Played()
+
+    async def post(
+        self, client: Row, body: object, response: Response | GatewayError, *, stream: bool,
+        upstream: Row, headers: Headers | None = None,
+    ) -> Heard:  # fmt: skip
+        """What a client gets for a body where the upstream answers so."""
+        engine = self.engines[upstream.name]
+        engine.next = response
+        engine.sent.clear()
+        model = f"{upstream.name}:{MODEL}"
+        path = client.path(model, stream=stream)
+        driven = Driven(self.app, body, path=path.partition("?")[0], headers=headers)  # type: ignore[arg-type]
+        driven.scope["query_string"] = path.partition("?")[2].encode()
+        await driven.start().done()
+        assert driven.complete
+        kind = driven.headers["content-type"]
+        return Heard(
+            driven.status, kind, driven.body, kind.startswith("text/event-stream"), driven.headers
+        )
+
+    async def ask(
+        self, client: Row, upstream: Row, ask: Ask, response: Response | GatewayError, *,
+        stream: bool,
+    ) -> Heard:  # fmt: skip
+        """The same for a request."""
+        body = client.ask(ask, f"{upstream.name}:{MODEL}", stream=stream)
+        return await self.post(client, body, response, stream=stream, upstream=upstream)
+
+    def asked(self, upstream: Row) -> Ask:
+        """What the one request says that reached the upstream."""
+        (sent,) = self.engines[upstream.name].sent
+        return upstream.asked(sent.body)
+
+
+def house() -> House:
+    """A house of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = CONFIG + providers("http://127.0.0.1:1", keys=False)
+        return House(build(loaded(Path(folder), config)))
+
+
+def told(pieces: Iterable[bytes], *, cut: bool = False) -> Response:
+    """A stream in those chunks; a cut one ends as a broken connection does."""
+    return streamed(*pieces, *([CUT] if cut else []))
+
+
+__all__ = ["CUT", "MODEL", "Chunks", "House", "answer", "house", "told"]

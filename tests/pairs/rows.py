@@ -1,0 +1,35 @@
+"""The dialects that are crossed: a new one is one more row."""
+
+from tests.pairs.chat import Chat
+from tests.pairs.messages import Messages
+from tests.pairs.responses import Responses
+from tests.pairs.said import Row
+
+_CHAT: Row = Chat()
+_MESSAGES: Row = Messages()
+_RESPONSES: Row = Responses()
+ROWS = (_CHAT, _MESSAGES, _RESPONSES)
+NAMED = {row.name: row for row in ROWS}
+PROVIDER = """
+[providers.{name}]
+use = "compatible"
+base_url = "{url}/{name}/v1"
+{key}family = "{family}"
+speaks = ["{name}"]
+capabilities = {capabilities}
+"""
+
+
+def providers(url: str, *, keys: bool = True) -> str:
+    """A provider of each dialect, named after it, at one upstream."""
+    key = 'api_key = "sk-upstream-of-{}"\n' if keys else ""
+    return "".join(
+        PROVIDER.format(
+            name=row.name,
+            family=row.family,
+            url=url,
+            capabilities=row.capabilities,
+            key=key.format(row.name),
+        )
+        for row in ROWS
+    )
