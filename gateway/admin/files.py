@@ -16,6 +16,7 @@ from gateway.batches.desk import Desk, new_id
 from gateway.batches.forms import file_object
 from gateway.batches.intake import Intake
 from gateway.batches.tables import File
+from gateway.batches.wanted import kept_for
 from gateway.call import Caller
 from gateway.callers import Callers
 from gateway.client import Receive, Scope, Send
@@ -148,14 +149,12 @@ class FilesApi:
 
 def _seconds(fields: Mapping[str, str], most: float) -> float:
     """How long a file is kept: as its form says, but no longer than all others."""
-    text = fields.get("expires_after[seconds]")
-    if text is None:
+    named = {name: fields.get(f"expires_after[{name}]") for name in ("anchor", "seconds")}
+    if named["anchor"] is None and named["seconds"] is None:
         return most
+    text = named["seconds"] or ""
     seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-    if not 3600 <= seconds <= 2592000:
-        message = "expires_after.seconds: must be a number from 3600 to 2592000"
-        raise InvalidRequest(message, param="expires_after.seconds")
-    return min(seconds, most)
+    return min(kept_for(named["anchor"], seconds, "expires_after"), most)
 
 
 def tenant(caller: Caller) -> str:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from math import inf
 from pathlib import Path
 from time import time
 
@@ -235,7 +236,7 @@ class Desk:
             purpose="batch_output",
             size=0,
             created=now,
-            expires=now + self.options.retention,
+            expires=now + min(self.options.retention, batch.output_seconds or inf),
             batch_id=batch.id,
         )
         return self.files.add_results(file, RESULTS[which])
