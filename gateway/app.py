@@ -86,7 +86,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
     )
-    inside.paths = [route.path for route in app.routes if isinstance(route, Route)]
+    inside.routes = [route for route in app.routes if isinstance(route, Route)]
     app.hot = {}
     app.router.default = Unrouted()
     app.router.redirect_slashes = False

@@ -47,10 +47,17 @@ class Hall(Struct, frozen=True):
 class Entrance:
     """A door for each method; the key is checked before any of the body is read."""
 
+    locked = True
+
     def __init__(self, hall: Hall, dialect: Dialect, takes: Mapping[str, Takes]) -> None:
         self._hall = hall
         self._dialect = dialect
         self._takes = dict(takes) | ({"HEAD": takes["GET"]} if "GET" in takes else {})
+
+    @property
+    def operations(self) -> Mapping[str, object]:
+        """The function behind each method but HEAD."""
+        return {method: each for method, each in self._takes.items() if method != "HEAD"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         edge = self._hall.edge
