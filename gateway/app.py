@@ -4,11 +4,14 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers as StarletteHeaders
 from starlette.middleware import Middleware as AsgiMiddleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
@@ -24,7 +27,7 @@ from gateway.admin.responses import response_routes
 from gateway.admin.routes import operator_routes
 from gateway.asgi import Edge, Endpoint, Limits
 from gateway.assemble import assemble
-from gateway.call import Call
+from gateway.call import Call, Record
 from gateway.callers import Callers
 from gateway.config import Config, ConfigError, Fault
 from gateway.counting.counter import counting
@@ -35,7 +38,7 @@ from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError
-from gateway.headers import EXPOSED
+from gateway.headers import EXPOSED, own_headers, request_id
 from gateway.peers import ALONE, Peers
 from gateway.plugin import Next, Site
 from gateway.reply import Reply
@@ -88,7 +91,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
     )
-    inside.paths = [route.path for route in app.routes if isinstance(route, Route)]
+    inside.routes = [route for route in app.routes if isinstance(route, Route)]
     app.hot = {}
     app.router.default = Unrouted()
     app.router.redirect_slashes = False
@@ -175,12 +178,22 @@ def _limits(config: Config) -> Limits:
     )
 
 
+class Cors(CORSMiddleware):
+    """Starlette's, whose own answers have the headers of all others."""
+
+    def preflight_response(self, request_headers: StarletteHeaders) -> Response:
+        """Whether a page may make the request that it asks about."""
+        response = super().preflight_response(request_headers)
+        response.raw_headers += own_headers(request_id(request_headers.raw), Record(monotonic()))
+        return response
+
+
 def _cors(origins: list[str]) -> list[AsgiMiddleware]:
     if not origins:
         return []
     return [
         AsgiMiddleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=origins,
             allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
             allow_headers=["*"],

@@ -12,8 +12,9 @@ CREDENTIAL_HEADERS = (b"x-api-key", b"authorization", b"api-key", b"x-goog-api-k
 """Where clients put a key, the header that wins first: the Messages API reads x-api-key first."""
 INVALID = "Invalid API key. Please provide a valid Anthropic API key."
 _OWN_HEADER = b"x-gateway-key"
-_PLACES = (_OWN_HEADER, *CREDENTIAL_HEADERS)
-_NAMES = frozenset(_PLACES)
+PLACES = (_OWN_HEADER, *CREDENTIAL_HEADERS)
+"""All headers in which a key may come."""
+_NAMES = frozenset(PLACES)
 _REMEMBERED = 1000
 
 
@@ -79,4 +80,4 @@ def _credentials(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, Se
                 text = text.strip() if scheme.lower() == "bearer" else ""
             if text:
                 by_name[name] = Secret(text)
-    return [(name, by_name[name]) for name in _PLACES if name in by_name]
+    return [(name, by_name[name]) for name in PLACES if name in by_name]

@@ -8,12 +8,15 @@ told from a second request.
 import asyncio
 import re
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, ClassVar, Self
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.call import Headers
+from gateway.call import Headers, Record
 from gateway.client import CONNECTION
+from gateway.errors import InvalidRequest
+from gateway.headers import error_lines, request_id
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]*)(:\d{1,5})?")
 _URL_LIMIT = 8192
@@ -110,7 +113,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         refusal = self._refusal(received)
         if refusal:
-            self._refuse(refusal)
+            self._refuse(refusal, self.headers)
         else:
             self.accept()
 
@@ -166,21 +169,21 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, status: int) -> None:
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no HTTP as what is no sound head."""
+        self._refuse(400)
+
+    def _refuse(self, status: int, headers: Headers | None = None) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self.transport.close()  # an answer is under way: nothing may be written into it
             return
         words = _WORDS[status]
         body = (
             b'{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":%d}}'
-            % (
-                words.encode(),
-                status,
-            )
+            % (words.encode(), status)
         )
-        head = (
-            f"HTTP/1.1 {status} {words}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        record, refused = Record(monotonic()), InvalidRequest(words)
+        lines = error_lines(request_id(headers or []), record, refused, len(body))
+        head = f"HTTP/1.1 {status} {words}\r\n".encode() + lines + b"connection: close\r\n\r\n"
+        self.transport.write(head + body)
         self.transport.close()

@@ -54,6 +54,11 @@ def error_headers(id: str, record: Record, error: GatewayError, length: int) -> 
     return pairs(error_lines(id, record, error, length))
 
 
+def own_headers(id: str, record: Record) -> Headers:
+    """What stands on every answer, header by header."""
+    return pairs(_own(id, record))
+
+
 def pairs(lines: bytes) -> Headers:
     """The headers of lines that were made here."""
     found = [line.partition(b": ") for line in lines[:-2].split(b"\r\n")]

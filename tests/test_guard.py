@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
@@ -141,6 +142,31 @@ async def test_a_head_without_an_end_is_refused_at_the_limit(guarded: Any) -> No
     one = guarded(size=200)
     answer = await one.feed(b"GET / HTTP/1.1\r\nx: ", *[b"a" * 50] * 10)
     assert (status(answer), one.transport.closed) == (431, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "ident"),
+    [
+        (head(*[b"x-a: b"] * 9, b"x-request-id: mine-1"), 431, b"mine-1"),
+        (head(*[b"x-a: b"] * 9, b"x-request-id: not sane"), 431, b"req_"),
+        (b"GET / HTTP/1.1\r\nx-request-id: mine-1\r\n\r\n", 400, b"mine-1"),
+        (b"GET / HTTP/1.1\r\nx: " + b"a" * 999, 431, b"req_"),
+        (b"no HTTP\r\n\r\n", 400, b"req_"),
+    ],
+)
+async def test_a_refusal_has_the_headers_of_every_answer(
+    guarded: Any, data: bytes, expected: int, ident: bytes
+) -> None:
+    answer = await guarded(headers=8, size=400).feed(data)
+    assert status(answer) == expected
+    lines, _, body = answer.partition(b"\r\n\r\n")
+    found = dict(line.split(b": ", 1) for line in lines.split(b"\r\n")[1:])
+    assert found[b"x-request-id"].startswith(ident)
+    assert found[b"request-id"] == found[b"x-request-id"]
+    assert found.keys() >= {b"x-processing-time", b"server-timing", b"x-api-compatibility"}
+    assert found[b"connection"] == b"close"
+    assert found[b"content-length"] == b"%d" % len(body)
+    assert msgspec.json.decode(body)["error"]["code"] == expected
 
 
 @pytest.mark.parametrize(("length", "expected"), [(8_191, 200), (8_192, 414)])

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from time import time
 
 import msgspec
-from msgspec import Raw
 from starlette.routing import BaseRoute, Route
 
 from gateway.admin.door import Ask, say
@@ -20,14 +19,15 @@ from gateway.batches.intake import Intake
 from gateway.batches.items import KEPT_HEADERS, Road
 from gateway.batches.lines import ENDPOINT, read_requests
 from gateway.batches.tables import Batch, Line
+from gateway.batches.wanted import Wanted, read_wanted
 from gateway.chain import chain
-from gateway.dialect import Dialect, Fields
+from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import CallError, InvalidRequest, NotFound
 from gateway.plugin import Next
 from gateway.reply import Reply, Stream
-from gateway.wire import member, split_object
+from gateway.wire import split_object
 
 _PASSED = ("auth", "batch")
 """Links that a batch has passed as a whole, and its items do not pass again."""
@@ -102,9 +102,7 @@ class _Batches:
         except KeyError:
             raise NotFound(f"There is no batch '{(after or before)[:100]}'") from None
 
-    async def _taken(
-        self, ask: Ask, lines: list[Line], input_file: str = "", metadata: bytes = b""
-    ) -> Batch:
+    async def _taken(self, ask: Ask, lines: list[Line], wanted: Wanted) -> Batch:
         now = time()
         kept = [
             (name.decode("latin-1"), value.decode("latin-1"))
@@ -117,8 +115,9 @@ class _Batches:
             tenant=tenant(ask.caller),
             caller=ask.caller.name,
             headers=msgspec.json.encode(kept),
-            input_file=input_file,
-            metadata=metadata,
+            input_file=wanted.file,
+            metadata=wanted.metadata,
+            output_seconds=wanted.output_seconds,
             phase="running" if lines else "validating",
             created=now,
             expires=now + self._desk.options.window,
@@ -151,7 +150,7 @@ class MessageBatches(_Batches):
         body = await intake.body(self._hall.edge.limits.body)
         # A batch may be large enough to hold up every other call while it is read.
         lines = await asyncio.to_thread(read_requests, body, self._desk.options.max_items)
-        return _said(message_batch(await self._taken(ask, lines), ask.url))
+        return _said(message_batch(await self._taken(ask, lines, Wanted()), ask.url))
 
     async def all(self, ask: Ask, intake: Intake) -> Reply:
         """The caller's batches, the newest first."""
@@ -206,18 +205,18 @@ class ChatBatches(_Batches):
         body = await intake.body(_SMALL)
         try:
             fields = split_object(body)
-            file_id, metadata = _created(fields)
+            wanted = read_wanted(fields)
         except UnicodeDecodeError:
             raise InvalidRequest("the request body is not UTF-8") from None
         try:
-            file = await asyncio.to_thread(self._desk.files.get, file_id, tenant(ask.caller))
+            file = await asyncio.to_thread(self._desk.files.get, wanted.file, tenant(ask.caller))
         except KeyError:
-            message = f"No such File object: {file_id[:100]}"
+            message = f"No such File object: {wanted.file[:100]}"
             raise InvalidRequest(message, param="input_file_id") from None
         if file.purpose != "batch":
             message = f"The purpose of file '{file.id}' must be 'batch', not '{file.purpose}'"
             raise InvalidRequest(message, param="input_file_id")
-        return await self._said(await self._taken(ask, [], file.id, metadata))
+        return await self._said(await self._taken(ask, [], wanted))
 
     async def all(self, ask: Ask, intake: Intake) -> Reply:
         """The caller's batches, the newest first."""
@@ -250,22 +249,3 @@ class ChatBatches(_Batches):
 
 def _said(told: dict[str, object]) -> Reply:
     return say(told, headers=[(b"x-batch-id", str(told["id"]).encode())])
-
-
-def _created(fields: Fields) -> tuple[str, bytes]:
-    """The input file and the metadata that a new batch names. InvalidRequest."""
-    for name in ("input_file_id", "endpoint", "completion_window"):
-        if name not in fields:
-            raise InvalidRequest(f"Missing required parameter: '{name}'.", param=name)
-    if member(fields["endpoint"], str, "endpoint") != ENDPOINT:
-        message = f"endpoint: must be '{ENDPOINT}'; this gateway takes no other in batches"
-        raise InvalidRequest(message, param="endpoint")
-    if member(fields["completion_window"], str, "completion_window") != "24h":
-        raise InvalidRequest("completion_window: must be '24h'", param="completion_window")
-    metadata = fields.get("metadata", Raw(b"null"))
-    given = member(metadata, dict[str, str] | None, "metadata")
-    if given and (len(given) > 16 or any(len(k) > 64 or len(v) > 512 for k, v in given.items())):
-        message = "metadata: at most 16 keys of 64 characters, with values of 512"
-        raise InvalidRequest(message, param="metadata")
-    file_id = member(fields["input_file_id"], str, "input_file_id")
-    return file_id, msgspec.json.encode(given) if given else b""

@@ -96,6 +96,12 @@ class Door:
         self._callers = callers
         self._methods = methods
         self._dialect = dialect
+        self.locked = callers is not None
+
+    @property
+    def operations(self) -> Mapping[str, object]:
+        """The function behind each method but HEAD."""
+        return {method: self._answers for method in self._methods if method != "HEAD"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = scope["headers"]

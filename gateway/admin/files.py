@@ -16,6 +16,7 @@ from gateway.batches.desk import Desk, new_id
 from gateway.batches.forms import file_object
 from gateway.batches.intake import Intake
 from gateway.batches.tables import File
+from gateway.batches.wanted import kept_for
 from gateway.call import Caller
 from gateway.callers import Callers
 from gateway.client import Receive, Scope, Send
@@ -46,10 +47,17 @@ class Hall(Struct, frozen=True):
 class Entrance:
     """A door for each method; the key is checked before any of the body is read."""
 
+    locked = True
+
     def __init__(self, hall: Hall, dialect: Dialect, takes: Mapping[str, Takes]) -> None:
         self._hall = hall
         self._dialect = dialect
         self._takes = dict(takes) | ({"HEAD": takes["GET"]} if "GET" in takes else {})
+
+    @property
+    def operations(self) -> Mapping[str, object]:
+        """The function behind each method but HEAD."""
+        return {method: each for method, each in self._takes.items() if method != "HEAD"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         edge = self._hall.edge
@@ -148,14 +156,12 @@ class FilesApi:
 
 def _seconds(fields: Mapping[str, str], most: float) -> float:
     """How long a file is kept: as its form says, but no longer than all others."""
-    text = fields.get("expires_after[seconds]")
-    if text is None:
+    named = {name: fields.get(f"expires_after[{name}]") for name in ("anchor", "seconds")}
+    if named["anchor"] is None and named["seconds"] is None:
         return most
+    text = named["seconds"] or ""
     seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-    if not 3600 <= seconds <= 2592000:
-        message = "expires_after.seconds: must be a number from 3600 to 2592000"
-        raise InvalidRequest(message, param="expires_after.seconds")
-    return min(seconds, most)
+    return min(kept_for(named["anchor"], seconds, "expires_after"), most)
 
 
 def tenant(caller: Caller) -> str:

@@ -28,6 +28,7 @@ ENDPOINTS = {
     "health_detailed": "/health/detailed",
     "test_connection": "/test-connection",
     "explain": "/explain",
+    "openapi": "/openapi.json",
 }
 """What `/` names; null stands for what this gateway has not."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
+from starlette.routing import Route
 
 from gateway.admin.lists import Lists
 from gateway.asgi import Edge
@@ -62,10 +63,15 @@ class Inside(Struct):
     callers: Callers
     lists: Lists
     peers: Peers = ALONE
-    paths: list[str] = []
-    """The paths of all routes."""
+    routes: list[Route] = []
+    """Those of the application."""
     batches: Batching | None = None
     """What works off batches, where [batch] turns it on."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all routes."""
+        return [route.path for route in self.routes]
 
     @property
     def default(self) -> str:

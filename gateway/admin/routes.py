@@ -10,6 +10,7 @@ from gateway.admin.home import Home
 from gateway.admin.inside import Inside
 from gateway.admin.metrics import Metrics
 from gateway.admin.models import Models
+from gateway.admin.openapi import OpenApi
 from gateway.admin.query_key import KeyInQuery, Shared
 from gateway.admin.top import TopModels
 from gateway.admin.workers import Workers
@@ -23,6 +24,7 @@ def operator_routes(inside: Inside) -> list[BaseRoute]:
     health = Health(inside, workers)
     home, models, top = Home(inside), Models(inside), TopModels(inside)
     metrics, connection = Metrics(inside, workers), Connection(inside)
+    api = OpenApi(inside)
     opened: dict[str, Answers] = {
         "/": home.root,
         "/api/hello": home.alive,
@@ -37,6 +39,8 @@ def operator_routes(inside: Inside) -> list[BaseRoute]:
         "/metrics/active-requests": metrics.active,
         "/metrics/active-requests/stream": metrics.active_stream,
         "/metrics/logs": metrics.logs,
+        "/openapi.json": api.document,
+        "/docs": api.page,
     }
     both: dict[str, Answers] = {
         "/aliases": top.aliases,

@@ -6,6 +6,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib import import_module
+from math import inf
 from pathlib import Path
 from time import time
 
@@ -64,7 +66,8 @@ class Desk:
                 stack.push_async_callback(asyncio.to_thread, self.store.engine.dispose)
                 yield
                 return
-            # It takes a second to import.
+            # It takes a second to import, and reads files: the loop goes on meanwhile.
+            await asyncio.to_thread(import_module, "gateway.batches.engine")
             from gateway.batches.engine import Engine, Work  # noqa: PLC0415
 
             node = self.options.node or _node(self._url)
@@ -235,7 +238,7 @@ class Desk:
             purpose="batch_output",
             size=0,
             created=now,
-            expires=now + self.options.retention,
+            expires=now + min(self.options.retention, batch.output_seconds or inf),
             batch_id=batch.id,
         )
         return self.files.add_results(file, RESULTS[which])

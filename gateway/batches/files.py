@@ -4,6 +4,7 @@ An uploaded file is kept in pieces; the files of a batch's results are read from
 """
 
 from collections.abc import Iterator
+from time import time
 from typing import BinaryIO
 
 import msgspec
@@ -54,7 +55,8 @@ class Files:
 
     def get(self, file_id: str, tenant: str) -> File:
         """The tenant's file of that id. KeyError."""
-        query = sa.select(FILE).where(FILE.c.id == file_id, FILE.c.tenant == tenant)
+        mine = FILE.c.id == file_id, FILE.c.tenant == tenant, FILE.c.expires > time()
+        query = sa.select(FILE).where(*mine)
         if "\0" in file_id:  # Postgres has no such texts
             raise KeyError(file_id)
         with self._engine.connect() as connection:
@@ -67,7 +69,7 @@ class Files:
         self, tenant: str, purpose: str, limit: int, after: str, *, oldest_first: bool
     ) -> tuple[list[File], bool]:
         """The tenant's files: at most `limit`, and whether there are more. KeyError."""
-        query = sa.select(FILE).where(FILE.c.tenant == tenant)
+        query = sa.select(FILE).where(FILE.c.tenant == tenant, FILE.c.expires > time())
         if purpose:
             query = query.where(FILE.c.purpose == purpose)
         if after:

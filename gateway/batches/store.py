@@ -29,6 +29,7 @@ class Store:
             if self.engine.dialect.name == "postgresql":  # others may start at the same moment
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             METADATA.create_all(connection)
+            _add_columns(connection)
 
     def add(self, batch: Batch, lines: Sequence[Line]) -> None:
         """A new batch with all its lines, or nothing of it."""
@@ -170,6 +171,15 @@ class Store:
     def _set(self, batch_id: str, **values: object) -> None:
         with self.engine.begin() as connection:
             connection.execute(sa.update(BATCH).where(BATCH.c.id == batch_id).values(values))
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """The columns that an earlier version of this program did not have; all of them may be null."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns(BATCH.name)}
+    for column in BATCH.columns:
+        if column.name not in known:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {BATCH.name} ADD COLUMN {column.name} {kind}"))
 
 
 def _through() -> sa.Exists:

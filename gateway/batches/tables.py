@@ -42,6 +42,7 @@ BATCH = sa.Table(
     sa.Column("expired", sa.Integer, nullable=False),
     sa.Column("output_file", sa.Text),
     sa.Column("error_file", sa.Text),
+    sa.Column("output_seconds", _TIME),
     sa.Index("batch_by_tenant", "tenant", "kind", "seq"),
     sqlite_autoincrement=True,
 )
@@ -117,6 +118,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     expired: int = 0
     output_file: str | None = None
     error_file: str | None = None
+    output_seconds: float | None = None
+    """How long its files of results are kept, where its client has said."""
 
 
 class File(Struct, frozen=True, kw_only=True):

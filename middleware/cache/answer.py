@@ -69,7 +69,7 @@ def _bound(part: Part) -> bool:
 
 def told_counts(call: Call, crossing: Crossing) -> bool:
     """Whether the answer to this call has the tokens used in it."""
-    return not call.stream or call.dialect is not CHAT or crossing.prompt.include_usage
+    return not call.stream or call.dialect.name != CHAT.name or crossing.prompt.include_usage
 
 
 # --- heard ----------------------------------------------------------------------------------------

@@ -147,14 +147,15 @@ class Ask:
         if reply.error is not None or reply.status != 200:
             flight.land(Landing("failed"))
             return reply
-        if reply.dialect is not self._call.dialect:
+        dialect = self._call.dialect  # a reply's may hear along itself: by name they are one
+        if reply.dialect.name != dialect.name:
             flight.land(Landing("unshared"))
             return reply
         if isinstance(reply.body, Stream):
-            listener = Listener(reply.dialect, self._crossing, self._shelf.limit)
+            listener = Listener(dialect, self._crossing, self._shelf.limit)
             tee = Tee(reply.body, listener, flight, partial(self._whole, flight))
             return msgspec.structs.replace(reply, body=Stream(tee))
-        self._whole(flight, heard(reply.body, reply.dialect, self._crossing), reply.body)
+        self._whole(flight, heard(reply.body, dialect, self._crossing), reply.body)
         return reply
 
     def _whole(self, flight: Flight, message: Message | None, body: bytes = b"") -> None:

@@ -148,7 +148,15 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("fields", "said"),
         [
-            ({"endpoint": "/v1/embeddings"}, "endpoint"),
+            ({"endpoint": "/v1/embeddings"}, "each with a list of texts as its input"),
+            ({"endpoint": "/v1/responses"}, "write each line as a chat completion"),
+            ({"endpoint": "/v1/completions"}, "as the message of a chat completion"),
+            ({"endpoint": "/v1/videos"}, "have to be sent one by one"),
+            ({"output_expires_after": {"seconds": 7200}}, "output_expires_after.anchor"),
+            (
+                {"output_expires_after": {"anchor": "created_at", "seconds": 3599}},
+                "output_expires_after.seconds",
+            ),
             ({"completion_window": "1h"}, "completion_window"),
             ({"input_file_id": "file-none"}, "No such File object"),
             ({"input_file_id": 1}, "input_file_id"),
@@ -166,6 +174,14 @@ class TestWhatIsRefused:
         body = {name: value for name, value in whole.items() if value is not None}
         with pytest.raises(openai.BadRequestError, match=said):
             await client.post("/batches", body=body, cast_to=object)
+
+    async def test_its_results_are_kept_for_as_long_as_it_says(self, home: House) -> None:
+        client = home.openai()
+        kept: Any = {"anchor": "created_at", "seconds": 7200}
+        batch = await start(client, await upload(client, line("a")), output_expires_after=kept)
+        done = await over(client, batch.id)
+        file = await client.files.retrieve(done.output_file_id or "")
+        assert file.expires_at == file.created_at + 7200
 
     async def test_results_are_no_input(self, home: House) -> None:
         client = home.openai()
@@ -232,6 +248,17 @@ class TestFiles:
                     "files": {"file": ("a", b"b")},
                 },
                 "expires_after.seconds",
+            ),
+            (
+                {
+                    "data": {
+                        "purpose": "batch",
+                        "expires_after[anchor]": "now",
+                        "expires_after[seconds]": "7200",
+                    },
+                    "files": {"file": ("a", b"b")},
+                },
+                "expires_after.anchor",
             ),
             (
                 {"content": b"x", "headers": {"content-type": "multipart/form-data; boundary=y"}},

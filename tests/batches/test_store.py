@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from time import time
 
@@ -9,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.batches.desk import Results
+from gateway.batches.files import Files
 from gateway.batches.store import Store
-from gateway.batches.tables import Batch, Item, Line, connected
+from gateway.batches.tables import Batch, File, Item, Line, connected
 
 
 @pytest.fixture
@@ -102,3 +104,33 @@ async def test_a_result_waits_until_it_can_be_kept(store: Store) -> None:
     async with results.running():
         await asyncio.gather(*[results.keep(item(n)) for n in range(3)])
         assert store.counts("b")["succeeded"] == 3
+
+
+def test_a_database_of_an_earlier_version_gets_its_new_columns(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    old = Store(connected(url))
+    old.prepare()
+    with old.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE batch DROP COLUMN output_seconds"))
+    old.engine.dispose()
+    made = Store(connected(url))
+    made.prepare()
+    made.add(batch("b"), [])
+    assert made.get("b").output_seconds is None
+    made.engine.dispose()
+
+
+def test_a_file_whose_time_is_over_is_gone_before_it_is_swept(tmp_path: Path) -> None:
+    made = Store(connected(f"sqlite:///{tmp_path}/batches.db"))
+    made.prepare()
+    files, now = Files(made.engine), time()
+    for name, expires in (("old", now - 1), ("new", now + 60)):
+        file = File(
+            id=name, tenant="t", name=name, purpose="batch", size=0, created=now, expires=expires
+        )
+        files.add(file, BytesIO(b"x"))
+    assert files.get("new", "t").size == 1
+    with pytest.raises(KeyError):
+        files.get("old", "t")
+    assert [each.id for each in files.page("t", "", 10, "", oldest_first=True)[0]] == ["new"]
+    made.engine.dispose()

@@ -12,7 +12,9 @@ import pytest
 from gateway.call import Call, Caller, Headers
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
+from gateway.dialects.chat.signed import SignedChat
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.signatures import Kept, Signatures
 from gateway.errors import Cut, Refused, Unreachable
 from gateway.faults import ConfigError
 from gateway.reply import Reply, Stream
@@ -20,6 +22,7 @@ from gateway.secret import Secret
 from middleware.cache import Cache
 from tests.fakes import calls
 from tests.faults import wires
+from tests.faults.engines import Chunks
 
 UP, STAND_IN = calls.target("up"), calls.target("stand-in")
 
@@ -150,6 +153,22 @@ class TestHits:
             assert (reply.body, made.record.cache) == (odd, state)
         streams = [await link(call(STREAM), upstream) for _ in range(2)]
         assert len({await told(reply) for reply in streams}) == 1
+        assert len(upstream.calls) == 1
+
+    @pytest.mark.parametrize("way", [{}, STREAM])
+    async def test_an_answer_that_was_heard_for_its_signatures_is_kept(
+        self, way: dict[str, object]
+    ) -> None:
+        signed = SignedChat(Kept(Signatures(), "t", "x"))
+
+        async def answer(asked: Call) -> Reply:
+            if not asked.stream:
+                return Reply(200, signed, wires.whole("chat"))
+            return Reply(200, signed, Stream(Chunks(*wires.stream("chat", wires.TEXT))))
+
+        link, upstream = cache(), Upstream(answer)
+        for state in ("miss", "hit"):
+            assert await ask(link, upstream, call(way)) == (wires.TEXT, state)
         assert len(upstream.calls) == 1
 
     async def test_a_stream_with_other_options_is_said_anew(self) -> None:

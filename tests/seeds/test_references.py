@@ -82,6 +82,16 @@ class TestHeaders:
         assert set(exposed) >= EXPOSED
         assert answer.headers["access-control-allow-origin"] == origin
 
+    @pytest.mark.parametrize(("origin", "status"), [(PAGE, 200), ("https://evil.example", 400)])
+    async def test_a_preflight_has_them_too(
+        self, running: Houses, origin: str, status: int
+    ) -> None:
+        asks = {"origin": origin, "access-control-request-method": "POST", "x-request-id": "mine-1"}
+        answer = await running.send("openrouter", "OPTIONS", "/v1/messages", None, asks)
+        assert answer.status_code == status
+        assert answer.headers["x-request-id"] == "mine-1"
+        assert answer.headers.keys() >= ALWAYS
+
     async def test_no_page_may_where_none_is_configured(self, running: Houses) -> None:
         answer = await running.send("vandamme", "GET", "/health", None, {"origin": PAGE})
         assert not [name for name in answer.headers if name.startswith("access-control-")]
