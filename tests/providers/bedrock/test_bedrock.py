@@ -10,8 +10,10 @@ from gateway.secret import Secret
 from gateway.sse import Splitter
 from providers.bedrock import Bedrock
 from tests.configs import faults
+from tests.fakes.asgi import Driven
+from tests.fakes.client import until
 from tests.fakes.hosting import Hosting, hosting
-from tests.fakes.upstream import Chunk, Close, Dribble, Head, Json, Reset, Script
+from tests.fakes.upstream import Chunk, Close, Dribble, Head, Json, Reset, Script, Stall
 from tests.faults.engines import site
 from tests.faults.wires import whole
 from tests.providers.bedrock.frames import EVENTSTREAM, SAID, chunk, exception, said, sse
@@ -27,6 +29,8 @@ secret_access_key = "never-sent"
 session_token = "st-1"
 """
 ONE_TRY = """
+[[middleware]]
+use = "auth"
 [[middleware]]
 use = "alias"
 [[middleware]]
@@ -242,6 +246,25 @@ async def test_connections_serve_again_after_a_stream(open_: Open) -> None:
         for _ in range(3):
             assert (await one.ask(STREAM)).body == sse()
         assert one.upstream.accepted == 1
+
+
+async def test_a_client_that_leaves_ends_the_upstreams_stream(open_: Open) -> None:
+    stall: Script = [Head(200, CHUNKED), *map(Chunk, said()[:3]), Stall()]
+    async with open_(stall) as one:
+        client = Driven(one.app, STREAM, path="/v1/messages").start()
+        await client.until_sent("Grüße".encode())
+        client.hang_up()
+        await client.done()
+        await until(lambda: one.upstream.closed)
+        assert one.upstream.open_connections == 0
+
+
+async def test_a_clients_own_key_is_passed_on(open_: Open) -> None:
+    config = BEARER.replace('"bk-1"', '"!PASSTHRU"')
+    async with open_(Json(whole("messages")), config=config) as one:
+        assert (await one.ask(ASKED, authorization="Bearer bk-own")).status == 200
+        assert one.upstream.requests[0].header(b"authorization") == b"Bearer bk-own"
+        assert (await one.ask(ASKED)).status == 401
 
 
 async def test_throttled_it_goes_to_the_next_target(tmp_path: Path) -> None:
