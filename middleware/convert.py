@@ -43,7 +43,7 @@ class Convert(Middleware):
         target = call.target
         assert target is not None
         call.record.tell = None  # that of an earlier attempt knows another answer
-        if speaks(target, call.dialect):
+        if call.dialect in target.dialects or speaks(target, call.dialect):
             call.record.relayed = str(target) if call.dialect.name == RESPONSES else ""
             ours = fitted(call, target.capability, self._seal)
             return self._relayed(call, await next(ours.with_model(target.model)))

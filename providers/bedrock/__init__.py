@@ -1,7 +1,7 @@
-"""Claude on Amazon Bedrock, through InvokeModel and its stream."""
+"""Claude on Amazon Bedrock: InvokeModel and its stream, or its own Messages API."""
 
-from typing import ClassVar
-from urllib.parse import quote
+from typing import ClassVar, Literal
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Raw
@@ -21,6 +21,10 @@ from providers.transport.provider import HttpProvider
 from providers.transport.renew import Renewed
 
 SERVICE = "bedrock"
+MANTLE = "bedrock-mantle"
+"""The service of addresses that begin so, in a signature."""
+CLASSIC = b"2023-06-01"
+"""The version that every model takes at the Messages API here."""
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 
 
@@ -29,8 +33,10 @@ class Bedrock(HttpProvider):
 
     row: ClassVar[str] = "bedrock"
     spoken: ClassVar[tuple[str, ...]] = ("messages",)
-    forwarded: ClassVar[tuple[bytes, ...]] = (b"anthropic-beta",)
+    forwarded: ClassVar[tuple[bytes, ...]] = (b"anthropic-beta", b"anthropic-version")
 
+    api: Literal["invoke", "messages"] = "invoke"
+    """"messages" for models that have no InvokeModel: the Messages API on the same address."""
     region: str = ""
     """Such as "us-east-1"; unset: AWS_REGION, else AWS_DEFAULT_REGION."""
     profile: str | None = None
@@ -52,7 +58,9 @@ class Bedrock(HttpProvider):
             message = 'is missing: set it to one such as "us-east-1", or the variable AWS_REGION'
             raise ConfigError([Fault(path=f"providers.{name}.region", message=message)])
         suffix = ".cn" if region.startswith("cn-") else ""
-        self.base_url = self.base_url or f"https://bedrock-runtime.{region}.amazonaws.com{suffix}"
+        path = "/anthropic/v1" if self.api == "messages" else ""
+        host = f"bedrock-runtime.{region}.amazonaws.com{suffix}"
+        self.base_url = self.base_url or f"https://{host}{path}"
         super().bind(name, site)
         self._strict = site.config.server.strict
         signer = None
@@ -81,11 +89,13 @@ class Bedrock(HttpProvider):
                 f"({fault.name} is missing): interlingua[bedrock]"
             )
             raise ConfigError([Fault(path=f"providers.{name}.api_key", message=message)]) from None
-        return Signer(credentials, SERVICE, region, self.base_url.rstrip("/"))
+        url = self.base_url.rstrip("/")
+        mantle = (urlsplit(url).hostname or "").startswith(f"{MANTLE}.")
+        return Signer(credentials, MANTLE if mantle else SERVICE, region, url)
 
     async def count(self, call: Call) -> Reply | None:
-        """None: this API counts some models only, and not as it answers them."""
-        return None
+        """The Messages API's own count; InvokeModel's address has one for some models only."""
+        return await super().count(call) if self.api == "messages" else None
 
     async def models(self, credential: Secret | None) -> bytes | None:
         """None: this address lists no models."""
@@ -93,6 +103,8 @@ class Bedrock(HttpProvider):
 
     def target(self, call: Call) -> bytes:
         """The model's path, an ARN's slashes and colons within one segment."""
+        if self.api == "messages":
+            return super().target(call)
         assert call.target is not None
         model = call.target.model
         if model in (".", ".."):
@@ -106,8 +118,11 @@ class Bedrock(HttpProvider):
 
     def prepared(self, call: Call) -> Fields:
         """The body without what the path says, with the version and the betas."""
-        ours = hosted(call, ("model", "stream"))
+        invoked = self.api == "invoke"
+        ours = hosted(call, ("model", "stream") if invoked else ())
         noted(call, ours.dropped, strict=self._strict)
+        if not invoked:
+            return ours.fields
         versions = call.target.capability.anthropic_versions if call.target else ()
         fields = versioned(ours.fields, versions[0])
         if ours.betas and "anthropic_beta" not in fields:
@@ -115,5 +130,9 @@ class Bedrock(HttpProvider):
         return fields
 
     def client_headers(self, call: Call) -> Headers:
-        """None: what the host takes of them stands in the body."""
-        return []
+        """The version and the betas for the Messages API; in the body they stand otherwise."""
+        if self.api == "invoke":
+            return []
+        headers = [(b"anthropic-version", call.header(b"anthropic-version") or CLASSIC)]
+        betas = hosted(call, ()).betas
+        return [*headers, (b"anthropic-beta", ",".join(betas).encode())] if betas else headers

@@ -43,6 +43,7 @@ class _Said(Struct):
     message: str | None = None
     capital: str | None = msgspec.field(name="Message", default=None)
     type: str = msgspec.field(name="__type", default="")
+    kind: str = msgspec.field(name="type", default="")
 
 
 def told(named: str, status: int, payload: bytes, words: str = "") -> Told | None:
@@ -52,6 +53,8 @@ def told(named: str, status: int, payload: bytes, words: str = "") -> Told | Non
     except (msgspec.MsgspecError, UnicodeDecodeError):
         said = _Said()
     name = _bare(named or said.type)
+    if said.kind == "error":
+        return Told(name, status, payload)  # told in the words of Messages already
     text = said.message or said.capital or words or name
     if not text:
         return None

@@ -6,6 +6,7 @@ members of the body that ask for it.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw, Struct
@@ -38,7 +39,7 @@ class Hosted(Struct, frozen=True):
 def hosted(call: Call, without: Iterable[str]) -> Hosted:
     """The call's body without those members, its betas as the host calls them."""
     known = call.target.capability.betas if call.target is not None else None
-    named = None if known is None else {ours: theirs or ours for ours, theirs in map(_pair, known)}
+    named = _named(known) if known is not None else None
     fields = {name: raw for name, raw in call.fields.items() if name not in without}
     taken: list[str] = []
     dropped: list[str] = []
@@ -56,9 +57,11 @@ def hosted(call: Call, without: Iterable[str]) -> Hosted:
     return Hosted(fields, taken, dropped)
 
 
-def _pair(entry: str) -> tuple[str, str]:
-    ours, _, theirs = entry.partition("=")
-    return ours, theirs
+@lru_cache(maxsize=256)
+def _named(known: tuple[str, ...]) -> dict[str, str]:
+    """The host's name of each beta that it knows."""
+    pairs = (entry.partition("=") for entry in known)
+    return {ours: theirs or ours for ours, _, theirs in pairs}
 
 
 def asked(headers: Headers) -> list[str]:

@@ -276,6 +276,8 @@ class HttpProvider(Provider):
         fields = self.prepared(call)
         # Defaults are parameters of answers: a count or an embedding takes none of them.
         defaults = self._defaults if call.dialect not in (*COUNTINGS, EMBEDDINGS) else {}
+        bare = call.dialect is COUNTING or call.dialect is EMBEDDINGS
+        defaults = {} if bare else self._defaults
         missing = {name: v for name, v in defaults.items() if name not in fields}
         return msgspec.json.encode(fields | missing if missing else fields)
 

@@ -6,13 +6,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.dialects.messages import MESSAGES as DIALECT
 from gateway.secret import Secret
 from gateway.sse import Splitter
 from providers.bedrock import Bedrock
+from providers.bedrock.invoke import Invoking
 from tests.configs import faults
+from tests.fakes.asgi import Driven
+from tests.fakes.client import until
 from tests.fakes.hosting import Hosting, hosting
-from tests.fakes.upstream import Chunk, Close, Dribble, Head, Json, Reset, Script
-from tests.faults.engines import site
+from tests.fakes.upstream import SSE, Chunk, Close, Dribble, Head, Json, Reset, Script, Stall
+from tests.faults.engines import FakeEngine, answer, site, to
 from tests.faults.wires import whole
 from tests.providers.bedrock.frames import EVENTSTREAM, SAID, chunk, exception, said, sse
 
@@ -27,6 +31,8 @@ secret_access_key = "never-sent"
 session_token = "st-1"
 """
 ONE_TRY = """
+[[middleware]]
+use = "auth"
 [[middleware]]
 use = "alias"
 [[middleware]]
@@ -61,7 +67,7 @@ def open_(tmp_path: Path) -> Open:
 
 async def test_a_call_goes_to_the_models_path_with_the_key(open_: Open) -> None:
     async with open_(Json(whole("messages"))) as one:
-        answer = await one.ask(ASKED | {"temperature": 0.5})
+        found = await one.ask(ASKED | {"temperature": 0.5})
         (request,) = one.upstream.requests
         assert request.path == f"/model/{MODEL.replace(':', '%3A')}/invoke"
         assert request.header(b"authorization") == b"Bearer bk-1"
@@ -69,17 +75,17 @@ async def test_a_call_goes_to_the_models_path_with_the_key(open_: Open) -> None:
             "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": TURNS,
             "temperature": 0.5,
         }  # fmt: skip
-        assert (answer.status, answer.body) == (200, whole("messages"))
+        assert (found.status, found.body) == (200, whole("messages"))
 
 
 async def test_a_stream_is_that_of_the_messages_api(open_: Open) -> None:
     async with open_(frames(*said())) as one:
-        answer = await one.ask(STREAM)
+        found = await one.ask(STREAM)
         assert one.upstream.requests[0].path.endswith("/invoke-with-response-stream")
         assert "stream" not in one.sent
-        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert answer.body == sse()
-        assert answer.complete
+        assert found.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert found.body == sse()
+        assert found.complete
 
 
 async def test_frames_cut_at_every_byte_are_the_same_stream(open_: Open) -> None:
@@ -92,8 +98,8 @@ async def test_frames_cut_at_every_byte_are_the_same_stream(open_: Open) -> None
 async def test_an_openai_client_is_answered_in_its_own_dialect(open_: Open) -> None:
     async with open_(frames(*said()), Json(whole("messages"))) as one:
         asked = {"model": f"bedrock:{MODEL}", "messages": TURNS}
-        answer = await one.ask(asked | {"stream": True}, "/v1/chat/completions")
-        data = [frame.data for frame in Splitter().feed(answer.body)]
+        found = await one.ask(asked | {"stream": True}, "/v1/chat/completions")
+        data = [frame.data for frame in Splitter().feed(found.body)]
         assert data[-1] == b"[DONE]"
         deltas = [msgspec.json.decode(each)["choices"][0]["delta"] for each in data[:-2]]
         assert "".join(each.get("content") or "" for each in deltas) == "Grüße, 世界"
@@ -119,7 +125,7 @@ async def test_a_model_cannot_leave_its_segment(open_: Open, model: str) -> None
 
 async def test_betas_go_into_the_body_and_unknown_ones_nowhere(open_: Open) -> None:
     async with open_(Json(whole("messages"))) as one:
-        answer = await one.ask(
+        found = await one.ask(
             ASKED | {"mcp_servers": []},
             anthropic_beta="context-1m-2025-08-07, mcp-client-2025-11-20",
             anthropic_version="2026-10-21",
@@ -129,7 +135,7 @@ async def test_betas_go_into_the_body_and_unknown_ones_nowhere(open_: Open) -> N
         assert one.sent["anthropic_version"] == "bedrock-2023-05-31"
         request = one.upstream.requests[0]
         assert request.header(b"anthropic-beta") is request.header(b"anthropic-version") is None
-        assert answer.headers["x-gateway-warnings"] == (
+        assert found.headers["x-gateway-warnings"] == (
             "anthropic-beta:mcp-client-2025-11-20_unknown_to_host, mcp_servers:unknown_to_host"
         )
 
@@ -137,9 +143,9 @@ async def test_betas_go_into_the_body_and_unknown_ones_nowhere(open_: Open) -> N
 async def test_strict_refuses_what_would_stay_behind(tmp_path: Path) -> None:
     config = "strict = true\n" + BEARER + ONE_TRY
     async with hosting(tmp_path, config) as one:
-        answer = await one.ask(ASKED, anthropic_beta="mcp-client-2025-11-20")
-        assert answer.status == 400
-        assert "mcp-client-2025-11-20" in answer.json()["error"]["message"]
+        found = await one.ask(ASKED, anthropic_beta="mcp-client-2025-11-20")
+        assert found.status == 400
+        assert "mcp-client-2025-11-20" in found.json()["error"]["message"]
         assert one.upstream.requests == []
 
 
@@ -172,9 +178,9 @@ async def test_an_error_has_the_status_and_the_words_of_messages(
     told = Json({"message": "so it is"}, status, [("x-amzn-ErrorType", f"{name}:http://x")])
     async with open_(told) as one:
         for body in (ASKED, STREAM):
-            answer = await one.ask(body)
-            assert answer.status == seen
-            assert answer.json()["error"] == {"type": kind, "message": "so it is"}
+            found = await one.ask(body)
+            assert found.status == seen
+            assert found.json()["error"] == {"type": kind, "message": "so it is"}
 
 
 @pytest.mark.parametrize("name", ["ExpiredTokenException", "AccessDeniedException"])
@@ -184,30 +190,30 @@ async def test_a_refusal_of_the_gateways_own_is_not_told_in_detail(
 ) -> None:
     words = {"message": "User: arn:aws:iam::123456789012:user/x is not authorized"}
     async with open_(Json(words, 403, [("x-amzn-errortype", name)]), config=config) as one:
-        answer = await one.ask(ASKED)
-        assert answer.status == 502
-        assert b"arn:aws" not in answer.body
-        assert answer.json()["error"]["details"]["upstream_type"] in (
+        found = await one.ask(ASKED)
+        assert found.status == 502
+        assert b"arn:aws" not in found.body
+        assert found.json()["error"]["details"]["upstream_type"] in (
             "authentication_error", "permission_error",
         )  # fmt: skip
 
 
 async def test_an_exception_before_the_first_event_is_a_status(open_: Open) -> None:
     async with open_(frames(exception("throttlingException", "slow"))) as one:
-        answer = await one.ask(STREAM)
-        assert answer.status == 429
-        assert answer.json()["error"] == {"type": "rate_limit_error", "message": "slow"}
+        found = await one.ask(STREAM)
+        assert found.status == 429
+        assert found.json()["error"] == {"type": "rate_limit_error", "message": "slow"}
 
 
 async def test_an_exception_in_the_middle_ends_the_stream(open_: Open) -> None:
     told = exception("modelStreamErrorException", "it broke")
     async with open_(frames(*said()[:3], told)) as one:
-        answer = await one.ask(STREAM)
+        found = await one.ask(STREAM)
         error: dict[str, object] = {
             "type": "error", "error": {"type": "api_error", "message": "it broke"},
         }  # fmt: skip
-        assert answer.body == sse(*SAID[:3], error)
-        assert answer.complete
+        assert found.body == sse(*SAID[:3], error)
+        assert found.complete
 
 
 @pytest.mark.parametrize("ending", ["crc", "prelude", "cut", "reset", "hang-up"])
@@ -223,18 +229,18 @@ async def test_a_broken_stream_ends_in_an_error_and_never_in_an_ending(
         "hang-up": frames(*good, end=False),
     }
     async with open_(scripts[ending]) as one:
-        answer = await one.ask(STREAM)
-        assert answer.body.startswith(b"event: ")
-        events = Splitter().feed(answer.body)
+        found = await one.ask(STREAM)
+        assert found.body.startswith(b"event: ")
+        events = Splitter().feed(found.body)
         assert events[-1].event == b"error"
-        assert b"message_stop" not in answer.body
-        assert answer.body.count(b"event: error") == 1
+        assert b"message_stop" not in found.body
+        assert found.body.count(b"event: error") == 1
 
 
 async def test_a_stream_without_an_ending_is_told_to_be_cut(open_: Open) -> None:
     async with open_(frames(*said()[:-2])) as one:
-        answer = await one.ask(STREAM)
-        assert Splitter().feed(answer.body)[-1].event == b"error"
+        found = await one.ask(STREAM)
+        assert Splitter().feed(found.body)[-1].event == b"error"
 
 
 async def test_connections_serve_again_after_a_stream(open_: Open) -> None:
@@ -244,22 +250,41 @@ async def test_connections_serve_again_after_a_stream(open_: Open) -> None:
         assert one.upstream.accepted == 1
 
 
+async def test_a_client_that_leaves_ends_the_upstreams_stream(open_: Open) -> None:
+    stall: Script = [Head(200, CHUNKED), *map(Chunk, said()[:3]), Stall()]
+    async with open_(stall) as one:
+        client = Driven(one.app, STREAM, path="/v1/messages").start()
+        await client.until_sent("Grüße".encode())
+        client.hang_up()
+        await client.done()
+        await until(lambda: one.upstream.closed)
+        assert one.upstream.open_connections == 0
+
+
+async def test_a_clients_own_key_is_passed_on(open_: Open) -> None:
+    config = BEARER.replace('"bk-1"', '"!PASSTHRU"')
+    async with open_(Json(whole("messages")), config=config) as one:
+        assert (await one.ask(ASKED, authorization="Bearer bk-own")).status == 200
+        assert one.upstream.requests[0].header(b"authorization") == b"Bearer bk-own"
+        assert (await one.ask(ASKED)).status == 401
+
+
 async def test_throttled_it_goes_to_the_next_target(tmp_path: Path) -> None:
     config = BEARER + '[providers.other]\nuse = "compatible"\nspeaks = ["messages"]\n'
     config += 'base_url = "{url}"\n[aliases]\n'
     config += f'both = ["bedrock:{MODEL}", "other:m"]\n'
     told = Json({"message": "slow"}, 429, [("x-amzn-errortype", "ThrottlingException")])
     async with hosting(tmp_path, config, told, told, Json(whole("messages"))) as one:
-        answer = await one.ask(ASKED | {"model": "both"})
-        assert answer.status == 200
-        assert answer.headers["x-gateway-provider"] == "other"
+        found = await one.ask(ASKED | {"model": "both"})
+        assert found.status == 200
+        assert found.headers["x-gateway-provider"] == "other"
 
 
 async def test_a_count_is_an_estimate(open_: Open) -> None:
     async with open_() as one:
         body = {"model": f"bedrock:{MODEL}", "messages": [{"role": "user", "content": "hi"}]}
-        answer = await one.ask(body, "/v1/messages/count_tokens")
-        assert answer.headers["x-gateway-estimate"] == "1"
+        found = await one.ask(body, "/v1/messages/count_tokens")
+        assert found.headers["x-gateway-estimate"] == "1"
         assert one.upstream.requests == []
 
 
@@ -269,6 +294,60 @@ async def test_other_events_of_the_stream_pass(open_: Open) -> None:
         assert b'event: brand_new\ndata: {"type":"brand_new","x":1.0}\n\n' in (
             (await one.ask(STREAM)).body
         )
+
+
+# --- the Messages API on the same address ---------------------------------------------------------
+
+MESSAGES = BEARER.replace('"{url}"', '"{url}/anthropic/v1"') + 'api = "messages"\n'
+
+
+async def test_the_messages_api_gets_the_clients_own_request(open_: Open) -> None:
+    async with open_(Json(whole("messages")), SSE([sse()]), config=MESSAGES) as one:
+        found = await one.ask(
+            ASKED | {"mcp_servers": []}, anthropic_version="2026-10-21",
+            anthropic_beta="mcp-client-2025-11-20,context-1m-2025-08-07",
+        )  # fmt: skip
+        (request,) = one.upstream.requests
+        assert request.path == "/anthropic/v1/messages"
+        assert request.header(b"authorization") == b"Bearer bk-1"
+        assert request.header(b"anthropic-version") == b"2026-10-21"
+        assert request.header(b"anthropic-beta") == b"context-1m-2025-08-07"
+        assert one.sent == ASKED | {"model": MODEL}
+        assert found.body == whole("messages")
+        streamed = await one.ask(STREAM)
+        assert one.sent == STREAM | {"model": MODEL}
+        assert one.upstream.requests[-1].header(b"anthropic-version") == b"2023-06-01"
+        assert one.upstream.requests[-1].header(b"anthropic-beta") is None
+        assert streamed.body == sse()
+
+
+async def test_the_messages_api_counts(open_: Open) -> None:
+    async with open_(Json({"input_tokens": 14}), config=MESSAGES) as one:
+        found = await one.ask(
+            {"model": f"bedrock:{MODEL}", "messages": TURNS}, "/v1/messages/count_tokens"
+        )
+        assert found.json() == {"input_tokens": 14}
+        assert one.upstream.requests[0].path == "/anthropic/v1/messages/count_tokens"
+
+
+@pytest.mark.parametrize(
+    ("host", "service"),
+    [("", b"/us-east-1/bedrock/"), ("bedrock-mantle.us-east-1.api.aws", b"/bedrock-mantle/")],
+)
+async def test_a_signature_names_the_service_of_the_address(host: str, service: bytes) -> None:
+    given = Bedrock(
+        api="messages", region=REGION, access_key_id=Secret("a"), secret_access_key=Secret("b"),
+        base_url=f"https://{host}/anthropic/v1" if host else "",
+    )  # fmt: skip
+    provider = bound(given)
+    if not host:
+        url = "https://bedrock-runtime.us-east-1.amazonaws.com/anthropic/v1"
+        assert provider.standing().base_url == url
+    inner = FakeEngine(answer(whole("messages")))
+    assert isinstance(provider._engine, Invoking)
+    provider._engine._inner = inner
+    await provider(to(provider, {"max_tokens": 1}, dialect=DIALECT))
+    assert service in dict(inner.headers)[b"authorization"]
 
 
 # --- options --------------------------------------------------------------------------------------

@@ -74,3 +74,10 @@ def test_the_name_may_stand_in_the_payload() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"[1]", b"{}"])
 def test_a_body_that_says_nothing_is_left_alone(body: bytes) -> None:
     assert told("", 502, body) is None
+
+
+def test_an_error_of_the_messages_api_is_told_already() -> None:
+    body = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
+    found = told("ExpiredTokenException", 403, body)
+    assert found is not None
+    assert (found.name, found.status, found.body) == ("expiredtokenexception", 403, body)

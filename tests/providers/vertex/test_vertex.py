@@ -25,6 +25,8 @@ base_url = "{url}/v1"
 """
 ONE_TRY = """
 [[middleware]]
+use = "auth"
+[[middleware]]
 use = "alias"
 [[middleware]]
 use = "fallback"
