@@ -48,6 +48,8 @@ LIST_LIMIT = 16 * 1024 * 1024
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (CHAT, MESSAGES, RESPONSES, GEMINI)
 }
+_BARE = (*COUNTINGS, EMBEDDINGS)
+"""Dialects that take no defaults, which are parameters of answers."""
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
 _IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
@@ -274,10 +276,7 @@ class HttpProvider(Provider):
 
     def _body(self, call: Call) -> bytes:
         fields = self.prepared(call)
-        # Defaults are parameters of answers: a count or an embedding takes none of them.
-        defaults = self._defaults if call.dialect not in (*COUNTINGS, EMBEDDINGS) else {}
-        bare = call.dialect is COUNTING or call.dialect is EMBEDDINGS
-        defaults = {} if bare else self._defaults
+        defaults = {} if call.dialect in _BARE else self._defaults
         missing = {name: v for name, v in defaults.items() if name not in fields}
         return msgspec.json.encode(fields | missing if missing else fields)
 
