@@ -12,17 +12,20 @@ from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.wires import Answer, Dialect, ask
 
 _MODEL = re.compile(rb'"model":"([^"]*)"')  # some bodies here cannot be decoded
+_IN_PATH = re.compile(r"/models/([^:]*):")
 
 
 def model_of(request: Received) -> str:
     """The model that a request of an upstream names."""
+    if named := _IN_PATH.search(request.path):
+        return named[1]
     found = _MODEL.search(request.body)
     return found[1].decode() if found else ""
 
 
 @dataclass
 class Scene:
-    """A gateway with the providers `chat` and `messages`, both of them the scripted upstream."""
+    """A gateway with providers `chat`, `messages` and `gemini`, each the scripted upstream."""
 
     gateway: Gateway
     upstream: ScriptedUpstream
@@ -61,6 +64,10 @@ base_url = "{url}/v1"
 speaks = ["messages"]
 auth = "x-api-key"
 api_key = "sk-upstream-of-messages-1234"
+
+[providers.gemini]
+base_url = "{url}/v1beta"
+api_key = "sk-upstream-of-gemini-1234"
 """
 CHAIN = """
 [[middleware]]

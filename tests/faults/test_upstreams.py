@@ -1,4 +1,4 @@
-"""Every way an upstream can fail, and what a client of either dialect is told."""
+"""Every way an upstream can fail, and what a client of Chat or Messages is told."""
 
 import asyncio
 import gzip
@@ -45,7 +45,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Outcome = tuple[object, ...]
 Maker = Callable[[Dialect], Script]
-PAIRS = [(client, upstream) for client in BOTH for upstream in BOTH]
+UPSTREAMS: tuple[Dialect, ...] = (*BOTH, "gemini")
+PAIRS = [(client, upstream) for client in BOTH for upstream in UPSTREAMS]
 FIRST_BYTE, IDLE = 1.0, 0.8
 BAD: dict[str, Outcome] = {
     "chat": ("refused", 502, "server_error"), "messages": ("refused", 502, "api_error"),
@@ -74,6 +75,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sce
         f'\n[providers.{{0}}]\nuse = "compatible"\nbase_url = "http://127.0.0.1:{free_port()}"\n'
     )
     nobody = closed.format("nochat") + closed.format("nomessages") + 'speaks = ["messages"]\n'
+    nobody += closed.format("nogemini").replace("compatible", "gemini")
     async with scene(
         tmp_path_factory.mktemp("upstreams"), options, providers=PROVIDERS + nobody
     ) as made:
@@ -223,6 +225,8 @@ def _relayed_or_broken(client: Dialect, upstream: Dialect) -> Outcome:
 def _without_done(client: Dialect, upstream: Dialect) -> Outcome:
     if upstream == "chat":  # it named a finish reason, which is an ending: none is made up for it
         return ("unended" if client == "chat" else "whole"), BEGUN
+    if upstream == "gemini":  # its finish reason stands in the last event
+        return BROKEN[client]
     return BROKEN["messages"] if client == "messages" else ("whole", BEGUN)
 
 

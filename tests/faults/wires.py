@@ -11,7 +11,7 @@ from gateway.dialects.messages.writer import PING as MESSAGES_PING
 from gateway.sse import Frame, Splitter
 from tests.fakes.client import RawClient
 
-Dialect = Literal["chat", "messages"]
+Dialect = Literal["chat", "messages", "gemini"]
 BOTH: tuple[Dialect, Dialect] = ("chat", "messages")
 PATHS: dict[str, str] = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 PINGS: dict[str, bytes] = {"chat": CHAT_PING, "messages": MESSAGES_PING}
@@ -41,6 +41,8 @@ def whole(dialect: Dialect, text: str = TEXT) -> bytes:
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
         })  # fmt: skip
+    if dialect == "gemini":
+        return encode(piece(text, finish="STOP"))
     return encode({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
         "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
@@ -48,9 +50,22 @@ def whole(dialect: Dialect, text: str = TEXT) -> bytes:
     })  # fmt: skip
 
 
+def piece(*texts: str, finish: str | None = None) -> dict[str, Any]:
+    """A Gemini answer that says the texts, or a piece of one."""
+    parts = [{"text": text} for text in texts]
+    candidate: dict[str, object] = {"content": {"role": "model", "parts": parts}, "index": 0}
+    return {
+        "candidates": [candidate | ({"finishReason": finish} if finish else {})],
+        "usageMetadata": {
+            "promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5,
+        },
+        "modelVersion": "m", "responseId": "r1",
+    }  # fmt: skip
+
+
 def event(dialect: Dialect, value: dict[str, Any]) -> bytes:
     """One event of a stream."""
-    name = b"" if dialect == "chat" else b"event: %b\n" % value["type"].encode()
+    name = b"event: %b\n" % value["type"].encode() if dialect == "messages" else b""
     return name + b"data: " + encode(value) + b"\n\n"
 
 
@@ -67,6 +82,8 @@ def delta(dialect: Dialect, text: str) -> bytes:
     """An event that says some text."""
     if dialect == "chat":
         return chunk({"content": text})
+    if dialect == "gemini":
+        return event("gemini", piece(text))
     inner = {"type": "text_delta", "text": text}
     return event("messages", {"type": "content_block_delta", "index": 0, "delta": inner})
 
@@ -75,6 +92,8 @@ def opening(dialect: Dialect) -> list[bytes]:
     """The events before any text."""
     if dialect == "chat":
         return [chunk({"role": "assistant", "content": ""})]
+    if dialect == "gemini":
+        return []
     message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
         "stop_reason": None, "stop_sequence": None,
@@ -91,6 +110,8 @@ def closing(dialect: Dialect) -> list[bytes]:
     """The events after all text."""
     if dialect == "chat":
         return [chunk({}, "stop"), b"data: [DONE]\n\n"]
+    if dialect == "gemini":
+        return [event("gemini", piece("", finish="STOP"))]
     ending = {"stop_reason": "end_turn", "stop_sequence": None}
     usage = {"output_tokens": 2}
     return [
@@ -114,13 +135,16 @@ def fault(dialect: Dialect, message: str = "slow down") -> bytes:
             "code": "rate_limit_exceeded",
         }  # fmt: skip
         return encode({"error": inner})
+    if dialect == "gemini":
+        said = {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED"}
+        return encode({"error": said})
     error = {"type": "rate_limit_error", "message": message}
     return encode({"type": "error", "error": error})
 
 
 def fault_event(dialect: Dialect, message: str = "slow down") -> bytes:
     """The same as an event."""
-    name = b"" if dialect == "chat" else b"event: error\n"
+    name = b"event: error\n" if dialect == "messages" else b""
     return name + b"data: " + fault(dialect, message) + b"\n\n"
 
 
