@@ -3,6 +3,7 @@
 It has an environment of its own: `INTERLINGUA_GOOGLE_GENAI` names its Python.
 """
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.fakes.upstream import SSE, Json
+from tests.fakes.running import gateway
+from tests.fakes.upstream import SSE, Chunk, Head, Json, Pause, ScriptedUpstream
 from tests.sdk.answers import (
     PNG,
     ROLE,
@@ -212,6 +214,34 @@ def test_a_stream_that_is_cut(client: Client, stage: Stage, provider: str) -> No
     told = client("stream", f"{provider}:m")
     assert said(told["pieces"]) == "one"
     assert told["error"]["code"] == 502
+
+
+PINGED = """
+[server]
+ping = 0.1
+discover = false
+[providers.up]
+use = "compatible"
+base_url = "{url}/v1"
+"""
+
+
+@pytest.mark.parametrize("task", ["stream", "astream"])
+async def test_signs_of_life_are_not_seen(python: str, tmp_path: Path, task: str) -> None:
+    head = Head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
+    first, *late = chat_stream({"content": "late"})
+    script = [head, Pause(0.5), Chunk(first), Pause(0.5), *map(Chunk, late), Chunk(b"")]
+    async with (
+        ScriptedUpstream(script) as upstream,
+        gateway(tmp_path, PINGED.format(url=upstream.url)) as running,
+    ):
+        given = {"url": running.url, "key": "any", "task": task, "model": "up:m"}
+        run = await asyncio.create_subprocess_exec(
+            python, str(SCRIPT), msgspec.json.encode(given).decode(),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await run.communicate()
+    assert said(msgspec.json.decode(out)["pieces"]) == "late"
 
 
 def test_an_unknown_key(client: Client) -> None:
