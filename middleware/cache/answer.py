@@ -36,7 +36,11 @@ from middleware.cache.store import Form, Told
 
 VERSION = 1
 _ORDINARY = frozenset({"end_turn", "stop_sequence", "tool_use"})
-_STAND_IN = Raw(b'[{"role":"user","content":"-"}]')
+_STAND_INS = {
+    "messages": Raw(b'[{"role":"user","content":"-"}]'),
+    "contents": Raw(b'[{"parts":[{"text":"-"}]}]'),
+}
+_INSTRUCTIONS = frozenset({"system", "systemInstruction", "system_instruction"})
 _BYTES_PER_TOKEN = 4
 _UNREADABLE = (GatewayError, msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -81,8 +85,11 @@ def crossing(call: Call, seal: Seal) -> Crossing:
     InvalidRequest where the dialect itself would have refused the request.
     """
     # The conversation says nothing of how its answer is read or written, and it can be long.
-    fields = call.fields | ({"messages": _STAND_IN} if "messages" in call.fields else {})
-    fields.pop("system", None)
+    fields = {
+        name: _STAND_INS.get(name, raw)
+        for name, raw in call.fields.items()
+        if name not in _INSTRUCTIONS
+    }
     target = call.targets[0]
     return Crossing(
         prompt=call.dialect.read_prompt(fields, Notes()),

@@ -29,6 +29,7 @@ _SPECIAL = _UNTOLD | _TOOLS
 _NOTHING = frozenset({b"null", b"false", b"[]", b"{}", b'["text"]'})
 _WISHES = frozenset({b"x-gateway-cache", b"cache-control"})
 _REMEMBERED = 1024
+_UNTYPED = Raw(b"null")
 _ONE_CHOICE = (b"1", b"0")
 _TRACES = (b"idempotency-key", b"http-referer", b"x-title", b"x-app", b"x-claude-code-")
 """Forwarded headers that only say who asks, or which try it is."""
@@ -46,8 +47,8 @@ class _Said(Struct, forbid_unknown_fields=True):
     content: str
 
 
-class _Tool(Struct):
-    type: str | None = None
+_GOOGLES = frozenset({"functionDeclarations", "function_declarations"})
+"""The one member of a tool without a type and a name that says the client runs it."""
 
 
 _packed = msgspec.msgpack.Encoder().encode
@@ -177,7 +178,14 @@ def _own(tools: Raw) -> bool:
     if not present(tools):
         return True
     try:
-        kinds = decode(tools, list[_Tool])
+        return all(_runs(tool) for tool in decode(tools, list[dict[str, Raw]]))
     except msgspec.MsgspecError:
         return False
-    return all(kind.type in (None, "function", "custom") for kind in kinds)
+
+
+def _runs(tool: dict[str, Raw]) -> bool:
+    """Whether the client runs that tool itself."""
+    kind = decode(tool.get("type", _UNTYPED), str | None)
+    if kind is not None or "name" in tool:
+        return kind in (None, "function", "custom")
+    return tool.keys() <= _GOOGLES or "function" in tool

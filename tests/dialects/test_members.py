@@ -34,6 +34,7 @@ from openai.types.shared_params import FunctionDefinition
 from gateway.capabilities import capability
 from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat import CHAT
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
 from gateway.notes import Notes
@@ -48,9 +49,13 @@ PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
 SHAPE = {"type": "json_schema", "schema": SCHEMA | {"additionalProperties": False}}
 
+GEMINIS = (
+    ("gemini", "gemini-2.5-flash"), ("gemini", "gemini-3-pro-preview"),
+    ("gemini", "gemini-4-argon"),
+)  # fmt: skip
 CHATS = (
     ("openai", "gpt-4o"), ("openai", "gpt-5.6"), ("openrouter", "anthropic/claude-sonnet-4.5"),
-    ("gemini", "gemini-3-pro"), ("mistral", "mistral-large"), ("deepseek", "deepseek-chat"),
+    ("gemini-openai", "gemini-3-pro"), ("mistral", "mistral-large"), ("deepseek", "deepseek-chat"),
     ("groq", "llama"), ("lmstudio", "m"), ("vllm", "m"), ("moonshot", "kimi-k2"),
     ("compatible", "m"),
 )  # fmt: skip
@@ -170,7 +175,7 @@ SILENT = {
 
 def reached(dialect: Dialect, body: Json, kind: str, model: str) -> tuple[Json | None, list[str]]:
     """What the upstream gets of a request, nothing where it is refused; and the notes."""
-    theirs = MESSAGES if dialect is CHAT else CHAT
+    theirs = GEMINI if kind == "gemini" else MESSAGES if dialect is CHAT else CHAT
     notes, found = Notes(), capability(kind, model)
     try:
         prompt = dialect.read_prompt(split_object(msgspec.json.encode(body)), notes)
@@ -191,7 +196,8 @@ def told(dialect: Dialect, base: Json, more: Json, kind: str, model: str) -> boo
 
 def ways() -> Iterator[Any]:
     for dialect, table, targets in (
-        (MESSAGES, ASKED_OF_MESSAGES, CHATS), (CHAT, ASKED_OF_CHAT, CLAUDES),
+        (MESSAGES, ASKED_OF_MESSAGES, CHATS + GEMINIS),
+        (CHAT, ASKED_OF_CHAT, CLAUDES + GEMINIS),
     ):  # fmt: skip
         for name, (base, more) in table.items():
             yield pytest.param(dialect, name, base, more, targets, id=f"{dialect.name}: {name}")
@@ -297,7 +303,9 @@ def test_members_of_messages_blocks(kind: str) -> None:
     for name, value in more.items():
         base, asked = request(block), request(block | {name: value})
         silent = [
-            f"{row}:{model}" for row, model in CHATS if not told(MESSAGES, base, asked, row, model)
+            f"{row}:{model}"
+            for row, model in CHATS + GEMINIS
+            if not told(MESSAGES, base, asked, row, model)
         ]
         if (kind, name) in UNSEEN:
             assert silent, f"{name} is carried or told of everywhere: no reason is needed"
@@ -357,7 +365,9 @@ def test_members_of_chat_messages(kind: str) -> None:
     for name, value in more.items():
         base, asked = request(part), request(part | {name: value})
         silent = [
-            f"{row}:{model}" for row, model in CLAUDES if not told(CHAT, base, asked, row, model)
+            f"{row}:{model}"
+            for row, model in CLAUDES + GEMINIS
+            if not told(CHAT, base, asked, row, model)
         ]
         if (kind, name) in UNHEARD:
             assert silent, f"{name} is carried or told of everywhere: no reason is needed"

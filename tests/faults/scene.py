@@ -12,10 +12,13 @@ from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.wires import Answer, Dialect, ask
 
 _MODEL = re.compile(rb'"model":"([^"]*)"')  # some bodies here cannot be decoded
+_IN_PATH = re.compile(r"/models/([^:]*):")
 
 
 def model_of(request: Received) -> str:
     """The model that a request of an upstream names."""
+    if named := _IN_PATH.search(request.path):
+        return named[1]
     found = _MODEL.search(request.body)
     return found[1].decode() if found else ""
 
@@ -67,6 +70,9 @@ use = "compatible"
 base_url = "{url}/v1"
 speaks = ["responses"]
 api_key = "sk-upstream-of-responses-1234"
+[providers.gemini]
+base_url = "{url}/v1beta"
+api_key = "sk-upstream-of-gemini-1234"
 """
 CHAIN = """
 [[middleware]]

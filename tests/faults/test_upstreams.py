@@ -1,4 +1,4 @@
-"""Every way an upstream can fail, and what a client of either dialect is told."""
+"""Every way an upstream can fail, and what a client of Chat or Messages is told."""
 
 import asyncio
 import gzip
@@ -28,6 +28,7 @@ from tests.fakes.steps import (
 from tests.faults.scene import PROVIDERS, Scene, scene
 from tests.faults.wires import (
     ALL,
+    BOTH,
     TEXT,
     Answer,
     Dialect,
@@ -45,7 +46,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Outcome = tuple[object, ...]
 Maker = Callable[[Dialect], Script]
-PAIRS = [(client, upstream) for client in ALL for upstream in ALL]
+PAIRS: list[tuple[Dialect, Dialect]] = [
+    *((client, upstream) for client in ALL for upstream in ALL),
+    *((client, "gemini") for client in BOTH),
+]
 FIRST_BYTE, IDLE = 1.0, 0.8
 BAD: dict[str, Outcome] = {
     "chat": ("refused", 502, "server_error"), "messages": ("refused", 502, "api_error"),
@@ -77,6 +81,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sce
     )
     nobody = closed.format("nochat") + closed.format("nomessages") + 'speaks = ["messages"]\n'
     nobody += closed.format("noresponses") + 'speaks = ["responses"]\n'
+    nobody += closed.format("nogemini").replace("compatible", "gemini")
     async with scene(
         tmp_path_factory.mktemp("upstreams"), options, providers=PROVIDERS + nobody
     ) as made:
@@ -231,7 +236,7 @@ def _relayed_or_broken(client: Dialect, upstream: Dialect) -> Outcome:
 def _without_done(client: Dialect, upstream: Dialect) -> Outcome:
     if upstream == "chat":  # it named a finish reason, which is an ending: none is made up for it
         return ("unended" if client == "chat" else "whole"), BEGUN
-    if upstream == "responses":
+    if upstream in ("responses", "gemini"):  # how it went stands in their last event
         return BROKEN[client]
     return BROKEN["messages"] if client == "messages" else ("whole", BEGUN)
 

@@ -12,7 +12,7 @@ from gateway.sse import Frame, Splitter
 from tests.fakes import responses
 from tests.fakes.client import RawClient
 
-Dialect = Literal["chat", "messages", "responses"]
+Dialect = Literal["chat", "messages", "responses", "gemini"]
 BOTH: tuple[Dialect, Dialect] = ("chat", "messages")
 ALL: tuple[Dialect, ...] = (*BOTH, "responses")
 PATHS: dict[str, str] = {
@@ -49,6 +49,8 @@ def whole(dialect: Dialect, text: str = TEXT) -> bytes:
         })  # fmt: skip
     if dialect == "responses":
         return encode(responses.response(responses.message(text)))
+    if dialect == "gemini":
+        return encode(piece(text, finish="STOP"))
     return encode({
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
         "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
@@ -56,9 +58,22 @@ def whole(dialect: Dialect, text: str = TEXT) -> bytes:
     })  # fmt: skip
 
 
+def piece(*texts: str, finish: str | None = None) -> dict[str, Any]:
+    """A Gemini answer that says the texts, or a piece of one."""
+    parts = [{"text": text} for text in texts]
+    candidate: dict[str, object] = {"content": {"role": "model", "parts": parts}, "index": 0}
+    return {
+        "candidates": [candidate | ({"finishReason": finish} if finish else {})],
+        "usageMetadata": {
+            "promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5,
+        },
+        "modelVersion": "m", "responseId": "r1",
+    }  # fmt: skip
+
+
 def event(dialect: Dialect, value: dict[str, Any]) -> bytes:
     """One event of a stream."""
-    name = b"" if dialect == "chat" else b"event: %b\n" % value["type"].encode()
+    name = b"event: %b\n" % value["type"].encode() if dialect == "messages" else b""
     return name + b"data: " + encode(value) + b"\n\n"
 
 
@@ -81,6 +96,8 @@ def delta(dialect: Dialect, text: str) -> bytes:
             dialect,
             {"type": "response.output_text.delta", "sequence_number": 4, "delta": text} | told,
         )
+    if dialect == "gemini":
+        return event("gemini", piece(text))
     inner = {"type": "text_delta", "text": text}
     return event("messages", {"type": "content_block_delta", "index": 0, "delta": inner})
 
@@ -93,6 +110,8 @@ def opening(dialect: Dialect) -> list[bytes]:
         made = responses.Script().begin()
         made.added(responses.message(""))
         return made.frames
+    if dialect == "gemini":
+        return []
     message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
         "stop_reason": None, "stop_sequence": None,
@@ -113,6 +132,8 @@ def closing(dialect: Dialect) -> list[bytes]:
         made = responses.Script()
         made.output = [responses.message("")]
         return made.done(0).end().frames
+    if dialect == "gemini":
+        return [event("gemini", piece("", finish="STOP"))]
     ending = {"stop_reason": "end_turn", "stop_sequence": None}
     usage = {"output_tokens": 2}
     return [
@@ -130,12 +151,15 @@ def stream(dialect: Dialect, *texts: str) -> list[bytes]:
 
 def fault(dialect: Dialect, message: str = "slow down") -> bytes:
     """The body of a rate limit's error."""
-    if dialect != "messages":
+    if dialect in ("chat", "responses"):
         inner = {
             "message": message, "type": "rate_limit_error", "param": None,
             "code": "rate_limit_exceeded",
         }  # fmt: skip
         return encode({"error": inner})
+    if dialect == "gemini":
+        said = {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED"}
+        return encode({"error": said})
     error = {"type": "rate_limit_error", "message": message}
     return encode({"type": "error", "error": error})
 
@@ -145,7 +169,7 @@ def fault_event(dialect: Dialect, message: str = "slow down") -> bytes:
     if dialect == "responses":
         told = {"message": message, "code": "rate_limit_exceeded", "param": None}
         return event(dialect, {"type": "error", "sequence_number": 9} | told)
-    name = b"" if dialect == "chat" else b"event: error\n"
+    name = b"event: error\n" if dialect == "messages" else b""
     return name + b"data: " + fault(dialect, message) + b"\n\n"
 
 

@@ -26,12 +26,20 @@ _STANDARD = str.maketrans("-_", "+/")
 Reasoning = Thinking | Redacted
 
 
-class _Piece(msgspec.Struct, array_like=True, omit_defaults=True):
+class Bundle(msgspec.Struct):
+    """The reasoning before a call: what came before any text, and what came after some."""
+
+    early: list[Reasoning] = []
+    late: list[Reasoning] = []
+
+
+class _Piece(msgspec.Struct, array_like=True):
     """One piece of reasoning: its text, and its signature or hidden data."""
 
     hidden: bool
     text: str
     blob: str | None
+    late: bool = False
 
 
 _pieces = msgspec.json.Decoder(list[_Piece]).decode
@@ -42,21 +50,23 @@ def signature(blob: str) -> str:
     return base64.b64encode(blob.encode()).decode()
 
 
-def bundle(pieces: list[Reasoning]) -> str:
-    """Several pieces of reasoning as one `thoughtSignature`; every blob in it is sealed."""
-    listed = [
-        _Piece(False, piece.text, piece.signature)
-        if isinstance(piece, Thinking)
-        else _Piece(True, "", piece.data)
-        for piece in pieces
-    ]
+def bundle(carried: Bundle) -> str:
+    """Several pieces of reasoning as one `thoughtSignature`; every blob in them is sealed."""
+    listed = [_piece(each, late=False) for each in carried.early]
+    listed += [_piece(each, late=True) for each in carried.late]
     return signature(_BUNDLE + msgspec.json.encode(listed).decode())
 
 
-def carried(given: str) -> str | list[Reasoning]:
+def _piece(given: Reasoning, *, late: bool) -> _Piece:
+    if isinstance(given, Thinking):
+        return _Piece(False, given.text, given.signature, late)
+    return _Piece(True, "", given.data, late)
+
+
+def carried(given: str) -> str | Bundle:
     """What a `thoughtSignature` holds: several pieces, or one blob, sealed or of Google's own."""
     if given in _NONE:
-        return []
+        return Bundle()
     try:
         text = base64.b64decode(standard(given), validate=True).decode()
     except (binascii.Error, ValueError):
@@ -66,11 +76,17 @@ def carried(given: str) -> str | list[Reasoning]:
     try:
         pieces = _pieces(text.removeprefix(_BUNDLE))
     except msgspec.DecodeError:
-        return []
-    return [
-        Redacted(piece.blob or "", NAME) if piece.hidden else Thinking(piece.text, piece.blob, NAME)
-        for piece in pieces
-    ]
+        return Bundle()
+    made = Bundle()
+    for piece in pieces:
+        (made.late if piece.late else made.early).append(_reasoning(piece))
+    return made
+
+
+def _reasoning(piece: _Piece) -> Reasoning:
+    if piece.hidden:
+        return Redacted(piece.blob or "", NAME)
+    return Thinking(piece.text, piece.blob, NAME)
 
 
 def standard(data: str) -> str:

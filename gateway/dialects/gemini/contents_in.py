@@ -9,7 +9,7 @@ import hashlib
 
 from msgspec import Raw, Struct
 
-from gateway.dialects.gemini.carried import Reasoning, carried
+from gateway.dialects.gemini.carried import Bundle, Reasoning, carried
 from gateway.dialects.gemini.parts_in import read_code, read_media, read_result
 from gateway.dialects.gemini.spelling import camelised
 from gateway.dialects.gemini.wire import NAME, FunctionCall, FunctionResponse
@@ -123,15 +123,15 @@ class _Reading:
         self, part: SentPart, before: list[Part], path: str, place: tuple[int, int]
     ) -> list[Part]:
         """What the model said in a part, after the reasoning that its signature carries."""
-        signed = carried(part.thought_signature) if part.thought_signature else []
+        signed = carried(part.thought_signature) if part.thought_signature else Bundle()
         if part.thought and part.text is not None:
             return _thought(part.text, signed)
         hidden: list[Part] = (
-            [Redacted(signed, NAME)] if isinstance(signed, str) else _unknown(signed, before)
+            [Redacted(signed, NAME)] if isinstance(signed, str) else _restored(signed, before)
         )
         if part.function_call is not None:
             return [*hidden, self._call(part.function_call, f"{path}.functionCall", place)]
-        return [*hidden, *self._part(part, path, signed=bool(signed))]
+        return [*hidden, *self._part(part, path, signed=part.thought_signature is not None)]
 
     def _call(self, found: FunctionCall, path: str, place: tuple[int, int]) -> ToolCall:
         if not found.name:
@@ -158,18 +158,29 @@ class _Reading:
         return []
 
 
-def _thought(text: str, signed: str | list[Reasoning]) -> list[Part]:
+def _thought(text: str, signed: str | Bundle) -> list[Part]:
     """A thought that the client was shown, with its signature; or hidden ones."""
-    if isinstance(signed, list):
+    if isinstance(signed, Bundle):
         shown: list[Part] = [Thinking(text, None, NAME)] if text else []
-        return [*shown, *signed]
+        return [*shown, *signed.early, *signed.late]
     return [Thinking(text, signed, NAME)]
 
 
-def _unknown(carried: list[Reasoning], before: list[Part]) -> list[Part]:
-    """What a call carries of the reasoning that the client did not keep in parts of its own."""
+def _restored(carried: Bundle, before: list[Part]) -> list[Part]:
+    """Puts back what a call carries and the client did not keep in parts of its own.
+
+    What came before any text goes there, after the last call; the rest is returned.
+    """
+    place = 1 + max(
+        (at for at, part in enumerate(before) if isinstance(part, ToolCall)), default=-1
+    )
+    before[place:place] = _lost(carried.early, before)
+    return _lost(carried.late, before)
+
+
+def _lost(pieces: list[Reasoning], before: list[Part]) -> list[Part]:
     lost: list[Part] = []
-    for piece in carried:
+    for piece in pieces:
         twin = next((part for part in before if _is_same(piece, part)), None)
         if twin is None:
             lost.append(piece)

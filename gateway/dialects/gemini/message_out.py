@@ -14,7 +14,7 @@ from gateway.dialects.gemini.answer_out import (
     shows_thoughts,
     usage_metadata,
 )
-from gateway.dialects.gemini.carried import Reasoning, bundle, signature
+from gateway.dialects.gemini.carried import Bundle, Reasoning, bundle, signature
 from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
 from gateway.events import (
     Ending,
@@ -53,25 +53,33 @@ class Before:
 
     def __init__(self, crossing: Crossing) -> None:
         self._crossing = crossing
-        self._pieces: list[Reasoning] = []
+        self._kept = Bundle()
+        self._after_text = False
+
+    def text(self) -> None:
+        """Some text came."""
+        self._after_text = True
 
     def add(self, piece: Reasoning) -> None:
         """One more piece, as its upstream gave it."""
         if isinstance(piece, Redacted) or piece.text or piece.signature:
-            self._pieces.append(piece)
+            (self._kept.late if self._after_text else self._kept.early).append(piece)
 
     def signature(self) -> Block:
         """The `thoughtSignature` of the call that comes now, or no member."""
-        pieces, self._pieces = self._pieces, []
+        kept, self._kept, self._after_text = self._kept, Bundle(), False
+        pieces = [*kept.early, *kept.late]
         if not pieces:
             return {}
         last = pieces[-1]
         if isinstance(last, Redacted) and last.origin == NATIVE_CALL:
             return {"thoughtSignature": last.data}  # Google's own goes back as it came
-        made = [sealed(piece, self._crossing) for piece in pieces]
-        if len(made) == 1 and isinstance(last, Redacted) and last.origin == CALL:
-            assert isinstance(made[0], Redacted)
-            return {"thoughtSignature": signature(made[0].data)}
+        if isinstance(last, Redacted) and last.origin == CALL and len(pieces) == 1:
+            return {"thoughtSignature": signature(self._crossing.sealed(CALL, last.data))}
+        made = Bundle(
+            [sealed(piece, self._crossing) for piece in kept.early],
+            [sealed(piece, self._crossing) for piece in kept.late],
+        )
         return {"thoughtSignature": bundle(made)}
 
 
@@ -121,6 +129,7 @@ class _Writing:
             self.grounds.add(part.citations, part.text, self.length)
         self.length += len(part.text.encode("utf-8", "replace"))
         self.parts.append({"text": part.text})
+        self._before.text()
 
     def _thinking(self, part: Thinking) -> None:
         self._before.add(part)

@@ -81,18 +81,24 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
         notes.drop("messages.document.citations")
     if document.text is not None:
         return text_part(wrapped(document, document.text))
-    if document.parts is not None:
-        before, after = wrapped(document, "\0").split("\0")
-        inner = parts_out(document.parts, crossing)
-        return [{"text": before.rstrip("\n")}, *inner, {"text": after.lstrip("\n")}]
-    if document.data is None:
-        return _file(document.url, document.media_type, _PDF, "messages.document", crossing)
     media_type = document.media_type or _PDF
-    if media_type.startswith("text/"):
+    if document.parts is not None:
+        return _within(document, parts_out(document.parts, crossing))
+    if document.data is None:
+        file = _file(document.url, document.media_type, _PDF, "messages.document", crossing)
+    elif media_type.startswith("text/"):
         return text_part(wrapped(document, decoded(document, crossing)))
+    else:
+        file = _inline(media_type, document.data)
     if crossing.capability.files == "none":
         notes.refuse_media("messages.document", "this provider takes no such file")
-    return _inline(media_type, document.data)
+    return _within(document, file) if document.title or document.context else file
+
+
+def _within(document: Document, inner: list[Block]) -> list[Block]:
+    """The parts between two that tell what they are."""
+    before, after = wrapped(document, "\0").split("\0")
+    return [{"text": before.rstrip("\n")}, *inner, {"text": after.lstrip("\n")}]
 
 
 def _file(

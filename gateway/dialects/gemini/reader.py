@@ -100,8 +100,10 @@ class GeminiReader:
         if is_blocked(answer) and answer.prompt_feedback is not None:
             self._blocked = blocked(answer.prompt_feedback)
         for candidate in answer.candidates or ():
-            if not candidate.index:  # only the first answer is told
+            if not candidate.index:
                 self._candidate(candidate, out)
+            else:
+                self._crossing.notes.note("candidates", "only_the_first_told")
         return self._begun(out)
 
     def _begun(self, out: list[Event]) -> list[Event]:
@@ -164,6 +166,7 @@ class GeminiReader:
         elif part.text is not None:
             self._text(part.text, part.thought_signature, out)
         elif words := _in_words(part):
+            self._crossing.notes.note("content.parts", "told_in_words")
             self._close(out)
             self._say(words, out)
             self._close(out)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing, Fields
+from gateway.dialects.chat.parts_out import Marks
 from gateway.dialects.gemini.contents_out import write_contents, write_system
 from gateway.dialects.gemini.parts_out import Block
 from gateway.dialects.gemini.reasoning_out import write_reasoning
@@ -40,8 +41,7 @@ def write_prompt(crossing: Crossing) -> Fields:
     if config:
         request["generationConfig"] = config
     request |= _tier(crossing)
-    if prompt.verbosity not in (None, "medium"):
-        crossing.notes.drop("verbosity")
+    _tell_unsaid(crossing)
     if prompt.stream:
         request["stream"] = True
     fields = {name: Raw(msgspec.json.encode(value)) for name, value in request.items()}
@@ -49,6 +49,18 @@ def write_prompt(crossing: Crossing) -> Fields:
     size = sum(memoryview(fields[name]).nbytes for name in read if name in fields)
     crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)
     return fields
+
+
+def _tell_unsaid(crossing: Crossing) -> None:
+    """Notes what this API has no word for."""
+    prompt, notes = crossing.prompt, crossing.notes
+    if prompt.verbosity not in (None, "medium"):
+        notes.drop("verbosity")
+    if prompt.user:
+        notes.note("user", "target_takes_no_user")
+    if prompt.cache_implicit:
+        notes.note("cache_control", "left_to_the_target")
+    Marks().tell(crossing)
 
 
 def _limits(crossing: Crossing) -> Block:

@@ -141,6 +141,8 @@ class GeminiWriter:
             self._grounds.add(self._citations, text, self._length)
             self._citations.clear()
         self._length += len(text.encode("utf-8", "replace"))
+        if text:
+            self._before.text()
         return b""
 
     def _thought_ended(self, text: str) -> bytes:

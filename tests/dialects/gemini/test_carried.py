@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from gateway.dialects.gemini.carried import SEALED, bundle, carried, signature, standard
+from gateway.dialects.gemini.carried import SEALED, Bundle, bundle, carried, signature, standard
 from gateway.events import Redacted, Thinking
 from gateway.seal import Sealed
 from tests.dialects.gemini.sent import SEAL
@@ -18,19 +18,13 @@ def test_one_blob_comes_back() -> None:
 
 
 def test_several_pieces_come_back() -> None:
-    pieces: list[Thinking | Redacted] = [
-        Thinking("ü", "gw1.a"),
-        Thinking("b"),
-        Redacted("gw1.c", ""),
-    ]
-    given = bundle(pieces)
+    given = bundle(Bundle([Thinking("ü", "gw1.a"), Thinking("b")], [Redacted("gw1.c", "")]))
     assert base64.b64decode(given, validate=True)
     assert b'"' + given.encode()[: len(SEALED) - 1] == SEALED
-    assert carried(given) == [
-        Thinking("ü", "gw1.a", "gemini"),
-        Thinking("b", None, "gemini"),
-        Redacted("gw1.c", "gemini"),
-    ]
+    assert carried(given) == Bundle(
+        [Thinking("ü", "gw1.a", "gemini"), Thinking("b", None, "gemini")],
+        [Redacted("gw1.c", "gemini")],
+    )
 
 
 @pytest.mark.parametrize("given", ["", "AAAA", "not base64!", "ÿ"])
@@ -40,7 +34,7 @@ def test_what_is_not_ours_stays_as_it_is(given: str) -> None:
 
 @pytest.mark.parametrize("broken", ["gw1.~", "gw1.~[", "gw1.~[1]", 'gw1.~[["x",1,2]]'])
 def test_a_broken_bundle_carries_nothing(broken: str) -> None:
-    assert carried(signature(broken)) == []
+    assert carried(signature(broken)) == Bundle()
 
 
 @pytest.mark.parametrize(("given", "made"), [("-_8", "+/8="), ("+/8=", "+/8="), ("AAAA", "AAAA")])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.gemini.carried import bundle, signature
+from gateway.dialects.gemini.carried import Bundle, bundle, signature
 from gateway.errors import InvalidRequest, UnusableMedia
 from gateway.events import (
     Audio,
@@ -258,17 +258,25 @@ def test_a_thought_takes_the_signature_that_follows_it() -> None:
 
 
 def test_a_call_brings_the_reasoning_that_the_client_dropped() -> None:
-    carried = bundle([Thinking("why", "gw1.sig", ""), Redacted("gw1.hidden", "")])
-    got = parts_of(signed(call("f", "1"), carried), role="model")
+    """Where it was: upstreams want a turn to begin with what was thought first."""
+    first = bundle(Bundle([Thinking("why", "gw1.sig")], [Redacted("gw1.hidden", "")]))
+    second = bundle(Bundle([Thinking("and", "gw1.s2")]))
+    got = parts_of(
+        "so", signed(call("f", "1"), first), "now", signed(call("f", "2"), second), role="model"
+    )
     assert got == [
         Thinking("why", "gw1.sig", "gemini"),
+        Text("so"),
         Redacted("gw1.hidden", "gemini"),
         ToolCall("1", "f", "{}"),
+        Thinking("and", "gw1.s2", "gemini"),
+        Text("now"),
+        ToolCall("2", "f", "{}"),
     ]
 
 
 def test_a_call_does_not_bring_what_is_there() -> None:
-    carried = bundle([Thinking("why", "gw1.sig", "")])
+    carried = bundle(Bundle([Thinking("why", "gw1.sig")]))
     got = parts_of({"text": "why", "thought": True}, signed(call("f", "1"), carried), role="model")
     assert got == [Thinking("why", "gw1.sig", "gemini"), ToolCall("1", "f", "{}")]
 

@@ -7,13 +7,13 @@ import pytest
 from msgspec import Raw
 
 from gateway.dialects.chat.extra import SKIP
-from gateway.dialects.gemini.carried import bundle, signature
+from gateway.dialects.gemini.carried import Bundle, bundle, signature
 from gateway.dialects.gemini.mended import signed, unsealed
 from gateway.events import Thinking
 from tests.dialects.gemini.sent import said
 
 SEALED = signature("gw1.data")
-BUNDLED = bundle([Thinking("why", "gw1.data")])
+BUNDLED = bundle(Bundle([Thinking("why", "gw1.data")]))
 CALL = {"functionCall": {"name": "f", "args": {"a": 1.0}}}
 
 

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.gemini.carried import carried, signature
+from gateway.dialects.gemini.carried import Bundle, carried, signature
 from gateway.dialects.signatures import CALL, NATIVE_CALL, SAID
 from gateway.events import (
     Citation,
@@ -153,10 +153,12 @@ def test_the_first_call_carries_the_reasoning_before_it() -> None:
         ToolCall("2", "g", "{}"),
         crossed=crossed,
     )
-    assert carried(got[0]["thoughtSignature"]) == [
-        Thinking("why", crossed.sealed("signature", "sig"), "gemini"),
-        Redacted(crossed.sealed("redacted", "data"), "gemini"),
-    ]
+    assert carried(got[0]["thoughtSignature"]) == Bundle(
+        [
+            Thinking("why", crossed.sealed("signature", "sig"), "gemini"),
+            Redacted(crossed.sealed("redacted", "data"), "gemini"),
+        ]
+    )
     assert "thoughtSignature" not in got[1]
 
 

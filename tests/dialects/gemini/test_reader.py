@@ -154,7 +154,9 @@ def test_what_has_no_neutral_form_is_said_in_words() -> None:
         "[video/mp4: https://x.example]",
     ]  # fmt: skip
     assert kinds(found).count("TextBegan") == kinds(found).count("PartEnded") == 5
-    assert way.notes.entries == ["content.tool_call:unsupported_by_client"]
+    assert way.notes.entries == [
+        "content.parts:told_in_words", "content.tool_call:unsupported_by_client",
+    ]  # fmt: skip
 
 
 ENDINGS: list[tuple[list[Json], str, Ending]] = [

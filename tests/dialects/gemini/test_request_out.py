@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Text
+from gateway.events import CacheMark, Format, Text
 from tests.dialects.gemini.crossings import (
     NEWEST,
     OLD,
@@ -103,8 +103,16 @@ def test_tiers(model: str, tier: Any, expected: str | None, entries: list[str]) 
 
 
 def test_what_cannot_be_said_is_told_or_refused() -> None:
-    way = crossing(asked(verbosity="low", user="u", session="s"))
+    marked = Text("s", CacheMark())
+    way = crossing(
+        asked(verbosity="low", user="u", session="s", cache_implicit=True, system=[marked])
+    )
     written(way)
-    assert way.notes.entries == ["verbosity:unsupported_by_target"]
+    assert way.notes.entries == [
+        "verbosity:unsupported_by_target",
+        "user:target_takes_no_user",
+        "cache_control:left_to_the_target",
+        "cache_control:target_takes_no_marks",
+    ]
     with pytest.raises(InvalidRequest, match="max_tokens"):
         written(crossing(asked(max_tokens=0)))

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Raw
 
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.gemini.carried import carried
+from gateway.dialects.gemini.carried import Bundle, carried
 from gateway.dialects.gemini.writer import PING
 from gateway.dialects.signatures import CALL, NATIVE_CALL, SAID
 from gateway.events import (
@@ -144,16 +144,19 @@ def test_the_first_call_carries_all_of_the_reasoning() -> None:
         ToolBegan("1", "f"), PartEnded(), ToolBegan("2", "f"), PartEnded(), END,
     ]  # fmt: skip
     first, second = parts_of(written(events, crossed))
-    assert carried(first["thoughtSignature"]) == [
-        Thinking("why", crossed.sealed("signature", "sig"), "gemini"),
-        Redacted(crossed.sealed("redacted", "hidden"), "gemini"),
-    ]
+    assert carried(first["thoughtSignature"]) == Bundle(
+        [
+            Thinking("why", crossed.sealed("signature", "sig"), "gemini"),
+            Redacted(crossed.sealed("redacted", "hidden"), "gemini"),
+        ]
+    )
     assert "thoughtSignature" not in second
 
 
 PARTS: list[list[Part]] = [
     [Text("a"), Text("b")],
     [Thinking("t", "s", "messages"), Text("x"), ToolCall("1", "f", '{"a":1}')],
+    [Thinking("t"), Text("x"), Thinking("u"), ToolCall("1", "f", "")],
     [Thinking("t"), ToolCall("1", "f", ""), Thinking("u"), ToolCall("2", "f", "")],
     [Redacted("d", CALL), ToolCall("1", "f", "{}"), ToolCall("2", "f", "{}")],
     [Thinking("t", "s", "gemini"), Redacted("d", NATIVE_CALL), ToolCall("1", "f", "{}")],
