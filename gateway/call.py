@@ -101,6 +101,8 @@ class Call(Struct, frozen=True):
     target: Target | None = None
     targets: tuple[Target, ...] = ()
     """Every target in the order of preference; `target` is the one being tried."""
+    converted: bool = False
+    """Its answer will be read whole on its way back: nobody else need look into it."""
 
     def with_model(self, model: str) -> Self:
         """The same call for another model name."""
@@ -128,6 +130,10 @@ class Call(Struct, frozen=True):
     def spoken(self, dialect: Dialect, fields: Fields) -> Self:
         """The same call in another dialect's words."""
         return msgspec.structs.replace(self, dialect=dialect, fields=fields)
+
+    def crossed(self, dialect: Dialect, fields: Fields) -> Self:
+        """The same call in the words of another dialect, whose answer will be converted."""
+        return msgspec.structs.replace(self, dialect=dialect, fields=fields, converted=True)
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that lower-case name."""

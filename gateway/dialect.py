@@ -121,7 +121,10 @@ class Dialect(Protocol):
         """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
 
     def read_prompt(self, fields: Fields, notes: Notes) -> Prompt:
-        """A client's request; notes what no other dialect can say. Raises InvalidRequest."""
+        """A client's request that `check` let pass; notes what no other dialect can say.
+
+        Raises InvalidRequest.
+        """
 
     def write_prompt(self, crossing: Crossing) -> Fields:
         """The upstream's request for `crossing.prompt`, in the crossing's capability."""

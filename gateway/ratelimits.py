@@ -13,12 +13,15 @@ _MESSAGES = re.compile(
     rb"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)"
 )
 _CHAT = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(requests|tokens)")
+_LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def translated(headers: Headers, dialect: str, now: datetime | None = None) -> Headers:
     """The headers with their rate limits as a client of `dialect` reads them."""
+    if not [1 for name, _ in headers if name.startswith(_LIMITS)]:
+        return headers
     now = now or datetime.now(UTC)
     if dialect == "messages":
         return [_to_messages(name, value, now) for name, value in headers]

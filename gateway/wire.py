@@ -23,6 +23,8 @@ _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)', re.DOTALL)
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 _INDEX = re.compile(r"\[(\d+)\]")
+LIST, OBJECT, NULL = b"[{n"
+"""How a list, an object and null begin."""
 ABSENT = Raw(b"")
 """A raw member that is not there; in a union with None, msgspec would take nothing but null."""
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -83,6 +85,15 @@ def member(raw: Raw, type: type[T], path: str) -> T: ...
 def member(raw: Raw, type: UnionType, path: str) -> Any: ...
 def member(raw: Raw, type: Any, path: str) -> Any:
     """The value at that path of a request; InvalidRequest names what is wrong, else NotUtf8."""
+    known = _decoders.get(type) or _decoder(type)
+    try:
+        return known(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _member(raw, type, path)
+
+
+def _member(raw: Raw, type: Any, path: str) -> Any:
+    """As `member`, by the ways that `decode` knows of for what msgspec refuses."""
     try:
         return decode(raw, type)
     except NotUtf8:
@@ -94,6 +105,18 @@ def member(raw: Raw, type: Any, path: str) -> Any:
 def present(raw: Raw) -> bool:
     """Whether a raw member is there and not null."""
     return bytes(raw) not in (b"", b"null")
+
+
+def opens(raw: Raw) -> int:
+    """The first byte of a value, without a copy of the rest; -1 for none."""
+    view = memoryview(raw)
+    return view[0] if view.nbytes else -1
+
+
+def filled_list(raw: Raw) -> bool:
+    """Whether the value opens as a list of objects does; to read more of it would cost a pass."""
+    view = memoryview(raw)
+    return view.nbytes > 2 and view[0] == LIST and view[1] == OBJECT
 
 
 def _invalid(fault: str, path: str) -> InvalidRequest:

@@ -58,7 +58,7 @@ class Convert(Middleware):
         fields = extras | theirs.write_prompt(crossing)
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
-        return await self._recoded(call, crossing, await next(call.spoken(theirs, fields)))
+        return await self._recoded(call, crossing, await next(call.crossed(theirs, fields)))
 
     def _no_embeddings(self, target: Target) -> NotFound:
         """What a client hears that asks a provider for embeddings that has none."""
@@ -86,7 +86,8 @@ class Convert(Middleware):
             capability=target.capability,
             notes=notes,
             seal=self._seal,
-            input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // BYTES_PER_TOKEN,
+            input_estimate=sum([memoryview(raw).nbytes for raw in call.fields.values()])
+            // BYTES_PER_TOKEN,
             stored=call.record.stored,
             previous=call.record.previous,
             signed=signatures(call) if signs else None,

@@ -6,7 +6,7 @@ is, and leads later calls back to the same target. For every other provider the 
 was asked and said, and puts it before the input of the call that names it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -75,10 +75,11 @@ class History(Middleware):
         async with self._store.running():
             yield
 
-    async def __call__(self, call: Call, next: Next) -> Reply:
+    def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """The answer, kept where the client did not say otherwise."""
-        if call.dialect.name != NAME:
-            return await next(call)
+        return self._answer(call, next) if call.dialect.name == NAME else next(call)
+
+    async def _answer(self, call: Call, next: Next) -> Reply:
         tenant = tenant_of(call.caller)
         if b'"item_reference"' in bytes(call.fields.get("input", b"")):
             call = await self._with_items(call, tenant)

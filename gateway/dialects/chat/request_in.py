@@ -26,7 +26,7 @@ from gateway.dialects.chat.wire import (
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning
 from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.wire import LIST, filled_list, member, opens, present
 
 _TYPES: dict[str, type[object]] = {
     "stream": bool,
@@ -57,20 +57,14 @@ def check(fields: Fields) -> None:
     if not member(_needed(fields, "model"), str, "model"):
         raise InvalidRequest("model: must not be empty", param="model")
     messages = _needed(fields, "messages")
-    # What opens so is a list that is not empty; to read more of it here would cost a pass.
-    if _start(messages, 2) != b"[{" and not member(messages, list[Raw], "messages"):
+    if not filled_list(messages) and not member(messages, list[Raw], "messages"):
         raise InvalidRequest("messages: must not be empty", param="messages")
     for name, raw in fields.items():
         type = _TYPES.get(name)  # msgspec's word
-        if type is None or (type is list and _start(raw, 1) == b"["):
+        if type is None or (type is list and opens(raw) == LIST):
             continue
         if present(raw):
             member(raw, type, name)
-
-
-def _start(raw: Raw, length: int) -> bytes:
-    """The first bytes; all of them would be a copy."""
-    return memoryview(raw)[:length].tobytes()
 
 
 def _needed(fields: Fields, name: str) -> Raw:
@@ -80,8 +74,7 @@ def _needed(fields: Fields, name: str) -> Raw:
 
 
 def read_prompt(fields: Fields, notes: Notes) -> Prompt:
-    """The request; InvalidRequest names the path of a member that is wrong."""
-    check(fields)
+    """The request, once checked; InvalidRequest names the path of a member that is wrong."""
     system, turns = read_turns(fields["messages"], notes)
     prompt = Prompt(member(fields["model"], str, "model"), turns, system)
     read_tools(fields, prompt, notes)

@@ -97,6 +97,10 @@ class _Writing:
 
     def _user(self, turn: Turn) -> None:
         crossing = self._crossing
+        only = turn.parts[0] if len(turn.parts) == 1 else None
+        if isinstance(only, Text) and only.text and only.cache is None and not self._named:
+            self.messages.append({"role": "user", "content": only.text})
+            return  # as below, for what most turns are
         pictures: list[Block] = []
         count = 0
         for result in turn.parts:

@@ -83,7 +83,7 @@ def tool_use_id(id: str, answer: str, index: int) -> str:
 
 def short_hash(text: str) -> str:
     """24 characters that stand for the text."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 def signature(own: str | None, origin: str, text: str, crossing: Crossing) -> str:

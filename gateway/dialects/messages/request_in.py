@@ -25,9 +25,9 @@ from gateway.dialects.messages.wire import (
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning
 from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.wire import LIST, NULL, filled_list, member, opens, present
 
-_SILENT = frozenset({"diagnostics", "anthropic_version", "anthropic_beta"})
+_SILENT = frozenset({"model", "diagnostics", "anthropic_version", "anthropic_beta"})
 _DROPPED = frozenset({
     "context_management", "fallbacks", "fallback_credit_token", "billing_policy", "user_profile_id",
     "workspace_id",
@@ -48,8 +48,7 @@ def check_fields(fields: Fields) -> None:
     if not member(fields["model"], str, "model"):
         raise InvalidRequest("model: String should have at least 1 character", param="model")
     messages = fields["messages"]
-    # What opens so is a list that is not empty; to read more of it here would cost a pass.
-    if _start(messages, 2) != b"[{" and not member(messages, list[Raw], "messages"):
+    if not filled_list(messages) and not member(messages, list[Raw], "messages"):
         raise InvalidRequest("messages: at least one message is required", param="messages")
     if _integer(fields["max_tokens"], "max_tokens") < 0:
         raise InvalidRequest(
@@ -57,13 +56,8 @@ def check_fields(fields: Fields) -> None:
         )
     for name, raw in fields.items():
         shape = _CHECKED.get(name)
-        if shape is not None and not (name in _LISTS and _start(raw, 1) == b"["):
+        if shape is not None and not (name in _LISTS and opens(raw) == LIST):
             member(raw, shape, name)
-
-
-def _start(raw: Raw, length: int) -> bytes:
-    """The first bytes; all of them would be a copy."""
-    return memoryview(raw)[:length].tobytes()
 
 
 _LISTS = ("system", "tools")
@@ -83,14 +77,13 @@ _CHECKED: dict[str, Any] = {
 
 
 def read_prompt(fields: Fields, notes: Notes) -> Prompt:
-    """The request in no dialect; notes what no other dialect can say."""
-    check_fields(fields)
+    """The request in no dialect, once checked; notes what no other dialect can say."""
     prompt = Prompt(model=member(fields["model"], str, "model"), turns=[])
     for name, reader in _READERS.items():  # in this order: messages may change the tools
-        if (raw := fields.get(name)) is not None and _start(raw, 5) != b"null":
+        if (raw := fields.get(name)) is not None and opens(raw) != NULL:
             reader(raw, prompt, notes)
     for name, raw in fields.items():
-        if name not in _READERS and name not in _SILENT and _start(raw, 5) not in (b"null", b"[]"):
+        if name not in _READERS and name not in _SILENT and bytes(raw) not in (b"null", b"[]"):
             _unread(name, notes)
     return prompt
 
@@ -107,7 +100,7 @@ def _unread(name: str, notes: Notes) -> None:
         )
     elif name in _DROPPED:
         notes.drop(name)
-    elif name != "model":
+    else:
         notes.drop(name, "unknown")
 
 
