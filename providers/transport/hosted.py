@@ -14,16 +14,9 @@ from msgspec import Raw, Struct
 from gateway.call import Call, Headers
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
+from providers.transport.halves import without_half
 
 ERROR_LIMIT = 1024 * 1024
-HALVES = {
-    "context-management": "context_management",
-    "fast-mode": "speed",
-    "mcp-client": "mcp_servers",
-    "skills": "container",
-    "structured-outputs": "output_format",
-}
-"""Members of a body that only mean something with a beta of that name."""
 REFUSED = ("service_tier",)
 """Members whose values are Anthropic's own."""
 
@@ -49,8 +42,7 @@ def hosted(call: Call, without: Iterable[str]) -> Hosted:
             taken += [name] if name not in taken else []
             continue
         dropped.append(f"anthropic-beta:{beta}_unknown_to_host")
-        half = HALVES.get(beta[: beta.find("-20")])
-        if half is not None and fields.pop(half, None) is not None:
+        if (half := without_half(fields, beta)) is not None:
             dropped.append(f"{half}:unknown_to_host")
     gone = [name for name in REFUSED if fields.pop(name, None) is not None]
     dropped += [f"{name}:unknown_to_host" for name in gone]
