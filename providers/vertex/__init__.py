@@ -11,7 +11,7 @@ from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from gateway.reply import Reply
 from gateway.secret import Secret
-from providers.transport.hosted import hosted, noted, versioned
+from providers.transport.hosted import hosted, tell, versioned
 from providers.transport.keys import KeyRing
 from providers.transport.provider import HttpProvider
 from providers.transport.renew import Renewed
@@ -101,7 +101,7 @@ class Vertex(HttpProvider):
         """The body without the model, which the path says, and with the version."""
         counting = call.dialect is COUNTING
         ours = hosted(call, () if counting else ("model",))
-        noted(call, ours.dropped, strict=self._strict and not counting)
+        tell(call, ours, strict=self._strict and not counting)
         versions = call.target.capability.anthropic_versions if call.target else ()
         return versioned(ours.fields, versions[0])
 

@@ -160,6 +160,33 @@ async def test_strict_refuses_what_would_stay_behind(tmp_path: Path) -> None:
         assert one.upstream.requests == []
 
 
+async def test_what_claude_code_asks_for_arrives_as_the_host_takes_it(tmp_path: Path) -> None:
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    tool = {"name": "Bash", "input_schema": {"type": "object"}}
+    asked: dict[str, object] = {
+        "system": [{"type": "text", "text": "Be", "cache_control": mark | {"scope": "global"}}],
+        "tools": [tool | {"eager_input_streaming": True}],
+        "context_management": {"edits": []}, "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "high"}, "metadata": {"user_id": "u"},
+    }  # fmt: skip
+    betas = (
+        "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,"
+        "prompt-caching-scope-2026-01-05,effort-2025-11-24"
+    )
+    config = "strict = true\n" + BEARER + ONE_TRY
+    async with hosting(tmp_path, config, frames(*said())) as one:
+        found = await one.ask(STREAM | asked, anthropic_beta=betas)
+        assert found.body == sse()
+        assert one.sent == asked | {
+            "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": TURNS,
+            "system": [{"type": "text", "text": "Be", "cache_control": mark}],
+            "anthropic_beta": [
+                "interleaved-thinking-2025-05-14", "context-management-2025-06-27",
+                "effort-2025-11-24",
+            ],
+        }  # fmt: skip
+
+
 async def test_credentials_sign_and_are_not_sent(open_: Open) -> None:
     async with open_(Json(whole("messages")), config=SIGNED) as one:
         assert (await one.ask(ASKED)).status == 200
