@@ -15,7 +15,7 @@ from gateway.reply import Reply
 from gateway.secret import Secret
 from providers.bedrock.invoke import Invoking
 from providers.bedrock.signing import Keys, Signer, chain
-from providers.transport.hosted import hosted, noted, versioned
+from providers.transport.hosted import hosted, tell, versioned
 from providers.transport.keys import KeyRing
 from providers.transport.provider import HttpProvider
 from providers.transport.renew import Renewed
@@ -120,7 +120,7 @@ class Bedrock(HttpProvider):
         """The body without what the path says, with the version and the betas."""
         invoked = self.api == "invoke"
         ours = hosted(call, ("model", "stream") if invoked else ())
-        noted(call, ours.dropped, strict=self._strict)
+        tell(call, ours, strict=self._strict)
         if not invoked:
             return ours.fields
         versions = call.target.capability.anthropic_versions if call.target else ()

@@ -14,18 +14,16 @@ from msgspec import Raw, Struct
 from gateway.call import Call, Headers
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
+from providers.transport.halves import without_half
 
 ERROR_LIMIT = 1024 * 1024
-HALVES = {
-    "context-management": "context_management",
-    "fast-mode": "speed",
-    "mcp-client": "mcp_servers",
-    "skills": "container",
-    "structured-outputs": "output_format",
-}
-"""Members of a body that only mean something with a beta of that name."""
 REFUSED = ("service_tier",)
 """Members whose values are Anthropic's own."""
+_SILENT = ("claude-code", "oauth")
+"""Betas that ask for nothing: they name the client, or how it signed in at Anthropic."""
+_HARMLESS = ("fine-grained-tool-streaming", "prompt-caching-scope", "token-efficient-tools")
+"""Betas without which the answer is the same, though it may cost more or come in larger pieces."""
+_WHY = "unknown_to_host"
 
 
 class Hosted(Struct, frozen=True):
@@ -34,6 +32,9 @@ class Hosted(Struct, frozen=True):
     fields: Fields
     betas: list[str]
     dropped: list[str]
+    """What the answer may be the poorer for."""
+    noted: list[str]
+    """What it is not."""
 
 
 def hosted(call: Call, without: Iterable[str]) -> Hosted:
@@ -41,20 +42,27 @@ def hosted(call: Call, without: Iterable[str]) -> Hosted:
     known = call.target.capability.betas if call.target is not None else None
     named = _named(known) if known is not None else None
     fields = {name: raw for name, raw in call.fields.items() if name not in without}
-    taken: list[str] = []
-    dropped: list[str] = []
+    found = Hosted(fields, [], [], [])
     for beta in asked(call.headers):
         name = beta if named is None else named.get(beta)
-        if name is not None:
-            taken += [name] if name not in taken else []
-            continue
-        dropped.append(f"anthropic-beta:{beta}_unknown_to_host")
-        half = HALVES.get(beta[: beta.find("-20")])
-        if half is not None and fields.pop(half, None) is not None:
-            dropped.append(f"{half}:unknown_to_host")
+        if name is None:
+            _leave(found, beta)
+        elif name not in found.betas:
+            found.betas.append(name)
     gone = [name for name in REFUSED if fields.pop(name, None) is not None]
-    dropped += [f"{name}:unknown_to_host" for name in gone]
-    return Hosted(fields, taken, dropped)
+    found.noted.extend(f"{name}:{_WHY}" for name in gone)
+    return found
+
+
+def _leave(found: Hosted, beta: str) -> None:
+    """Leaves a beta behind, and its half of the body."""
+    half = without_half(found.fields, beta)
+    if beta.startswith(_SILENT):
+        return
+    told = found.noted if beta.startswith(_HARMLESS) else found.dropped
+    told.append(f"anthropic-beta:{beta}_{_WHY}")
+    if half is not None:
+        told.append(f"{half}:{_WHY}")
 
 
 @lru_cache(maxsize=256)
@@ -71,13 +79,14 @@ def asked(headers: Headers) -> list[str]:
     return list(dict.fromkeys(beta for beta in betas if beta))
 
 
-def noted(call: Call, dropped: list[str], *, strict: bool) -> None:
-    """Warns of what stayed behind. InvalidRequest where nothing may."""
+def tell(call: Call, found: Hosted, *, strict: bool) -> None:
+    """Warns of what stayed behind. InvalidRequest where nothing may that the answer needs."""
+    dropped = found.dropped
     if dropped and strict:
         what = ", ".join(dropped)
         raise InvalidRequest(f"the provider takes no {what}", param=dropped[0].partition(":")[0])
-    warnings = call.record.warnings
-    call.record.warnings = warnings + [each for each in dropped if each not in warnings]
+    told, warnings = dropped + found.noted, call.record.warnings
+    call.record.warnings = warnings + [each for each in told if each not in warnings]
 
 
 def versioned(fields: Fields, version: str) -> Fields:

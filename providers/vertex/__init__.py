@@ -9,8 +9,9 @@ from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
+from gateway.reply import Reply
 from gateway.secret import Secret
-from providers.transport.hosted import hosted, noted, versioned
+from providers.transport.hosted import hosted, tell, versioned
 from providers.transport.keys import KeyRing
 from providers.transport.provider import HttpProvider
 from providers.transport.renew import Renewed
@@ -71,6 +72,15 @@ class Vertex(HttpProvider):
         """None: this API lists no models of Anthropic's."""
         return None
 
+    async def count(self, call: Call) -> Reply | None:
+        """The host's own count; None where it refuses: it does not count every model.
+
+        It says 400 of a request that is wrong as well, which the call itself will hear.
+        """
+        reply = await super().count(call.with_model(call.model.partition("@")[0]))
+        refused = reply is not None and reply.error is not None and reply.status == 400
+        return None if refused else reply
+
     def target(self, call: Call) -> bytes:
         """The model's path, or that of counting."""
         assert call.target is not None
@@ -89,8 +99,9 @@ class Vertex(HttpProvider):
 
     def prepared(self, call: Call) -> Fields:
         """The body without the model, which the path says, and with the version."""
-        ours = hosted(call, () if call.dialect is COUNTING else ("model",))
-        noted(call, ours.dropped, strict=self._strict)
+        counting = call.dialect is COUNTING
+        ours = hosted(call, () if counting else ("model",))
+        tell(call, ours, strict=self._strict and not counting)
         versions = call.target.capability.anthropic_versions if call.target else ()
         return versioned(ours.fields, versions[0])
 

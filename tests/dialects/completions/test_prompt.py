@@ -19,11 +19,12 @@ def test_parameters_keep_their_meaning() -> None:
     found, noted = read(
         max_tokens=40, temperature=0.5, top_p=0.9, stop=["a", "b"], user="u", n=1, stream=True,
         stream_options={"include_usage": True}, best_of=1, echo=False, suffix="", logprobs=None,
-        seed=None,
+        seed=7, frequency_penalty=0.5, presence_penalty=-0.5,
     )  # fmt: skip
     assert (found.max_tokens, found.temperature, found.top_p) == (40, 0.5, 0.9)
     assert (found.stop, found.user, found.stream) == (["a", "b"], "u", True)
     assert found.include_usage
+    assert (found.seed, found.frequency_penalty, found.presence_penalty) == (7, 0.5, -0.5)
     assert noted == []
 
 
@@ -36,9 +37,8 @@ def test_the_default_length_is_the_apis_own(body: dict[str, object]) -> None:
     ("body", "field"),
     [
         ({"echo": True}, "echo"), ({"suffix": " the end"}, "suffix"), ({"best_of": 3}, "best_of"),
-        ({"logprobs": 2}, "logprobs"), ({"seed": 7}, "seed"),
+        ({"logprobs": 2}, "logprobs"),
         ({"logit_bias": {"1": 2}}, "logit_bias"),
-        ({"frequency_penalty": 1.0}, "frequency_penalty"),
     ],
 )  # fmt: skip
 def test_what_a_chat_has_no_word_for_is_noted_and_under_strict_refused(

@@ -15,7 +15,18 @@ from tests.configs import faults
 from tests.fakes.asgi import Driven
 from tests.fakes.client import until
 from tests.fakes.hosting import Hosting, hosting
-from tests.fakes.upstream import SSE, Chunk, Close, Dribble, Head, Json, Reset, Script, Stall
+from tests.fakes.upstream import (
+    SSE,
+    Chunk,
+    Close,
+    Dribble,
+    Head,
+    Json,
+    Received,
+    Reset,
+    Script,
+    Stall,
+)
 from tests.faults.engines import FakeEngine, answer, site, to
 from tests.faults.wires import whole
 from tests.providers.bedrock.frames import EVENTSTREAM, SAID, chunk, exception, said, sse
@@ -149,6 +160,33 @@ async def test_strict_refuses_what_would_stay_behind(tmp_path: Path) -> None:
         assert one.upstream.requests == []
 
 
+async def test_what_claude_code_asks_for_arrives_as_the_host_takes_it(tmp_path: Path) -> None:
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    tool = {"name": "Bash", "input_schema": {"type": "object"}}
+    asked: dict[str, object] = {
+        "system": [{"type": "text", "text": "Be", "cache_control": mark | {"scope": "global"}}],
+        "tools": [tool | {"eager_input_streaming": True}],
+        "context_management": {"edits": []}, "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "high"}, "metadata": {"user_id": "u"},
+    }  # fmt: skip
+    betas = (
+        "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,"
+        "prompt-caching-scope-2026-01-05,effort-2025-11-24"
+    )
+    config = "strict = true\n" + BEARER + ONE_TRY
+    async with hosting(tmp_path, config, frames(*said())) as one:
+        found = await one.ask(STREAM | asked, anthropic_beta=betas)
+        assert found.body == sse()
+        assert one.sent == asked | {
+            "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": TURNS,
+            "system": [{"type": "text", "text": "Be", "cache_control": mark}],
+            "anthropic_beta": [
+                "interleaved-thinking-2025-05-14", "context-management-2025-06-27",
+                "effort-2025-11-24",
+            ],
+        }  # fmt: skip
+
+
 async def test_credentials_sign_and_are_not_sent(open_: Open) -> None:
     async with open_(Json(whole("messages")), config=SIGNED) as one:
         assert (await one.ask(ASKED)).status == 200
@@ -196,6 +234,48 @@ async def test_a_refusal_of_the_gateways_own_is_not_told_in_detail(
         assert found.json()["error"]["details"]["upstream_type"] in (
             "authentication_error", "permission_error",
         )  # fmt: skip
+
+
+async def test_credentials_that_expired_are_looked_for_anew(
+    open_: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "credentials"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+
+    def keys(name: str) -> None:
+        file.write_text(f"[work]\naws_access_key_id = {name}\naws_secret_access_key = x\n")
+
+    def script(request: Received) -> Script:
+        if b"Credential=OLD/" not in (request.header(b"authorization") or b""):
+            return Json(whole("messages"))
+        keys("NEW")
+        return Json({"message": "old"}, 403, [("x-amzn-errortype", "ExpiredTokenException")])
+
+    keys("OLD")
+    config = BEARER.replace('api_key = "bk-1"', 'profile = "work"')
+    async with open_(config=config) as one:
+        one.upstream._select = script
+        for _ in range(2):
+            assert (await one.ask(ASKED)).status == 200
+        signers = [each.header(b"authorization") or b"" for each in one.upstream.requests]
+        names = [each.partition(b"Credential=")[2].partition(b"/")[0] for each in signers]
+        assert names == [b"OLD", b"NEW", b"NEW"]
+
+
+async def test_without_credentials_the_client_hears_of_it(
+    open_: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    config = BEARER.replace('api_key = "bk-1"', 'profile = "work"')
+    async with open_(config=config) as one:
+        found = await one.ask(ASKED)
+        assert found.status == 503
+        assert "AWS credentials could not be had" in found.json()["error"]["message"]
+        assert one.upstream.requests == []
 
 
 async def test_an_exception_before_the_first_event_is_a_status(open_: Open) -> None:

@@ -114,3 +114,14 @@ def test_headers_that_cannot_be_read_are_a_fault(headers: bytes) -> None:
     assert found == []
     assert unframer.fault is not None
     assert "headers" in unframer.fault.message
+
+
+@given(st.binary(max_size=200), st.integers(0, 400), st.integers(1, 255))
+def test_whatever_arrives_is_a_message_or_a_fault(noise: bytes, at: int, flip: int) -> None:
+    good = b"".join(said()[:2])
+    damaged = bytearray(good + noise)
+    damaged[at % len(damaged)] ^= flip
+    found, unframer = read(bytes(damaged), at % len(damaged))
+    assert len(found) <= 2
+    assert found == read(good)[0][: len(found)]
+    assert unframer.fault is not None or unframer.pending or len(found) == 2

@@ -5,14 +5,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, RateLimitError
+from anthropic import (
+    AsyncAnthropic,
+    AsyncAnthropicBedrock,
+    AsyncAnthropicBedrockMantle,
+    RateLimitError,
+)
 from botocore.eventstream import EventStreamBuffer
 from httpx2 import ASGITransport, AsyncClient
 
 from tests.fakes.hosting import hosting
-from tests.fakes.upstream import Chunk, Head, Json, Received, ScriptedUpstream
+from tests.fakes.upstream import SSE, Chunk, Head, Json, Received, ScriptedUpstream
 from tests.faults.wires import TEXT, whole
-from tests.providers.bedrock.frames import EVENTSTREAM, exception, said
+from tests.providers.bedrock.frames import EVENTSTREAM, SAID, exception, said, sse
 
 MODELS = ["anthropic.claude-sonnet-4-5-20250929-v1:0", "global.anthropic.claude-opus-4-6-v1"]
 STREAMED = [
@@ -68,6 +73,39 @@ async def test_the_request_is_the_one_of_the_hosts_own_client(model: str, tmp_pa
     versions = [body.pop("anthropic_version") for body in bodies]
     assert bodies[0] == bodies[1]
     assert versions[1] == "bedrock-2023-05-31"
+
+
+async def test_at_the_messages_api_it_is_the_one_of_the_client_for_that(tmp_path: Path) -> None:
+    events = SSE([sse(each) for each in SAID])
+    asked: dict[str, Any] = {
+        "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}],
+        "extra_headers": {"anthropic-beta": "context-1m-2025-08-07"},
+    }  # fmt: skip
+    async with ScriptedUpstream(events) as upstream:
+        async with AsyncAnthropicBedrockMantle(
+            aws_region="us-east-1", api_key="bk-1", base_url=f"{upstream.url}/anthropic",
+            max_retries=0,
+        ) as client:  # fmt: skip
+            stream = await client.messages.create(
+                model="anthropic.claude-opus-4-8", stream=True, **asked
+            )
+            assert [event.type async for event in stream][-1] == "message_stop"
+        (one,) = upstream.requests
+    config = CONFIG.replace('"{url}"', '"{url}/anthropic/v1"') + KEY + 'api = "messages"\n'
+    async with hosting(tmp_path, config, events) as gateway:
+        http = AsyncClient(transport=ASGITransport(gateway.app))
+        async with AsyncAnthropic(
+            base_url="http://gateway", api_key="any", max_retries=0, http_client=http
+        ) as ours_too:
+            again = await ours_too.messages.create(
+                model="bedrock:anthropic.claude-opus-4-8", stream=True, **asked
+            )
+            assert [event.type async for event in again][-1] == "message_stop"
+        (other,) = gateway.upstream.requests
+    assert other.path == one.path == "/anthropic/v1/messages"
+    for name in (b"authorization", b"anthropic-version", b"anthropic-beta"):
+        assert other.header(name) == one.header(name)
+    assert msgspec.json.decode(other.body) == msgspec.json.decode(one.body)
 
 
 async def test_the_same_parts_are_signed(tmp_path: Path) -> None:

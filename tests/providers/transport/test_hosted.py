@@ -6,7 +6,7 @@ from gateway.call import Call, Headers, Target
 from gateway.capability import Capability
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
-from providers.transport.hosted import asked, error_body, hosted, noted, versioned
+from providers.transport.hosted import Hosted, asked, error_body, hosted, tell, versioned
 from tests.fakes import calls
 
 BETA = b"anthropic-beta"
@@ -63,7 +63,24 @@ def test_the_half_in_the_body_stays_behind_with_its_beta() -> None:
 def test_members_of_the_path_and_of_anthropics_own_are_left_out() -> None:
     ours = hosted(call({"service_tier": "auto", "max_tokens": 1}, known=()), ("model",))
     assert ours.fields == {"max_tokens": Raw(b"1"), **_messages(ours.fields)}
-    assert ours.dropped == ["service_tier:unknown_to_host"]
+    assert (ours.dropped, ours.noted) == ([], ["service_tier:unknown_to_host"])
+
+
+def test_a_beta_that_asks_for_nothing_goes_in_silence() -> None:
+    ours = hosted(call({}, b"claude-code-20250219,oauth-2025-04-20", known=()), ())
+    assert (ours.betas, ours.dropped, ours.noted) == ([], [], [])
+
+
+def test_a_beta_without_which_the_answer_is_the_same_is_noted() -> None:
+    mark = {"type": "ephemeral", "scope": "global"}
+    body: dict[str, object] = {"system": [{"type": "text", "text": "x", "cache_control": mark}]}
+    ours = hosted(call(body, b"prompt-caching-scope-2026-01-05", known=()), ())
+    assert ours.dropped == []
+    assert ours.noted == [
+        "anthropic-beta:prompt-caching-scope-2026-01-05_unknown_to_host",
+        "cache_control.scope:unknown_to_host",
+    ]
+    assert b"scope" not in bytes(ours.fields["system"])
 
 
 def _messages(fields: dict[str, Raw]) -> dict[str, Raw]:
@@ -73,12 +90,14 @@ def _messages(fields: dict[str, Raw]) -> dict[str, Raw]:
 def test_each_loss_is_told_once_and_refused_where_nothing_may_be_lost() -> None:
     made = call({}, known=())
     made.record.warnings = ["before:it"]
+    lost = Hosted({}, [], ["anthropic-beta:x_unknown_to_host"], ["c:d"])
     for _ in range(2):
-        noted(made, ["a:b"], strict=False)
-    assert made.record.warnings == ["before:it", "a:b"]
-    noted(made, [], strict=True)
+        tell(made, lost, strict=False)
+    assert made.record.warnings == ["before:it", *lost.dropped, *lost.noted]
+    tell(made, Hosted({}, [], [], ["e:f"]), strict=True)
+    assert made.record.warnings[-1] == "e:f"
     with pytest.raises(InvalidRequest) as caught:
-        noted(made, ["anthropic-beta:x_unknown_to_host"], strict=True)
+        tell(made, lost, strict=True)
     assert caught.value.param == "anthropic-beta"
 
 

@@ -88,8 +88,30 @@ async def test_tokens_are_counted_by_the_host(open_: Open) -> None:
         assert answer.json() == {"input_tokens": 14}
         assert one.upstream.requests[0].path == f"{AT}/count-tokens:rawPredict"
         assert one.sent == {
-            "anthropic_version": "vertex-2023-10-16", "model": MODEL, "messages": TURNS,
+            "anthropic_version": "vertex-2023-10-16", "model": "claude-sonnet-4-5",
+            "messages": TURNS,
         }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "not it"}}),
+        (404, {"error": {"code": 404, "message": "not here", "status": "NOT_FOUND"}}),
+        (500, {"error": {"code": 500, "message": "no", "status": "INTERNAL"}}),
+    ],
+)
+async def test_what_the_host_does_not_count_is_estimated(
+    open_: Open, status: int, error: object
+) -> None:
+    async with open_(Json(error, status), config="strict = true\n" + GIVEN) as one:
+        asked = {"model": f"vertex:{MODEL}", "messages": TURNS}
+        answer = await one.ask(
+            asked, "/v1/messages/count_tokens", anthropic_beta="unknown-2026-01-01"
+        )
+        assert answer.status == 200
+        assert answer.headers["x-gateway-estimate"] == "1"
+        assert len(one.upstream.requests) == 1
 
 
 async def test_betas_stay_a_header_as_far_as_the_host_knows_them(open_: Open) -> None:

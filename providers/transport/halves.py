@@ -1,0 +1,82 @@
+"""What in a Messages body only means something with a beta: it goes where the beta goes."""
+
+import re
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialect import Fields
+from gateway.wire import decode
+
+HALVES = {
+    "context-management": "context_management",
+    "fast-mode": "speed",
+    "fine-grained-tool-streaming": "tools.eager_input_streaming",
+    "mcp-client": "mcp_servers",
+    "prompt-caching-scope": "cache_control.scope",
+    "skills": "container",
+    "structured-outputs": "output_format",
+    "tool-examples": "tools.input_examples",
+}
+"""By the beta's name without its date: a member, one of each tool, or one of each cache mark."""
+
+_MARK = re.compile(rb'"cache_control"\s*:\s*(\{[^{}]*\})')
+"""A cache mark anywhere in JSON: within a string its quotes would be escaped."""
+_MARKED = ("system", "messages", "tools")
+
+
+def without_half(fields: Fields, beta: str) -> str | None:
+    """Takes the beta's half out of the body; its name, where it was there."""
+    half = HALVES.get(beta.partition("-20")[0])
+    if half is None:
+        return None
+    if half == "cache_control.scope":
+        cut = _without_scopes(fields)
+    elif half.startswith("tools."):
+        cut = _without_of_tools(fields, half.removeprefix("tools."))
+    else:
+        cut = fields.pop(half, None) is not None
+    return half if cut else None
+
+
+def _without_scopes(fields: Fields) -> bool:
+    cut = False
+    for name in _MARKED:
+        raw = bytes(fields.get(name, b""))
+        if b'"scope"' in raw:
+            found = _MARK.sub(_unscoped, raw)
+            cut = cut or found != raw
+            fields[name] = Raw(found)
+    own = fields.get("cache_control")
+    if own is not None and b'"scope"' in bytes(own):
+        fields["cache_control"] = Raw(_bare(bytes(own)))
+        cut = True
+    return cut
+
+
+def _unscoped(found: re.Match[bytes]) -> bytes:
+    return b'"cache_control":' + _bare(found[1])
+
+
+def _bare(mark: bytes) -> bytes:
+    try:
+        members = decode(mark, dict[str, Raw])
+    except msgspec.MsgspecError:
+        return mark  # a brace within one of its strings: no mark that anybody knows
+    members.pop("scope", None)
+    return msgspec.json.encode(members)
+
+
+def _without_of_tools(fields: Fields, name: str) -> bool:
+    raw = bytes(fields.get("tools", b""))
+    if f'"{name}"'.encode() not in raw:
+        return False
+    try:
+        tools = decode(raw, list[dict[str, Raw]])
+    except msgspec.MsgspecError:
+        return False  # no tools: the host says what is wrong with them
+    cut = [tool.pop(name, None) for tool in tools]
+    if not any(each is not None for each in cut):
+        return False  # it stands deeper, in a schema
+    fields["tools"] = Raw(msgspec.json.encode(tools))
+    return True
