@@ -5,7 +5,7 @@ it can bring it back.
 """
 
 from gateway.dialect import Crossing, Fields
-from gateway.dialects.chat.request_out import answer_format, identity, sampling
+from gateway.dialects.chat.request_out import answer_format, caching, identity, sampling
 from gateway.dialects.chat.tools_out import Block, settle_names
 from gateway.dialects.chat.wire import raw_json
 from gateway.dialects.responses.items_out import write_items
@@ -73,8 +73,7 @@ def _rest(crossing: Crossing) -> Block:
             rest["service_tier"] = prompt.service_tier
         elif prompt.service_tier == "fast":
             crossing.notes.drop("service_tier")
-    if prompt.cache_explicit and capability.cache == "breakpoints":
-        rest["prompt_cache_options"] = {"mode": "explicit"}
+    rest |= caching(crossing)
     if prompt.stream:
         rest["stream"] = True
         if capability.obfuscation_off:

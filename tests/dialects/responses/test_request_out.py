@@ -106,6 +106,13 @@ def test_what_changes_nothing_is_left_out() -> None:
     assert way.notes.entries == []
 
 
+def test_who_places_the_cache_marks() -> None:
+    assert top(OPENAI, cache_implicit=True) == {"prompt_cache_options": {"mode": "implicit"}}
+    way = crossing(Prompt("m", [ASK], cache_implicit=True))
+    assert "prompt_cache_options" not in write(way)
+    assert way.notes.entries == ["cache_control:left_to_the_target"]
+
+
 def test_stop_sequences_are_all_enforced_here() -> None:
     way = crossing(Prompt("m", [ASK], stop=["A", "", "B", "A"]))
     assert "stop" not in write(way)
