@@ -13,6 +13,8 @@ from gateway.dialects.responses.reasoning import write_reasoning
 from gateway.dialects.responses.tools_out import write_choice, write_tools
 
 _BYTES_PER_TOKEN = 4
+_UNSAID = ("seed", "random_seed", "frequency_penalty", "presence_penalty")
+"""Members of Chat that this API refuses as unknown."""
 
 
 def write_prompt(crossing: Crossing) -> Fields:
@@ -28,7 +30,7 @@ def write_prompt(crossing: Crossing) -> Fields:
     request["input"] = write_items(crossing, hints)
     if tools:
         request["tools"] = tools
-    request |= choice | text | _limits(crossing) | sampling(crossing)
+    request |= choice | text | _limits(crossing) | _sampling(crossing)
     request |= write_reasoning(crossing) | identity(crossing) | _rest(crossing)
     fields = {name: raw_json(value) for name, value in request.items()}
     size = sum(memoryview(fields[name]).nbytes for name in ("input", "tools") if name in fields)
@@ -48,6 +50,14 @@ def _text(crossing: Crossing, hints: list[str]) -> Block:
         else:
             crossing.notes.drop("verbosity")
     return {"text": text} if text else {}
+
+
+def _sampling(crossing: Crossing) -> Block:
+    wanted = sampling(crossing)
+    for name in _UNSAID:
+        if wanted.pop(name, None):  # 0 asks for nothing
+            crossing.notes.drop(name)
+    return wanted
 
 
 def _limits(crossing: Crossing) -> Block:
