@@ -11,10 +11,9 @@ from gateway.dialects.chat.wire import raw_json
 from gateway.dialects.responses.items_out import write_items
 from gateway.dialects.responses.reasoning import write_reasoning
 from gateway.dialects.responses.tools_out import write_choice, write_tools
+from gateway.dialects.responses.wire import UNKNOWN
 
 _BYTES_PER_TOKEN = 4
-_UNSAID = ("seed", "random_seed", "frequency_penalty", "presence_penalty")
-"""Members of Chat that this API refuses as unknown."""
 
 
 def write_prompt(crossing: Crossing) -> Fields:
@@ -54,10 +53,10 @@ def _text(crossing: Crossing, hints: list[str]) -> Block:
 
 def _sampling(crossing: Crossing) -> Block:
     wanted = sampling(crossing)
-    for name in _UNSAID:
-        if wanted.pop(name, None):  # 0 asks for nothing
+    for name, value in wanted.items():
+        if name in UNKNOWN and value:  # 0 asks for nothing
             crossing.notes.drop(name)
-    return wanted
+    return {name: value for name, value in wanted.items() if name not in UNKNOWN}
 
 
 def _limits(crossing: Crossing) -> Block:
