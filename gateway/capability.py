@@ -9,7 +9,7 @@ from msgspec import Struct
 class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     """A capability record; its defaults describe a plain OpenAI-compatible server of today."""
 
-    dialects: tuple[Literal["chat", "messages", "responses"], ...] = ()
+    dialects: tuple[Literal["chat", "messages", "responses", "gemini"], ...] = ()
     """Dialects of the provider that serve the model, best first; empty: all of them."""
     max_output: int | None = None
     """Most tokens of one answer; larger requests are clamped."""

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any, ClassVar, Literal
 
 import msgspec
-from msgspec import Raw
 
 from gateway.call import Call, Headers
 from gateway.capabilities import capability as table, matching
@@ -15,7 +14,6 @@ from gateway.capability import Capability
 from gateway.counting.kind import COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
-from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
@@ -37,6 +35,7 @@ from providers.transport.answer import (
     whole,
 )
 from providers.transport.choose import Options, engine
+from providers.transport.defaults import Defaults
 from providers.transport.engine import Block, Engine, Request, Timeouts, block
 from providers.transport.keys import KEY_BOUND, KeyRing
 from providers.transport.records import wrong
@@ -45,11 +44,7 @@ PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
 ANSWER_LIMIT = 256 * 1024 * 1024
 LIST_LIMIT = 16 * 1024 * 1024
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (CHAT, MESSAGES, RESPONSES, GEMINI)
-}
-_BARE = (*COUNTINGS, EMBEDDINGS)
-"""Dialects that take no defaults, which are parameters of answers."""
+DIALECTS: dict[str, Dialect] = {each.name: each for each in (CHAT, MESSAGES, RESPONSES, GEMINI)}
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
 _IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
@@ -118,7 +113,7 @@ class HttpProvider(Provider):
         self._passthrough = any(key.reveal() == PASSTHROUGH for key in secrets)
         self._ring = KeyRing([key for key in secrets if key.reveal() != PASSTHROUGH])
         self._timeouts = self._bound_timeouts(name, site)
-        self._defaults = {field: Raw(msgspec.json.encode(v)) for field, v in self.defaults.items()}
+        self._defaults = Defaults(self.defaults)
         self._heads: dict[Secret | None, Block] = {}
         self._records: dict[str, Capability] = {}
         if faults := wrong(name, self.capabilities, self.by_model):
@@ -275,10 +270,7 @@ class HttpProvider(Provider):
         return Request(self.target(call), self._body(call), self._head(key), headers)
 
     def _body(self, call: Call) -> bytes:
-        fields = self.prepared(call)
-        defaults = {} if call.dialect in _BARE else self._defaults
-        missing = {name: v for name, v in defaults.items() if name not in fields}
-        return msgspec.json.encode(fields | missing if missing else fields)
+        return msgspec.json.encode(self._defaults.added(self.prepared(call), call.dialect))
 
     def _head(self, key: Secret | None) -> Block:
         found = self._heads.get(key)

@@ -36,6 +36,7 @@ from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
 from gateway.notes import Notes
 from gateway.seal import Seal
@@ -64,7 +65,12 @@ CLAUDES = (
     ("anthropic", "claude-3-5-haiku"),
 )  # fmt: skip
 
-HELLO: Json = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+RESPONDERS = (
+    ("openai", "gpt-5-pro"), ("openai", "gpt-5.6-codex"), ("azure", "o3-pro"),
+    ("compatible", "of-responses"),
+)  # fmt: skip
+
+HELLO: Json = {"model": "m", "max_tokens": 900, "messages": [{"role": "user", "content": "hi"}]}
 TOOL: Json = {"name": "f", "input_schema": SCHEMA}
 TOOLS: Json = HELLO | {"tools": [TOOL]}
 
@@ -80,7 +86,7 @@ ASKED_OF_MESSAGES: dict[str, tuple[Json, Json]] = {
     "fallback_credit_token": (HELLO, {"fallback_credit_token": "x"}),
     "fallbacks": (HELLO, {"fallbacks": [{"model": "x"}]}),
     "inference_geo": (HELLO, {"inference_geo": "eu"}),
-    "max_tokens": (HELLO, {"max_tokens": 8}),
+    "max_tokens": (HELLO, {"max_tokens": 800}),
     "mcp_servers": (HELLO, {"mcp_servers": [{"name": "x"}]}),
     "messages": (HELLO, {"messages": [{"role": "user", "content": "ho"}]}),
     "metadata": (HELLO, {"metadata": {"user_id": "u"}}),
@@ -114,8 +120,8 @@ ASKED_OF_CHAT: dict[str, tuple[Json, Json]] = {
     "functions": (HELLO, {"functions": [{"name": "f"}]}),
     "logit_bias": (HELLO, {"logit_bias": {"1": 2}}),
     "logprobs": (HELLO, {"logprobs": True}),
-    "max_completion_tokens": (HELLO, {"max_completion_tokens": 8}),
-    "max_tokens": (HELLO, {"max_tokens": 8}),
+    "max_completion_tokens": (HELLO, {"max_completion_tokens": 800}),
+    "max_tokens": (HELLO, {"max_tokens": 800}),
     "messages": (HELLO, {"messages": [{"role": "user", "content": "ho"}]}),
     "metadata": (HELLO, {"metadata": {"a": "b"}}),
     "modalities": (HELLO, {"modalities": ["text", "audio"]}),
@@ -176,6 +182,8 @@ SILENT = {
 def reached(dialect: Dialect, body: Json, kind: str, model: str) -> tuple[Json | None, list[str]]:
     """What the upstream gets of a request, nothing where it is refused; and the notes."""
     theirs = GEMINI if kind == "gemini" else MESSAGES if dialect is CHAT else CHAT
+    if (kind, model) in RESPONDERS:
+        theirs = RESPONSES
     notes, found = Notes(), capability(kind, model)
     try:
         prompt = dialect.read_prompt(split_object(msgspec.json.encode(body)), notes)
@@ -196,8 +204,8 @@ def told(dialect: Dialect, base: Json, more: Json, kind: str, model: str) -> boo
 
 def ways() -> Iterator[Any]:
     for dialect, table, targets in (
-        (MESSAGES, ASKED_OF_MESSAGES, CHATS + GEMINIS),
-        (CHAT, ASKED_OF_CHAT, CLAUDES + GEMINIS),
+        (MESSAGES, ASKED_OF_MESSAGES, CHATS + GEMINIS + RESPONDERS),
+        (CHAT, ASKED_OF_CHAT, CLAUDES + GEMINIS + RESPONDERS),
     ):  # fmt: skip
         for name, (base, more) in table.items():
             yield pytest.param(dialect, name, base, more, targets, id=f"{dialect.name}: {name}")
@@ -304,7 +312,7 @@ def test_members_of_messages_blocks(kind: str) -> None:
         base, asked = request(block), request(block | {name: value})
         silent = [
             f"{row}:{model}"
-            for row, model in CHATS + GEMINIS
+            for row, model in CHATS + GEMINIS + RESPONDERS
             if not told(MESSAGES, base, asked, row, model)
         ]
         if (kind, name) in UNSEEN:
@@ -366,7 +374,7 @@ def test_members_of_chat_messages(kind: str) -> None:
         base, asked = request(part), request(part | {name: value})
         silent = [
             f"{row}:{model}"
-            for row, model in CLAUDES + GEMINIS
+            for row, model in CLAUDES + GEMINIS + RESPONDERS
             if not told(CHAT, base, asked, row, model)
         ]
         if (kind, name) in UNHEARD:

@@ -188,13 +188,20 @@ def _rest(crossing: Crossing) -> Block:
             rest["service_tier"] = prompt.service_tier
         elif prompt.service_tier == "fast":
             crossing.notes.drop("service_tier")
-    if prompt.cache_implicit and capability.cache != "breakpoints":
-        crossing.notes.note("cache_control", "left_to_the_target")
-    if capability.cache == "breakpoints" and (prompt.cache_explicit or prompt.cache_implicit):
-        rest["prompt_cache_options"] = {"mode": "explicit" if prompt.cache_explicit else "implicit"}
+    rest |= caching(crossing)
     if prompt.stream:
         rest |= _streamed(prompt, crossing)
     return rest
+
+
+def caching(crossing: Crossing) -> Block:
+    """`prompt_cache_options`: whether only the client's own marks count."""
+    prompt, marked = crossing.prompt, crossing.capability.cache == "breakpoints"
+    if prompt.cache_implicit and not marked:
+        crossing.notes.note("cache_control", "left_to_the_target")
+    if not marked or not (prompt.cache_explicit or prompt.cache_implicit):
+        return {}
+    return {"prompt_cache_options": {"mode": "explicit" if prompt.cache_explicit else "implicit"}}
 
 
 def _streamed(prompt: Prompt, crossing: Crossing) -> Block:

@@ -38,6 +38,7 @@ def write_items(crossing: Crossing, hints: list[str]) -> list[Block]:
         writing.add(turn)
     if turns and turns[-1].role == "assistant":
         writing.ask_for_more()
+    writing.marks.tell(crossing, "breakpoints")
     writing.marks.keep_last(4 if crossing.prompt.cache_explicit else 3, crossing)
     return writing.items
 

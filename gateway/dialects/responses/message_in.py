@@ -144,10 +144,10 @@ def cited(raw: Raw, said: str, crossing: Crossing) -> Citation | None:
     if found.type != "url_citation" or found.url is None:
         crossing.notes.note("annotations", "without_url_dropped")
         return None
-    quoted = None
-    if found.start_index is not None and found.end_index is not None:
-        quoted = said[found.start_index : found.end_index] or None
-    return Citation(raw, found.url, found.title, quoted)
+    start, end = found.start_index, found.end_index
+    if start is None or end is None or not 0 <= start <= end <= len(said):
+        return Citation(raw, found.url, found.title)
+    return Citation(raw, found.url, found.title, said[start:end] or None, (start, end))
 
 
 def thoughts(item: Item) -> list[Part]:

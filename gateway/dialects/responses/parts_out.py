@@ -130,6 +130,8 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
 def _file(document: Document, crossing: Crossing) -> Block:
     if crossing.capability.files == "none" or document.media_type not in (None, _PDF):
         crossing.notes.refuse_media("messages.document", "this provider takes no such file")
+    if document.context:
+        crossing.notes.drop("messages.document.context")
     if document.url is not None:
         return {"type": "input_file", "file_url": document.url}
     return {

@@ -5,12 +5,13 @@ it can bring it back.
 """
 
 from gateway.dialect import Crossing, Fields
-from gateway.dialects.chat.request_out import answer_format, identity, sampling
+from gateway.dialects.chat.request_out import answer_format, caching, identity, sampling
 from gateway.dialects.chat.tools_out import Block, settle_names
 from gateway.dialects.chat.wire import raw_json
 from gateway.dialects.responses.items_out import write_items
 from gateway.dialects.responses.reasoning import write_reasoning
 from gateway.dialects.responses.tools_out import write_choice, write_tools
+from gateway.dialects.responses.wire import UNKNOWN
 
 _BYTES_PER_TOKEN = 4
 
@@ -28,7 +29,7 @@ def write_prompt(crossing: Crossing) -> Fields:
     request["input"] = write_items(crossing, hints)
     if tools:
         request["tools"] = tools
-    request |= choice | text | _limits(crossing) | sampling(crossing)
+    request |= choice | text | _limits(crossing) | _sampling(crossing)
     request |= write_reasoning(crossing) | identity(crossing) | _rest(crossing)
     fields = {name: raw_json(value) for name, value in request.items()}
     size = sum(memoryview(fields[name]).nbytes for name in ("input", "tools") if name in fields)
@@ -48,6 +49,14 @@ def _text(crossing: Crossing, hints: list[str]) -> Block:
         else:
             crossing.notes.drop("verbosity")
     return {"text": text} if text else {}
+
+
+def _sampling(crossing: Crossing) -> Block:
+    wanted = sampling(crossing)
+    for name, value in wanted.items():
+        if name in UNKNOWN and value:  # 0 asks for nothing
+            crossing.notes.drop(name)
+    return {name: value for name, value in wanted.items() if name not in UNKNOWN}
 
 
 def _limits(crossing: Crossing) -> Block:
@@ -73,8 +82,7 @@ def _rest(crossing: Crossing) -> Block:
             rest["service_tier"] = prompt.service_tier
         elif prompt.service_tier == "fast":
             crossing.notes.drop("service_tier")
-    if prompt.cache_explicit and capability.cache == "breakpoints":
-        rest["prompt_cache_options"] = {"mode": "explicit"}
+    rest |= caching(crossing)
     if prompt.stream:
         rest["stream"] = True
         if capability.obfuscation_off:

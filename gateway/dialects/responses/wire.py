@@ -10,6 +10,12 @@ from gateway.wire import ABSENT
 
 NAME = "responses"
 """The dialect's name, and the origin of what is native to it."""
+UNKNOWN = frozenset({
+    "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "n",
+    "presence_penalty", "random_seed", "reasoning_effort", "response_format", "seed", "stop",
+    "verbosity",
+})  # fmt: skip
+"""Members of Chat requests that the API refuses as unknown."""
 
 
 class Kind(Struct):

@@ -1,6 +1,6 @@
 """Turns as input items."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from msgspec import Raw
@@ -286,9 +286,13 @@ def test_the_last_marks_are_kept() -> None:
     assert found[-1]["content"][0]["prompt_cache_breakpoint"] == {"mode": "explicit"}
 
 
-def test_marks_of_another_form_say_nothing() -> None:
-    turn = Turn("user", [Text("a", CacheMark())])
-    assert items(turn, capability=Capability(cache="cache_control")) == [said("user", "a")]
+@pytest.mark.parametrize("cache", ["none", "cache_control"])
+def test_marks_that_the_dialect_has_no_word_for_are_told(
+    cache: Literal["none", "cache_control"],
+) -> None:
+    turn, told = Turn("user", [Text("a", CacheMark())]), ["cache_control:target_takes_no_marks"]
+    found = items(turn, capability=Capability(cache=cache), notes=told)
+    assert found == [said("user", "a")]
 
 
 def test_a_marked_output_is_a_list() -> None:

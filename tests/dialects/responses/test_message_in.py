@@ -155,8 +155,8 @@ def test_sources(asked: WebSearch | None, notes: list[str]) -> None:
     told = citation("https://a", "A", 3, 5)
     (found,) = parts(message(text_part("so it is", told)), way=way)
     assert isinstance(found, Text)
-    assert [(c.url, c.title, c.cited_text) for c in found.citations] == (
-        [("https://a", "A", "it")] if asked else []
+    assert [(c.url, c.title, c.cited_text, c.span) for c in found.citations] == (
+        [("https://a", "A", "it", (3, 5))] if asked else []
     )
     assert way.notes.entries == notes
 
@@ -168,12 +168,13 @@ def test_a_source_without_address_is_told() -> None:
     assert way.notes.entries == ["annotations:without_url_dropped"]
 
 
-def test_a_source_that_says_not_what_it_backs() -> None:
+@pytest.mark.parametrize("place", [{}, {"start_index": 0, "end_index": 9}, {"start_index": -1}])
+def test_a_source_that_says_not_what_it_backs(place: dict[str, int]) -> None:
     way = crossing(Prompt("m", [], web_search=WebSearch()))
-    told = {"type": "url_citation", "url": "https://a", "title": "A"}
+    told = {"type": "url_citation", "url": "https://a", "title": "A"} | place
     (found,) = parts(message(text_part("a", told)), way=way)
     assert isinstance(found, Text)
-    assert [(c.url, c.cited_text) for c in found.citations] == [("https://a", None)]
+    assert [(c.url, c.cited_text, c.span) for c in found.citations] == [("https://a", None, None)]
 
 
 def test_items_that_have_no_neutral_form_are_told() -> None:

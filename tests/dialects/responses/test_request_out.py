@@ -100,10 +100,27 @@ def test_members_that_it_does_not_take_are_told() -> None:
     ]  # fmt: skip
 
 
+def test_members_that_the_api_does_not_know_are_told() -> None:
+    wanted: dict[str, Any] = {"seed": 7, "frequency_penalty": 0.5, "presence_penalty": -0.5}
+    way = crossing(Prompt("m", [ASK], **wanted), Capability())
+    assert write(way).keys() == {"model", "input", "store", "include"}
+    assert way.notes.entries == [f"{name}:unsupported_by_target" for name in wanted]
+    nothing = crossing(Prompt("m", [ASK], seed=0, frequency_penalty=0.0), Capability())
+    assert write(nothing).keys() == {"model", "input", "store", "include"}
+    assert nothing.notes.entries == []
+
+
 def test_what_changes_nothing_is_left_out() -> None:
     way = crossing(Prompt("m", [ASK], service_tier="auto", stream=True))
     assert write(way).keys() == {"model", "input", "store", "include", "stream"}
     assert way.notes.entries == []
+
+
+def test_who_places_the_cache_marks() -> None:
+    assert top(OPENAI, cache_implicit=True) == {"prompt_cache_options": {"mode": "implicit"}}
+    way = crossing(Prompt("m", [ASK], cache_implicit=True))
+    assert "prompt_cache_options" not in write(way)
+    assert way.notes.entries == ["cache_control:left_to_the_target"]
 
 
 def test_stop_sequences_are_all_enforced_here() -> None:

@@ -1,0 +1,35 @@
+"""Parameters that the operator sets where a client sets none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from gateway.counting.kind import COUNTINGS
+from gateway.dialect import Dialect, Fields
+from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.responses import RESPONSES
+from gateway.dialects.responses.wire import UNKNOWN
+
+_BARE = (*COUNTINGS, EMBEDDINGS)
+"""Dialects that take no defaults, which are parameters of answers."""
+
+
+class Defaults:
+    """Members for the bodies of one provider's requests."""
+
+    __slots__ = ("_all", "_responses")
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._all: Fields = {name: Raw(msgspec.json.encode(v)) for name, v in given.items()}
+        # a provider of several dialects has one list of them, and much of it may be Chat's
+        self._responses = {name: v for name, v in self._all.items() if name not in UNKNOWN}
+
+    def added(self, fields: Fields, dialect: Dialect) -> Fields:
+        """The fields, and the defaults that are not among them."""
+        if not self._all or dialect in _BARE:
+            return fields
+        known = self._responses if dialect is RESPONSES else self._all
+        missing = {name: v for name, v in known.items() if name not in fields}
+        return fields | missing if missing else fields
