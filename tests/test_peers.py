@@ -70,7 +70,10 @@ async def test_all_others_are_asked_and_nobody_else() -> None:
         assert await one.ask("a topic that nobody knows") == []
 
 
-async def test_large_answers_and_many_questions_at_once() -> None:
+async def test_large_answers_and_many_questions_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.peers.PATIENCE", 20.0)  # how fast it goes is not asked here
     async with house() as opened:
         one = await opened.worker(1)
         await opened.worker(2, saying(b"x" * 3_000_000))
