@@ -14,6 +14,10 @@ def shown(report: Report) -> str:
         parts.append(_machine(report))
     if report.cases:
         parts.append(_cases(report.cases))
+    if report.peers:
+        parts.append(_cases(report.peers))
+    if report.absent:
+        parts.append(f"Not installed, and not measured: {', '.join(report.absent)}.")
     others = [*_latency(report), *_held(report), *_start(report)]
     if others:
         parts.append(_table(("", "measured", "budget"), others, left=1))
@@ -45,7 +49,9 @@ def _machine(report: Report) -> str:
 
 def _cases(cases: dict[str, Figures]) -> str:
     counts = any(found.instructions for found in cases.values())
+    beside = any(found.ours for found in cases.values())
     head = ["per request", "CPU us", "spread", "x nginx", "reads"]
+    head += ["x ours"] if beside else []
     head += ["instructions"] if counts else []
     rows = []
     for found in cases.values():
@@ -54,6 +60,8 @@ def _cases(cases: dict[str, Figures]) -> str:
             continue
         row = [found.title, f"{found.micros:.1f}", f"{found.spread:.0%}", _times(found.ratio)]
         row.append(f"{found.reads:.0f}")
+        if beside:
+            row.append(_times(found.ours))
         if counts:
             row.append(short(found.instructions) if found.instructions else "")
         rows.append([*row, found.budget])
