@@ -9,7 +9,7 @@ from types import FrameType
 
 import msgspec
 
-from tests.bench import callgrind, measure, peers, results, steady, table
+from tests.bench import callgrind, measure, peers, results, scaling, steady, table
 from tests.bench.cases import CASES, Case
 from tests.bench.measure import QUICK, Bench, Length, Rejected
 from tests.bench.processes import Failed, Fleet
@@ -31,6 +31,8 @@ def main() -> int:
             report = _simulated(fleet, cases, options) if options.instructions else None
             if options.long:
                 report = _long(fleet)
+            if options.scaling:
+                report = Report(machine=results.machine(), grown=scaling.measured(fleet))
             if options.peers:
                 report = _peers(fleet, options)
             report = report or _measured(fleet, cases, options)
@@ -71,6 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--peers", action="store_true", help="other gateways beside ours instead: make bench-peers"
     )
+    parser.add_argument("--scaling", action="store_true", help="how cost grows, instead")
     parser.add_argument("--streams", type=int, help="how many paced streams instead of 200")
     parser.add_argument("--no-gateway", action="store_true", help="nginx alone")
     parser.add_argument("--out", type=Path, help="where the result goes instead of result.json")
@@ -150,11 +153,12 @@ def _merged(report: Report) -> Report:
     if report.simulated is not None:
         kept.simulated = report.simulated
         return kept
-    if report.aged or report.peers:
+    if report.aged or report.peers or report.grown:
         kept.aged = report.aged or kept.aged
+        kept.grown = report.grown or kept.grown
         kept.peers, kept.absent = report.peers or kept.peers, report.absent or kept.absent
         return kept
-    report.simulated, report.aged = kept.simulated, kept.aged
+    report.simulated, report.aged, report.grown = kept.simulated, kept.aged, kept.grown
     report.peers, report.absent = kept.peers, kept.absent
     return report
 

@@ -10,18 +10,25 @@ from msgspec import Struct
 from tests.bench import script
 from tests.bench.script import Dialect
 
-Form = Literal["json", "burst", "split", "paced"]
-"""A whole answer; a stream whose events come ten at a time, each alone, or each alone at 20/s."""
+Form = Literal["json", "burst", "split", "paced", "slow"]
+"""A whole answer; a stream whose events come ten at a time, or alone: at once, at 20/s, at 2/s."""
 Server = Literal["direct", "nginx", "gateway", "cached", "litellm", "portkey", "vandamme"]
 """`cached` is the gateway with its prompt cache."""
 
-PREFIXES: dict[Form, str] = {"json": "", "burst": "/e10p1", "split": "/e1p2", "paced": "/e1p50"}
+PREFIXES: dict[Form, str] = {
+    "json": "",
+    "burst": "/e10p1",
+    "split": "/e1p2",
+    "paced": "/e1p50",
+    "slow": "/e1p500",
+}
 # Under a simulator that is fifty times slower, pieces would run together without a longer pause.
 SLOW_PREFIXES: dict[Form, str] = {
     "json": "",
     "burst": "/e10p40",
     "split": "/e1p25",
     "paced": "/e1p50",
+    "slow": "/e1p500",
 }
 
 
@@ -153,7 +160,8 @@ PACED = (
     Case(name="paced-messages-chat", title="paced, Messages to Chat", client="messages",
          form="paced"),
 )  # fmt: skip
-NAMED = {case.name: case for case in (*CASES, *LATENCY, *PACED)}
+SLOWLY = Case(name="slowly", title="open streams", form="slow")
+NAMED = {case.name: case for case in (*CASES, *LATENCY, *PACED, SLOWLY)}
 
 
 # --- right or wrong -------------------------------------------------------------------------------

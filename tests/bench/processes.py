@@ -258,15 +258,19 @@ class Fleet:
         under: Sequence[str] = (),
         *,
         cached: bool = False,
+        more: str = "",
     ) -> tuple[Process, int]:
-        """The gateway with a provider for each dialect and form, and its port."""
+        """The gateway with a provider for each dialect and form, and its port.
+
+        `more` stands behind its aliases.
+        """
         port = free_port()
         name = "cached" if cached else "gateway"
         config = self.folder / f"{name}.toml"
-        config.write_text(gateway_config(port, self.upstreams, prefixes, cached=cached))
+        config.write_text(gateway_config(port, self.upstreams, prefixes, cached=cached) + more)
         serve = ["-m", "gateway", "serve", "--config", str(config)]
         process = self.start([*under, sys.executable, *serve], name)
-        process.wait_ready(port, 300 if under else 20)
+        process.wait_ready(port, 300 if under or more else 20)
         return process, port
 
     def peer(self, peer: Peer) -> tuple[Process, int, dict[Form, tuple[str, ...]]]:

@@ -89,6 +89,21 @@ class Aged(Struct):
     mib: float
 
 
+class Grown(Struct):
+    """What something costs at one size of what it depends on."""
+
+    of: str
+    size: int
+    unit: str
+    cost: float
+    in_: str
+    """What the cost is counted in."""
+    growth: float | None = None
+    """The exponent since the size before: 1 is linear."""
+    steep: bool = False
+    """It grows worse than linearly."""
+
+
 class Counted(Struct):
     """Instructions per request, counted by simulation."""
 
@@ -105,6 +120,7 @@ class Report(Struct, omit_defaults=True):
     held: dict[str, Held] = {}
     start: Start | None = None
     aged: list[Aged] = []
+    grown: list[Grown] = []
     peers: dict[str, Figures] = {}
     """Other gateways, and ours and nginx in the same rounds."""
     absent: list[str] = []

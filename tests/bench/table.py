@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.bench.results import Counted, Figures, Report, short
+from tests.bench.results import Counted, Figures, Grown, Report, short
 
 Row = Sequence[str]
 
@@ -24,6 +24,8 @@ def shown(report: Report) -> str:
     if report.aged:
         rows = [(f"{one.served:,}", f"{one.mib:.1f}", "") for one in report.aged]
         parts.append(_table(("requests served", "MiB", ""), rows, left=1))
+    if report.grown:
+        parts.append(_grown(report.grown))
     if report.simulated is not None:
         parts.append(simulated(report.simulated))
     return "\n\n".join(parts)
@@ -66,6 +68,15 @@ def _cases(cases: dict[str, Figures]) -> str:
             row.append(short(found.instructions) if found.instructions else "")
         rows.append([*row, found.budget])
     return _table([*head, "budget"], rows, left=1)
+
+
+def _grown(found: list[Grown]) -> str:
+    rows = []
+    for one in found:
+        growth = "" if one.growth is None else f"{one.growth:.2f}"
+        size, cost = f"{one.size:,} {one.unit}", f"{one.cost:,.1f} {one.in_}"
+        rows.append((one.of, size, cost, growth, "worse than linear" if one.steep else ""))
+    return _table(("", "size", "cost", "growth", ""), rows, left=1)
 
 
 def _times(ratio: float | None) -> str:
