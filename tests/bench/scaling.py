@@ -142,7 +142,7 @@ def _new_models(process: Process, port: int) -> float:
     before = process.cpu()
     for number in range(100):
         body = {
-            "model": f"up_chat_json:new-{number}",
+            "model": f"new-{number}",
             "messages": [{"role": "user", "content": "hi"}],
         }
         _asked(port, _request("/v1/chat/completions", msgspec.json.encode(body)), 1)
