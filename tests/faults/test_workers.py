@@ -262,6 +262,28 @@ def test_cores_that_may_be_used_are_counted() -> None:
 
 
 class TestStart:
+    @pytest.mark.parametrize("seconds", [0.0, 0.15, 0.3, 0.45])
+    async def test_a_gateway_that_is_stopped_while_it_starts_ends(
+        self, tmp_path: Path, seconds: float
+    ) -> None:
+        file = tmp_path / "config.toml"
+        file.write_text("[server]\nworkers = 2\ndiscover = false\n")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", "serve", "-c", str(file), "--port", "0",
+            cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert process.stderr is not None
+        log = await process.stderr.readline()
+        assert b'"starting"' in log
+        await asyncio.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            log += await process.stderr.read()
+            code = await process.wait()
+        assert b"Traceback" not in log, log
+        assert code == (0 if b'"stopped"' in log else -signal.SIGTERM)
+
     def serve(self, folder: Path, config: str, port: int) -> tuple[int, list[dict[str, Any]]]:
         """The exit code of a gateway that does not start, and its log."""
         file = folder / "config.toml"
