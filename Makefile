@@ -31,6 +31,16 @@ clients: .venv/.dev ## Claude Code, Codex, AI SDK and others, installed under .c
 bench: .venv/.dev ## CPU per request and per stream, nginx beside it
 	$(BIN)/python -m tests.bench
 
+bench-peers: .venv/.dev .peers/.there ## other gateways beside ours
+	$(BIN)/python -m tests.bench --peers
+
+.peers/.there:
+	mkdir -p .peers/portkey
+	-$(PYTHON) -m venv .peers/litellm && .peers/litellm/bin/pip install -q 'litellm[proxy]'
+	-$(PYTHON) -m venv .peers/vandamme && .peers/vandamme/bin/pip install -q vandamme-proxy
+	-npm install --silent --no-fund --no-audit --prefix .peers/portkey @portkey-ai/gateway
+	touch $@
+
 bench-check: .venv/.dev ## whether a call takes more instructions than were kept
 	$(BIN)/python -m tests.bench --check
 
@@ -47,4 +57,4 @@ lock: ## renew the hash-pinned locks (needs uv)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: help run test check torture clients bench bench-check lock
+.PHONY: help run test check torture clients bench bench-peers bench-check lock

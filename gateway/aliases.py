@@ -1,6 +1,7 @@
 """Checks on aliases that need no call: where each one leads, and those that ship."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from gateway.config import Config, Fault, fold
 from gateway.plugin import Provider
@@ -23,6 +24,50 @@ SHIPPED = {
 """What `big` and `small` are at each kind of provider, where the operator does not say."""
 
 Table = Mapping[str, Sequence[str]]
+
+
+class Meant(NamedTuple):
+    """What a name is taken for: whose alias, as it is spelled, and where it leads."""
+
+    owner: str
+    alias: str
+    targets: Sequence[str]
+
+
+class Names:
+    """Tables of aliases, each with its owner, to look names up in whatever their number.
+
+    `partial` says which aliases count where they are only part of a name.
+    """
+
+    def __init__(
+        self, tables: Iterable[tuple[str, Table]], partial: Callable[[str, Sequence[str]], bool]
+    ) -> None:
+        self._whole: dict[str, Meant] = {}
+        self._parts: dict[str, Meant] = {}
+        first: dict[str, tuple[int, str]] = {}
+        for place, (owner, table) in enumerate(tables):
+            for alias, targets in table.items():
+                folded, meant = fold(alias), Meant(owner, alias, targets)
+                self._whole.setdefault(folded, meant)
+                rank = (place, alias)
+                if partial(alias, targets) and rank < first.get(folded, (place + 1, "")):
+                    first[folded], self._parts[folded] = rank, meant
+        self._lengths = sorted({len(folded) for folded in self._parts}, reverse=True)
+        self._ranks = first
+
+    def whole(self, folded: str) -> Meant | None:
+        """The alias that a folded name is, of the first table that has it."""
+        return self._whole.get(folded)
+
+    def part(self, folded: str) -> Meant | None:
+        """The longest alias that a folded name contains; of several, the first table's."""
+        for length in self._lengths:
+            places = range(len(folded) - length + 1)
+            found = {folded[place : place + length] for place in places} & self._parts.keys()
+            if found:
+                return self._parts[min(found, key=self._ranks.__getitem__)]
+        return None
 
 
 def with_shipped(aliases: Table, use: str, default: str) -> dict[str, list[str]]:

@@ -39,6 +39,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError
 from gateway.headers import EXPOSED, own_headers, request_id
+from gateway.native import share_signatures
 from gateway.peers import ALONE, Peers
 from gateway.plugin import Next, Site
 from gateway.reply import Reply
@@ -72,6 +73,8 @@ class Gateway(Starlette):
 def build(config: Config, peers: Peers = ALONE) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
     site, links = assemble(config)
+    site.peers = peers
+    share_signatures(peers)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES, RESPONSES, COMPLETIONS, EMBEDDINGS)
     inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)

@@ -22,14 +22,14 @@ class Port:
             taken = [(each.family, each.getsockname()) for each in self._held]
             self.close()
             self._held = [_socket(family, address, reused=True) for family, address in taken]
-
-    @property
-    def urls(self) -> list[str]:
+        self.urls = [url_of(each) for each in self._held]
         """Where clients reach it."""
-        return [url_of(each) for each in self._held]
 
     def sockets(self) -> list[socket.socket]:
-        """Sockets for one worker: its own where the kernel can share a port, else those of all."""
+        """Sockets for one worker: its own where the kernel can share a port, else those of all.
+
+        None after `close`.
+        """
         if self._workers == 1:  # one that is kept here would go on listening during the drain
             given, self._held = self._held, []
             return given
@@ -41,6 +41,7 @@ class Port:
         """Gives the address up; sockets that were given out stay."""
         for each in self._held:
             each.close()
+        self._held = []
 
 
 def url_of(listening: socket.socket) -> str:

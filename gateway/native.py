@@ -24,6 +24,7 @@ from gateway.dialects.gemini.mended import signed, unsealed
 from gateway.dialects.responses.restored import restored
 from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.dialects.signatures import Kept, Signatures
+from gateway.peers import Peers
 from gateway.seal import PREFIX, Seal
 from gateway.wire import ABSENT, decode, present
 
@@ -31,6 +32,7 @@ _SEALED = PREFIX.encode()
 _NO_REASONING = Raw(b'""')
 _SIGNATURES = Signatures()
 """Those of the process."""
+_Told = tuple[str, tuple[str, str], str]
 _TRUE = Raw(b"true")
 _NO_OPTIONS = Raw(b"{}")
 
@@ -120,6 +122,22 @@ def _gemini(call: Call, *, required: bool) -> Call:
     if kept is not raw:
         call.record.warnings = ["contents:foreign_reasoning_dropped"]
     return call if made is raw else call.with_field("contents", made)
+
+
+def share_signatures(peers: Peers) -> None:
+    """Has the other workers know what one keeps: a client's next call may come to any of them."""
+    if peers.count == 1:
+        return
+
+    async def hear(about: bytes) -> bytes:
+        _SIGNATURES.keep(*msgspec.msgpack.decode(about, type=_Told))
+        return b""
+
+    def tell(tenant: str, key: tuple[str, str], signature: str) -> None:
+        peers.tell("signature", msgspec.msgpack.encode((tenant, key, signature)))
+
+    peers.answer("signature", hear)
+    _SIGNATURES.on_keep = tell
 
 
 def signatures(call: Call) -> Kept:

@@ -53,6 +53,13 @@ class Keep(Struct, tag=True):
     body: bytes
 
 
+class Tell(Struct, tag=True):
+    """News for all other workers, which nobody answers."""
+
+    topic: str
+    about: bytes
+
+
 class Ready(Struct, tag=True):
     """This worker serves."""
 
@@ -63,7 +70,7 @@ class Stop(Struct, tag=True):
     now: bool
 
 
-Message = Ask | Answer | Answers | Keep | Ready | Stop
+Message = Ask | Answer | Answers | Keep | Tell | Ready | Stop
 _read = msgspec.msgpack.Decoder(Message).decode
 
 
@@ -126,8 +133,11 @@ class Peers(Protocol):
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """What the others say, or the one at `to`; of those only that answered in time."""
 
+    def tell(self, topic: str, about: bytes) -> None:
+        """Has the others know; those that are gone never will."""
+
     def answer(self, topic: str, answering: Answering) -> None:
-        """Answers the others' questions on that topic from now on."""
+        """Answers the others' questions on that topic from now on, and takes what they tell."""
 
     def keep(self, topic: str, answering: Answering) -> None:
         """The same for a topic of which what was said last holds after this worker's end."""
@@ -144,6 +154,9 @@ class Alone:
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """Nobody answers."""
         return []
+
+    def tell(self, topic: str, about: bytes) -> None:
+        """Nobody hears."""
 
     def answer(self, topic: str, answering: Answering) -> None:
         """Nobody will ask."""
@@ -173,7 +186,7 @@ class Linked:
         self._answerings: dict[str, Answering] = {}
         self._kept: dict[str, bytes] = {}
         self._asked: dict[int, asyncio.Future[list[bytes]]] = {}
-        self._answers: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Future[object]] = set()
         self._last = 0
 
     @asynccontextmanager
@@ -194,8 +207,12 @@ class Linked:
         """Tells the supervisor that this worker serves."""
         self._wire.send(Ready())
 
+    def tell(self, topic: str, about: bytes) -> None:
+        """Has the others know; those that are gone never will."""
+        self._wire.send(Tell(topic, about))
+
     def answer(self, topic: str, answering: Answering) -> None:
-        """Answers the others' questions on that topic from now on."""
+        """Answers the others' questions on that topic from now on, and takes what they tell."""
         self._answerings[topic] = answering
 
     def keep(self, topic: str, answering: Answering) -> None:
@@ -232,15 +249,20 @@ class Linked:
 
     def _heard(self, message: Message) -> None:
         if isinstance(message, Ask):
-            answer = asyncio.get_running_loop().create_task(self._tell(message))
-            self._answers.add(answer)
-            answer.add_done_callback(self._answers.discard)
+            self._beside(self._tell(message))
+        elif isinstance(message, Tell) and message.topic in self._answerings:
+            self._beside(self._answerings[message.topic](message.about))
         elif isinstance(message, Answers):
             asked = self._asked.get(message.id)
             if asked is not None and not asked.done():
                 asked.set_result(message.bodies)
         elif isinstance(message, Stop):
             self.on_stop(message.now)
+
+    def _beside(self, work: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(work)
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
 
     async def _tell(self, ask: Ask) -> None:
         body = None
@@ -278,12 +300,8 @@ class Switchboard:
             if isinstance(message, Ready):
                 on_ready()
                 self._wires[place] = wire
-            elif isinstance(message, Ask):
-                self._pass_on(place, wire, message)
-            elif isinstance(message, Answer):
-                self._gather(place, message)
-            elif isinstance(message, Keep):
-                self._kept.setdefault(wire, {})[message.topic] = message.body
+            else:
+                self._heard(place, wire, message)
 
         def lost() -> None:
             if self._wires.get(place) is wire:
@@ -297,6 +315,18 @@ class Switchboard:
         wire = Wire(heard, lost)
         await wire.open(end)
         return wire
+
+    def _heard(self, place: int, wire: Wire, message: Message) -> None:
+        if isinstance(message, Ask):
+            self._pass_on(place, wire, message)
+        elif isinstance(message, Answer):
+            self._gather(place, message)
+        elif isinstance(message, Tell):
+            for other in self._wires.values():
+                if other is not wire:
+                    other.send(message)
+        elif isinstance(message, Keep):
+            self._kept.setdefault(wire, {})[message.topic] = message.body
 
     def _pass_on(self, asker: int, wire: Wire, ask: Ask) -> None:
         chosen = [ask.to] if ask.to else [place for place in self._wires if place != asker]

@@ -10,6 +10,7 @@ from msgspec import Struct
 from gateway.call import Call, Target
 from gateway.capability import Capability
 from gateway.dialect import Dialect
+from gateway.peers import ALONE, Peers
 from gateway.reply import Reply
 from gateway.seal import Seal
 from gateway.secret import Secret
@@ -101,6 +102,8 @@ class Site(Struct):
     config: "Config"
     providers: Mapping[str, Provider]
     seal: Seal
+    peers: Peers = ALONE
+    """The other workers, for what has to hold in all of them."""
 
     def target(self, provider: str, model: str) -> Target:
         """The target of that name; KeyError where there is no such provider."""

@@ -124,6 +124,7 @@ def serve(config: Config, config_path: Path | None = None) -> int:
 
 def work(config: Config, sockets: list[socket.socket], line: socket.socket, place: int) -> None:
     """What one of several workers does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to the supervisor too
     setup(config.log.level, config.log.format, worker=place)
     try:
         sys.exit(_run(config, sockets, Worker, Linked(line, place, config.server.workers)))

@@ -74,17 +74,19 @@ class Supervisor:
         if not await first.settled():
             await first.ended()
             return 1
-        others = [await self._start(place) for place in range(2, self._count + 1)]
+        rest = () if self._stopping.is_set() else range(2, self._count + 1)
+        others = [await self._start(place) for place in rest]
         await asyncio.gather(*(worker.settled() for worker in others))
-        keeping = [loop.create_task(self._keep(place)) for place in range(1, self._count + 1)]
-        _log.info("listening", url=", ".join(self._port.urls), workers=self._count)
+        keeping = [loop.create_task(self._keep(place)) for place in (1, *rest)]
+        if not self._stopping.is_set():
+            _log.info("listening", url=", ".join(self._port.urls), workers=self._count)
         await asyncio.gather(*keeping)
         return 1 if self._failed else 0
 
     async def _keep(self, place: int) -> None:
         """Has a worker at that place until the gateway is stopped."""
         again = 0
-        while not self._stopping.is_set():
+        while place in self._workers or not self._stopping.is_set():
             worker = self._workers.get(place) or await self._start(place)
             if await worker.settled() and again:
                 _log.info("worker_started_again", worker=place)

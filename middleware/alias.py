@@ -2,12 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from gateway.aliases import SHIPPED
+from gateway.aliases import SHIPPED, Meant, Names
 from gateway.call import Call, Target
 from gateway.config import fold
 from gateway.environment import WORDS
@@ -64,6 +64,18 @@ class Alias(Middleware):
             for word, variable in WORDS.items()
             if origins.get(f"aliases.{word}") == f"env {variable}"
         }
+        own = sorted(self._own, key=lambda name: (name != self._default, name))
+        self._names = self._looked(
+            [("", self._aliases), *((each, self._own[each]) for each in own)]
+        )
+        self._own_names = {name: self._looked([(name, table)]) for name, table in self._own.items()}
+        self._profile_names = {
+            name: self._looked([(name, each.aliases)]) for name, each in self._profiles.items()
+        }
+        self._ids: dict[str, str] = {}
+        for name, provider in site.providers.items():
+            for model in getattr(provider, "model_ids", ()):
+                self._ids.setdefault(model, name)
         self._known: dict[str, Found] = {}
         asked = [(name, join("aliases", name)) for name in self._aliases]
         for profile, each in site.config.profiles.items():
@@ -126,9 +138,13 @@ class Alias(Middleware):
         prefix, colon, rest = model.partition(":")
         if not provider and colon and fold(prefix) in self._profiles:
             return self._through(fold(prefix), rest, steps, depth)
-        tables = [(provider, self._own[provider])] if provider else self._tables(profile)
+        looked = [self._names]
+        if provider:
+            looked = [self._own_names[provider]]
+        elif profile:
+            looked.insert(0, self._profile_names[profile])
         # A part of a name counts where a client wrote it: "haiku" for "claude-haiku" ends there.
-        meant = self._alias(name, tables, whole=depth > 0 or not self.substrings)
+        meant = _alias(name, looked, whole=depth > 0 or not self.substrings)
         if meant is None:
             return self._plain(model, steps)
         owner, alias, next_names = meant
@@ -150,13 +166,11 @@ class Alias(Middleware):
         name = target.partition(":")[2] if prefix else target
         if fold(name) != fold(alias):
             return False
-        return not prefix or owner == prefix or fold(name) not in map(fold, self._own[prefix])
+        return not prefix or owner == prefix or not self._own_names[prefix].whole(fold(name))
 
     def _exact(self, model: str) -> Target | None:
-        for name, provider in self._site.providers.items():
-            if model in getattr(provider, "model_ids", ()):
-                return self._site.target(name, model)
-        return None
+        name = self._ids.get(model)
+        return self._site.target(name, model) if name is not None else None
 
     def _prefix(self, model: str) -> tuple[str, str]:
         """The provider that the name itself names, if any, and the rest."""
@@ -165,38 +179,15 @@ class Alias(Middleware):
             return provider, rest
         return "", model
 
-    def _alias(self, name: str, tables: Owned, *, whole: bool) -> tuple[str, str, list[str]] | None:
-        """The alias that the name is, else the longest one that it contains, with its owner."""
-        folded = fold(name)
-        for owner, table in tables:
-            for alias, targets in table.items():
-                if fold(alias) == folded:
-                    return owner, alias, targets
-        if whole:
-            return None
-        parts = [
-            (-len(fold(alias)), place, alias, owner, targets)
-            for place, (owner, table) in enumerate(tables)
-            for alias, targets in table.items()
-            if fold(alias) in folded and not self._is_shipped(alias, targets)
-        ]
-        if not parts:
-            return None
-        _, _, alias, owner, targets = min(parts)
-        return owner, alias, targets
+    def _looked(self, tables: Owned) -> Names:
+        return Names(tables, lambda alias, targets: not self._is_shipped(alias, targets))
 
-    def _is_shipped(self, alias: str, targets: list[str]) -> bool:
+    def _is_shipped(self, alias: str, targets: Sequence[str]) -> bool:
         # "big" and "small" as shipped are for those who ask for them: "small" is part of many ids.
         if fold(alias) in self._words:
             return True
         model = targets[0].partition(":")[2]
         return any(shipped.get(alias) == model for shipped in SHIPPED.values())
-
-    def _tables(self, profile: str) -> Owned:
-        """The tables of aliases with their owners, the nearest first."""
-        own = sorted(self._own, key=lambda name: (name != self._default, name))
-        tables = [("", self._aliases), *((name, self._own[name]) for name in own)]
-        return [(profile, self._profiles[profile].aliases), *tables] if profile else tables
 
     def _owned(self, target: str, provider: str) -> str:
         """A target of a provider's own alias, which is a model there unless it names another."""
@@ -254,6 +245,18 @@ class Alias(Middleware):
         if self._follow(name, steps, 0):
             return None
         return Fault(path=at, message=steps[-1])
+
+
+def _alias(name: str, looked: Sequence[Names], *, whole: bool) -> Meant | None:
+    """The alias that the name is, else the longest one that it contains."""
+    folded = fold(name)
+    for names in looked:
+        if found := names.whole(folded):
+            return found
+    if whole:
+        return None
+    parts = [found for names in looked if (found := names.part(folded))]
+    return max(parts, key=lambda each: len(each.alias), default=None)
 
 
 def _list(targets: str | list[str]) -> list[str]:

@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from gateway.dialects.signatures import Kept, Signatures
+from gateway.native import share_signatures
 from gateway.peers import ALONE, Keep, Linked, Stop, Switchboard, Wire
 from tests.fakes.client import until
 
@@ -189,3 +191,41 @@ async def test_one_process_has_nobody_to_ask() -> None:
     async with ALONE.running():
         assert await ALONE.ask("name") == []
     assert (ALONE.place, ALONE.count) == (1, 1)
+    ALONE.tell("name", b"")
+
+
+async def test_news_reach_all_others() -> None:
+    heard: dict[int, list[bytes]] = {1: [], 2: [], 3: []}
+
+    def hearing(place: int) -> Callable[[Linked], None]:
+        async def hear(about: bytes) -> bytes:
+            heard[place].append(about)
+            return b""
+
+        return lambda linked: linked.answer("news", hear)
+
+    async with house() as opened:
+        one = await opened.worker(1, hearing(1))
+        await opened.worker(2, hearing(2))
+        await opened.worker(3, hearing(3))
+        one.tell("news", b"a")
+        one.tell("what nobody listens to", b"b")
+        one.tell("news", b"c")
+        await until(lambda: heard == {1: [], 2: [b"a", b"c"], 3: [b"a", b"c"]})
+
+
+async def test_a_signature_that_one_worker_keeps_is_known_in_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, there = Signatures(), Signatures()
+    async with house() as opened:
+        monkeypatch.setattr("gateway.native._SIGNATURES", there)
+        await opened.worker(2, share_signatures)
+        told = there.on_keep
+        monkeypatch.setattr("gateway.native._SIGNATURES", here)
+        await opened.worker(1, share_signatures)
+        assert here.on_keep is not told
+        monkeypatch.setattr("gateway.native._SIGNATURES", there)  # what the other one's topic keeps
+        Kept(here, "tenant", "gemini:pro").keep("call_1", "sealed thought")
+        await until(lambda: there.find("tenant", ("gemini:pro", "call_1")) == "sealed thought")
+        assert there.find("another", ("gemini:pro", "call_1")) is None

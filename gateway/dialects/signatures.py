@@ -76,6 +76,8 @@ class Signatures:
         """Entries now."""
         self.size = 0
         """Bytes now."""
+        self.on_keep: Callable[[str, tuple[str, str], str], None] = lambda *_: None
+        """Called with what was kept for a client's next call."""
         self._limits = limits or Limits()
         self._clock = clock
         self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
@@ -136,6 +138,7 @@ class Kept(Struct, frozen=True):
     def keep(self, id: str, signature: str) -> None:
         """Keeps the signature of the call with that id."""
         self.signatures.keep(self.tenant, (self.target, id), signature)
+        self.signatures.on_keep(self.tenant, (self.target, id), signature)
 
     def find(self, id: str) -> str | None:
         """The signature of the call with that id, if it was kept."""

@@ -26,6 +26,7 @@ from gateway.size import Size
 from gateway.wire import decode, member, present
 from middleware.history.keeping import Asked, Keeper, Watched
 from middleware.history.kept import Item, Items, Kept, input_of, listed, tenant_of
+from middleware.history.spread import Spread
 from middleware.history.store import Memory, Store
 
 _SCHEMES = ("redis://", "rediss://", "unix://")
@@ -48,6 +49,7 @@ class History(Middleware):
 
     def bind(self, site: Site) -> None:
         """Opens the store. ConfigError where its URL leads to none."""
+        self._site = site
         self._store = self._opened()
 
     def _opened(self) -> Store:
@@ -72,6 +74,9 @@ class History(Middleware):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The store's life."""
+        peers = self._site.peers
+        if isinstance(self._store, Memory) and peers.count > 1:
+            self._store = Spread(self._store, peers)
         async with self._store.running():
             yield
 

@@ -9,7 +9,7 @@ from types import FrameType
 
 import msgspec
 
-from tests.bench import callgrind, measure, results, steady, table
+from tests.bench import callgrind, measure, peers, results, scaling, steady, table
 from tests.bench.cases import CASES, Case
 from tests.bench.measure import QUICK, Bench, Length, Rejected
 from tests.bench.processes import Failed, Fleet
@@ -31,6 +31,10 @@ def main() -> int:
             report = _simulated(fleet, cases, options) if options.instructions else None
             if options.long:
                 report = _long(fleet)
+            if options.scaling:
+                report = Report(machine=results.machine(), grown=scaling.measured(fleet))
+            if options.peers:
+                report = _peers(fleet, options)
             report = report or _measured(fleet, cases, options)
     except (Failed, Rejected) as fault:
         print(fault, file=sys.stderr)
@@ -42,7 +46,11 @@ def main() -> int:
         results.save(report, options.out)
     elif not (options.quick or options.only or options.streams):
         results.save(_merged(report), results.PLACE)
-    found = {**report.cases, **(report.simulated.cases if report.simulated else {})}
+    found = {
+        **report.cases,
+        **{n: f for n, f in report.peers.items() if n in peers.BESIDE},
+        **(report.simulated.cases if report.simulated else {}),
+    }
     return 1 if any(one.fault for one in found.values()) else 0
 
 
@@ -62,6 +70,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--long", action="store_true", help="memory over a million requests instead; four minutes"
     )
+    parser.add_argument(
+        "--peers", action="store_true", help="other gateways beside ours instead: make bench-peers"
+    )
+    parser.add_argument("--scaling", action="store_true", help="how cost grows, instead")
     parser.add_argument("--streams", type=int, help="how many paced streams instead of 200")
     parser.add_argument("--no-gateway", action="store_true", help="nginx alone")
     parser.add_argument("--out", type=Path, help="where the result goes instead of result.json")
@@ -102,6 +114,29 @@ def _long(fleet: Fleet) -> Report:
     return report
 
 
+def _peers(fleet: Fleet, options: argparse.Namespace) -> Report:
+    length = QUICK if options.quick else Length(warm=0.5, seconds=1.5)
+    bench = Bench(fleet, length)
+    bench.up("nginx", fleet.nginx())
+    bench.up("gateway", fleet.gateway())
+    cases = measure.wanted(peers.BESIDE)
+    report = Report(machine=results.machine())
+    for peer in peers.PEERS:
+        if not peer.there:
+            report.absent.append(peer.title)
+            continue
+        process, port, headers = fleet.peer(peer)
+        bench.up(peer.name, (process, port), headers)
+        cases += peer.cases()
+    report.peers = bench.cases(cases)
+    for peer in peers.PEERS:
+        for name, figures in report.peers.items():
+            if name.startswith(peer.name):
+                figures.title = figures.title.replace(peer.title, f"{peer.title} {peer.version}", 1)
+    report.machine.foreign = fleet.foreign()
+    return report
+
+
 def _simulated(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
     if options.no_gateway:
         cases = [case for case in cases if case.server == "nginx"]
@@ -118,10 +153,13 @@ def _merged(report: Report) -> Report:
     if report.simulated is not None:
         kept.simulated = report.simulated
         return kept
-    if report.aged:
-        kept.aged = report.aged
+    if report.aged or report.peers or report.grown:
+        kept.aged = report.aged or kept.aged
+        kept.grown = report.grown or kept.grown
+        kept.peers, kept.absent = report.peers or kept.peers, report.absent or kept.absent
         return kept
-    report.simulated, report.aged = kept.simulated, kept.aged
+    report.simulated, report.aged, report.grown = kept.simulated, kept.aged, kept.grown
+    report.peers, report.absent = kept.peers, kept.absent
     return report
 
 

@@ -1,5 +1,7 @@
 """What is measured, and how a right reply is told from a wrong one."""
 
+import re
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -8,18 +10,25 @@ from msgspec import Struct
 from tests.bench import script
 from tests.bench.script import Dialect
 
-Form = Literal["json", "burst", "split", "paced"]
-"""A whole answer; a stream whose events come ten at a time, each alone, or each alone at 20/s."""
-Server = Literal["direct", "nginx", "gateway", "cached"]
+Form = Literal["json", "burst", "split", "paced", "slow"]
+"""A whole answer; a stream whose events come ten at a time, or alone: at once, at 20/s, at 2/s."""
+Server = Literal["direct", "nginx", "gateway", "cached", "litellm", "portkey", "vandamme"]
 """`cached` is the gateway with its prompt cache."""
 
-PREFIXES: dict[Form, str] = {"json": "", "burst": "/e10p1", "split": "/e1p2", "paced": "/e1p50"}
+PREFIXES: dict[Form, str] = {
+    "json": "",
+    "burst": "/e10p1",
+    "split": "/e1p2",
+    "paced": "/e1p50",
+    "slow": "/e1p500",
+}
 # Under a simulator that is fifty times slower, pieces would run together without a longer pause.
 SLOW_PREFIXES: dict[Form, str] = {
     "json": "",
     "burst": "/e10p40",
     "split": "/e1p25",
     "paced": "/e1p50",
+    "slow": "/e1p500",
 }
 
 
@@ -35,6 +44,12 @@ class Case(Struct, frozen=True, kw_only=True):
     agent: bool = False
     tls: bool = False
     """The upstream is spoken to over TLS."""
+    asked: str = ""
+    """The model that the client asks a peer for."""
+    key: str = ""
+    """The key that it shows the peer."""
+    ours_beside: str = ""
+    """Name of our case that does the same as the peer's."""
     instructions: int | None = None
     """The budget: user-space instructions of one request."""
     cpu: str = ""
@@ -49,7 +64,7 @@ class Case(Struct, frozen=True, kw_only=True):
     def model(self) -> str:
         """The model that the client asks for: an alias where there is something to resolve it."""
         if not self.ours:
-            return script.MODEL
+            return self.asked or script.MODEL
         return alias(self.upstream, self.form, tls=self.tls)
 
     @property
@@ -62,23 +77,25 @@ class Case(Struct, frozen=True, kw_only=True):
         """The case of nginx that does the same work."""
         return reference(self.form, agent=self.agent)
 
-    def request(self, prefixes: dict[Form, str]) -> bytes:
-        """The bytes of one request, head and body."""
+    def request(self, prefixes: dict[Form, str], headers: Sequence[str] = ()) -> bytes:
+        """The bytes of one request, head and body, with headers that its server needs."""
         stream = self.form != "json"
         body = script.question(self.client, self.model, stream=stream, agent=self.agent)
         path = script.PATHS[self.client]
-        if not self.ours:
+        if not self.ours and not self.ours_beside:
             path = prefixes[self.form] + path
-        key = script.KEY if self.ours else script.UPSTREAM_KEY
+        key = self.key or (script.KEY if self.ours else script.UPSTREAM_KEY)
         lines = [
             f"POST {path} HTTP/1.1",
             "host: 127.0.0.1",
             "user-agent: bench/1.0",
             "accept: application/json",
-            "accept-encoding: gzip, deflate",
+            # Peers would spend their time on compressing.
+            *([] if self.ours_beside else ["accept-encoding: gzip, deflate"]),
             "content-type: application/json",
             f"authorization: Bearer {key}" if self.client == "chat" else f"x-api-key: {key}",
             *(["anthropic-version: 2023-06-01"] if self.client == "messages" else []),
+            *headers,
             f"content-length: {len(body)}",
         ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -143,7 +160,8 @@ PACED = (
     Case(name="paced-messages-chat", title="paced, Messages to Chat", client="messages",
          form="paced"),
 )  # fmt: skip
-NAMED = {case.name: case for case in (*CASES, *LATENCY, *PACED)}
+SLOWLY = Case(name="slowly", title="open streams", form="slow")
+NAMED = {case.name: case for case in (*CASES, *LATENCY, *PACED, SLOWLY)}
 
 
 # --- right or wrong -------------------------------------------------------------------------------
@@ -203,8 +221,9 @@ def fault(case: Case, status: int, body: bytes) -> str:
 
 
 def _same_bytes(case: Case) -> bool:
-    """Whether the reply is the upstream's, byte for byte; a cached one is written anew."""
-    return case.client == case.upstream and case.server != "cached"
+    """Whether the reply is the upstream's, byte for byte; a cached one or a peer's is not."""
+    same = case.client == case.upstream
+    return same and case.server != "cached" and not case.ours_beside
 
 
 def _size(case: Case) -> int:
@@ -222,6 +241,8 @@ def _whole_text(case: Case, body: bytes) -> str:
 
 def _stream_text(case: Case, body: bytes) -> str:
     chat = case.client == "chat"
+    if chat and case.ours_beside:  # one of them ends its events with a single line's end
+        body = re.sub(rb"\n+", b"\n\n", body)
     frames = body.split(b"\n\n")
     if frames[-1] or not frames[-2].endswith(_DONE if chat else _STOP):
         raise ValueError(f"it ends with {body[-80:]!r}")

@@ -15,6 +15,7 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
+from tests.bench import peers
 from tests.bench.cases import NAMED, PREFIXES, SLOW_PREFIXES, Case, fault
 
 PATIENCE = 30.0
@@ -28,6 +29,7 @@ class Open(Struct, tag=True):
     port: int
     connections: int
     slow: bool = False
+    headers: tuple[str, ...] = ()
 
 
 class Run(Struct, tag=True):
@@ -129,8 +131,9 @@ class Load:
     """The connections of one case, and what they counted."""
 
     def __init__(self, order: Open) -> None:
-        self.case: Case = NAMED[order.case]
-        self.request = self.case.request(SLOW_PREFIXES if order.slow else PREFIXES)
+        self.case: Case = (NAMED | peers.NAMED)[order.case]
+        prefixes = SLOW_PREFIXES if order.slow else PREFIXES
+        self.request = self.case.request(prefixes, order.headers)
         self.closing = False
         self.reads = self.events = 0
         self._order = order

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from tests.bench import script
-from tests.bench.cases import CASES, LATENCY, PACED, Case, Server
+from tests.bench.cases import CASES, LATENCY, PACED, Case, Form, Server
 from tests.bench.load import Close, Hold, Open, Rest, Result, Run
 from tests.bench.processes import Failed, Fleet, Process, counts_instructions, instructions
 from tests.bench.results import Added, Aged, Figures, Held, Start, middle, short, spread
@@ -50,12 +50,19 @@ class Bench:
         self._length = length
         self._counts = counts_instructions()
         self._ports: Ports = {"direct": (None, fleet.upstreams.port)}
+        self._headers: dict[Server, dict[Form, tuple[str, ...]]] = {}
         self.served = 0
 
-    def up(self, server: Server, found: tuple[Process, int] | None) -> None:
-        """Takes a server that was started."""
+    def up(
+        self,
+        server: Server,
+        found: tuple[Process, int] | None,
+        headers: dict[Form, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Takes a server that was started, and the headers that its clients send."""
         if found is not None:
             self._ports[server] = found
+            self._headers[server] = headers or {}
 
     def cases(self, cases: Sequence[Case]) -> dict[str, Figures]:
         """CPU time per request of each case, its nginx beside it."""
@@ -76,6 +83,8 @@ class Bench:
         for case in cases:
             if not figures[case.name].fault:
                 _fill(figures[case.name], samples[case.name], samples.get(case.reference, []))
+                ours = samples.get(case.ours_beside, [])
+                figures[case.name].ours = _ratio(samples[case.name], ours)
         return figures
 
     def _can(self, case: Case) -> bool:
@@ -86,7 +95,8 @@ class Bench:
         assert process is not None
         load = self._fleet.load
         hits = cache_hits(port) if case.server == "cached" else 0
-        load.order(Open(case.name, port, case.connections))
+        headers = self._headers[case.server].get(case.form, ())
+        load.order(Open(case.name, port, case.connections, headers=headers))
         try:
             warm = checked(load.order(Run(seconds=self._length.warm)))
             with instructions(process.pid, wanted=self._counts) as counted:
@@ -238,9 +248,13 @@ def _fill(figures: Figures, samples: list[Sample], reference: list[Sample]) -> N
     figures.per_second = middle([one.per_second for one in samples])
     counted = [one.instructions for one in samples if one.instructions is not None]
     figures.instructions = round(middle(counted)) if counted else None
+    figures.ratio = _ratio(samples, reference)
+
+
+def _ratio(samples: list[Sample], reference: list[Sample]) -> float | None:
     pairs = zip(samples, reference, strict=False)
-    ratios = [one.micros / nginx.micros for one, nginx in pairs]
-    figures.ratio = middle(ratios) if ratios else None
+    ratios = [one.micros / other.micros for one, other in pairs]
+    return middle(ratios) if ratios else None
 
 
 def _difference(values: list[float], base: list[float]) -> float:

@@ -21,9 +21,10 @@ import msgspec
 from tests.bench.cases import PREFIXES, Form
 from tests.bench.configs import NGINX, Upstreams, certificate, gateway_config
 from tests.bench.load import Order, Result
+from tests.bench.peers import Peer
 
 ROOT = Path(__file__).parents[2]
-READY = b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
+READY = b"GET %b HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
 _PR_SET_PDEATHSIG = 1
 LOG_LIMIT = 16 * 1024 * 1024
 
@@ -49,13 +50,17 @@ def free_port() -> int:
 class Process:
     """A child, with its output in a file."""
 
-    def __init__(self, command: Sequence[str], core: int, folder: Path, name: str) -> None:
+    def __init__(
+        self, command: Sequence[str], core: int, folder: Path, name: str,
+        env: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.spent = 0
         self._log = folder / f"{name}.log"
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         # Without its bytecode kept, a start would be measured that no operator has.
         environment["PYTHONPYCACHEPREFIX"] = str(folder / "pycache")
+        environment |= env or {}
         with self._log.open("ab") as log:
             # A session of its own: Ctrl-C is ours to pass on.
             self.child = subprocess.Popen(
@@ -87,13 +92,13 @@ class Process:
                 return int(line.split()[1]) * 1024
         raise Failed(f"{self.name} has no memory")
 
-    def wait_ready(self, port: int, seconds: float) -> None:
-        """Asks for /readyz until it is there. Failed where it never is."""
+    def wait_ready(self, port: int, seconds: float, path: str = "/readyz") -> None:
+        """Asks for the path until it is there. Failed where it never is."""
         until = monotonic() + seconds
         while monotonic() < until:
             if self.child.poll() is not None:
                 break
-            if _ready(port):
+            if _ready(port, path):
                 return
             sleep(0.004)
         raise Failed(f"{self.name} did not start:\n{self.said()}")
@@ -128,10 +133,10 @@ def _bound(core: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _ready(port: int) -> bool:
+def _ready(port: int, path: str) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as one:
-            one.sendall(READY)
+            one.sendall(READY % path.encode())
             return b" 200 " in one.recv(256)[:16]
     except OSError:
         return False
@@ -211,10 +216,13 @@ class Fleet:
         command = [sys.executable, "-m", f"tests.bench.{module}", str(core), *more]
         return self.start(command, module, core)
 
-    def start(self, command: Sequence[str], name: str, core: int | None = None) -> Process:
+    def start(
+        self, command: Sequence[str], name: str, core: int | None = None,
+        env: dict[str, str] | None = None,
+    ) -> Process:  # fmt: skip
         """A process that ends with the run, on the server's core unless told."""
         core = self.server_core if core is None else core
-        process = Process(command, core, self.folder, name)
+        process = Process(command, core, self.folder, name, env)
         self._processes.append(process)
         return process
 
@@ -250,16 +258,28 @@ class Fleet:
         under: Sequence[str] = (),
         *,
         cached: bool = False,
+        more: str = "",
     ) -> tuple[Process, int]:
-        """The gateway with a provider for each dialect and form, and its port."""
+        """The gateway with a provider for each dialect and form, and its port.
+
+        `more` stands behind its aliases.
+        """
         port = free_port()
         name = "cached" if cached else "gateway"
         config = self.folder / f"{name}.toml"
-        config.write_text(gateway_config(port, self.upstreams, prefixes, cached=cached))
+        config.write_text(gateway_config(port, self.upstreams, prefixes, cached=cached) + more)
         serve = ["-m", "gateway", "serve", "--config", str(config)]
         process = self.start([*under, sys.executable, *serve], name)
-        process.wait_ready(port, 300 if under else 20)
+        process.wait_ready(port, 300 if under or more else 20)
         return process, port
+
+    def peer(self, peer: Peer) -> tuple[Process, int, dict[Form, tuple[str, ...]]]:
+        """Another gateway, its port, and the headers that its clients send."""
+        port = free_port()
+        setup = peer.setup(port, self.upstreams, self.folder)
+        process = self.start(setup.command, peer.name, env=setup.env)
+        process.wait_ready(port, 90, setup.ready)
+        return process, port, setup.headers
 
 
 # --- counters -------------------------------------------------------------------------------------

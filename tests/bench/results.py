@@ -37,6 +37,8 @@ class Figures(Struct, omit_defaults=True):
     """Half of the way from the least round to the most, as a part of the median."""
     ratio: float | None = None
     """CPU time as a multiple of nginx doing the same, the median of the rounds."""
+    ours: float | None = None
+    """CPU time of a peer as a multiple of ours for the same, the median of the rounds."""
     instructions: int | None = None
     """User-space instructions, where the machine counts them."""
     reads: float = 0.0
@@ -87,6 +89,21 @@ class Aged(Struct):
     mib: float
 
 
+class Grown(Struct):
+    """What something costs at one size of what it depends on."""
+
+    of: str
+    size: int
+    unit: str
+    cost: float
+    in_: str
+    """What the cost is counted in."""
+    growth: float | None = None
+    """The exponent since the size before: 1 is linear."""
+    steep: bool = False
+    """It grows worse than linearly."""
+
+
 class Counted(Struct):
     """Instructions per request, counted by simulation."""
 
@@ -103,6 +120,11 @@ class Report(Struct, omit_defaults=True):
     held: dict[str, Held] = {}
     start: Start | None = None
     aged: list[Aged] = []
+    grown: list[Grown] = []
+    peers: dict[str, Figures] = {}
+    """Other gateways, and ours and nginx in the same rounds."""
+    absent: list[str] = []
+    """Peers that are not installed."""
     simulated: Counted | None = None
 
 

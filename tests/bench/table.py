@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.bench.results import Counted, Figures, Report, short
+from tests.bench.results import Counted, Figures, Grown, Report, short
 
 Row = Sequence[str]
 
@@ -14,12 +14,18 @@ def shown(report: Report) -> str:
         parts.append(_machine(report))
     if report.cases:
         parts.append(_cases(report.cases))
+    if report.peers:
+        parts.append(_cases(report.peers))
+    if report.absent:
+        parts.append(f"Not installed, and not measured: {', '.join(report.absent)}.")
     others = [*_latency(report), *_held(report), *_start(report)]
     if others:
         parts.append(_table(("", "measured", "budget"), others, left=1))
     if report.aged:
         rows = [(f"{one.served:,}", f"{one.mib:.1f}", "") for one in report.aged]
         parts.append(_table(("requests served", "MiB", ""), rows, left=1))
+    if report.grown:
+        parts.append(_grown(report.grown))
     if report.simulated is not None:
         parts.append(simulated(report.simulated))
     return "\n\n".join(parts)
@@ -45,7 +51,9 @@ def _machine(report: Report) -> str:
 
 def _cases(cases: dict[str, Figures]) -> str:
     counts = any(found.instructions for found in cases.values())
+    beside = any(found.ours for found in cases.values())
     head = ["per request", "CPU us", "spread", "x nginx", "reads"]
+    head += ["x ours"] if beside else []
     head += ["instructions"] if counts else []
     rows = []
     for found in cases.values():
@@ -54,10 +62,21 @@ def _cases(cases: dict[str, Figures]) -> str:
             continue
         row = [found.title, f"{found.micros:.1f}", f"{found.spread:.0%}", _times(found.ratio)]
         row.append(f"{found.reads:.0f}")
+        if beside:
+            row.append(_times(found.ours))
         if counts:
             row.append(short(found.instructions) if found.instructions else "")
         rows.append([*row, found.budget])
     return _table([*head, "budget"], rows, left=1)
+
+
+def _grown(found: list[Grown]) -> str:
+    rows = []
+    for one in found:
+        growth = "" if one.growth is None else f"{one.growth:.2f}"
+        size, cost = f"{one.size:,} {one.unit}", f"{one.cost:,.1f} {one.in_}"
+        rows.append((one.of, size, cost, growth, "worse than linear" if one.steep else ""))
+    return _table(("", "size", "cost", "growth", ""), rows, left=1)
 
 
 def _times(ratio: float | None) -> str:

@@ -132,6 +132,37 @@ class TestTogether:
                 assert (await told(running, path))["total_messages"] == 1
 
 
+async def test_responses_go_on_from_one_another_in_any_worker(tmp_path: Path) -> None:
+    kept = CHAIN.replace('use = "alias"\n', 'use = "alias"\n[[middleware]]\nuse = "history"\n')
+    config = TWO.format(drain=0.1) + kept.replace("{fallback}", "") + PROVIDERS
+    async with (
+        ScriptedUpstream(select=lambda _: Json(whole("chat")), seconds=60) as upstream,
+        gateway(tmp_path, config.replace("{url}", upstream.url)) as made,
+    ):
+        url = f"{made.url}/v1/responses"
+
+        async def asked(method: str, more: str = "", **body: Any) -> httpx2.Response:
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                return await client.request(method, url + more, json=body or None)
+
+        first = (await asked("POST", model="chat:m", input="first words")).json()["id"]
+        for number in range(8):
+            found = await asked(
+                "POST", model="chat:m", input=f"more {number}", previous_response_id=first
+            )
+            assert found.status_code == 200, found.text
+            assert b"first words" in upstream.requests[-1].body
+            assert (await asked("GET", f"/{first}")).json()["id"] == first
+            items = (await asked("GET", f"/{first}/input_items")).json()
+            assert "first words" in msgspec.json.encode(items["data"]).decode()
+        unknown = await asked("POST", model="chat:m", input="x", previous_response_id="resp_none")
+        assert unknown.status_code == 400
+        assert (await asked("DELETE", f"/{first}")).json()["deleted"] is True
+        for _ in range(4):
+            assert (await asked("GET", f"/{first}")).status_code == 404
+            assert (await asked("DELETE", f"/{first}")).status_code == 404
+
+
 async def test_a_worker_that_is_killed_under_load_comes_back(tmp_path: Path) -> None:
     async with scene(tmp_path, TWO.format(drain=1.0)) as running:
         model = f"chat:{running.play(Json(whole('chat')))}"
@@ -231,6 +262,28 @@ def test_cores_that_may_be_used_are_counted() -> None:
 
 
 class TestStart:
+    @pytest.mark.parametrize("seconds", [0.0, 0.2, 0.4])
+    async def test_a_gateway_that_is_stopped_while_it_starts_ends(
+        self, tmp_path: Path, seconds: float
+    ) -> None:
+        file = tmp_path / "config.toml"
+        file.write_text("[server]\nworkers = 2\ndiscover = false\n")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", "serve", "-c", str(file), "--port", "0",
+            cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert process.stderr is not None
+        log = await process.stderr.readline()
+        assert b'"starting"' in log
+        await asyncio.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            log += await process.stderr.read()
+            code = await process.wait()
+        assert b"Traceback" not in log, log
+        assert code == (0 if b'"stopped"' in log else -signal.SIGTERM)
+
     def serve(self, folder: Path, config: str, port: int) -> tuple[int, list[dict[str, Any]]]:
         """The exit code of a gateway that does not start, and its log."""
         file = folder / "config.toml"
