@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +36,8 @@ format = "json"
 use = "auth"
 [[middleware]]
 use = "alias"
+[[middleware]]
+use = "history"
 [[middleware]]
 use = "fallback"
 attempts = 1
@@ -107,8 +110,9 @@ class Hall:
 
     @property
     def warnings(self) -> set[str]:
-        """All that a conversion could not carry."""
-        return {warning for line in self.calls for warning in line.get("warnings") or ()}
+        """All that a conversion could not carry, places in lists as N."""
+        all = {warning for line in self.calls for warning in line.get("warnings") or ()}
+        return {re.sub(r"\.\d+\b", ".N", warning) for warning in all}
 
 
 @asynccontextmanager

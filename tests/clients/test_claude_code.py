@@ -18,8 +18,15 @@ OVERFLOW = {
     "resulted in 2000 tokens.",
     "type": "invalid_request_error", "param": "messages", "code": "context_length_exceeded",
 }  # fmt: skip
-LOST = {"context_management:unsupported_by_target", "thinking:unsupported_by_target"}
-"""What no other dialect can be told of Claude Code's usual requests."""
+LOST = {
+    "context_management:unsupported_by_target",
+    "thinking:unsupported_by_target",
+    # by Gemini
+    "cache_control:target_takes_no_marks",
+    "tools.N.parameters:keywords_moved_to_description",
+    "user:target_takes_no_user",
+}
+"""What other dialects cannot be told of Claude Code's usual requests."""
 
 
 def plot(file: Path, call_id: str = "") -> Plot:

@@ -19,6 +19,10 @@ LOST = {
     "web_search:unsupported_by_target",
     "verbosity:unsupported_by_target",
     "reasoning.context:unsupported_by_target",
+    # by Gemini
+    "parallel_tool_calls:unsupported_by_target",
+    "tools.N.parameters:keywords_moved_to_description",
+    "web_search:not_with_functions",
 }
 """What other dialects, or servers without a search of their own, cannot be told."""
 OVERFLOW = {

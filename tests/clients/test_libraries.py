@@ -15,6 +15,8 @@ from tests.pairs.said import Ask, Called, Row, Said
 pytestmark = pytest.mark.clients
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 each_way = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+LOST = {"parallel_tool_calls:unsupported_by_target"}
+"""Gemini cannot be told to make one call only."""
 OSLO = {"city": "Oslo", "degrees": 7}
 WRONG = {"city": "Oslo", "degrees": 700}
 
@@ -36,6 +38,8 @@ LOOPS = [
     Library("ai-sdk", "chat", "compatible"),
     Library("ai-sdk", "messages", "anthropic"),
     Library("ai-sdk", "responses", "responses"),
+    Library("ai-sdk", "gemini", "google"),
+    Library("google-genai", "gemini"),
     Library("langchain", "chat"),
     Library("langchain", "messages"),
     Library("langchain", "responses"),
@@ -86,10 +90,10 @@ async def told(opened: Hall, library: Library, row: Row, **task: object) -> dict
 
 
 def served(opened: Hall) -> None:
-    """Every call was answered whole, and nothing got lost."""
+    """Every call was answered whole, and only what is known to get lost was lost."""
     ends = {(line["status"], line["end"], line["error"]) for line in opened.calls}
     assert ends == {(200, "complete", "")}
-    assert not opened.warnings
+    assert opened.warnings <= LOST
 
 
 @each_row
@@ -98,7 +102,8 @@ def served(opened: Hall) -> None:
 async def test_a_tool_loop(row: Row, library: Library, stream: bool) -> None:
     async with hall(Plot("lookup", {"city": "Oslo"})) as opened:
         made = await told(opened, library, row, task="tools", stream=stream)
-        assert (made["text"], made["ran"]) == (DONE, [{"city": "Oslo"}])
+        assert made["ran"] == [{"city": "Oslo"}]
+        assert made["text"].endswith(DONE)
         served(opened)
         asking, telling = opened.turns
     assert asking.ask.tools == telling.ask.tools == ("lookup",)
@@ -106,7 +111,7 @@ async def test_a_tool_loop(row: Row, library: Library, stream: bool) -> None:
     assert (call.id, call.name) == (CALL_ID, "lookup")
     assert msgspec.json.decode(call.arguments) == {"city": "Oslo"}
     ((id, result),) = telling.ask.results
-    assert id == CALL_ID
+    assert id == CALL_ID or (not id and library.name == "google-genai")  # it drops the ids of calls
     assert "Oslo is sunny" in result
     asked, again = (row.turns(turn.request.body) for turn in (asking, telling))
     assert again[: len(asked)] == asked

@@ -17,10 +17,10 @@ from tests.fuzz.dice import Dice
 from tests.fuzz.mutate import cut, encoded, mutated, worsened
 from tests.pairs.house import MODEL, House, house, told
 from tests.pairs.rows import ROWS
-from tests.pairs.said import Ask, Called, Heard, Row, Said
+from tests.pairs.said import Ask, Called, Heard, HeardFault, Row, Said
 from tests.sdk.answers import PNG
 
-FAULTS = (openai.APIError, anthropic.APIError)
+FAULTS = (openai.APIError, anthropic.APIError, HeardFault)
 CALLS = (Called("call_1", "look", '{"a":1}'), Called("functions.find:0", "find", "{}"))
 ASKS = (
     Ask(),

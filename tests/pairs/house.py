@@ -23,6 +23,8 @@ discover = false
 [[middleware]]
 use = "alias"
 [[middleware]]
+use = "history"
+[[middleware]]
 use = "fallback"
 attempts = 1
 [[middleware]]

@@ -1,6 +1,7 @@
 """The dialects that are crossed: a new one is one more row."""
 
 from tests.pairs.chat import Chat
+from tests.pairs.gemini import Gemini
 from tests.pairs.messages import Messages
 from tests.pairs.responses import Responses
 from tests.pairs.said import Row
@@ -8,7 +9,8 @@ from tests.pairs.said import Row
 _CHAT: Row = Chat()
 _MESSAGES: Row = Messages()
 _RESPONSES: Row = Responses()
-ROWS = (_CHAT, _MESSAGES, _RESPONSES)
+_GEMINI: Row = Gemini()
+ROWS = (_CHAT, _MESSAGES, _RESPONSES, _GEMINI)
 NAMED = {row.name: row for row in ROWS}
 PROVIDER = """
 [providers.{name}]
@@ -19,12 +21,19 @@ speaks = ["{name}"]
 capabilities = {capabilities}
 """
 
+GEMINI = """
+[providers.{name}]
+use = "gemini"
+base_url = "{url}/{name}/v1beta"
+{key}capabilities = {capabilities}
+"""
+
 
 def providers(url: str, *, keys: bool = True) -> str:
     """A provider of each dialect, named after it, at one upstream."""
     key = 'api_key = "sk-upstream-of-{}"\n' if keys else ""
     return "".join(
-        PROVIDER.format(
+        (GEMINI if row.name == "gemini" else PROVIDER).format(
             name=row.name,
             family=row.family,
             url=url,

@@ -55,6 +55,14 @@ class Heard(Struct, frozen=True):
         return self.headers.get("x-gateway-warnings", "")
 
 
+class HeardFault(Exception):
+    """An error that a client was told whose official library is not here."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Ear:
     """A transport for an official client that answers everything with what was heard last."""
 

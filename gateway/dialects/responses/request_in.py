@@ -86,10 +86,12 @@ def _start(raw: Raw) -> bytes:
 
 
 def read_prompt(fields: Fields, notes: Notes) -> Prompt:
-    """The request; InvalidRequest names the path of a member that is wrong."""
+    """The request; InvalidRequest names the path of what is wrong. UnicodeDecodeError."""
     check(fields)
     prompt = Prompt(member(fields["model"], str, "model"), [])
     prompt.echo = {name: fields[name] for name in ECHOED if name in fields}
+    for raw in prompt.echo.values():
+        str(memoryview(raw), "utf-8")  # the answer has these bytes, read here or not
     forms = Forms()
     tools = ToolReading(prompt, forms, notes)
     if _given(fields, "tools"):

@@ -323,3 +323,10 @@ def test_what_the_answer_repeats_is_kept_as_it_was() -> None:
     prompt = prompt_of(metadata={"a": "1.0"}, top_p=1.0, store=True)
     assert set(prompt.echo) == {"metadata", "top_p"}
     assert bytes(prompt.echo["top_p"]) == b"1.0"
+
+
+def test_what_the_answer_repeats_must_be_utf_8() -> None:
+    body = fields(tools=[{"type": "function", "name": "f", "parameters": {"x": "HERE"}}])
+    body["tools"] = Raw(bytes(body["tools"]).replace(b"HERE", b"\xff"))
+    with pytest.raises(UnicodeDecodeError):
+        RESPONSES.read_prompt(body, Notes())
