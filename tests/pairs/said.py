@@ -74,7 +74,7 @@ class Row(Protocol):
 
     name: str
     family: str
-    """The row of the capability table of an upstream."""
+    """The row of the capability table of an upstream; "" where it has a provider of its own."""
     capabilities: str
     """What its model takes beyond that, a TOML table."""
 

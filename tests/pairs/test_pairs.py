@@ -10,12 +10,13 @@ from msgspec import Struct
 from gateway.errors import Unreachable
 from providers.transport.engine import Response
 from tests.faults.engines import answer
+from tests.pairs import gemini
 from tests.pairs.house import House, told
 from tests.pairs.rows import ROWS
 from tests.pairs.said import Ask, Called, Heard, Row, Said
 from tests.sdk.answers import PNG
 
-FAULTS = (openai.APIError, anthropic.APIError)
+FAULTS = (openai.APIError, anthropic.APIError, gemini.GeminiError)
 OSLO = Called("call_1", "get_weather", '{"city":"Oslo"}')
 ROME = Called("call_2", "get_time", '{"city":"Rome","deep":{"a":[1,2.5,null]}}')
 BARE = Called("call_3", "get_time", "{}")
@@ -79,7 +80,7 @@ async def test_what_is_said_is_heard(
     assert house.asked(upstream) == scene.ask
 
 
-LIMITED = (openai.RateLimitError, anthropic.RateLimitError)
+LIMITED = (openai.RateLimitError, anthropic.RateLimitError, gemini.LimitedError)
 
 
 @each_pair
@@ -111,7 +112,9 @@ async def test_no_connection_is_a_bad_gateway(
 ) -> None:
     heard = await house.ask(client, upstream, Ask(), Unreachable("no route"), stream=stream)
     assert heard.status == 502
-    with pytest.raises((openai.InternalServerError, anthropic.InternalServerError)):
+    with pytest.raises(
+        (openai.InternalServerError, anthropic.InternalServerError, gemini.ServerError)
+    ):
         client.hear(heard)
 
 
