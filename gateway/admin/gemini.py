@@ -68,6 +68,16 @@ def _model(resource: str) -> str:
     return found["rest"].removeprefix("models/").removeprefix("models/")
 
 
+def addressed(fields: Fields, asked: Asked) -> Fields:
+    """The body with what its address says, as every other API has it in the body. NotFound."""
+    if asked.verb not in _VERBS:
+        known = ", ".join(f":{verb}" for verb in _VERBS)
+        raise NotFound(f'there is no ":{asked.verb[:50]}" here; known: {known}')
+    fields["model"] = Raw(msgspec.json.encode(asked.model))
+    fields["stream"] = _TRUE if asked.verb == STREAM else _FALSE
+    return fields
+
+
 class GeminiEndpoint:
     """The ASGI application of all these paths."""
 
@@ -88,13 +98,7 @@ class _Generate(Exchange):
         self._asked = asked
 
     def _checked(self, fields: Fields) -> Call:
-        asked = self._asked
-        if asked.verb not in _VERBS:
-            known = ", ".join(f":{verb}" for verb in _VERBS)
-            raise NotFound(f'there is no ":{asked.verb[:50]}" here; known: {known}')
-        fields["model"] = Raw(msgspec.json.encode(asked.model))
-        fields["stream"] = _TRUE if asked.verb == STREAM else _FALSE
-        return super()._checked(fields)
+        return super()._checked(addressed(fields, self._asked))
 
 
 class _Array(_Generate):
