@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Raw
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from gateway.admin.arrays import ArrayGemini, as_array, retyped
 from gateway.admin.query_key import KeyInQuery
@@ -23,6 +23,8 @@ from gateway.errors import NotFound
 from gateway.log import log_call
 from gateway.reply import Reply, Stream
 
+MODELS = ("/v1beta/models/", "/v1/models/")
+"""How the paths of nearly all calls begin."""
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _VERBS = (GENERATE, STREAM, COUNT)
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
@@ -33,7 +35,7 @@ _RESOURCE = re.compile(
 )
 
 
-def gemini_routes(edge: Edge) -> list[BaseRoute]:
+def gemini_routes(edge: Edge) -> list[Route]:
     """The paths, in every version of the API."""
     calls = KeyInQuery(GeminiEndpoint(edge))
     return [
