@@ -24,9 +24,9 @@ torture: .venv/.dev ## the longer runs: many hang-ups, slow readers, storms
 	$(BIN)/python -m pytest -q -m torture -o timeout=600
 	$(BIN)/python -m pytest -q tests/dialects tests/test_*.py --hypothesis-profile=searching
 
-clients: .venv/.dev ## Claude Code, Codex, AI SDK and others, installed under .clients/, against the gateway
+clients: .venv/.dev ## Claude Code, Codex, Gemini CLI and others, installed under .clients/, against the gateway
 	$(BIN)/python -m tests.clients.install
-	INTERLINGUA_REQUIRE_CLIENTS=1 $(BIN)/python -m pytest -q -m clients -o timeout=180 tests/clients
+	INTERLINGUA_REQUIRE_CLIENTS=1 $(BIN)/python -m pytest -q -m clients -o timeout=180 tests/clients tests/sdk
 
 bench: .venv/.dev ## CPU per request and per stream, nginx beside it
 	$(BIN)/python -m tests.bench

@@ -19,7 +19,7 @@ from gateway.admin.batch import batch_routes
 from gateway.admin.cache import cache_routes
 from gateway.admin.count import count_routes
 from gateway.admin.explain import explain_routes
-from gateway.admin.gemini import gemini_routes
+from gateway.admin.gemini import MODELS, gemini_routes
 from gateway.admin.inside import Inside
 from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
@@ -56,6 +56,8 @@ class Gateway(Starlette):
     """
 
     hot: dict[str, ASGIApp]
+    named: ASGIApp | None = None
+    """The endpoint of calls whose model stands in the path."""
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
@@ -64,7 +66,12 @@ class Gateway(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The endpoint of a plain path at once; all else the usual way."""
-        app = self.hot.get(scope["path"]) if scope["type"] == "http" else None
+        app: ASGIApp | None = None
+        if scope["type"] == "http":
+            path = scope["path"]
+            app = self.hot.get(path)
+            if app is None and path.startswith(MODELS) and scope["method"] == "POST":
+                app = self.named
         if app is None:
             app = super().__call__
         await app(scope, receive, send)
@@ -81,9 +88,10 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
     batches = inside.batches = _batches(inside)
     parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]
     parts += [batches] if batches is not None else []
+    named = gemini_routes(edge)
     app = Gateway(
         routes=_routes(edge, dialects)
-        + gemini_routes(edge)
+        + named
         + operator_routes(inside)
         + count_routes(edge)
         + cache_routes(links, inside.callers, peers)
@@ -104,6 +112,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
             route for route in app.routes if isinstance(route, Route) and "{" not in route.path
         ]
         app.hot = {route.path: route.app for route in plain}
+        app.named = named[0].app
     app.state.site = site
     return app
 

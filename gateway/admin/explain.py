@@ -13,14 +13,17 @@ import msgspec
 from msgspec import Raw
 from starlette.routing import BaseRoute, Route
 
+from gateway.admin.gemini import Asked, addressed
 from gateway.admin.inside import way
+from gateway.admin.query_key import KeyInQuery
 from gateway.asgi import Edge, Endpoint, Exchange
 from gateway.assemble import short_name
 from gateway.call import Call, Target
 from gateway.capability import differing
 from gateway.chain import chain
-from gateway.client import Client
+from gateway.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.dialect import Dialect, Fields
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.log import log_call
@@ -43,6 +46,9 @@ def explain_routes(
             Route(prefix + dialect.path, _Endpoint(aside, dialect, whole=True))
             for dialect in dialects
         ]
+    gemini = KeyInQuery(_GeminiEndpoint(aside))
+    for prefix in ("/explain/v1beta", "/explain/v1", "/explain"):
+        routes.append(Route(f"{prefix}/models/{{name:path}}", gemini, methods=["POST"]))
     return routes
 
 
@@ -78,6 +84,28 @@ class _Asked(Exchange):
     def book(self) -> None:
         """Adds the ended explanation to the log."""
         log_call(self.id, "explain", self.record, self.status)
+
+
+class _GeminiEndpoint:
+    """The ASGI application of the paths that name a model."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Asked.of(scope["path"].removeprefix("/explain"), scope["query_string"])
+        await _AskedOfGemini(self._edge, asked, AsgiClient(scope, receive, send)).serve()
+
+
+class _AskedOfGemini(_Asked):
+    """One explanation of a call whose address says the half of it."""
+
+    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
+        super().__init__(edge, GEMINI, client)
+        self._address = asked
+
+    def _checked(self, fields: Fields) -> Call:
+        return super()._checked(addressed(fields, self._address))
 
 
 class _Sent(Exception):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Raw
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from gateway.admin.arrays import ArrayGemini, as_array, retyped
 from gateway.admin.query_key import KeyInQuery
@@ -23,6 +23,8 @@ from gateway.errors import NotFound
 from gateway.log import log_call
 from gateway.reply import Reply, Stream
 
+MODELS = ("/v1beta/models/", "/v1/models/")
+"""How the paths of nearly all calls begin."""
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _VERBS = (GENERATE, STREAM, COUNT)
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
@@ -33,7 +35,7 @@ _RESOURCE = re.compile(
 )
 
 
-def gemini_routes(edge: Edge) -> list[BaseRoute]:
+def gemini_routes(edge: Edge) -> list[Route]:
     """The paths, in every version of the API."""
     calls = KeyInQuery(GeminiEndpoint(edge))
     return [
@@ -68,6 +70,16 @@ def _model(resource: str) -> str:
     return found["rest"].removeprefix("models/").removeprefix("models/")
 
 
+def addressed(fields: Fields, asked: Asked) -> Fields:
+    """The body with what its address says, as every other API has it in the body. NotFound."""
+    if asked.verb not in _VERBS:
+        known = ", ".join(f":{verb}" for verb in _VERBS)
+        raise NotFound(f'there is no ":{asked.verb[:50]}" here; known: {known}')
+    fields["model"] = Raw(msgspec.json.encode(asked.model))
+    fields["stream"] = _TRUE if asked.verb == STREAM else _FALSE
+    return fields
+
+
 class GeminiEndpoint:
     """The ASGI application of all these paths."""
 
@@ -88,13 +100,7 @@ class _Generate(Exchange):
         self._asked = asked
 
     def _checked(self, fields: Fields) -> Call:
-        asked = self._asked
-        if asked.verb not in _VERBS:
-            known = ", ".join(f":{verb}" for verb in _VERBS)
-            raise NotFound(f'there is no ":{asked.verb[:50]}" here; known: {known}')
-        fields["model"] = Raw(msgspec.json.encode(asked.model))
-        fields["stream"] = _TRUE if asked.verb == STREAM else _FALSE
-        return super()._checked(fields)
+        return super()._checked(addressed(fields, self._asked))
 
 
 class _Array(_Generate):

@@ -33,8 +33,10 @@ def _shown(headers: Headers, query: bytes) -> dict[str, object]:
     rest = [pair for pair in pairs if pair[0] not in _NAMES]
     given = next((value for name, value in pairs if name in _NAMES and value), "")
     shown = list(headers)
-    if given and not any(name == _KEY for name, _ in headers):
-        shown.append((_KEY, given.encode("latin-1", "replace")))
+    # What no header line could hold must not get into one this way.
+    sane = given.isascii() and given.isprintable() and " " not in given
+    if given and sane and not any(name == _KEY for name, _ in headers):
+        shown.append((_KEY, given.encode()))
     return {"headers": shown, "query_string": urlencode(rest).encode()}
 
 

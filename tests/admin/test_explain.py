@@ -186,3 +186,20 @@ async def test_no_total_counts_it(opened: Opened) -> None:
     await explained(opened, "/v1/chat/completions", {"model": "fast", "messages": ASKED})
     assert opened[0].edge.totals.tallies == {}
     assert opened[0].edge.open == set()
+
+
+@pytest.mark.parametrize("prefix", ["/v1beta", "/v1", ""])
+async def test_a_call_whose_model_stands_in_its_address(opened: Opened, prefix: str) -> None:
+    path = f"{prefix}/models/fast:generateContent?key={KEY}"
+    body = {"contents": [{"parts": [{"text": "Hello!"}]}], "safetySettings": [{"x": 1}]}
+    found = await explained(opened, path, body, headers=[])
+    chat, claude = found["targets"]
+    assert chat["request"]["body"]["model"] == "gpt-4o-mini"
+    assert claude["request"]["body"]["model"] == "claude-opus-4-8"
+    assert chat["request"]["body"]["messages"] == ASKED
+    assert chat["warnings"] == ["safetySettings:unsupported_by_target"]
+
+
+async def test_an_address_that_asks_for_nothing_known(opened: Opened) -> None:
+    found = await explained(opened, "/v1beta/models/fast:predict", {"contents": []}, status=404)
+    assert found["error"]["status"] == "NOT_FOUND"

@@ -58,6 +58,21 @@ def test_what_an_address_asks_for(path: str, query: bytes, asked: Asked) -> None
     assert Asked.of(path, query) == asked
 
 
+@pytest.mark.parametrize(
+    ("path", "at_once"),
+    [
+        ("/v1beta/models/chat:m:generateContent", True),
+        ("/v1/models/chat:m:streamGenerateContent", True),
+        ("/v1beta1/publishers/google/models/chat:m:generateContent", False),
+    ],
+)
+async def test_most_calls_pass_the_routing_by(tmp_path: Path, path: str, at_once: bool) -> None:
+    async with scene(tmp_path) as on:
+        driven = await on.ask(path)
+        assert driven.status == 200
+        assert ("app" not in driven.scope) is at_once  # Starlette puts itself there
+
+
 async def test_a_body_cannot_name_another_model_or_form(tmp_path: Path) -> None:
     async with scene(tmp_path) as on:
         body = HELLO | {"model": "messages:other", "stream": True}

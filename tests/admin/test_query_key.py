@@ -45,6 +45,15 @@ async def test_without_a_key_nothing_is_served(
     assert "wrong-key" not in "".join(capsys.readouterr())
 
 
+@pytest.mark.parametrize("odd", ["a%0d%0ax-evil:%201", "a%00", "a%20b", "%C3%A9", "a%0a"])
+async def test_a_key_that_no_header_could_hold_is_none(tmp_path: Path, odd: str) -> None:
+    async with scene(tmp_path) as on:
+        headers = [(b"x-gateway-key", b"gw-key")]
+        got = await on.ask(f"models/own:m:generateContent?key={odd}", headers=headers)
+        assert (got.status, got.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+        assert not on.upstream.requests
+
+
 async def test_a_clients_own_key_goes_to_the_provider_that_takes_it(tmp_path: Path) -> None:
     async with scene(tmp_path) as on:
         headers = [(b"x-gateway-key", b"gw-key")]

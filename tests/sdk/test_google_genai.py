@@ -1,6 +1,7 @@
 """The official google-genai client before Chat and Messages upstreams.
 
-It has an environment of its own: `INTERLINGUA_GOOGLE_GENAI` names its Python.
+It has an environment of its own, `.clients/google-genai`, unless `INTERLINGUA_GOOGLE_GENAI` names
+another Python that has it.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from tests.sdk.answers import (
 )
 from tests.sdk.stage import Stage
 
+pytestmark = pytest.mark.clients
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("google_genai.py")
 both = pytest.mark.parametrize("provider", ["chat", "messages"])
@@ -46,7 +48,7 @@ def python() -> str:
     if not found.exists():
         if os.environ.get("INTERLINGUA_REQUIRE_CLIENTS"):
             pytest.fail("google-genai is not installed")
-        pytest.skip("google-genai is not installed: INTERLINGUA_GOOGLE_GENAI names no Python")
+        pytest.skip("google-genai is not installed: make clients")
     return str(found)
 
 

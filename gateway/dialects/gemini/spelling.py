@@ -31,18 +31,27 @@ def camelised(raw: Raw) -> Raw:
 
     msgspec.ValidationError where it is no JSON.
     """
-    return _renamed(raw) if _SNAKE.search(raw) else raw
-
-
-def _renamed(raw: Raw) -> Raw:
+    if not _SNAKE.search(raw):
+        return raw
     first = bytes(raw)[:1]
     if first == b"[":
-        return Raw(msgspec.json.encode([_renamed(item) for item in decode(raw, list[Raw])]))
-    if first != b"{":
-        return raw
+        return _list(raw)
+    return _object(raw) if first == b"{" else raw
+
+
+def _list(raw: Raw) -> Raw:
+    items = decode(raw, list[Raw])
+    renamed = [camelised(item) for item in items]
+    changed = any(new is not old for new, old in zip(renamed, items, strict=True))
+    return Raw(msgspec.json.encode(renamed)) if changed else raw
+
+
+def _object(raw: Raw) -> Raw:
     members: dict[str, Raw] = {}
+    changed = False
     for given, value in decode(raw, dict[str, Raw]).items():
         name = camel(given)
         if name == given or name not in members:
-            members[name] = value if name in _OWN else _renamed(value)
-    return Raw(msgspec.json.encode(members))
+            members[name] = value if name in _OWN else camelised(value)
+        changed = changed or name != given or members[name] is not value
+    return Raw(msgspec.json.encode(members)) if changed else raw

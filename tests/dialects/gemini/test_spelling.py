@@ -36,3 +36,8 @@ def test_what_is_spelled_so_already_is_not_touched() -> None:
 def test_of_two_spellings_the_apis_own_wins() -> None:
     for raw in (b'{"mime_type":"a","mimeType":"b"}', b'{"mimeType":"b","mime_type":"a"}'):
         assert msgspec.json.decode(camelised(Raw(raw))) == {"mimeType": "b"}
+
+
+def test_the_clients_own_names_alone_change_nothing() -> None:
+    raw = Raw(b'[ {"parts":[ {"functionCall":{"name":"f","args":{"file_path": 1.0}}} ]} ]')
+    assert camelised(raw) is raw
