@@ -39,6 +39,7 @@ _GIVEN: dict[str, tuple[str, ...]] = {
     "/health": (_JSON, _YAML),
     "/metrics/active-requests/stream": (_EVENTS,),
     "/metrics/running-totals": (_JSON, _YAML),
+    "/v1/embeddings": (_JSON,),
     "/v1/files/{id}/content": ("application/octet-stream",),
     "/v1/messages/batches/{id}/results": ("application/x-jsonl",),
     "/v1/messages/count_tokens": (_JSON,),

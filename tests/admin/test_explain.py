@@ -113,6 +113,14 @@ async def test_a_chat_body(opened: Opened) -> None:
     assert crossed["request"]["body"]["max_tokens"] == 32000
 
 
+async def test_embeddings_go_as_they_are_where_there_are_any(opened: Opened) -> None:
+    found = await explained(opened, "/v1/embeddings", {"model": "fast", "input": ["x"]})
+    has, none = found["targets"]
+    assert (has["lane"], has["request"]["body"]["input"]) == ("bytes", ["x"])
+    assert has["request"]["url"].endswith("/openai/v1/embeddings")
+    assert none["error"]["status"] == 404
+
+
 @pytest.mark.parametrize(
     ("shown", "key", "names"),
     [
