@@ -13,11 +13,12 @@ from typing import Any, Protocol, runtime_checkable
 from starlette.routing import Route
 
 from gateway.admin.door import Ask, say
-from gateway.admin.inside import Inside, version
+from gateway.admin.inside import Inside
 from gateway.call import Headers
 from gateway.callers import PLACES
 from gateway.dialects.messages import MESSAGES
 from gateway.reply import Reply
+from gateway.version import version
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
