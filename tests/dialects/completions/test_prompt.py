@@ -27,6 +27,12 @@ def test_parameters_keep_their_meaning() -> None:
     assert noted == []
 
 
+def test_seed_and_penalties_go_on() -> None:
+    found, noted = read(seed=7, frequency_penalty=1.0, presence_penalty=0.5)
+    assert (found.seed, found.frequency_penalty, found.presence_penalty) == (7, 1.0, 0.5)
+    assert noted == []
+
+
 @pytest.mark.parametrize("body", [{}, {"max_tokens": None}])
 def test_the_default_length_is_the_apis_own(body: dict[str, object]) -> None:
     assert read(**body)[0].max_tokens == 16
@@ -36,9 +42,7 @@ def test_the_default_length_is_the_apis_own(body: dict[str, object]) -> None:
     ("body", "field"),
     [
         ({"echo": True}, "echo"), ({"suffix": " the end"}, "suffix"), ({"best_of": 3}, "best_of"),
-        ({"logprobs": 2}, "logprobs"), ({"seed": 7}, "seed"),
-        ({"logit_bias": {"1": 2}}, "logit_bias"),
-        ({"frequency_penalty": 1.0}, "frequency_penalty"),
+        ({"logprobs": 2}, "logprobs"), ({"logit_bias": {"1": 2}}, "logit_bias"),
     ],
 )  # fmt: skip
 def test_what_a_chat_has_no_word_for_is_noted_and_under_strict_refused(
