@@ -13,13 +13,15 @@ import msgspec
 from msgspec import Raw
 from starlette.routing import BaseRoute, Route
 
+from gateway.admin.gemini import Asked, Generate
 from gateway.admin.inside import way
+from gateway.admin.query_key import KeyInQuery
 from gateway.asgi import Edge, Endpoint, Exchange
 from gateway.assemble import short_name
 from gateway.call import Call, Target
 from gateway.capability import differing
 from gateway.chain import chain
-from gateway.client import Client
+from gateway.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest
@@ -44,7 +46,8 @@ def explain_routes(
             Route(prefix + dialect.path, _Endpoint(aside, dialect, whole=True))
             for dialect in dialects
         ]
-    return routes
+    gemini = KeyInQuery(_GeminiEndpoint(aside))
+    return [*routes, Route("/explain/v1beta/models/{name:path}", gemini, methods=["POST"])]
 
 
 class _Endpoint(Endpoint):
@@ -75,6 +78,26 @@ class _Asked(Exchange):
             raise InvalidRequest("model: expected a text", param="model") from None
         only = {"model": Raw(msgspec.json.encode(model))}
         return Call(self.id, self.dialect, model, False, only, self.headers, self.record)
+
+    def book(self) -> None:
+        """Adds the ended explanation to the log."""
+        log_call(self.id, "explain", self.record, self.status)
+
+
+class _GeminiEndpoint:
+    """The ASGI application of the paths that name a model."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].removeprefix("/explain")
+        asked = Asked.of(path, scope.get("query_string", b""))
+        await _GeminiAsked(self._edge, asked, AsgiClient(scope, receive, send)).serve()
+
+
+class _GeminiAsked(Generate):
+    """One explanation of a Gemini call, booked as the others are."""
 
     def book(self) -> None:
         """Adds the ended explanation to the log."""

@@ -163,7 +163,7 @@ def _call(route: Route) -> dict[str, Any]:
     path = route.path
     summary = _CALLS.get(path) or getdoc(_inner(route)) or ""
     if path.startswith("/explain/"):
-        explained = path.removeprefix("/explain")
+        explained = _PLACE.sub(r"{\1}", path.removeprefix("/explain"))
         return _operation(
             f"What a call to {explained} would become, asking nobody.", _JSON, (_JSON,)
         )

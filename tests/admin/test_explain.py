@@ -121,6 +121,22 @@ async def test_embeddings_go_as_they_are_where_there_are_any(opened: Opened) -> 
     assert none["error"]["status"] == 404
 
 
+@pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent"])
+async def test_a_gemini_call(opened: Opened, verb: str) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
+    found = await explained(opened, f"/v1beta/models/fast:{verb}", body)
+    assert (found["dialect"], found["model"]) == ("gemini", "fast")
+    chat, messages = (each["request"]["body"] for each in found["targets"])
+    assert chat["messages"] == ASKED
+    assert chat.get("stream", False) is (verb == "streamGenerateContent")
+    assert messages["model"] == "claude-opus-4-8"
+
+
+async def test_a_gemini_verb_that_nobody_knows(opened: Opened) -> None:
+    found = await explained(opened, "/v1beta/models/fast:dance", {"contents": []}, None, 404)
+    assert found["error"]["status"] == "NOT_FOUND"
+
+
 @pytest.mark.parametrize(
     ("shown", "key", "names"),
     [
