@@ -163,14 +163,20 @@ class _Explanation:
         """The call as it would leave, or the error that it would end in."""
         call.record.warnings = []
         try:
-            await self._convert(call.routed(target))
-        except _Sent as sent:
-            preview = self._site.providers[target.provider].preview(sent.call)
-            request = _request(sent.call.dialect, preview) if preview is not None else None
-            return {"request": request, "warnings": list(call.record.warnings)}
+            sent = await self._sent(call.routed(target))
+            preview = self._site.providers[target.provider].preview(sent)
         except GatewayError as error:
             refusal = {"type": error.kind, "message": error.message, "status": error.status}
             return {"request": None, "warnings": [], "error": refusal}
+        request = _request(sent.dialect, preview) if preview is not None else None
+        return {"request": request, "warnings": list(call.record.warnings)}
+
+    async def _sent(self, call: Call) -> Call:
+        """The call as it comes to its provider."""
+        try:
+            await self._convert(call)
+        except _Sent as sent:
+            return sent.call
         raise AssertionError("a call that nobody answers came back")
 
 

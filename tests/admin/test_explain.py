@@ -181,6 +181,21 @@ async def test_what_would_be_refused_is_told_for_that_target(tmp_path: Path) -> 
     assert "error" not in same
 
 
+async def test_what_a_provider_itself_would_refuse_is_told_for_that_target(tmp_path: Path) -> None:
+    more = '[providers.bedrock]\nregion = "eu-west-1"\napi_key = "ABSK-key"\n'
+    shown: Headers = [*SHOWN, (b"anthropic-beta", b"no-such-2020-01-01")]
+    body = {"model": "bedrock:anthropic.claude-sonnet-4-5", "messages": ASKED, "max_tokens": 9}
+    for strict in ("", "strict = true"):
+        async with before(tmp_path, config=CONFIG, catalogue=strict, more=more) as opened:
+            (found,) = (await explained(opened, "/v1/messages", body, shown))["targets"]
+        if strict:
+            assert "no-such-2020-01-01" in found["error"]["message"]
+        else:
+            assert found["warnings"] == ["anthropic-beta:no-such-2020-01-01_unknown_to_host"]
+            assert found["request"]["url"].endswith("/invoke")
+            assert "authorization" in found["request"]["headers"]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "headers", "status"),
     [
