@@ -38,6 +38,8 @@ class Capability(Struct, frozen=True, forbid_unknown_fields=True):
     parallel_param: bool = True
     tool_name: str = "^[a-zA-Z0-9_-]{1,64}$"
     tool_name_length: int = 64
+    input_key: str = ""
+    """Grammar of the keys at the root of a tool's input; empty: any."""
     tool_id: Literal["any", "messages", "mistral", "openai"] = "any"
     tool_images: bool = False
     call_ids: bool = True

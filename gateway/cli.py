@@ -1,14 +1,14 @@
 """The command line: serve, check, chain, explain, config show."""
 
-import importlib.metadata
 import os
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from gateway.version import version
 
 if TYPE_CHECKING:
     from gateway.assemble import Assembly
@@ -20,15 +20,6 @@ VARIABLE = "INTERLINGUA_CONFIG"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("interlingua")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        project = Path(__file__).parent.parent / "pyproject.toml"
-        found = tomllib.loads(project.read_text(encoding="utf-8")) if project.exists() else {}
-        return str(found.get("project", {}).get("version", "of unknown version"))
-
-
 class _Group(click.Group):
     """Commands in the order they are written."""
 
@@ -38,7 +29,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="interlingua", message="%(prog)s %(version)s")
+@click.version_option(version(), prog_name="interlingua", message="%(prog)s %(version)s")
 def main() -> None:
     """One process between any LLM client and any LLM provider.
 

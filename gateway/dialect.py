@@ -64,6 +64,7 @@ class Crossing(Struct):
     stored: bool = False  # the gateway keeps the answer, for a Responses client to go on from
     previous: str | None = None  # the id of the answer that the client goes on from
     signed: Signed | None = None  # where the upstream signs tool calls
+    keys: dict[str, Names] = {}  # of tools, those whose inputs' keys are others at the upstream
 
     def sealed(self, kind: str, data: str) -> str:
         """The data sealed as minted by this call's provider and model."""

@@ -69,6 +69,8 @@ class Relay:
             self._held_size = len(rest)
         self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
         self.done = chunk.endswith(self._dialect.endings)  # what may follow says nothing more
+        if self._edit is None and b'"usage":{' not in chunk and b'"usage": {' not in chunk:
+            return chunk  # nearly all of them; a null usage, as each chunk may have, tells nothing
         return self._passed(chunk)
 
     def finish(self) -> bytes:
@@ -91,9 +93,7 @@ class Relay:
         """What the client gets of whole events; their usage is counted."""
         if chunk and self._edit is not None:
             chunk = self._edit(chunk)
-        if b'"usage":{' in chunk or b'"usage": {' in chunk:  # not the null that each chunk may have
-            return self._tapped(chunk)
-        return chunk
+        return self._tapped(chunk) if b'"usage":' in chunk else chunk
 
     def _tapped(self, chunk: bytes) -> bytes:
         kept: list[bytes] = []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gateway.errors import BadAnswer
-from gateway.sse import BOM, Frame, Splitter, data_frame, frame
+from gateway.sse import BOM, Frame, Splitter, data_frame, data_of, events_in, frame
 
 
 def split(chunks: list[bytes], limit: int = 1 << 24) -> list[Frame]:
@@ -150,3 +150,12 @@ def test_what_is_written_is_read() -> None:
     assert frame(b"ping", b"{}") == b"event: ping\ndata: {}\n\n"
     assert data_frame(b"[DONE]") == b"data: [DONE]\n\n"
     assert split([frame(b"a", b"1") + data_frame(b"2")]) == [Frame(b"a", b"1"), Frame(b"", b"2")]
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_events_are_cut_behind_their_blank_lines(end: bytes) -> None:
+    events = [b"data: a" + end, b": c" + end, b"event: x" + end[: len(end) // 2] + b"data: b" + end]
+    assert events_in(b"".join(events)) == events
+    assert events_in(b"".join(events) + b"data: c") == [*events, b"data: c"]
+    assert events_in(b"") == []
+    assert [data_of(event) for event in events] == [b"a", b"", b"b"]

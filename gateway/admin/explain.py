@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 from starlette.routing import BaseRoute, Route
 
-from gateway.admin.gemini import Asked, addressed
+from gateway.admin.gemini import Asked, Generate
 from gateway.admin.inside import way
 from gateway.admin.query_key import KeyInQuery
 from gateway.asgi import Edge, Endpoint, Exchange
@@ -23,10 +23,10 @@ from gateway.capability import differing
 from gateway.chain import chain
 from gateway.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.dialect import Dialect, Fields
-from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.log import log_call
+from gateway.native import speaks
 from gateway.plugin import Middleware, Preview, Site
 from gateway.reply import Reply
 
@@ -93,19 +93,17 @@ class _GeminiEndpoint:
         self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = Asked.of(scope["path"].removeprefix("/explain"), scope["query_string"])
-        await _AskedOfGemini(self._edge, asked, AsgiClient(scope, receive, send)).serve()
+        path = scope["path"].removeprefix("/explain")
+        asked = Asked.of(path, scope.get("query_string", b""))
+        await _GeminiAsked(self._edge, asked, AsgiClient(scope, receive, send)).serve()
 
 
-class _AskedOfGemini(_Asked):
-    """One explanation of a call whose address says the half of it."""
+class _GeminiAsked(Generate):
+    """One explanation of a Gemini call, booked as the others are."""
 
-    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
-        super().__init__(edge, GEMINI, client)
-        self._address = asked
-
-    def _checked(self, fields: Fields) -> Call:
-        return super()._checked(addressed(fields, self._address))
+    def book(self) -> None:
+        """Adds the ended explanation to the log."""
+        log_call(self.id, "explain", self.record, self.status)
 
 
 class _Sent(Exception):
@@ -159,7 +157,7 @@ class _Explanation:
         own = {"timeout": target.timeout, "max_retries": target.retries}
         facts |= {name: value for name, value in own.items() if value is not None}
         if len(call.fields) > 1:  # more than a model
-            facts["lane"] = "bytes" if call.dialect in target.dialects else "converted"
+            facts["lane"] = "bytes" if speaks(target, call.dialect) else "converted"
             facts |= await self._crossed(call, target)
         return facts
 
@@ -167,14 +165,20 @@ class _Explanation:
         """The call as it would leave, or the error that it would end in."""
         call.record.warnings = []
         try:
-            await self._convert(call.routed(target))
-        except _Sent as sent:
-            preview = self._site.providers[target.provider].preview(sent.call)
-            request = _request(sent.call.dialect, preview) if preview is not None else None
-            return {"request": request, "warnings": list(call.record.warnings)}
+            sent = await self._sent(call.routed(target))
+            preview = self._site.providers[target.provider].preview(sent)
         except GatewayError as error:
             refusal = {"type": error.kind, "message": error.message, "status": error.status}
             return {"request": None, "warnings": [], "error": refusal}
+        request = _request(sent.dialect, preview) if preview is not None else None
+        return {"request": request, "warnings": list(call.record.warnings)}
+
+    async def _sent(self, call: Call) -> Call:
+        """The call as it comes to its provider."""
+        try:
+            await self._convert(call)
+        except _Sent as sent:
+            return sent.call
         raise AssertionError("a call that nobody answers came back")
 
 

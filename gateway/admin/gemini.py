@@ -88,11 +88,11 @@ class GeminiEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Asked.of(scope["path"], scope.get("query_string", b""))
-        kind = _Count if asked.verb == COUNT else _Array if asked.array else _Generate
+        kind = _Count if asked.verb == COUNT else _Array if asked.array else Generate
         await kind(self._edge, asked, AsgiClient(scope, receive, send)).serve()
 
 
-class _Generate(Exchange):
+class Generate(Exchange):
     """One call, whole or as a stream of events."""
 
     def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
@@ -103,7 +103,7 @@ class _Generate(Exchange):
         return super()._checked(addressed(fields, self._asked))
 
 
-class _Array(_Generate):
+class _Array(Generate):
     """One call whose stream is the elements of a JSON array, as it is without `alt=sse`."""
 
     def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
@@ -123,7 +123,7 @@ class _Array(_Generate):
         await super()._start(status, retyped(head))
 
 
-class _Count(_Generate):
+class _Count(Generate):
     """One count: logged, but in no total, for nothing was answered and nothing is paid."""
 
     def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from gateway.admin import conformance
 from gateway.admin.cache import Cached, improvement, whole
 from gateway.admin.door import Ask, say
-from gateway.admin.inside import Inside, timestamp, version
+from gateway.admin.inside import Inside, timestamp
 from gateway.admin.workers import Done, Now, Rests, Workers
 from gateway.admin.yaml import shown
 from gateway.plugin import Provider
 from gateway.reply import Reply
 from gateway.totals import Tally
+from gateway.version import version
 
 FORMATS = {"chat": "openai", "messages": "anthropic"}
 """What a dialect is called where a provider's is told."""

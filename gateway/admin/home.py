@@ -2,8 +2,9 @@
 
 from gateway.admin import conformance
 from gateway.admin.door import Ask, say
-from gateway.admin.inside import Inside, version
+from gateway.admin.inside import Inside
 from gateway.reply import Reply
+from gateway.version import version
 
 ENDPOINTS = {
     "chat_completions": "/v1/chat/completions",

@@ -1,11 +1,7 @@
 """What the gateway's own endpoints look at, and the few things several of them say."""
 
-import importlib.metadata
-import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -121,14 +117,3 @@ def timestamp(seconds: float | None = None) -> str:
     """A moment, or now, as RFC 3339."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@cache
-def version() -> str:
-    """The version of this program: of the installed package, or of the checkout it runs from."""
-    try:
-        return importlib.metadata.version("interlingua")
-    except importlib.metadata.PackageNotFoundError:
-        project = Path(__file__).parents[2] / "pyproject.toml"
-        found = tomllib.loads(project.read_text()) if project.exists() else {}
-        return str(found.get("project", {}).get("version", "0"))

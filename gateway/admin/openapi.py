@@ -1,6 +1,6 @@
 """`GET /openapi.json` and `GET /docs`: what the routes are, read from the routes themselves.
 
-A path under /v1 that is there without it too is told once. Bodies are objects of the APIs that they
+A path that is there under several prefixes is told once. Bodies are objects of the APIs that they
 belong to, whose own references describe them.
 """
 
@@ -13,11 +13,14 @@ from typing import Any, Protocol, runtime_checkable
 from starlette.routing import Route
 
 from gateway.admin.door import Ask, say
-from gateway.admin.inside import Inside, version
+from gateway.admin.gemini import GeminiEndpoint
+from gateway.admin.inside import Inside
+from gateway.admin.query_key import KeyInQuery, Shared
 from gateway.call import Headers
 from gateway.callers import PLACES
 from gateway.dialects.messages import MESSAGES
 from gateway.reply import Reply
+from gateway.version import version
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
@@ -39,6 +42,7 @@ _GIVEN: dict[str, tuple[str, ...]] = {
     "/health": (_JSON, _YAML),
     "/metrics/active-requests/stream": (_EVENTS,),
     "/metrics/running-totals": (_JSON, _YAML),
+    "/v1/embeddings": (_JSON,),
     "/v1/files/{id}/content": ("application/octet-stream",),
     "/v1/messages/batches/{id}/results": ("application/x-jsonl",),
     "/v1/messages/count_tokens": (_JSON,),
@@ -98,8 +102,8 @@ class OpenApi:
 def described(routes: Sequence[Route], *, locked: bool) -> dict[str, Any]:
     """The document; where not `locked`, no endpoint asks for a key."""
     known = {route.path for route in routes}
-    told = [route for route in routes if f"/v1{route.path}" not in known]
-    told = [route for route in told if not _twin(route.path, known)]
+    told = [route for route in routes if not _twin(route, known)]
+    gemini = _GEMINI if any(isinstance(_inner(each), GeminiEndpoint) for each in routes) else {}
     schemes: dict[str, Any] = {
         name.decode(): {"type": "apiKey", "in": "header", "name": name.decode()}
         for name in PLACES
@@ -111,42 +115,55 @@ def described(routes: Sequence[Route], *, locked: bool) -> dict[str, Any]:
         "info": {
             "title": "interlingua",
             "version": version(),
-            "description": "Paths under /v1 answer without it, too.",
+            "description": "Paths under /v1 answer without it, too, and those under /v1beta "
+            "under /v1beta1.",
         },
-        "paths": {_PLACE.sub(r"{\1}", route.path): _item(route) for route in told},
+        "paths": gemini | {_PLACE.sub(r"{\1}", route.path): _item(route) for route in told},
         "components": {"securitySchemes": schemes if locked else {}},
         "security": [{name: []} for name in schemes] if locked else [],
     }
 
 
-def _twin(path: str, known: set[str]) -> bool:
-    """Whether it is `/explain/x` beside `/explain/v1/x`."""
-    return path.replace("/explain/", "/explain/v1/", 1) in known - {path}
+def _twin(route: Route, known: set[str]) -> bool:
+    """Whether it is told of under another path."""
+    path, app = route.path, _inner(route)
+    if isinstance(app, GeminiEndpoint) or path.startswith("/v1beta1/"):
+        return True
+    return f"/v1{path}" in known or path.replace("/explain/", "/explain/v1/", 1) in known - {path}
+
+
+def _inner(route: Route) -> object:
+    """The endpoint behind what only looks at a request before it."""
+    app: object = route.app
+    while isinstance(app, KeyInQuery | Shared):
+        app = app.inner
+    return app
 
 
 def _item(route: Route) -> dict[str, Any]:
-    item: dict[str, Any] = {}
-    if places := [name for name, _ in _PLACE.findall(route.path)]:
-        item["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in places
-        ]
-    if not isinstance(route.app, Telling):
-        item["post"] = _call(route)
-        return item
-    for method, function in route.app.operations.items():
+    item = _places(route.path)
+    app = _inner(route)
+    if not isinstance(app, Telling):
+        return item | {"post": _call(route)}
+    for method, function in app.operations.items():
         taken = _TAKEN.get(route.path) if method == "POST" else None
         operation = _operation(getdoc(function) or "", taken, _given(route.path, method))
-        item[method.lower()] = operation | ({} if route.app.locked else {"security": []})
+        item[method.lower()] = operation | ({} if app.locked else {"security": []})
     return item
+
+
+def _places(path: str) -> dict[str, Any]:
+    names = [name for name, _ in _PLACE.findall(path)]
+    text = {"required": True, "schema": {"type": "string"}}
+    return {"parameters": [{"name": each, "in": "path", **text} for each in names]} if names else {}
 
 
 def _call(route: Route) -> dict[str, Any]:
     """An endpoint that takes calls: of them, the answer may be a stream."""
     path = route.path
-    summary = _CALLS.get(path) or getdoc(route.app) or ""
+    summary = _CALLS.get(path) or getdoc(_inner(route)) or ""
     if path.startswith("/explain/"):
-        explained = path.removeprefix("/explain")
+        explained = _PLACE.sub(r"{\1}", path.removeprefix("/explain"))
         return _operation(
             f"What a call to {explained} would become, asking nobody.", _JSON, (_JSON,)
         )
@@ -174,6 +191,25 @@ _OBJECT = {"schema": {"type": "object"}}
 
 def _body(kind: str) -> dict[str, Any]:
     return _OBJECT if kind == _JSON else {"schema": {"type": "string"}}
+
+
+_GEMINI = {
+    path: _places(path) | {"post": _operation(summary, _JSON, given)}
+    for path, summary, given in (
+        ("/v1beta/models/{model}:generateContent", "A Gemini call, to any provider.", (_JSON,)),
+        (
+            "/v1beta/models/{model}:streamGenerateContent",
+            "A Gemini call whose answer is a stream.",
+            (_EVENTS, _JSON),
+        ),
+        (
+            "/v1beta/models/{model}:countTokens",
+            "The tokens of a Gemini call, which is not made.",
+            (_JSON,),
+        ),
+    )
+}
+"""One endpoint has them all: what is to be done stands at the end of the path."""
 
 
 def page(document: Mapping[str, Any]) -> str:

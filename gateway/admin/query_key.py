@@ -19,13 +19,13 @@ class KeyInQuery:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.inner = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         query: bytes = scope.get("query_string", b"")
         if b"key=" in query:
             scope = {**scope, **_shown(scope["headers"], query)}
-        await self._app(scope, receive, send)
+        await self.inner(scope, receive, send)
 
 
 def _shown(headers: Headers, query: bytes) -> dict[str, object]:
@@ -45,8 +45,8 @@ class Shared:
 
     def __init__(self, googles: ASGIApp, others: ASGIApp) -> None:
         self._googles = googles
-        self._others = others
+        self.inner = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_googles = any(name in _MARKS for name, _ in scope["headers"])
-        await (self._googles if is_googles else self._others)(scope, receive, send)
+        await (self._googles if is_googles else self.inner)(scope, receive, send)

@@ -34,7 +34,7 @@ GRACE = 5.0
 """Seconds that items in flight have to end once the gateway is told to stop."""
 _SWEEP = 300.0
 _LEADER = 1
-_BEGIN, _FORGET = "batch begin", "batch forget"
+_BEGIN, _FORGET, _SLOTS = "batch begin", "batch forget", "batch slots"
 _REST = 2000
 """Lines that are canceled, or expire, in one commit."""
 
@@ -74,6 +74,7 @@ class Desk:
             self._engine = Engine(self._url, connected, node, self.options.poll)
             self._peers.answer(_BEGIN, self._begin_for)
             self._peers.answer(_FORGET, self._forget_for)
+            self._peers.answer(_SLOTS, self._slots_for)
             if self._url.startswith("sqlite:"):
                 path = Path(self._url.removeprefix("sqlite:///"))
                 stack.callback(os.close, await asyncio.to_thread(locked, path))
@@ -135,18 +136,20 @@ class Desk:
         return b"forgotten"
 
     async def figures(self) -> dict[str, object]:
-        """How it stands; None where the database does not answer."""
+        """How it stands; None where the database, or the worker that leads, does not answer."""
         try:
             waiting: int | None = len(await asyncio.to_thread(self.store.open))
         except SQLAlchemyError:
             waiting = None
+        said = [await self._slots_for(b"")]
+        if not self._leads:
+            said = await self._peers.ask(_SLOTS, to=_LEADER)
+        taken, room = msgspec.json.decode(said[0]) if said else (None, None)
         engine = "embedded" if self._url.startswith("sqlite") else "postgres"
-        return {
-            "engine": engine,
-            "open": waiting,
-            "in_flight": self._slots.taken,
-            "room": self._room(),
-        }
+        return {"engine": engine, "open": waiting, "in_flight": taken, "room": room}
+
+    async def _slots_for(self, _: bytes) -> bytes:
+        return msgspec.json.encode((self._slots.taken, self._room()))
 
     # --- asked by the engine ----------------------------------------------------------------------
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from math import inf, isfinite
 from time import time
+from typing import Literal
 
 import msgspec
 
@@ -13,6 +15,10 @@ from gateway.errors import BadAnswer, Cut, GatewayError, Refused
 from gateway.reply import Source
 from gateway.sse import BOM, Splitter
 from gateway.wire import decode
+
+_PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
+_PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
+_IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
 
 
 def needs_key(provider: str) -> str:
@@ -118,3 +124,22 @@ def our_key(provider: str, status: int, error: GatewayError) -> Refused:
     fault.should_retry = False
     fault.details = {"upstream_type": error.kind}
     return fault
+
+
+@lru_cache(maxsize=512)
+def sight(name: bytes) -> Literal["hidden", "passed", "type", "id"]:
+    """What becomes of an upstream's header of that name."""
+    if name == b"content-type":
+        return "type"
+    if name in _PASSED or name.startswith(_PASSED_PREFIXES):
+        return "passed"
+    return "id" if name in _IDS else "hidden"
+
+
+def nominated(headers: Headers) -> set[bytes]:
+    """Headers that the client's Connection header names: they end here."""
+    found: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            found.update(token.strip().lower() for token in value.split(b","))
+    return found

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from time import monotonic
 from typing import Any, ClassVar, Literal
 
@@ -30,8 +29,10 @@ from providers.transport.answer import (
     is_stream,
     mask,
     needs_key,
+    nominated,
     our_key,
     retry_after,
+    sight,
     whole,
 )
 from providers.transport.choose import Options, engine
@@ -45,9 +46,6 @@ ERROR_LIMIT = 1024 * 1024
 ANSWER_LIMIT = 256 * 1024 * 1024
 LIST_LIMIT = 16 * 1024 * 1024
 DIALECTS: dict[str, Dialect] = {each.name: each for each in (CHAT, MESSAGES, RESPONSES, GEMINI)}
-_PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
-_PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
-_IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
 
 
 class HttpProvider(Provider):
@@ -61,6 +59,8 @@ class HttpProvider(Provider):
     """Path and query of its list of models, where its dialect's is another."""
     forwarded: ClassVar[tuple[bytes, ...]] = ()
     """Prefixes of client headers that this upstream understands."""
+    keyless: ClassVar[Literal["gateway", "none"]] = "none"
+    """Whose credential a request carries where there is no `api_key`."""
 
     api_key: Secret | list[Secret] | None = None
     """Key, or keys in rotation; "!PASSTHRU" forwards the client's own."""
@@ -301,11 +301,11 @@ class HttpProvider(Provider):
         """The client's headers that go on: only what this upstream is known to understand."""
         if not self.forwarded:
             return []
-        nominated = _nominated(call.headers)
+        here = nominated(call.headers)
         return [
             (name, value)
             for name, value in call.headers
-            if name.startswith(self.forwarded) and name not in nominated
+            if name.startswith(self.forwarded) and name not in here
         ]
 
     # --- the answer -------------------------------------------------------------------------------
@@ -371,32 +371,13 @@ class HttpProvider(Provider):
     def _seen(self, headers: Headers, call: Call) -> Headers:
         """The headers that a client may see: an allow-list, for the rest is the account's."""
         seen: Headers = []
-        nominated = _nominated(headers) if b"connection" in dict(headers) else ()
+        here = nominated(headers) if b"connection" in dict(headers) else ()
         for header in headers:
-            sight = _sight(header[0])
-            if sight == "hidden" or header[0] in nominated:
+            seen_as = sight(header[0])
+            if seen_as == "hidden" or header[0] in here:
                 continue
-            if sight == "id":
+            if seen_as == "id":
                 call.record.upstream_id = header[1].decode("latin-1")
-            elif sight == "passed" or not call.stream:
+            elif seen_as == "passed" or not call.stream:
                 seen.append(header)
         return seen
-
-
-@lru_cache(maxsize=512)
-def _sight(name: bytes) -> Literal["hidden", "passed", "type", "id"]:
-    """What becomes of an upstream's header of that name."""
-    if name == b"content-type":
-        return "type"
-    if name in _PASSED or name.startswith(_PASSED_PREFIXES):
-        return "passed"
-    return "id" if name in _IDS else "hidden"
-
-
-def _nominated(headers: Headers) -> set[bytes]:
-    """Headers that the client's Connection header names: they end here."""
-    found: set[bytes] = set()
-    for name, value in headers:
-        if name == b"connection":
-            found.update(token.strip().lower() for token in value.split(b","))
-    return found

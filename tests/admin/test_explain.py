@@ -113,6 +113,30 @@ async def test_a_chat_body(opened: Opened) -> None:
     assert crossed["request"]["body"]["max_tokens"] == 32000
 
 
+async def test_embeddings_go_as_they_are_where_there_are_any(opened: Opened) -> None:
+    found = await explained(opened, "/v1/embeddings", {"model": "fast", "input": ["x"]})
+    has, none = found["targets"]
+    assert (has["lane"], has["request"]["body"]["input"]) == ("bytes", ["x"])
+    assert has["request"]["url"].endswith("/openai/v1/embeddings")
+    assert none["error"]["status"] == 404
+
+
+@pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent"])
+async def test_a_gemini_call(opened: Opened, verb: str) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hello!"}]}]}
+    found = await explained(opened, f"/v1beta/models/fast:{verb}", body)
+    assert (found["dialect"], found["model"]) == ("gemini", "fast")
+    chat, messages = (each["request"]["body"] for each in found["targets"])
+    assert chat["messages"] == ASKED
+    assert chat.get("stream", False) is (verb == "streamGenerateContent")
+    assert messages["model"] == "claude-opus-4-8"
+
+
+async def test_a_gemini_verb_that_nobody_knows(opened: Opened) -> None:
+    found = await explained(opened, "/v1beta/models/fast:dance", {"contents": []}, None, 404)
+    assert found["error"]["status"] == "NOT_FOUND"
+
+
 @pytest.mark.parametrize(
     ("shown", "key", "names"),
     [
@@ -155,6 +179,21 @@ async def test_what_would_be_refused_is_told_for_that_target(tmp_path: Path) -> 
     assert crossed["error"]["type"] == "invalid_request_error"
     assert "top_k" in crossed["error"]["message"]
     assert "error" not in same
+
+
+async def test_what_a_provider_itself_would_refuse_is_told_for_that_target(tmp_path: Path) -> None:
+    more = '[providers.bedrock]\nregion = "eu-west-1"\napi_key = "ABSK-key"\n'
+    shown: Headers = [*SHOWN, (b"anthropic-beta", b"no-such-2020-01-01")]
+    body = {"model": "bedrock:anthropic.claude-sonnet-4-5", "messages": ASKED, "max_tokens": 9}
+    for strict in ("", "strict = true"):
+        async with before(tmp_path, config=CONFIG, catalogue=strict, more=more) as opened:
+            (found,) = (await explained(opened, "/v1/messages", body, shown))["targets"]
+        if strict:
+            assert "no-such-2020-01-01" in found["error"]["message"]
+        else:
+            assert found["warnings"] == ["anthropic-beta:no-such-2020-01-01_unknown_to_host"]
+            assert found["request"]["url"].endswith("/invoke")
+            assert "authorization" in found["request"]["headers"]
 
 
 @pytest.mark.parametrize(

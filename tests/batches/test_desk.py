@@ -16,6 +16,7 @@ from gateway.batches.tables import BATCH, Batch, Line
 from gateway.call import Call
 from gateway.dialects.messages import MESSAGES
 from gateway.options import Batches
+from gateway.peers import Alone
 from gateway.plugin import Next
 from gateway.reply import Reply
 from gateway.secret import Secret
@@ -106,6 +107,35 @@ async def test_it_tells_how_it_stands(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setattr(taking.store, "open", away)
         assert await taking.figures() == idle | {"open": None}
         monkeypatch.undo()
+
+
+class Second(Alone):
+    """The peers of a worker that does not lead: the first one says that."""
+
+    place = count = 2
+
+    def __init__(self, *said: bytes) -> None:
+        self._said = list(said)
+
+    async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
+        assert (topic, to) == ("batch slots", 1)
+        return self._said
+
+
+async def test_a_worker_that_does_not_lead_asks_the_one_that_does(tmp_path: Path) -> None:
+    async def chain(call: Call) -> Reply:
+        raise AssertionError
+
+    first = desk(tmp_path, chain)
+    async with first.running():
+        for said, slots in (([b"[3,4]"], (3, 4)), ([], (None, None))):
+            edge = Edge(chain, Limits())
+            url = f"sqlite:///{tmp_path}/batches/batches.db"
+            second = Desk(Batches(), url, Road(edge, chain), Second(*said))
+            async with second.running():
+                found = await second.figures()
+            assert (found["in_flight"], found["room"]) == slots
+            assert found["open"] == 0
 
 
 async def test_what_breaks_ends_one_item_or_is_tried_again(

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.admin.inside import version
 from gateway.conformance import Conformance, Count, Family, Missing
+from gateway.version import version
 from tests.conformance.run import Result
 
 PHASES = (

@@ -5,19 +5,16 @@ again by way of raw members: that way names faults as they are named everywhere,
 members that nobody knows.
 """
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gateway.dialects.chat.wire import (
-    AudioId,
     AudioPart,
-    CacheControl,
     FilePart,
-    FunctionCall,
     ImagePart,
+    MessageParam,
     RefusalPart,
     TextPart,
     ThinkingPart,
-    ToolCallParam,
 )
 from gateway.wire import ABSENT
 
@@ -51,22 +48,10 @@ Item = Part | Raw
 """A part that was read already, or its own bytes."""
 
 
-class Message(Struct, forbid_unknown_fields=True):
+class Message(MessageParam, forbid_unknown_fields=True):
     """`MessageParam`, its parts read as well; the last members say nothing to a model."""
 
-    role: str
-    content: str | list[Part] | None = None
-    name: str | None = None
-    tool_calls: list[ToolCallParam] | None = None
-    tool_call_id: str | None = None
-    function_call: FunctionCall | None = None
-    refusal: str | None = None
-    audio: AudioId | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    reasoning_details: list[Raw] | None = None
-    thinking_blocks: list[Raw] | None = None
-    cache_control: CacheControl | None = None
+    content: str | list[Part] | None = None  # type: ignore[assignment]  # what a Raw one is read as
     weight: Raw = ABSENT
     parsed: Raw = ABSENT
     annotations: Raw = ABSENT

@@ -4,8 +4,11 @@ import base64
 import binascii
 from typing import Any
 
+from msgspec import Raw
+
 from gateway.dialect import Crossing
 from gateway.dialects.arguments import arguments
+from gateway.dialects.messages import keys
 from gateway.dialects.names import tool_id
 from gateway.events import (
     Audio,
@@ -99,6 +102,8 @@ def _tool_use(part: ToolCall, path: str, crossing: Crossing) -> Block:
         "name": crossing.names.sent(part.name),
         "input": {"input": part.arguments} if part.custom else arguments(part.arguments),
     }
+    if crossing.keys and isinstance(block["input"], Raw):
+        block["input"] = keys.sent(block["input"], part.name, crossing)
     if isinstance(block["input"], dict) and "_raw_arguments" in block["input"]:
         crossing.notes.note(f"{path}.arguments", "invalid_json_kept_as_text")
     return _marked(block, part.cache)

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.arguments import arguments, custom_names, unwrapped
-from gateway.dialects.messages import server_tools
+from gateway.dialects.messages import keys, server_tools
 from gateway.dialects.messages.answer import (
     ORIGIN,
     message_id,
@@ -98,11 +98,11 @@ def _part(raw: Raw, crossing: Crossing) -> Part | None:
 def _tool_call(block: ToolUseBlock, crossing: Crossing) -> Part:
     given = bytes(block.input).decode()
     if block.name == crossing.answer_tool:
-        return Text(given)
+        return Text(keys.known(given, block.name, crossing))
     name = crossing.names.known(block.name)
     if name in custom_names(crossing):
         return ToolCall(block.id, name, unwrapped(given), custom=True)
-    return ToolCall(block.id, name, given)
+    return ToolCall(block.id, name, keys.known(given, name, crossing))
 
 
 def write_message(message: Message, crossing: Crossing) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 from gateway.dialect import Crossing
 from gateway.dialects.arguments import custom_names, unwrapped
 from gateway.dialects.groove import Groove
+from gateway.dialects.messages import keys
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_ending, tier_in
 from gateway.dialects.messages.errors import read_error
 from gateway.dialects.messages.server_tools import is_server_block
@@ -50,7 +51,7 @@ _decode = msgspec.json.Decoder(StreamEvent).decode
 class _Block:
     """One content block that has begun: what it is, and what of it has to wait."""
 
-    __slots__ = ("arguments", "due", "ended", "kind", "signature", "silent_input")
+    __slots__ = ("arguments", "due", "ended", "kind", "renamed", "signature", "silent_input")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind  # text, thinking, tool, custom, answer or "" for what says nothing
@@ -58,6 +59,7 @@ class _Block:
         self.ended = False
         self.signature = ""
         self.arguments: list[str] = []  # of a custom tool; of another, whether any came
+        self.renamed = ""  # the tool whose input's keys are others at the upstream
         self.silent_input = ""  # input that the block began with, sent if no delta brings any
 
 
@@ -171,9 +173,11 @@ class MessagesReader:
             case "tool" | "custom":
                 block.silent_input = bytes(started.input).decode()
                 name = self._crossing.names.known(started.name)
+                block.renamed = name if name in self._crossing.keys else ""
                 return [ToolBegan(started.id, name, custom=block.kind == "custom")]
             case "answer":
                 block.silent_input = bytes(started.input).decode()
+                block.renamed = started.name if started.name in self._crossing.keys else ""
                 return [TextBegan()]
         return []
 
@@ -193,6 +197,16 @@ class MessagesReader:
             return self._tell(index, [TextDelta(delta.text)]) if delta.text else []
         return self._tell(index, _piece(block, delta))
 
+    def _restored(self, block: _Block, events: list[Event]) -> list[Event]:
+        """The whole input of a tool whose keys were renamed, which no part of it could show."""
+        if not block.renamed:
+            return events
+        text = keys.known(
+            "".join(block.arguments) or block.silent_input, block.renamed, self._crossing
+        )
+        told = TextDelta(text) if block.kind == "answer" else ArgumentsDelta(text)
+        return [told, PartEnded()]
+
     def _block_stop(self, event: StreamEvent) -> list[Event]:
         return self._close(event.index or 0)
 
@@ -201,7 +215,7 @@ class MessagesReader:
         if block is None or block.ended:
             return []
         block.ended = True
-        events = self._tell(index, _closing(block))
+        events = self._tell(index, self._restored(block, _closing(block)))
         while self._blocks:
             first = next(iter(self._blocks))
             waiting = self._blocks[first]
@@ -260,8 +274,9 @@ def _piece(block: _Block, delta: Delta) -> list[Event]:
         case "text" if present(delta.citation):
             return [CitationCame(read_citation(delta.citation))]
         case "tool" | "custom" | "answer" if delta.partial_json:
-            block.arguments.append(delta.partial_json if block.kind == "custom" else "")
-            if block.kind == "custom":
+            held = block.kind == "custom" or bool(block.renamed)
+            block.arguments.append(delta.partial_json if held else "")
+            if held:
                 return []
             say = ArgumentsDelta if block.kind == "tool" else TextDelta
             return [say(delta.partial_json)]

@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
+from gateway.dialects.messages import keys
 from gateway.dialects.messages.blocks_out import Block, control
 from gateway.dialects.names import sanitised
 from gateway.dialects.schema import closed, root_object
@@ -53,7 +54,7 @@ def _tool(tool: Tool, path: str, crossing: Crossing) -> Block:
     else:
         block |= _schema(tool, path, crossing)
     if tool.examples:
-        block["input_examples"] = tool.examples
+        block["input_examples"] = keys.examples(tool.examples, tool.name, crossing)
     if tool.cache is not None:
         block["cache_control"] = control(tool.cache)
     return block
@@ -70,6 +71,7 @@ def _description(tool: Tool) -> str:
 def _schema(tool: Tool, path: str, crossing: Crossing) -> Block:
     notes = crossing.notes
     schema = root_object(tool.schema, notes, f"{path}.input_schema")
+    schema = keys.renamed(schema, tool.name, f"{path}.input_schema", crossing)
     if not tool.strict:
         return {"input_schema": schema}
     narrowed = (
@@ -121,10 +123,12 @@ def is_forced(prompt: Prompt) -> bool:
 
 def answer_tool(schema: Raw, description: str | None, crossing: Crossing) -> Block:
     """A tool whose input is the client's answer."""
+    path = "response_format.schema"
+    root = root_object(schema, crossing.notes, path)
     return {
         "name": ANSWER_TOOL,
         "description": description or "Give the final answer in this form.",
-        "input_schema": root_object(schema, crossing.notes, "response_format.schema"),
+        "input_schema": keys.renamed(root, ANSWER_TOOL, path, crossing),
     }
 
 
