@@ -11,7 +11,7 @@ import msgspec
 from gateway.call import Call, Headers
 from gateway.capabilities import capability as table, matching
 from gateway.capability import Capability
-from gateway.counting.kind import COUNTINGS
+from gateway.counting.kind import COUNTING, COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
@@ -161,8 +161,9 @@ class HttpProvider(Provider):
     # --- its models, and how it stands ------------------------------------------------------------
 
     async def count(self, call: Call) -> Reply | None:
-        """The upstream's own count, where it speaks Messages. Raises what a call raises."""
-        return await self(call) if MESSAGES in self.dialects else None
+        """The upstream's own count, where its dialect has one. Raises what a call raises."""
+        counts = MESSAGES if call.dialect is COUNTING else RESPONSES
+        return await self(call) if counts in self.dialects else None
 
     async def models(self, credential: Secret | None) -> bytes | None:
         """The upstream's list of models. Unauthenticated where the client's key is needed."""

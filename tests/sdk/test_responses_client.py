@@ -275,3 +275,42 @@ def test_a_field_that_is_wrong_is_named(openai: OpenAI) -> None:
     with pytest.raises(sdk.BadRequestError) as caught:
         openai.responses.create(model="chat:m", input=items)
     assert caught.value.param == "input.0.role"
+
+
+def test_a_count_is_the_upstreams_own(stage: Stage, openai: OpenAI) -> None:
+    stage.play(Json({"input_tokens": 42}))
+    counted = openai.responses.input_tokens.count(
+        model="messages:m", input="hello", instructions="Be brief.", tools=[TOOL]
+    )
+    assert (counted.object, counted.input_tokens) == ("response.input_tokens", 42)
+    assert stage.received().path == "/messages/v1/messages/count_tokens"
+    body = stage.body()
+    assert "max_tokens" not in body
+    assert body["tools"][0]["name"] == "get_weather"
+
+
+def test_a_count_of_its_own_dialect_goes_as_it_is(stage: Stage, openai: OpenAI) -> None:
+    stage.play(Json({"object": "response.input_tokens", "input_tokens": 7}))
+    counted = openai.responses.input_tokens.count(model="responses:m", input="hello")
+    assert counted.input_tokens == 7
+    assert stage.received().path == "/responses/v1/responses/input_tokens"
+    assert stage.body() == {"model": "m", "input": "hello"}
+
+
+def test_a_count_is_estimated_where_the_upstream_has_none(stage: Stage, openai: OpenAI) -> None:
+    play(stage, "chat")
+    first = openai.responses.create(model="chat:m", input="word " * 200)
+    raw = openai.responses.input_tokens.with_raw_response.count(model="chat:m", input="word " * 100)
+    assert raw.headers["x-gateway-estimate"] == "1"
+    alone = raw.parse().input_tokens
+    assert 50 < alone < 300
+    after = openai.responses.input_tokens.count(
+        model="chat:m", input="word " * 100, previous_response_id=first.id
+    )
+    assert after.input_tokens > 2 * alone
+
+
+def test_a_count_that_no_call_could_say_is_refused(openai: OpenAI) -> None:
+    with pytest.raises(sdk.BadRequestError) as caught:
+        openai.responses.input_tokens.count(model="chat:m", input="x", previous_response_id="no")
+    assert caught.value.code == "previous_response_not_found"
