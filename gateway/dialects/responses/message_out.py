@@ -82,7 +82,7 @@ class _Output:
         cited = [note for note in part.citations if note.url is not None]
         if len(cited) < len(part.citations):
             self._crossing.notes.note("citations", "without_url_dropped")
-        notes = [annotation(citation, 0, len(part.text)) for citation in cited]
+        notes = [annotation(citation, len(part.text)) for citation in cited]
         self._tell(output_text(part.text, notes))
 
     def _tell(self, content: Item) -> None:

@@ -218,9 +218,7 @@ class ResponsesWriter:
 
     def _annotations(self, length: int) -> list[Item]:
         found = [
-            annotation(citation, 0, length)
-            for citation in self._citations
-            if citation.url is not None
+            annotation(citation, length) for citation in self._citations if citation.url is not None
         ]
         if len(found) < len(self._citations):
             self._crossing.notes.note("citations", "without_url_dropped")
