@@ -180,6 +180,11 @@ class History(Middleware):
         kept = (await self._kept(tenant_of(caller), [id]))[0]
         return kept.response if kept is not None and not kept.target else None
 
+    async def keeper(self, caller: Caller, id: str) -> str | None:
+        """The target that keeps that caller's response itself, if one does. Raises Unavailable."""
+        kept = (await self._kept(tenant_of(caller), [id]))[0]
+        return kept.target or None if kept is not None else None
+
     async def items(self, caller: Caller, id: str) -> list[dict[str, Any]] | None:
         """The items that it was made from, oldest first. Raises Unavailable."""
         past = await self._past(tenant_of(caller), id)

@@ -12,6 +12,7 @@ from openai.types.responses import (
 )
 from pydantic import BaseModel
 
+from tests.fakes.responses import message as message_item, response
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import (
     argued,
@@ -314,3 +315,20 @@ def test_a_count_that_no_call_could_say_is_refused(openai: OpenAI) -> None:
     with pytest.raises(sdk.BadRequestError) as caught:
         openai.responses.input_tokens.count(model="chat:m", input="x", previous_response_id="no")
     assert caught.value.code == "previous_response_not_found"
+
+
+def test_what_its_upstream_keeps_is_asked_for_there(stage: Stage, openai: OpenAI) -> None:
+    kept = response(message_item("Hello"), id="resp_native")
+    stage.play(Json(kept))
+    first = openai.responses.create(model="responses:m", input="x")
+    assert first.id == "resp_native"
+    assert openai.responses.retrieve("resp_native").output_text == "Hello"
+    asked = stage.requests[-1]
+    assert (asked.method, asked.path) == ("GET", "/responses/v1/responses/resp_native")
+    openai.responses.create(model="responses:m", input="y", previous_response_id="resp_native")
+    assert b'"previous_response_id":"resp_native"' in stage.requests[-1].body
+    stage.play(Json({"id": "resp_native", "object": "response", "deleted": True}))
+    openai.responses.delete("resp_native")
+    assert stage.received().method == "DELETE"
+    with pytest.raises(sdk.NotFoundError):
+        openai.responses.retrieve("resp_native")
