@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.dialects.responses.wires import frames_of
 from tests.fakes.client import RawClient, until
-from tests.fakes.steps import SSE, Chunk, Close, Head, Script, Stall
+from tests.fakes.steps import SSE, Chunk, Close, Head, Json, Script, Stall
 from tests.faults.scene import Scene, scene
 from tests.faults.wires import Dialect, delta, opening, received
 from tests.sdk.answers import argued, begun, chat_stream, message_stream, text, thought, use
@@ -168,3 +168,24 @@ async def test_a_client_that_leaves_ends_the_upstreams_work(
         await client.until_bytes(b"output_text.delta")
     await until(lambda: len(running.upstream.closed) > before)
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("upstream", CONVERTED)
+async def test_a_prompt_that_is_too_long_is_told_as_codex_hears_it(
+    running: Scene, upstream: Dialect
+) -> None:
+    words = "prompt is too long: 210000 tokens > 200000 maximum"
+    error = {"type": "invalid_request_error", "message": words}
+    model = running.play(Json({"type": "error", "error": error}, 400))
+    answer = await stream(running, f"{upstream}:{model}")
+    assert answer.status == 200
+    last = frames_of(answer.body)[-1]
+    assert last["type"] == "response.failed"
+    assert last["response"]["error"] == {"code": "context_length_exceeded", "message": words}
+
+    whole = await running.ask(Json({"type": "error", "error": error}, 400), "responses", upstream)
+    assert whole.status == 400
+    (told,) = whole.errors
+    assert (told["code"], told["param"]) == ("context_length_exceeded", "input")
+    mark = f'"model":"{model}","status":200,"end":"upstream_error"'
+    await until(lambda: mark in running.gateway.log)
