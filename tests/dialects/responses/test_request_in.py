@@ -245,6 +245,15 @@ def test_strict_refuses_what_would_be_dropped() -> None:
     assert caught.value.param == "tools.0"
 
 
+def test_a_tool_may_be_chosen_out_of_a_namespace() -> None:
+    inside = [{"type": "function", "name": "go"}]
+    prompt = tools_of(
+        {"type": "namespace", "name": "mcp", "description": "d", "tools": inside},
+        tool_choice={"type": "function", "name": "go"},
+    )
+    assert prompt.tool_choice == ToolChoice("tool", "mcp__go")
+
+
 def test_allowed_tools_leave_only_those() -> None:
     prompt = tools_of(
         {"type": "function", "name": "f"},
