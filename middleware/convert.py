@@ -101,6 +101,7 @@ class Convert(Middleware):
             # The upstream answered whole although a stream was asked for.
             crossing = self._crossing(call, _target(call), Notes())
             message = reply.dialect.read_message(reply.body, crossing)
+            call.record.relayed = ""  # the answer is written anew, under another id
             return _replayed(call.dialect, message, crossing, reply.headers)
         return reply
 

@@ -15,6 +15,7 @@ from middleware.convert import Convert
 from middleware.history import History
 from tests.dialects.responses.wires import frames_of
 from tests.fakes import calls
+from tests.fakes.responses import message as message_item, response
 from tests.faults.engines import Chunks
 from tests.sdk.answers import chat, chat_stream
 
@@ -98,3 +99,25 @@ async def test_what_an_upstream_keeps_is_never_given_again(body: dict[str, Any])
 
     await link(call, answer)
     assert call.record.cache == "bypass"
+
+
+async def test_an_answer_that_came_whole_for_a_stream_has_an_id_that_is_kept_here() -> None:
+    house = House()
+    native = calls.target(dialect=RESPONSES)
+
+    async def whole(call: Call) -> Reply:
+        return Reply(200, RESPONSES, msgspec.json.encode(response(message_item("Hello"))))
+
+    link = Convert()
+    link.bind(SITE)
+    body = {"input": "hi", "stream": True}
+    call = calls.call(body, dialect=RESPONSES, targets=(native,))
+    reply = await chain([house.history, link], whole)(call)
+    assert isinstance(reply.body, Stream)
+    try:
+        wire = b"".join([chunk async for chunk in reply.body])
+    finally:
+        await reply.aclose()
+    made = frames_of(wire)[-1]["response"]["id"]
+    assert made != "resp_1"
+    assert await house.history.find(call.caller, made) is not None
