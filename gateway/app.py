@@ -97,7 +97,7 @@ def build(config: Config, peers: Peers = ALONE) -> Gateway:
         + cache_routes(links, inside.callers, peers)
         + batch_routes(links, edge, inside.callers, peers)
         + explain_routes(site, edge, links, dialects)
-        + response_routes(links, inside.callers)
+        + response_routes(links, site, inside.callers)
         + (batches.routes if batches is not None else []),
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),

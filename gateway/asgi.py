@@ -222,7 +222,7 @@ class Exchange:
                 await self._write(chunk)
                 chunk = await read()
             await self._client.end()
-            self._close("complete", None)
+            self._close("upstream_error" if reply.error else "complete", reply.error)
         finally:
             await stream.aclose()
 

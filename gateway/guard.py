@@ -60,6 +60,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Closes the socket at once, whatever the client has not read."""
         self.transport.abort()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: Codex tries a WebSocket at each start, and its answer says all."""
+
     @classmethod
     def limited(cls, headers: int, size: int, seconds: float) -> type[Self]:
         """A protocol with these limits: fields, bytes, seconds for a head."""

@@ -79,6 +79,15 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         """The upstream's own count of a call's input; None where it has none. GatewayError."""
         return None
 
+    async def kept(
+        self, method: str, path: str, credential: Secret | None
+    ) -> tuple[int, bytes] | None:
+        """Status and JSON of what the upstream keeps at a path; None where it keeps nothing.
+
+        `credential` is the client's own, for upstreams that are called with it. GatewayError.
+        """
+        return None
+
     async def models(self, credential: Secret | None) -> bytes | None:
         """The upstream's list of models as it wrote it; None where it has none.
 

@@ -11,6 +11,7 @@ from gateway.dialect import Crossing, Dialect, Fields
 from gateway.dialects.chat.digest import only_usage
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.gemini import GEMINI
+from gateway.dialects.responses.errors import OVERFLOW
 from gateway.dialects.responses.wire import NAME as RESPONSES
 from gateway.errors import InvalidRequest, NotFound
 from gateway.events import Message
@@ -100,6 +101,7 @@ class Convert(Middleware):
             # The upstream answered whole although a stream was asked for.
             crossing = self._crossing(call, _target(call), Notes())
             message = reply.dialect.read_message(reply.body, crossing)
+            call.record.relayed = ""  # the answer is written anew, under another id
             return _replayed(call.dialect, message, crossing, reply.headers)
         return reply
 
@@ -128,6 +130,10 @@ class Convert(Middleware):
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error
+            if call.stream and error.code == OVERFLOW and ours.name == RESPONSES:
+                # Codex makes its conversation shorter when a stream says so, not at a status.
+                told = Stream(Here(ours.write_error_event(error, call.id)))
+                return Reply(200, ours, told, headers, error)
             body = ours.write_error(error, call.id)
             return Reply(ours.error_status(error), ours, body, headers, error)
         began = perf_counter()

@@ -2,8 +2,8 @@
 
 `/explain/v1/messages` takes the body that `/v1/messages` takes, with the client's own headers, and
 says for each target what its upstream would get. `/explain` alone takes `{"model": ...}` and says
-where that leads. Of the chain only auth, alias and convert have a part in it: a cache must not
-answer, a batch not fan out, and a link of somebody else's might ask somebody.
+where that leads. Of the chain only auth, alias, history and convert have a part in it: a cache must
+not answer, a batch not fan out, and a link of somebody else's might ask somebody.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from gateway.native import speaks
 from gateway.plugin import Middleware, Preview, Site
 from gateway.reply import Reply
 
-_PART = frozenset({"auth", "alias"})
+_PART = frozenset({"auth", "alias", "history"})
 
 
 def explain_routes(

@@ -32,6 +32,7 @@ _CALLS = {
     "/v1/messages/count_tokens": "The tokens of a Messages call, which is not made.",
     "/v1/messages/batch": "Many Messages calls in one request.",
     "/v1/responses": "A Responses call, to any provider.",
+    "/v1/responses/input_tokens": "The tokens of a Responses call, which is not made.",
     "/v1/completions": "A text completion, to any provider.",
     "/v1/embeddings": "Embeddings of texts.",
     "/explain": "Where a model leads, asking nobody.",
@@ -46,6 +47,7 @@ _GIVEN: dict[str, tuple[str, ...]] = {
     "/v1/files/{id}/content": ("application/octet-stream",),
     "/v1/messages/batches/{id}/results": ("application/x-jsonl",),
     "/v1/messages/count_tokens": (_JSON,),
+    "/v1/responses/input_tokens": (_JSON,),
 }
 """Content types of answers that are not plain JSON."""
 _TAKEN = {

@@ -22,6 +22,7 @@ from gateway.counting.kind import (
     COUNTING,
     COUNTINGS,
     GEMINI_COUNTING,
+    RESPONSES_COUNTING,
     read_count,
     taken,
     write_count,
@@ -32,6 +33,7 @@ from gateway.dialect import Crossing, Dialect, Fields
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.gemini.carried import SEALED
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError, InvalidRequest, Unavailable, UpstreamError
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
@@ -51,6 +53,7 @@ LARGEST_SAMPLE = 1_000_000
 _WORDS: dict[Dialect, tuple[Dialect, str]] = {
     COUNTING: (MESSAGES, "messages"),
     GEMINI_COUNTING: (GEMINI, "contents"),
+    RESPONSES_COUNTING: (RESPONSES, "input"),
 }
 """The dialect in whose words a count asks, and the member that holds the conversation."""
 _REMEMBERED = 1000
@@ -58,7 +61,7 @@ _THE_CLIENTS = frozenset({400, 401, 403, 413, 422})
 """Statuses of an upstream's count that speak of the request, or of the client's own key."""
 _MISSING = frozenset({404, 405, 501})
 _THREADS = 2
-_OF_ANSWERS = frozenset({"batch", "history", "cache", "fallback", "convert"})
+_OF_ANSWERS = frozenset({"batch", "cache", "fallback", "convert"})
 """Links that have to do with answers; a count passes all others."""
 
 
@@ -130,11 +133,16 @@ class Counter:
         words, contents = _WORDS[call.dialect]
         if words in target.dialects:
             # Reasoning that another upstream minted would be refused by this one.
-            sealed = any(mark in bytes(call.fields[contents]) for mark in (PREFIX.encode(), SEALED))
+            sealed = any(
+                mark in bytes(call.fields.get(contents, b"")) for mark in (PREFIX.encode(), SEALED)
+            )
             return None if sealed else call.with_model(target.model)
         if MESSAGES not in target.dialects and GEMINI not in target.dialects:
             return None
-        prompt = call.dialect.read_prompt(call.fields, Notes())
+        try:
+            prompt = call.dialect.read_prompt(call.fields, Notes())
+        except UnicodeDecodeError:
+            return None  # whoever estimates says so
         crossing = Crossing(
             prompt, target.provider, target.model, call.model, target.capability, Notes(),
             self._site.seal,

@@ -1,4 +1,4 @@
-"""A request to count as a dialect of its own: Messages, under another path and with its own answer.
+"""A request to count as a dialect of its own: another path, and an answer of its own.
 
 So a count is a call as any other to those who ask who calls and where to, and to a provider; those
 who keep, repeat or convert answers have no part in it.
@@ -10,6 +10,7 @@ from msgspec import Raw, Struct, field
 from gateway.dialect import Dialect, Digest, Fields
 from gateway.dialects.gemini import Gemini
 from gateway.dialects.messages import Messages, request_in
+from gateway.dialects.responses import Responses
 from gateway.events import Prompt
 from gateway.notes import Notes
 from gateway.wire import member
@@ -89,6 +90,36 @@ def unwrapped(fields: Fields) -> Fields:
     return fields
 
 
+class ResponsesCounted(Struct, kw_only=True):
+    """`InputTokenCountResponse`."""
+
+    object: str = "response.input_tokens"
+    input_tokens: int
+
+
+class ResponsesCounting(Responses):
+    """`POST /v1/responses/input_tokens` (`InputTokenCountParams`)."""
+
+    name = "count"
+    path = "/responses/input_tokens"
+
+    def digest(self, body: bytes) -> Digest:
+        """Nothing: a count used no tokens."""
+        return Digest()
+
+
+_COUNTED = frozenset({
+    "conversation", "input", "instructions", "model", "parallel_tool_calls", "personality",
+    "previous_response_id", "reasoning", "text", "tool_choice", "tools", "truncation",
+})  # fmt: skip
+"""Members of a Responses request that its counting endpoint takes."""
+
+
+def counted(fields: Fields) -> Fields:
+    """The members that count; a client may send the whole of the call it is about to make."""
+    return {name: raw for name, raw in fields.items() if name in _COUNTED}
+
+
 def read_count(body: bytes) -> int | None:
     """The tokens that an upstream's own count tells; None where it tells none."""
     try:
@@ -107,9 +138,13 @@ class _Told(Struct):
 
 def write_count(dialect: Dialect, tokens: int) -> bytes:
     """The count as a client of that counting dialect reads it."""
-    gemini = isinstance(dialect, GeminiCounting)
-    return msgspec.json.encode(GeminiCounted(tokens) if gemini else Counted(tokens))
+    if isinstance(dialect, GeminiCounting):
+        return msgspec.json.encode(GeminiCounted(tokens))
+    if isinstance(dialect, ResponsesCounting):
+        return msgspec.json.encode(ResponsesCounted(input_tokens=tokens))
+    return msgspec.json.encode(Counted(tokens))
 
 
 GEMINI_COUNTING: Dialect = GeminiCounting()
-COUNTINGS = (COUNTING, GEMINI_COUNTING)
+RESPONSES_COUNTING: Dialect = ResponsesCounting()
+COUNTINGS = (COUNTING, GEMINI_COUNTING, RESPONSES_COUNTING)

@@ -21,7 +21,7 @@ _PLAIN = frozenset({"model", "messages", "max_tokens", "temperature", "top_p"}) 
 """Members that mean the same in every dialect."""
 _UNTOLD = frozenset({
     "n", "logprobs", "top_logprobs", "modalities", "audio", "store", "background", "container",
-    "context_management", "mcp_servers", "previous_response_id",
+    "context_management", "mcp_servers", "previous_response_id", "conversation",
 })  # fmt: skip
 """Members that ask for what no stored answer holds, or for more than an answer."""
 _TOOLS = frozenset({"tools", "functions", "web_search_options", "plugins"})

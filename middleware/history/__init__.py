@@ -15,6 +15,7 @@ from msgspec import Meta, Raw
 
 from gateway.breaker import StoreDown
 from gateway.call import Call, Caller
+from gateway.dialects.responses import Responses
 from gateway.dialects.responses.request_in import unknown_previous
 from gateway.dialects.responses.wire import NAME
 from gateway.errors import Unavailable
@@ -82,7 +83,8 @@ class History(Middleware):
 
     def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """The answer, kept where the client did not say otherwise."""
-        return self._answer(call, next) if call.dialect.name == NAME else next(call)
+        # counting is a kind of it
+        return self._answer(call, next) if isinstance(call.dialect, Responses) else next(call)
 
     async def _answer(self, call: Call, next: Next) -> Reply:
         tenant = tenant_of(call.caller)
@@ -177,6 +179,11 @@ class History(Middleware):
         """The response of that caller. Raises Unavailable."""
         kept = (await self._kept(tenant_of(caller), [id]))[0]
         return kept.response if kept is not None and not kept.target else None
+
+    async def keeper(self, caller: Caller, id: str) -> str | None:
+        """The target that keeps that caller's response itself, if one does. Raises Unavailable."""
+        kept = (await self._kept(tenant_of(caller), [id]))[0]
+        return kept.target or None if kept is not None else None
 
     async def items(self, caller: Caller, id: str) -> list[dict[str, Any]] | None:
         """The items that it was made from, oldest first. Raises Unavailable."""

@@ -10,7 +10,7 @@ import msgspec
 from gateway.call import Call, Headers
 from gateway.capabilities import capability as table, matching
 from gateway.capability import Capability
-from gateway.counting.kind import COUNTINGS
+from gateway.counting.kind import COUNTING, COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
@@ -38,6 +38,7 @@ from providers.transport.answer import (
 from providers.transport.choose import Options, engine
 from providers.transport.defaults import Defaults
 from providers.transport.engine import Block, Engine, Request, Timeouts, block
+from providers.transport.kept import told
 from providers.transport.keys import KEY_BOUND, KeyRing
 from providers.transport.records import wrong
 
@@ -161,16 +162,31 @@ class HttpProvider(Provider):
     # --- its models, and how it stands ------------------------------------------------------------
 
     async def count(self, call: Call) -> Reply | None:
-        """The upstream's own count, where it speaks Messages. Raises what a call raises."""
-        return await self(call) if MESSAGES in self.dialects else None
+        """The upstream's own count, where its dialect has one. Raises what a call raises."""
+        counts = MESSAGES if call.dialect is COUNTING else RESPONSES
+        return await self(call) if counts in self.dialects else None
 
-    async def models(self, credential: Secret | None) -> bytes | None:
-        """The upstream's list of models. Unauthenticated where the client's key is needed."""
+    async def kept(
+        self, method: str, path: str, credential: Secret | None
+    ) -> tuple[int, bytes] | None:
+        """What the upstream keeps, where it speaks Responses. Raises what a call raises."""
+        if RESPONSES not in self.dialects:
+            return None
+        key = self._aside(credential)
+        request = Request(path.encode(), head=self._head(key), method=method.encode())
+        response = await self._engine.send(request, self._timeouts)
+        return await told(self._name, response, key, own=not self._passthrough)
+
+    def _aside(self, credential: Secret | None) -> Secret | None:
+        """The key for what is no call. Unauthenticated where the client's is needed."""
         if self._passthrough and credential is None:
             raise Unauthenticated(needs_key(self._name))
         key = credential if self._passthrough else None
-        if key is None and len(self._ring):
-            key = self._ring.take([])
+        return self._ring.take([]) if key is None and len(self._ring) else key
+
+    async def models(self, credential: Secret | None) -> bytes | None:
+        """The upstream's list of models. Unauthenticated where the client's key is needed."""
+        key = self._aside(credential)
         messages = self.dialects[0].name == MESSAGES.name
         request = Request(
             self.listing or (b"/models?limit=1000" if messages else b"/models"),

@@ -77,7 +77,7 @@ async def test_a_model_alone(opened: Opened) -> None:
     assert speaks == [["chat", "responses"], ["messages"]]
     assert found["targets"][0]["capability"]["token_param"] == "max_completion_tokens"
     assert "request" not in found["targets"][0]
-    assert found["links_not_asked"] == ["batch", "history", "fallback"]
+    assert found["links_not_asked"] == ["batch", "fallback"]
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])

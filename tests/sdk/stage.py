@@ -36,6 +36,8 @@ use = "auth"
 [[middleware]]
 use = "alias"
 [[middleware]]
+use = "history"
+[[middleware]]
 use = "fallback"
 attempts = 1
 [[middleware]]

@@ -201,6 +201,10 @@ def _reasoning(part: Thinking | Redacted, path: str, crossing: Crossing) -> Bloc
         return None
     if isinstance(part, Thinking):
         return {"type": "thinking", "thinking": part.text, "signature": own}
+    sealed = crossing.unsealed(part.data)
+    if sealed is not None and sealed.kind == "signature":
+        # of thinking that was not shown: some clients carry it without the empty text
+        return {"type": "thinking", "thinking": "", "signature": own}
     return {"type": "redacted_thinking", "data": own}
 
 

@@ -158,8 +158,9 @@ def _bare(blob: str, origin: str) -> bool:
     return origin == NAME and not parted(blob)[0]
 
 
-def annotation(citation: Citation, start: int, end: int) -> Item:
-    """`AnnotationURLCitation` for a span of the text, in code points."""
+def annotation(citation: Citation, length: int) -> Item:
+    """`AnnotationURLCitation`: its span of a text of that length, in code points."""
+    start, end = citation.span or (0, length)
     return {
         "type": "url_citation", "url": citation.url, "title": citation.title or "",
         "start_index": start, "end_index": end,

@@ -23,6 +23,8 @@ _CODES = {
     "overloaded_error": "server_is_overloaded",
     "invalid_request_error": "invalid_prompt",
 }
+OVERFLOW = "context_length_exceeded"
+"""The code on which agents make their conversation shorter."""
 _NUMBER = re.compile(rb'"sequence_number": ?(\d+)')
 _WAIT = re.compile(r"try again in", re.IGNORECASE)
 _ENDING = re.compile(
@@ -39,14 +41,26 @@ def read_error(status: int, body: bytes) -> GatewayError:
 
 def write_error(error: GatewayError) -> bytes:
     """`ErrorObject` in its wrapper; a rate limit says when to come back, which Codex reads."""
-    wait = error.retry_after
-    if error.status != 429 or wait is None or _WAIT.search(error.message):
-        return openai.write_error(error)
     told = GatewayError(
-        f"{error.message.rstrip('.')}. Please try again in {wait:g}s.",
-        status=error.status, kind=error.kind, code=error.code, param=error.param,
+        _words(error), status=error.status, kind=error.kind, code=error.code,
+        param=_param(error),
     )  # fmt: skip
     return openai.write_error(told)
+
+
+def _words(error: GatewayError) -> str:
+    wait, words = error.retry_after, error.message
+    if error.status != 429 or wait is None or _WAIT.search(words):
+        return words
+    return f"{words.rstrip('.')}. Please try again in {wait:g}s."
+
+
+def _param(error: GatewayError) -> str | None:
+    """The member at fault; that of an upstream of another dialect is none of this one's."""
+    if error.code == OVERFLOW:
+        return "input"
+    foreign = error.param is not None and error.param.startswith("messages")
+    return None if foreign else error.param
 
 
 def error_status(error: GatewayError) -> int:
@@ -60,10 +74,7 @@ def error_object(error: GatewayError) -> dict[str, object]:
     code = error.code if isinstance(error.code, str) and not own else None
     if code is None:  # the API has no words for what a gateway meets
         code = _CODES.get(error.kind) or "server_error"
-    message = error.message
-    if code == "rate_limit_exceeded" and error.retry_after and not _WAIT.search(message):
-        message = f"{message.rstrip('.')}. Please try again in {error.retry_after:g}s."
-    return {"code": code, "message": message}
+    return {"code": code, "message": _words(error)}
 
 
 def write_error_event(error: GatewayError, request_id: str) -> bytes:

@@ -138,10 +138,17 @@ class Reading:
                 self._thoughts.append(Redacted(blob, NAME))
 
     def _forget(self, path: str) -> None:
-        """Drops reasoning that led to nothing: no other dialect has it stand alone."""
-        if self._thoughts:
+        """Ends the model's turn: reasoning that led to nothing goes with what came before it.
+
+        Without anything before it, it is dropped: no other dialect has it stand alone.
+        """
+        thoughts, self._thoughts = self._thoughts, []
+        if not thoughts:
+            return
+        if self.turns and self.turns[-1].role == "assistant":
+            self.turns[-1].parts += thoughts
+        else:
             self._notes.note(path, "reasoning_without_answer_dropped")
-            self._thoughts = []
 
     # --- tools ------------------------------------------------------------------------------------
 

@@ -61,10 +61,8 @@ class _Output:
             case Text():
                 self._say(part)
             case Refusal():
-                self.refused = True
-                self.written += len(part.text)
-                self._tell(refusal(part.text))
-            case Thinking():
+                self._refuse(part.text)
+            case Thinking() if part.text or part.signature is not None:
                 self.written += len(part.text)
                 blob = encrypted(part.signature, part.origin, part.text, self._crossing)
                 self._item(reasoning_item(self._id("reasoning"), "completed", part.text, blob))
@@ -78,6 +76,17 @@ class _Output:
             case _:
                 pass  # server tools and prompt-only parts are left out, as in a stream
 
+    def _refuse(self, text: str) -> None:
+        if not text:
+            return
+        self.refused = True
+        self.written += len(text)
+        last = self._content[-1] if self.items and self.items[-1]["type"] == "message" else None
+        if last is not None and last["type"] == "refusal":
+            last["refusal"] = f"{last['refusal']}{text}"
+        else:
+            self._tell(refusal(text))
+
     def _say(self, part: Text) -> None:
         if not part.text:
             return
@@ -85,8 +94,7 @@ class _Output:
         cited = [note for note in part.citations if note.url is not None]
         if len(cited) < len(part.citations):
             self._crossing.notes.note("citations", "without_url_dropped")
-        whole = (0, len(part.text))
-        notes = [annotation(citation, *(citation.span or whole)) for citation in cited]
+        notes = [annotation(citation, len(part.text)) for citation in cited]
         self._tell(output_text(part.text, notes))
 
     def _tell(self, content: Item) -> None:
@@ -112,7 +120,7 @@ class _Output:
                 self._crossing.notes.note("output", f"{type}_as_function_call")
                 type, form = "function_call", None
         if item is None:
-            arguments = call.arguments or ("" if custom else "{}")
+            arguments = call.arguments or ("" if type == "custom_tool_call" else "{}")
             item = call_item(type, self._id(type), id, call.name, form, arguments, "completed")
         self._item(item)
 

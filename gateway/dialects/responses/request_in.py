@@ -180,7 +180,7 @@ def _reasoning(prompt: Prompt, raw: Raw, notes: Notes) -> None:
         notes.note("reasoning.mode", "approximated_by_effort")
     if found.summary or found.generate_summary:
         reasoning.display = "summarized"
-    if found.context and found.context != "auto":
+    if found.context == "current_turn":  # what every turn thought goes to providers that take it
         notes.drop("reasoning.context")
     if reasoning.effort or reasoning.display:
         prompt.reasoning = reasoning

@@ -108,7 +108,16 @@ def read_choice(raw: Raw, prompt: Prompt, forms: Forms, notes: Notes) -> None:
         # A tool that only OpenAI runs is not there to be chosen.
         notes.drop("tool_choice", f"{choice.type}_unsupported_by_target")
         return
-    prompt.tool_choice = ToolChoice("tool", forms.name(form))
+    prompt.tool_choice = ToolChoice("tool", _known(form, prompt, forms))
+
+
+def _known(form: Form, prompt: Prompt, forms: Forms) -> str:
+    """The name of the chosen tool; a choice has no member for the tool's namespace."""
+    name = forms.name(form)
+    if any(tool.name == name for tool in prompt.tools):
+        return name
+    inside = (tool for tool in prompt.tools if tool.form is not None)
+    return next((tool.name for tool in inside if tool.form.name == form.name), name)  # type: ignore[union-attr]
 
 
 def _form(choice: ToolChoiceParam) -> Form | None:

@@ -219,9 +219,7 @@ class ResponsesWriter:
 
     def _annotations(self, length: int) -> list[Item]:
         found = [
-            annotation(citation, *(citation.span or (0, length)))
-            for citation in self._citations
-            if citation.url is not None
+            annotation(citation, length) for citation in self._citations if citation.url is not None
         ]
         if len(found) < len(self._citations):
             self._crossing.notes.note("citations", "without_url_dropped")
@@ -234,9 +232,6 @@ class ResponsesWriter:
         return begun + self._delta(text)
 
     # --- reasoning --------------------------------------------------------------------------------
-
-    def _thinking_began(self, event: ThinkingBegan) -> bytes:
-        return self._close_item()
 
     def _open_reasoning(self) -> bytes:
         opened = self._open("reasoning")
@@ -340,11 +335,15 @@ class ResponsesWriter:
         began = call_item("function_call", self._id, call.id, call.name, None, "", "in_progress")
         opened += self._added(began)
         self._open_part("function_call")
-        return opened + self._delta(text) + self._close_call()
+        return opened + (self._delta(text) if text else b"") + self._close_call()
 
     # --- ends -------------------------------------------------------------------------------------
 
+    def _thinking_began(self, event: ThinkingBegan) -> bytes:
+        return b""  # its item opens when there is something in it
+
     def _text_began(self, event: TextBegan) -> bytes:
+        self._citations = []  # those of a text that said nothing stand for nothing
         return b""
 
     def _part_ended(self, event: PartEnded) -> bytes:

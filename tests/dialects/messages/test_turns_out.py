@@ -202,6 +202,10 @@ def blob(kind: str, provider: str = "p", model: str = "upstream-model") -> str:
         (Thinking("t", None, "messages"), None),
         (Redacted("native", "messages"), {"type": "redacted_thinking", "data": "native"}),
         (Redacted(blob("redacted"), "chat"), {"type": "redacted_thinking", "data": "own"}),
+        (
+            Redacted(blob("signature"), "responses"),
+            {"type": "thinking", "thinking": "", "signature": "own"},
+        ),
         (Redacted("foreign", "chat"), None),
     ],
 )

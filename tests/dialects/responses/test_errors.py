@@ -35,6 +35,22 @@ def test_a_rate_limit_says_when_to_come_back() -> None:
     assert told["message"] == "Please try again in 2s."
 
 
+@pytest.mark.parametrize(
+    ("param", "code", "told"),
+    [
+        ("messages", "context_length_exceeded", "input"),
+        ("messages.0.content", None, None),
+        ("input.0.role", None, "input.0.role"),
+        ("temperature", None, "temperature"),
+    ],
+)
+def test_members_are_named_as_the_client_knows_them(
+    param: str, code: str | None, told: str | None
+) -> None:
+    error = GatewayError("x", status=400, kind="invalid_request_error", code=code, param=param)
+    assert msgspec.json.decode(RESPONSES.write_error(error, "id"))["error"]["param"] == told
+
+
 def test_an_error_in_a_stream_is_a_failed_response() -> None:
     error = Resting("every key rests")
     error.retry_after = 2

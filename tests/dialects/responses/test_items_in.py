@@ -98,6 +98,14 @@ def test_reasoning_that_led_to_nothing_is_dropped() -> None:
     assert notes.entries == ["input:reasoning_without_answer_dropped"]
 
 
+def test_reasoning_after_an_answer_stays_with_it() -> None:
+    """Gemini signs a text after it is said."""
+    notes = Notes()
+    turns = turns_of(USER, said("x"), reasoning("", BLOB), USER, notes=notes)
+    assert turns[1].parts == [Text("x"), Redacted(BLOB, "responses")]
+    assert notes.entries == []
+
+
 def test_a_refusal_is_what_the_model_said() -> None:
     item = {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}
     assert turns_of(USER, item)[1].parts == [Refusal("no")]

@@ -245,6 +245,15 @@ def test_strict_refuses_what_would_be_dropped() -> None:
     assert caught.value.param == "tools.0"
 
 
+def test_a_tool_may_be_chosen_out_of_a_namespace() -> None:
+    inside = [{"type": "function", "name": "go"}]
+    prompt = tools_of(
+        {"type": "namespace", "name": "mcp", "description": "d", "tools": inside},
+        tool_choice={"type": "function", "name": "go"},
+    )
+    assert prompt.tool_choice == ToolChoice("tool", "mcp__go")
+
+
 def test_allowed_tools_leave_only_those() -> None:
     prompt = tools_of(
         {"type": "function", "name": "f"},
@@ -267,7 +276,7 @@ def test_allowed_tools_leave_only_those() -> None:
         ({"top_logprobs": 2}, "top_logprobs:unsupported_by_target"),
         ({"truncation": "auto"}, "truncation:unsupported_by_target"),
         ({"service_tier": "flex"}, "service_tier:unsupported_by_target"),
-        ({"reasoning": {"context": "all_turns"}}, "reasoning.context:unsupported_by_target"),
+        ({"reasoning": {"context": "current_turn"}}, "reasoning.context:unsupported_by_target"),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode:approximated_by_effort"),
         ({"include": ["message.output_text.logprobs"]},
          "include:message.output_text.logprobs_unavailable"),
@@ -297,6 +306,7 @@ def test_what_cannot_be_carried_is_noted(members: dict[str, Any], note: str) -> 
         {"background": False},
         {"tools": None, "tool_choice": None, "previous_response_id": None, "conversation": None},
         {"reasoning": {"context": "auto"}},
+        {"reasoning": {"context": "all_turns"}},
     ],
 )
 def test_what_changes_nothing_is_silent(members: dict[str, Any]) -> None:

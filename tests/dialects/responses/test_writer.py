@@ -113,6 +113,12 @@ class TestText:
         added = [f for f in frames_of(wire) if f["type"].endswith("annotation.added")]
         assert added[0]["annotation"] == note
 
+    def test_a_citation_may_have_a_span_of_its_own(self) -> None:
+        cite = CitationCame(Citation(Raw(b"{}"), "https://e.org", span=(1, 3)))
+        wire = written([BEGAN, TextBegan(), TextDelta("four"), cite, PartEnded(), DONE])
+        (note,) = response_of(wire)["output"][0]["content"][0]["annotations"]
+        assert (note["start_index"], note["end_index"]) == (1, 3)
+
     def test_a_citation_without_a_url_is_noted(self) -> None:
         crossed = crossing()
         cite = CitationCame(Citation(Raw(b"{}")))
@@ -161,6 +167,12 @@ class TestReasoning:
         assert output[0]["content"][0]["text"] == "x"
         blob = SEAL.unseal(output[1]["encrypted_content"])
         assert blob == Sealed("p", "upstream-model", "redacted", "secret")
+
+    @pytest.mark.parametrize(("origin", "kind"), [("call", "call"), ("gemini-call", "call")])
+    def test_signatures_of_gemini_are_sealed_under_their_kind(self, origin: str, kind: str) -> None:
+        wire = written([BEGAN, RedactedCame("sig", origin), *called("c", "f", "{}"), DONE])
+        blob = SEAL.unseal(response_of(wire)["output"][0]["encrypted_content"])
+        assert blob == Sealed("p", "upstream-model", kind, "sig")
 
     def test_thinking_without_words_or_signature_is_nothing(self) -> None:
         wire = written([BEGAN, ThinkingBegan(), ThinkingDelta(""), PartEnded(), DONE])
