@@ -14,7 +14,7 @@ from typing import Protocol, cast
 import msgspec
 from msgspec import Struct
 
-PATIENCE = 1.0
+PATIENCE = 2.0
 """Seconds after which workers that did not answer are left out."""
 _KEEP = 1.0
 _ENDED = 100
