@@ -13,9 +13,15 @@ QUIET = {
 }
 
 
-async def claude(hall: Hall, model: str, words: str, **env: str) -> Ran:
+TALKING = {name: value for name, value in QUIET.items() if "NONESSENTIAL" not in name}
+"""As quiet, but that it may ask for lists."""
+
+
+async def claude(
+    hall: Hall, model: str, words: str, quiet: dict[str, str] = QUIET, **env: str
+) -> Ran:
     """One question to Claude Code."""
     wrapper = client("claude-code") / "node_modules/@anthropic-ai/claude-code/cli-wrapper.cjs"
     command = ["node", str(wrapper), "-p", words, "--model", model]
-    own = {"ANTHROPIC_BASE_URL": hall.url, "ANTHROPIC_AUTH_TOKEN": KEY} | QUIET | env
+    own = {"ANTHROPIC_BASE_URL": hall.url, "ANTHROPIC_AUTH_TOKEN": KEY} | quiet | env
     return await run([*command, "--dangerously-skip-permissions"], hall.folder, own)

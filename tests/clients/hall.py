@@ -24,6 +24,8 @@ KEY = "gw-key-of-the-tests"
 MODEL = "the-model"
 CALL_ID = "call_1a2b3c4d5e"
 DONE = "All done, said the model."
+MODELS = {"data": [{"type": "model", "id": MODEL, "display_name": "The Model"}], "has_more": False}
+"""Every upstream's list of models."""
 CONFIG = """
 [server]
 seal_key = "a-key-for-the-tests-that-seals-reasoning"
@@ -126,6 +128,9 @@ async def hall(plot: Plot, more: str = "") -> AsyncIterator[Hall]:
         if request.path.endswith("/count_tokens"):
             others.append(request)
             return [Json({"input_tokens": 42})]
+        if request.method == "GET" and request.path.partition("?")[0].endswith("/models"):
+            others.append(request)
+            return [Json(MODELS)]
         if row is None or request.method != "POST":
             others.append(request)
             return [Json({"error": {"message": "no such path"}}, 404)]

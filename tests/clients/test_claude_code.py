@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.claude_code import claude
+from tests.clients.claude_code import TALKING, claude
 from tests.clients.hall import DONE, KEY, MODEL, Hall, Plot, hall
 from tests.fakes.steps import SSE, Json, Script
 from tests.pairs.rows import ROWS
@@ -103,6 +103,19 @@ async def test_its_probes_are_answered(tmp_path: Path) -> None:
         await claude(opened, f"messages:{MODEL}", "write the file")
         assert [line for line in opened.tap.requests if line.startswith("HEAD ")]
         assert all(line.startswith("HTTP/1.1 200 ") for line in opened.tap.statuses)
+
+
+async def test_it_finds_the_models_of_the_gateway(tmp_path: Path) -> None:
+    async with hall(plot(tmp_path / "f")) as opened:
+        looking = {"CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1"}
+        model = f"messages:{MODEL}"
+        ran = await claude(opened, model, "write the file", quiet=TALKING, **looking)
+        assert (ran.code, ran.out.strip()) == (0, DONE), ran
+        assert "GET /v1/models?limit=1000 HTTP/1.1" in opened.tap.requests
+        assert all(line.startswith("HTTP/1.1 200 ") for line in opened.tap.statuses)
+        shown = [bytes(told) for told in opened.tap.told if b'"display_name"' in told]
+        assert shown
+        assert all(f'"provider":"{row.name}"'.encode() in shown[0] for row in ROWS)
 
 
 async def test_tokens_are_counted(tmp_path: Path) -> None:
