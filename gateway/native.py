@@ -16,6 +16,7 @@ from gateway.call import Call, Target
 from gateway.capability import Capability
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
+from gateway.dialects.chat.extra import signature_in
 from gateway.dialects.chat.mended import CallsMended
 from gateway.dialects.chat.signed import SignedChat, with_signatures
 from gateway.dialects.completions import COMPLETIONS
@@ -214,6 +215,7 @@ def _pruned(message: Raw) -> Raw | None:
     if _SEALED not in bytes(message):
         return message
     members = decode(message, dict[str, Raw])
+    _unsign(members)
     for name in ("content", "reasoning_details"):
         if not bytes(members.get(name, ABSENT)).startswith(b"["):
             continue
@@ -226,6 +228,18 @@ def _pruned(message: Raw) -> Raw | None:
         else:
             del members[name]
     return Raw(msgspec.json.encode(members))
+
+
+def _unsign(members: dict[str, Raw]) -> None:
+    """Takes sealed signatures out of a Chat message and its tool calls."""
+    if signature_in(members.get("extra_content", ABSENT)).startswith(PREFIX):
+        del members["extra_content"]
+    calls = members.get("tool_calls", ABSENT)
+    if _SEALED in bytes(calls):
+        opened = decode(calls, list[dict[str, Raw]])
+        for call in opened:
+            _unsign(call)
+        members["tool_calls"] = Raw(msgspec.json.encode(opened))
 
 
 def _is_sealed(part: Raw) -> bool:

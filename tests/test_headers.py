@@ -89,6 +89,17 @@ def test_a_wait_is_told_in_whole_seconds_rounded_up_and_in_ms(
     assert (values(head, b"retry-after"), values(head, b"retry-after-ms")) == ([whole], [ms])
 
 
+def test_a_wait_that_stood_in_an_upstreams_body_is_told_unless_its_headers_told_it() -> None:
+    error = Refused("no", status=429)
+    error.retry_after = 34.5
+    head = reply_head("i", record(), Reply(429, CHAT, b"{}", [], error))
+    assert values(head, b"retry-after") == [b"35"]
+    assert values(head, b"retry-after-ms") == [b"34500"]
+    head = reply_head("i", record(), Reply(429, CHAT, b"{}", [(b"retry-after", b"7")], error))
+    assert values(head, b"retry-after") == [b"7"]
+    assert values(head, b"retry-after-ms") == []
+
+
 def test_an_error_tells_its_retry_only_where_it_knows() -> None:
     error = GatewayError("x")
     assert values(error_headers("i", record(), error, 1), b"x-should-retry") == []

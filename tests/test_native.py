@@ -61,6 +61,15 @@ def test_sealed_reasoning_of_another_provider_is_left_out(kind: str) -> None:
     assert kept.record.warnings == ["messages:foreign_reasoning_dropped"]
 
 
+def test_sealed_signatures_of_another_provider_are_left_out() -> None:
+    blob = Seal(b"k").seal(Sealed("p", "m", "call", "s"))
+    sealed = {"extra_content": {"google": {"thought_signature": blob}}}
+    own = {"extra_content": {"google": {"thought_signature": "own"}}}
+    turn = {"role": "assistant", "content": "x"}
+    body: list[object] = [turn | sealed | {"tool_calls": [CALLS[0] | sealed, CALLS[0] | own]}]
+    assert messages(body, Capability()) == [turn | {"tool_calls": [CALLS[0], CALLS[0] | own]}]
+
+
 COUNTED = {"include_usage": True}
 
 

@@ -351,8 +351,8 @@ class HttpProvider(Provider):
         error = reply.error
         assert error is not None
         self._blame(call, key, error, own=own)
-        if own and (reply.status in (401, 403) or error.status in (401, 403)):
-            raise our_key(self._name, reply.status, error)
+        if own and error.status in (401, 403):  # Gemini says it with 400
+            raise our_key(self._name, error.status, error)
         if key is not None and isinstance(reply.body, bytes):
             body = reply.body.replace(key.reveal().encode(), b"***")
             return msgspec.structs.replace(reply, body=body)

@@ -85,6 +85,7 @@ async def test_a_refused_key_is_the_gateways_fault_whatever_its_status() -> None
     with pytest.raises(Refused) as raised:
         await one.provider(ask(one))
     assert (raised.value.status, raised.value.code) == (502, "provider_key_refused")
+    assert raised.value.upstream_status == 401  # so that the next key is tried
     assert "k-1" not in raised.value.message
     assert one.provider.standing().refused == 1
 
