@@ -11,7 +11,7 @@ from gateway.dialect import Crossing
 from gateway.dialects.responses.reasoning import parted
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import NAME
-from gateway.dialects.signatures import CALL
+from gateway.dialects.signatures import sealed_kind
 from gateway.events import Citation, Ending, Form, Usage
 from gateway.wire import decode, present
 
@@ -150,7 +150,7 @@ def hidden(data: str, origin: str, crossing: Crossing) -> str:
     """What a client carries of hidden reasoning."""
     if _bare(data, origin):
         return data
-    return crossing.sealed(CALL if origin == CALL else "redacted", data)
+    return crossing.sealed(sealed_kind(origin), data)
 
 
 def _bare(blob: str, origin: str) -> bool:

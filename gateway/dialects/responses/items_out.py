@@ -14,7 +14,7 @@ from gateway.dialects.names import tool_id
 from gateway.dialects.pairing import paired
 from gateway.dialects.responses.parts_out import content, output, parts_out, plain, text_block
 from gateway.dialects.responses.reasoning import replayed
-from gateway.dialects.signatures import CALL
+from gateway.dialects.signatures import ALONE, CALL, SAID
 from gateway.events import (
     Opaque,
     Part,
@@ -173,6 +173,6 @@ class _Writing:
 
 
 def _signs(part: Redacted, crossing: Crossing) -> bool:
-    """Whether a part is nothing but the signature of a call, whoever gave it."""
+    """Whether a part is nothing but the signature of another, whoever gave it."""
     sealed = crossing.seal.unseal(part.data)
-    return part.origin == CALL or (sealed is not None and sealed.kind == CALL)
+    return part.origin == CALL or (sealed is not None and sealed.kind in (CALL, SAID, ALONE))

@@ -19,6 +19,7 @@ from gateway.dialects.responses.answer import (
     refusal,
 )
 from gateway.dialects.responses.forms import forms_of
+from gateway.dialects.signatures import ALONE, SAID
 from gateway.events import Message, Part, Redacted, Refusal, Text, Thinking, ToolCall
 
 
@@ -67,6 +68,8 @@ class _Output:
                 self.written += len(part.text)
                 blob = encrypted(part.signature, part.origin, part.text, self._crossing)
                 self._item(reasoning_item(self._id("reasoning"), "completed", part.text, blob))
+            case Redacted() if part.origin in (SAID, ALONE):
+                pass  # a reasoning item after what it signs would have nothing to lead to
             case Redacted():
                 blob = hidden(part.data, part.origin, self._crossing)
                 self._item(reasoning_item(self._id("reasoning"), "completed", "", blob))
@@ -82,7 +85,8 @@ class _Output:
         cited = [note for note in part.citations if note.url is not None]
         if len(cited) < len(part.citations):
             self._crossing.notes.note("citations", "without_url_dropped")
-        notes = [annotation(citation, 0, len(part.text)) for citation in cited]
+        whole = (0, len(part.text))
+        notes = [annotation(citation, *(citation.span or whole)) for citation in cited]
         self._tell(output_text(part.text, notes))
 
     def _tell(self, content: Item) -> None:

@@ -30,6 +30,7 @@ from gateway.dialects.responses.answer import (
 )
 from gateway.dialects.responses.errors import error_object
 from gateway.dialects.responses.forms import forms_of
+from gateway.dialects.signatures import ALONE, SAID
 from gateway.errors import GatewayError
 from gateway.events import (
     Alive,
@@ -218,7 +219,7 @@ class ResponsesWriter:
 
     def _annotations(self, length: int) -> list[Item]:
         found = [
-            annotation(citation, 0, length)
+            annotation(citation, *(citation.span or (0, length)))
             for citation in self._citations
             if citation.url is not None
         ]
@@ -269,6 +270,8 @@ class ResponsesWriter:
         return out + self._done(reasoning_item(self._id, "completed", text, blob))
 
     def _redacted_came(self, event: RedactedCame) -> bytes:
+        if event.origin in (SAID, ALONE):
+            return b""  # a reasoning item after what it signs would have nothing to lead to
         opened = self._open_reasoning()
         blob = hidden(event.data, event.origin, self._crossing)
         return opened + self._done(reasoning_item(self._id, "completed", "", blob))

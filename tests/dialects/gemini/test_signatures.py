@@ -12,6 +12,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.extra import SKIP
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID, sealed_kind
 from gateway.events import Citation, Message, Reasoning, Text, WebSearch
 from gateway.fold import unfold
@@ -125,6 +126,25 @@ def test_a_chat_client_brings_back_what_its_messages_have_room_for(stream: bool)
     # one signature of a text has room in a message: the last
     spoken = {"text": "said"}
     assert found == [thought, spoken, {"text": "", "thoughtSignature": "LAST"}, first, second]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_responses_client_brings_back_those_of_thoughts_and_calls(stream: bool) -> None:
+    message, way = answered()
+    if stream:
+        output = streamed(RESPONSES, message, way)[-1]["response"]["output"]
+    else:
+        output = msgspec.json.decode(RESPONSES.write_message(message, way))["output"]
+    kinds = ["reasoning", "message", "reasoning", "function_call", "function_call"]
+    assert [item["type"] for item in output] == kinds
+    body = {"model": "m", "input": [{"role": "user", "content": "hi"}, *output]}
+    fields = {name: Raw(encoded(value)) for name, value in body.items()}
+    again = crossing(model=way.model)
+    again.prompt = RESPONSES.read_prompt(fields, again.notes)
+    thought, _, first, second, _ = ANSWER["candidates"][0]["content"]["parts"]
+    parts = written(again)["contents"][1]["parts"]
+    assert parts == [thought, {"text": "said"}, first, second]
+    assert again.notes.entries == []
 
 
 @both
