@@ -270,3 +270,29 @@ def test_only_models_that_reason_are_asked_for_encrypted_reasoning(
     kind: str, model: str, encrypted: bool
 ) -> None:
     assert capability(kind, model).encrypted_reasoning is encrypted
+
+
+GEMINIS: list[tuple[str, dict[str, object]]] = [
+    ("gemini-4-argon", {"effort": ("low", "medium", "high"), "prefill": "none"}),
+    ("models/gemini-3.8-flash", {"effort": ("low", "medium", "high"), "sampling": "none"}),
+    ("gemini-3.6-flash", {"effort": ("minimal", "low", "medium", "high"), "sampling": "none"}),
+    ("gemini-3.5-flash-lite", {"sampling": "none", "prefill": "none"}),
+    ("gemini-3.5-flash", {"sampling": "all", "prefill": "native"}),
+    ("gemini-3.1-pro-preview", {"effort": ("low", "medium", "high"), "sampling": "all"}),
+    ("gemini-3-pro-preview", {"effort": ("low", "high"), "thought_signatures": "required"}),
+    ("gemini-3-flash-preview", {"effort": ("minimal", "low", "medium", "high")}),
+    ("gemini-flash-latest", {"sampling": "none", "thought_signatures": "required"}),
+    ("gemini-2.5-pro", {"effort": (), "thinking_budget": (128, 32768), "call_ids": False,
+                        "thought_signatures": "extra_content", "penalties": False}),
+    ("gemini-2.5-flash", {"thinking_budget": (1, 24576), "image_urls": True}),
+    ("gemini-2.5-flash-lite", {"thinking_budget": (512, 24576)}),
+    ("gemini-2.0-flash", {"thinking_budget": (0, 0), "penalties": True, "image_urls": False,
+                          "thought_signatures": "none", "max_output": 8192}),
+    ("gemma-3-27b-it", {"schema": "none", "thought_signatures": "none"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "members"), GEMINIS)
+def test_models_of_geminis_own_api(model: str, members: dict[str, object]) -> None:
+    found = capability("gemini", model)
+    assert {name: getattr(found, name) for name in members} == members

@@ -7,6 +7,7 @@ finish reason, but older servers put one into each: so only the end of the strea
 from typing import Literal
 
 import msgspec
+from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.arguments import custom_names, unwrapped
@@ -244,7 +245,7 @@ class GeminiReader:
                 self._crossing.signed.keep(id, signature)
             out.append(RedactedCame(signature, NATIVE_CALL))
         name = self._crossing.names.known(call.name)
-        arguments = bytes(call.args).decode() if present(call.args) else "{}"
+        arguments = _compact(call.args) if present(call.args) else "{}"
         if name in self._custom:
             arguments = unwrapped(arguments)
         out += [
@@ -279,6 +280,12 @@ class GeminiReader:
         if self._open:
             self._open = ""
             out.append(PartEnded())
+
+
+def _compact(raw: Raw) -> str:
+    """The JSON without what the API puts between its words in whole answers; numbers as spelled."""
+    spelled = bytes(raw)
+    return (msgspec.json.format(spelled, indent=-1) if b"\n" in spelled else spelled).decode()
 
 
 def _in_words(part: Part) -> str:

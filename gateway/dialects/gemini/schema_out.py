@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.branches import (
+    EMPTY,
     LEVELS,
     Branches,
     Schema,
@@ -46,6 +47,14 @@ def narrowed(schema: Raw, notes: Notes, path: str) -> Raw:
     if narrower.reworded:
         notes.note(path, "keywords_moved_to_description")
     return answer
+
+
+def is_bare(schema: Raw) -> bool:
+    """Whether an object's schema names no member at all."""
+    root = members_of(schema)
+    if not root.keys() <= {"type", "properties", "required", "additionalProperties"}:
+        return False
+    return not members_of(root.get("properties", EMPTY))
 
 
 class _Narrower:

@@ -2,7 +2,7 @@
 
 from gateway.dialect import Crossing
 from gateway.dialects.gemini.parts_out import Block
-from gateway.dialects.gemini.schema_out import narrowed
+from gateway.dialects.gemini.schema_out import is_bare, narrowed
 from gateway.dialects.names import sanitised
 from gateway.dialects.schema import root_object
 from gateway.events import Tool, ToolCall
@@ -56,10 +56,11 @@ def _tool(tool: Tool, path: str, crossing: Crossing) -> Block:
         block["description"] = words
     if tool.custom:
         block["parametersJsonSchema"] = _FREE_TEXT
-    elif tool.schema is not None and bytes(tool.schema) not in (b"{}", b"null"):
+    elif tool.schema is not None:
         where = f"{path}.parameters"
-        schema = root_object(tool.schema, notes, where)
-        block["parametersJsonSchema"] = narrowed(schema, notes, where)
+        schema = narrowed(root_object(tool.schema, notes, where), notes, where)
+        if not is_bare(schema):  # docs: left unset for a function without parameters
+            block["parametersJsonSchema"] = schema
     if tool.strict and not tool.custom and not crossing.capability.strict_tools:
         notes.drop(f"{path}.strict")
     return block

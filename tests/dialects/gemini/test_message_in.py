@@ -42,6 +42,14 @@ def test_a_whole_answer() -> None:
     )
 
 
+def test_arguments_lose_the_white_space_of_a_pretty_answer_and_nothing_else() -> None:
+    spelled = b'{\n  "a": 1.0,\n  "b": "x\\n  y", "c": 1e3\n}'
+    told = encoded(event(call("f", {}), finish="STOP")).replace(b'"args":{}', b'"args":' + spelled)
+    (made,) = GEMINI.read_message(told, crossing()).parts
+    assert isinstance(made, ToolCall)
+    assert made.arguments == '{"a":1.0,"b":"x\\n  y","c":1e3}'
+
+
 def test_a_blocked_prompt_has_no_parts() -> None:
     told = {"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "no"}}
     message = GEMINI.read_message(encoded(told), crossing())

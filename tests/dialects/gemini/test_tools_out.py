@@ -15,6 +15,8 @@ def test_functions_stand_in_one_tool() -> None:
     way = crossing(asked(tools=[
         Tool("f", "does", SCHEMA, examples=[Raw(b'{"a":"x"}')]),
         Tool("g", None, Raw(b"{}")), Tool("h"),
+        Tool("i", None, Raw(b'{"type":"object","properties":{},"additionalProperties":false}')),
+        Tool("j", None, Raw(b"null")),
         Tool("p", "prints", custom=True, grammar=("lark", "start: x")),
     ]))  # fmt: skip
     free = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
@@ -22,7 +24,7 @@ def test_functions_stand_in_one_tool() -> None:
         {"name": "f", "description": 'does\n\nExamples:\n{"a":"x"}', "parametersJsonSchema": {
             "type": "object",
             "properties": {"a": {"type": "string", "description": "{minLength: 1}"}}}},
-        {"name": "g"}, {"name": "h"},
+        {"name": "g"}, {"name": "h"}, {"name": "i"}, {"name": "j"},
         {"name": "p", "parametersJsonSchema": free,
          "description": "prints\nInput must match this lark grammar:\nstart: x"},
     ]}]  # fmt: skip
