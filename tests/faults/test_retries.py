@@ -34,6 +34,7 @@ from tests.faults.wires import (
     fault,
     fault_event,
     opening,
+    piece,
     stream,
     whole,
 )
@@ -82,6 +83,11 @@ base_url = "{{url}}/v1"
 speaks = ["messages"]
 auth = "x-api-key"
 api_key = "sk-upstream-of-messages-1234"
+
+[providers.geminis]
+use = "gemini"
+base_url = "{{url}}/v1beta"
+api_key = ["{ONE}", "{TWO}"]
 
 [providers.nobody]
 use = "compatible"
@@ -287,6 +293,35 @@ async def test_a_refused_key_of_ours_is_502_and_rests(
     assert answer.headers[b"x-should-retry"] == b"false"
     assert seen == [ONE, TWO]
     assert b"sk-" not in answer.body
+
+
+async def test_a_key_that_gemini_refuses_with_400_gives_way_to_the_next(running: Scene) -> None:
+    seen: list[str] = []
+
+    async def refuse_one(exchange: Exchange) -> None:
+        seen.append((exchange.request.header(b"x-goog-api-key") or b"").decode())
+        reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+        error = {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}
+        bad = Json({"error": error | {"details": [reason]}}, 400)
+        await exchange.run(bad if seen[-1] == ONE else Json(whole("gemini")))
+
+    model = f"geminis:{running.play(refuse_one)}"
+    for _ in range(2):
+        answer = await call(running, model)
+        assert (answer.status, answer.text) == (200, TEXT)
+    assert seen == [ONE, TWO, TWO]
+
+
+async def test_a_slip_of_geminis_is_asked_for_again(running: Scene) -> None:
+    slip = Json(piece(finish="MALFORMED_FUNCTION_CALL"))
+    answers = [slip, Json(whole("gemini"))]
+
+    async def slip_once(exchange: Exchange) -> None:
+        await exchange.run(answers.pop(0))
+
+    answer = await call(running, f"gemini:{running.play(slip_once)}", "messages")
+    assert (answer.status, answer.text) == (200, TEXT)
+    assert answers == []
 
 
 async def test_a_refused_key_rests_while_the_other_serves(running: Scene, keyed: str) -> None:
