@@ -23,7 +23,7 @@ from gateway.dialects.gemini.answer import (
 from gateway.dialects.gemini.errors import error_in
 from gateway.dialects.gemini.grounding import citations
 from gateway.dialects.gemini.reasoning_out import is_thinking
-from gateway.dialects.gemini.wire import NAME, Answer, Candidate, FunctionCall, Part
+from gateway.dialects.gemini.wire import NAME, Answer, Candidate, FunctionCall, Part, UsageCounts
 from gateway.dialects.signatures import ALONE, NATIVE_CALL, SAID
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer, Cut
@@ -42,10 +42,9 @@ from gateway.events import (
     ThinkingBegan,
     ThinkingDelta,
     ToolBegan,
-    Usage,
 )
 from gateway.sse import Frame
-from gateway.wire import decode, present
+from gateway.wire import ABSENT, decode, present
 
 _decode = msgspec.json.Decoder(Answer).decode
 
@@ -67,7 +66,7 @@ class GeminiReader:
         self._finish: str | None = None
         self._finish_message: str | None = None
         self._blocked: Ending | None = None
-        self._usage: Usage | None = None
+        self._counts: UsageCounts | None = None
         self._stops = StopScanner(crossing.local_stops) if crossing.local_stops else None
         self._stop: str | None = None
         # what was said is needed to quote from it, and only for a client that asked for sources
@@ -85,7 +84,7 @@ class GeminiReader:
             answer = _decode(frame.data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             answer = _slowly(frame.data)
-        if present(answer.error):
+        if answer.error is not ABSENT and present(answer.error):
             raise error_in(frame.data) or BadAnswer("upstream sent an error that says nothing")
         return self.take(answer)
 
@@ -93,12 +92,12 @@ class GeminiReader:
         """The events of one answer, or of a piece of one."""
         out: list[Event] = []
         if answer.usage_metadata is not None:
-            self._usage = usage_of(answer.usage_metadata)  # counts are of all that came so far
+            self._counts = answer.usage_metadata  # of all that came so far
         if not self._answered and (answer.candidates or is_blocked(answer)):
             self._answered = True
             self._id = answer.response_id or ""
             self._model = answer.model_version or self._crossing.model
-        if is_blocked(answer) and answer.prompt_feedback is not None:
+        if answer.prompt_feedback is not None and is_blocked(answer):
             self._blocked = blocked(answer.prompt_feedback)
         for candidate in answer.candidates or ():
             if not candidate.index:
@@ -142,16 +141,17 @@ class GeminiReader:
 
     def _end(self, ending: Ending, out: list[Event]) -> None:
         self.ended = True
-        ending.usage = self._usage
+        ending.usage = usage_of(self._counts) if self._counts is not None else None
         out.append(Ended(ending))
 
     def _candidate(self, candidate: Candidate, out: list[Event]) -> None:
         parts = candidate.content.parts if candidate.content is not None else None
-        self._starts = []
+        self._starts.clear()
         for part in parts or ():
             if self.ended:
                 return
-            self._starts.append(self._bytes_said())
+            if self._said is not None:
+                self._starts.append(self._bytes_said())
             self._part(part, out)
         if candidate.finish_reason:
             self._finish = candidate.finish_reason
@@ -255,7 +255,7 @@ class GeminiReader:
     # --- sources, and the end of parts ------------------------------------------------------------
 
     def _bytes_said(self) -> int:
-        if self._said is None or self._open != "text":
+        if not self._said or self._open != "text":
             return 0
         return sum(len(text.encode("utf-8", "surrogatepass")) for text in self._said)
 
