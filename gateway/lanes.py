@@ -49,13 +49,12 @@ class Relay:
 
     def feed(self, chunk: bytes) -> bytes:
         """The chunk itself where it ends with an event; else what of it does."""
-        if b'"error"' in chunk and self._record.secret is not None:
+        # Not with `in`, which for bytes first tries a number, and drops the error that this is.
+        if chunk.find(b'"error"') >= 0 and self._record.secret is not None:
             chunk = chunk.replace(self._record.secret.reveal().encode(), b"***")
         if self._held:
-            if not chunk:
-                return (
-                    b""  # many of them would push the bytes before them out of `_may_end`'s sight
-                )
+            if not chunk:  # many of them would push what came before out of `_may_end`'s sight
+                return b""
             self._held.append(chunk)
             self._held_size += len(chunk)
             if not _may_end(self._held) and self._held_size < HOLD_LIMIT:
@@ -69,7 +68,7 @@ class Relay:
             self._held_size = len(rest)
         self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
         self.done = chunk.endswith(self._dialect.endings)  # what may follow says nothing more
-        if self._edit is None and b'"usage":{' not in chunk and b'"usage": {' not in chunk:
+        if self._edit is None and chunk.find(b'_tokens"') < 0:
             return chunk  # nearly all of them; a null usage, as each chunk may have, tells nothing
         return self._passed(chunk)
 
@@ -93,12 +92,12 @@ class Relay:
         """What the client gets of whole events; their usage is counted."""
         if chunk and self._edit is not None:
             chunk = self._edit(chunk)
-        return self._tapped(chunk) if b'"usage":' in chunk else chunk
+        return self._tapped(chunk) if chunk.find(b'_tokens"') >= 0 else chunk
 
     def _tapped(self, chunk: bytes) -> bytes:
         kept: list[bytes] = []
         for event in events_in(chunk):
-            data = data_of(event) if b'"usage":' in event else b""
+            data = data_of(event) if event.find(b'_tokens"') >= 0 else b""
             if data and (usage := self._dialect.digest(data).usage) is not None:
                 self._record.usage = merged(self._record.usage, usage)
                 if self._unasked is not None and self._unasked(data):

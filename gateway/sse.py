@@ -40,11 +40,11 @@ class Splitter:
         """The frames that this chunk completes; BadAnswer when one is over the limit."""
         if not chunk:
             return []  # it must not part a CR from its LF
-        if self._after_cr or b"\r" in chunk:
+        if self._after_cr or chunk.find(b"\r") >= 0:  # `in` is dearer by an error it hides
             chunk = self._lf_only(chunk)
         pending = self._pending
         if pending:
-            if b"\n\n" not in chunk and not (chunk[:1] == b"\n" and pending[-1][-1:] == b"\n"):
+            if chunk.find(b"\n\n") < 0 and not (chunk[:1] == b"\n" and pending[-1][-1:] == b"\n"):
                 self._hold(chunk)
                 return []
             pending.append(chunk)
@@ -92,7 +92,7 @@ class Splitter:
 
 def _frame(block: bytes) -> Frame | None:
     """The frame in the lines of one event, or None where there is no data."""
-    if block.startswith(b"data: ") and b"\n" not in block:
+    if block.startswith(b"data: ") and block.find(b"\n") < 0:
         return Frame(b"", block[6:])
     event = b""
     data: list[bytes] = []
@@ -108,12 +108,18 @@ def _frame(block: bytes) -> Frame | None:
 
 def events_in(chunk: bytes) -> list[bytes]:
     """Whole events one by one, each with the blank line that ends it."""
+    if chunk.find(b"\r") < 0:
+        blocks = chunk.split(b"\n\n")
+        rest = blocks.pop()
+        return [block + b"\n\n" for block in blocks] + ([rest] if rest else [])
     ends = [found.end() for found in _BLANK_LINE.finditer(chunk)]
     return [chunk[a:b] for a, b in pairwise((0, *ends, len(chunk))) if a < b]
 
 
 def data_of(event: bytes) -> bytes:
     """The data of one event; empty where it has none."""
+    if event.startswith(b"data: ") and event.endswith(b"\n\n") and event.count(b"\n") == 2:
+        return event[6:-2]
     frames = Splitter().feed(event + b"\n\n")
     return frames[0].data if frames else b""
 

@@ -31,7 +31,7 @@ async def first_error(source: Source, dialect: Dialect, chunks: list[bytes]) -> 
     splitter = Splitter()
     while chunk := await source.read():
         chunks.append(chunk)
-        if len(chunks) == 1 and b'"error"' not in chunk and _opens_event(chunk):
+        if len(chunks) == 1 and chunk.find(b'"error"') < 0 and _opens_event(chunk):
             return None  # the usual first chunk: whole events, none of them an error
         for frame in splitter.feed(chunk):
             chunks[:] = [b"".join(chunks).removeprefix(BOM)]  # a client may take it for a field
@@ -42,7 +42,7 @@ async def first_error(source: Source, dialect: Dialect, chunks: list[bytes]) -> 
 
 
 def _opens_event(chunk: bytes) -> bool:
-    return chunk.startswith((b"data:", b"event:")) and b"\n\n" in chunk
+    return chunk.startswith((b"data:", b"event:")) and chunk.find(b"\n\n") >= 0
 
 
 async def whole(source: Source, limit: int) -> bytes:

@@ -352,7 +352,7 @@ class HttpProvider(Provider):
             raise BadAnswer(f"the upstream answered with status {status}, which is no answer")
         if body[:1] != b"{":
             body = body.removeprefix(BOM).lstrip()  # some keep alive with blank lines
-        if call.converted and body[:1] == b"{" and b'"error"' not in body:
+        if call.converted and body[:1] == b"{" and body.find(b'"error"') < 0:
             return Reply(200, dialect, body, headers)
         digest = dialect.digest(body)
         if digest.error is not None:
