@@ -217,9 +217,11 @@ class Exchange:
             chunk = await stream.read()
             if not self.status:
                 await self._start(reply.status, reply_lines(self.id, self.record, reply))
-            read = stream.read
+            read, put = stream.read, self._client.put
             while chunk:
-                await self._write(chunk)
+                if not put(chunk):
+                    await self._drain()
+                self._last = monotonic()
                 chunk = await read()
             await self._client.end()
             self._close("upstream_error" if reply.error else "complete", reply.error)
@@ -301,10 +303,14 @@ class Exchange:
         await self._client.start(status, head)
 
     async def _write(self, chunk: bytes) -> None:
-        self._writing = True
-        await self._client.write(chunk)
-        self._writing = False
+        if not self._client.put(chunk):
+            await self._drain()
         self._last = monotonic()
+
+    async def _drain(self) -> None:
+        self._writing = True
+        await self._client.drain()
+        self._writing = False
 
     async def _write_last(self, chunk: bytes) -> None:
         await self._write(chunk)

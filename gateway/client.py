@@ -49,8 +49,11 @@ class Client(Watched, Protocol):
     async def start(self, status: int, head: bytes) -> None:
         """Begins a stream."""
 
-    async def write(self, chunk: bytes) -> None:
-        """Sends more of it; waits while the client does not read."""
+    def put(self, chunk: bytes) -> bool:
+        """Takes more of it; False where `drain` is due before the next."""
+
+    async def drain(self) -> None:
+        """Waits until the client reads."""
 
     async def end(self) -> None:
         """Ends it."""
@@ -64,6 +67,7 @@ class AsgiClient:
         self.method: str = scope["method"]
         self.body: bytes | None = None
         self.keep_alive = True
+        self._chunk = b""
         self._receive = receive
         self._send = send
         self._connection: Watched | None = scope.get("extensions", _NONE).get(CONNECTION)
@@ -105,9 +109,14 @@ class AsgiClient:
             headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def write(self, chunk: bytes) -> None:
-        """Sends more of it."""
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+    def put(self, chunk: bytes) -> bool:
+        """Takes more of it, for `drain` to send: no ASGI server takes anything at once."""
+        self._chunk = chunk
+        return False
+
+    async def drain(self) -> None:
+        """Sends it."""
+        await self._send({"type": "http.response.body", "body": self._chunk, "more_body": True})
 
     async def end(self) -> None:
         """Ends it."""

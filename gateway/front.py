@@ -201,18 +201,20 @@ class FrontClient:
         start = self._front.head(status, self.keep_alive)
         self._head = start + head + b"transfer-encoding: chunked\r\n\r\n"
 
-    async def write(self, chunk: bytes) -> None:
-        """Sends more of a stream; waits while the client does not read."""
+    def put(self, chunk: bytes) -> bool:
+        """Sends more of a stream; False while the client does not read."""
         if self.disconnected or not chunk:
-            return
+            return True
         if self._head:
             self._transport.write(b"%b%x\r\n%b\r\n" % (self._head, len(chunk), chunk))
             self._head = b""
         else:
             self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        flow = self._front.flow
-        if flow.write_paused:
-            await flow.drain()
+        return not self._front.flow.write_paused
+
+    async def drain(self) -> None:
+        """Waits until the client reads."""
+        await self._front.flow.drain()
 
     async def end(self) -> None:
         """Ends the stream."""

@@ -279,8 +279,6 @@ class Connection(asyncio.Protocol):
             if enough and not self.paused and self._transport is not None:
                 self.paused = True
                 self._transport.pause_reading()
-            if chunk:
-                exchange.wake()
 
     def _begin(self, exchange: Exchange, size: int) -> None:
         exchange.headers = self._headers

@@ -100,11 +100,14 @@ class Exchange:
         return True
 
     def push(self, data: bytes) -> bool:
-        """Takes a chunk; true where there are enough."""
+        """Takes a chunk, and wakes who waits for one; true where there are enough."""
         if self._lingering:
             return False
         self._chunks.append(data)
         self._size += len(data) + _CHUNK_COST
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
         return self._size > _BUFFER
 
     def wake(self) -> None:
