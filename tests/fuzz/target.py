@@ -61,7 +61,10 @@ class Target:
         heard = self._runner.run(
             self._house.post(client, body, response, stream=stream, upstream=upstream)
         )
-        judge(client, heard, crossed=client is not upstream)
+        strayed = any(
+            engine.sent for name, engine in self._house.engines.items() if name != upstream.name
+        )
+        judge(client, heard, crossed=client is not upstream and not strayed)
 
 
 def _body(client: Row, model: str, dice: Dice, *, stream: bool) -> bytes:

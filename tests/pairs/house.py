@@ -69,9 +69,10 @@ class House:
         upstream: Row, headers: Headers | None = None,
     ) -> Heard:  # fmt: skip
         """What a client gets for a body where the upstream answers so."""
-        engine = self.engines[upstream.name]
-        engine.next = response
-        engine.sent.clear()
+        for each in self.engines.values():  # a body may name another model than it was meant to
+            each.next = answer()
+            each.sent.clear()
+        self.engines[upstream.name].next = response
         model = f"{upstream.name}:{MODEL}"
         path = client.path(model, stream=stream)
         driven = Driven(self.app, body, path=path.partition("?")[0], headers=headers)  # type: ignore[arg-type]
