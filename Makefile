@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
+TEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadscope
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -10,14 +11,14 @@ run: .venv/.run ## start the gateway on 127.0.0.1:8082 with config.toml
 	$(BIN)/python -m gateway serve
 
 test: .venv/.dev ## all the tests
-	$(BIN)/python -m pytest -q
+	$(TEST)
 
 check: .venv/.dev ## what CI runs: format, lint, types, imports, tests, instructions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
+	$(TEST)
 	$(BIN)/python -m tests.bench --check
 
 torture: .venv/.dev ## the longer runs: many hang-ups, slow readers, storms
