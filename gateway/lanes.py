@@ -6,12 +6,18 @@ error where the upstream's stream ended early, never in a made-up ending.
 
 from collections.abc import Callable
 
+import msgspec
+
 from gateway.call import Record
 from gateway.dialect import Dialect, Reader, Writer
 from gateway.dialects.responses.errors import failed_after
 from gateway.errors import Cut, GatewayError
 from gateway.events import Ended, Usage
-from gateway.sse import FRAME_LIMIT, Splitter, data_of, events_in
+from gateway.sse import FRAME_LIMIT, Frame, Splitter, data_of, events_in, frame_of
+
+_string = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
+Around = Callable[[], tuple[bytes, bytes] | None]
 
 TAIL = 4096
 HOLD_LIMIT = FRAME_LIMIT
@@ -150,6 +156,37 @@ class GeminiRelay(Relay):
         return whole
 
 
+class _Text:
+    """Events of an upstream that are nothing but more text, and what they become.
+
+    Bytes that begin and end alike, with one JSON string between them, are the same event but for
+    its text: see `gateway.dialects.groove`.
+    """
+
+    __slots__ = ("_after", "_before", "_end", "_ours", "_start", "_stop", "_wrote")
+
+    def __init__(
+        self, before: bytes, after: bytes, ours: tuple[bytes, bytes], writer: Writer
+    ) -> None:
+        self._before, self._after = before, after
+        self._start, self._stop = len(before), -len(after)
+        self._ours, self._end = ours
+        self._wrote: Callable[[int], None] = writer.wrote  # type: ignore[attr-defined]
+
+    def told(self, block: bytes) -> bytes | None:
+        """The client's bytes for the event; None for one that says more or other than text."""
+        if not (block.startswith(self._before) and block.endswith(self._after)):
+            return None
+        try:
+            text = _string(block[self._start : self._stop])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None  # more than one string stands there, or a lone surrogate
+        if not text:
+            return b""
+        self._wrote(len(text))
+        return self._ours + _encode(text) + self._end
+
+
 class Recode:
     """The hub lane: upstream frames to neutral events to the client's frames."""
 
@@ -161,17 +198,30 @@ class Recode:
         self._reader = reader
         self._writer = writer
         self._record = record
+        self._text: _Text | None = None
+        # A reader and a writer may each offer to tell what stands around plain text.
+        self._around_theirs: Around | None = getattr(reader, "around_text", None)
+        self._around_ours: Around | None = getattr(writer, "around_text", None)
 
     def feed(self, chunk: bytes) -> bytes:
         """The client's bytes for what this chunk completes, in one piece."""
         out: list[bytes] = []
         reader, write = self._reader, self._writer.write
+        plain = self._text
         try:
-            for frame in self._splitter.feed(chunk):
+            for block in self._splitter.blocks(chunk):
+                # Most events of a stream are one more piece of text: a fifth of the way for these.
+                if plain is not None and (told := plain.told(block)) is not None:
+                    out.append(told)
+                    continue
+                frame = frame_of(block)
+                if frame is None:
+                    continue
                 for event in reader.read(frame):
                     if type(event) is Ended:
                         self._book(event)
                     out.append(write(event))
+                plain = self._text = self._plain(block, frame)
             self.done = reader.ended
             self.cut = reader.cut
         except GatewayError as error:
@@ -192,6 +242,15 @@ class Recode:
         except GatewayError as error:
             self._fail(error)
         return b"".join(out)
+
+    def _plain(self, block: bytes, frame: Frame) -> "_Text | None":
+        """How text is told from here on, learned from the event that was read last."""
+        if self._around_theirs is None or self._around_ours is None:
+            return None
+        theirs, ours = self._around_theirs(), self._around_ours()
+        if theirs is None or ours is None or not block.endswith(frame.data):
+            return None
+        return _Text(block[: -len(frame.data)] + theirs[0], theirs[1], ours, self._writer)
 
     def _fail(self, error: GatewayError) -> None:
         if self._record.secret is not None:

@@ -38,6 +38,11 @@ class Splitter:
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that this chunk completes; BadAnswer when one is over the limit."""
+        blocks = self.blocks(chunk)
+        return [frame for block in blocks if (frame := frame_of(block)) is not None]
+
+    def blocks(self, chunk: bytes) -> list[bytes]:
+        """The same, each as its lines: ended by LF, without the blank one."""
         if not chunk:
             return []  # it must not part a CR from its LF
         if self._after_cr or chunk.find(b"\r") >= 0:  # `in` is dearer by an error it hides
@@ -62,15 +67,15 @@ class Splitter:
             and chunk.endswith(b"\n\n")
             and chunk.find(b"\n") + 2 == len(chunk)
         ):
-            return [Frame(b"", chunk[6:-2])]  # one plain event: what most chunks of a stream are
+            return [chunk[:-2]]  # one plain event: what most chunks of a stream are
         blocks = chunk.split(b"\n\n")  # a blank line ends an event; what follows the last waits
         self._hold(blocks.pop())
-        return [frame for block in blocks if (frame := _frame(block)) is not None]
+        return blocks
 
     def finish(self) -> list[Frame]:
         """The event that was pending when the stream ended, if it holds data."""
         block = b"".join(self._pending)
-        frame = _frame(block.removeprefix(BOM) if self._fresh else block)
+        frame = frame_of(block.removeprefix(BOM) if self._fresh else block)
         self._pending.clear()
         return [frame] if frame is not None else []
 
@@ -90,7 +95,7 @@ class Splitter:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _frame(block: bytes) -> Frame | None:
+def frame_of(block: bytes) -> Frame | None:
     """The frame in the lines of one event, or None where there is no data."""
     if block.startswith(b"data: ") and block.find(b"\n") < 0:
         return Frame(b"", block[6:])

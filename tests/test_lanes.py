@@ -1,7 +1,10 @@
+import re
+
 import pytest
 from hypothesis import given, strategies as st
 
 from gateway.call import Record
+from gateway.capability import Capability
 from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.digest import only_usage
@@ -300,3 +303,36 @@ def test_an_error_event_ends_a_recoded_stream(theirs: Name) -> None:
     assert b"[DONE]" not in out
     assert b"message_stop" not in out
     assert PINGS[ours] not in out or ours == "messages"
+
+
+# --- text by its surroundings ---------------------------------------------------------------------
+
+
+@both
+@given(
+    texts=st.lists(st.text(max_size=20) | st.sampled_from(['"', "\\", "}", '"content":"', "\n\n"])),
+    cuts=st.lists(st.integers(0, 20_000), max_size=8),
+    odd=st.integers(0, 30),
+)
+def test_text_told_by_its_surroundings_is_what_reading_it_tells(
+    name: Name, texts: list[str], cuts: list[int], odd: int
+) -> None:
+    frames = stream(name, *texts)
+    # one event of another kind among them, which must not be taken for text
+    frames.insert(min(1 + odd, len(frames) - 2), b'data: {"type":"ping","choices":[]}\n\n')
+    whole = b"".join(frames)
+    at = sorted(cut % (len(whole) + 1) for cut in cuts)
+    chunks = [whole[a:b] for a, b in zip([0, *at], [*at, len(whole)], strict=True)]
+    ways = [recoding(name), recoding(name)]
+    ways[1]._around_ours = None  # every event is read
+    told = [b"".join([*map(lane.feed, chunks), lane.finish()]) for lane in ways]
+    first, second = (re.sub(rb'"created":\d+', b"", each) for each in told)
+    assert first == second
+    assert [lane.error for lane in ways] == [None, None]
+
+
+def recoding(name: Name) -> Recode:
+    """From this dialect into the other."""
+    crossing = Crossing(Prompt("m", []), "up", "m", "alias", Capability(), Notes(), Seal(b"test"))
+    other = MESSAGES if name == "chat" else CHAT
+    return Recode(DIALECTS[name].reader(crossing), other.writer(crossing), Record(0.0))

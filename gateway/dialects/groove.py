@@ -48,6 +48,11 @@ class Groove:
             self._after = value[len(literal) :]
             self._start, self._stop = len(self._before), -len(self._after)
 
+    @property
+    def around(self) -> tuple[bytes, bytes] | None:
+        """What stands before and after the text; None where nothing is learned."""
+        return (self._before, self._after) if self._start else None
+
     def forget(self) -> None:
         """No chunk runs in the groove until the next is learned."""
         self._before = self._after = b"-"  # no JSON object begins so

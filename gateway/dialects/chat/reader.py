@@ -117,6 +117,11 @@ class ChatReader:
             return [TextDelta(delta.content)] if delta.content else []
         return self._choice(chunk, choice)
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        """What stands around the text of data that says no more; None where all must be read."""
+        running = self._open == "text" and not self._calls.busy and not self.ended
+        return self._groove.around if running else None
+
     def finish(self) -> list[Event]:
         """The events still due; Cut where neither a finish reason nor `[DONE]` came."""
         if self.ended:

@@ -68,6 +68,14 @@ class ChatWriter:
         self._signature = ""  # of the next tool call
         self._said = ""  # signature of the text, told once, at the end
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        """What this writes around more text, as JSON."""
+        return self._text_head, self._tail
+
+    def wrote(self, length: int) -> None:
+        """That much text was written so."""
+        self._length += length
+
     def write(self, event: Event) -> bytes:  # noqa: C901  # one arm for each event
         """The chunks of one event; the last event's end with `[DONE]`."""
         match event:

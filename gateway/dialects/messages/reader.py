@@ -107,6 +107,10 @@ class MessagesReader:
         if block is not None and block.kind == "text" and not block.ended and text is not None:
             self._groove.learn(data, text)
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        """What stands around the text of data that says no more; None where all must be read."""
+        return None if self.ended else self._groove.around
+
     def finish(self) -> list[Event]:
         """The ending, where the upstream gave a stop reason before it hung up; else Cut."""
         if self.ended:

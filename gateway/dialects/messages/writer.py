@@ -47,6 +47,7 @@ _BEFORE_TEXT = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
     b'"delta":{"type":"text_delta","text":'
 )
+_AFTER_TEXT = b"}}\n\n"
 _DELTA = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
     b'"delta":{"type":"%b","%b":%b}}\n\n'
@@ -78,9 +79,16 @@ class MessagesWriter:
         """The wire form of one event."""
         if type(event) is TextDelta:
             if self._open == "text" and event.text:
-                return self._before_text + _encode(event.text) + b"}}\n\n"
+                return self._before_text + _encode(event.text) + _AFTER_TEXT
             return self._text(event.text)
         return _WRITINGS[type(event)](self, event)
+
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        """What this writes around more text, as JSON; None where more has to be written first."""
+        return (self._before_text, _AFTER_TEXT) if self._open == "text" else None
+
+    def wrote(self, length: int) -> None:
+        """That much text was written so."""
 
     def _text(self, text: str) -> bytes:
         if not text:
