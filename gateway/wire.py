@@ -8,7 +8,7 @@ import json  # noqa: TID251  # the one reader that takes what msgspec refuses
 import re
 from collections.abc import Callable
 from types import UnionType
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 from msgspec import Raw
@@ -17,6 +17,7 @@ from gateway.errors import InvalidRequest
 from gateway.sse import BOM
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)', re.DOTALL)
@@ -46,15 +47,31 @@ def split_object(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest("the request body is nested too deeply") from None
 
 
+class Shape(Generic[T_co]):
+    """A type to read values as, made once: a union or a list of something costs its look-up.
+
+    To hash one of these takes longer than to read a small value.
+    """
+
+    def __init__(self, type: Any) -> None:
+        self.type = type
+
+
 _decoders: dict[Any, Callable[[bytes | Raw], Any]] = {}
 
 
 def _decoder(type: Any) -> Callable[[bytes | Raw], Any]:
     # To prepare a type costs more than to read a small value.
-    found = _decoders[type] = msgspec.json.Decoder(type).decode
+    found = _decoders[type] = msgspec.json.Decoder(_bare(type)).decode
     return found
 
 
+def _bare(type: Any) -> Any:
+    return type.type if isinstance(type, Shape) else type
+
+
+@overload
+def decode(raw: bytes | Raw, type: Shape[T]) -> T: ...
 @overload
 def decode(raw: bytes | Raw, type: type[T]) -> T: ...
 @overload
@@ -74,11 +91,13 @@ def decode(raw: bytes | Raw, type: Any) -> Any:
         value = _mended(bytes(raw))
     try:
         # Raw members cannot be made from a value that is read already: hence the round trip.
-        return msgspec.json.decode(msgspec.json.encode(value), type=type)
+        return msgspec.json.decode(msgspec.json.encode(value), type=_bare(type))
     except OverflowError as fault:
         raise msgspec.ValidationError(f"a number is out of range: {fault}") from None
 
 
+@overload
+def member(raw: Raw, type: Shape[T], path: str) -> T: ...
 @overload
 def member(raw: Raw, type: type[T], path: str) -> T: ...
 @overload
@@ -100,6 +119,10 @@ def _member(raw: Raw, type: Any, path: str) -> Any:
         raise  # the edge names the byte
     except msgspec.ValidationError as fault:
         raise _invalid(str(fault), path) from None
+
+
+RAWS: Shape[list[Raw]] = Shape(list[Raw])
+NUMBER: Shape[int | float] = Shape(int | float)
 
 
 def present(raw: Raw) -> bool:

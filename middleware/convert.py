@@ -54,12 +54,16 @@ class Convert(Middleware):
         began = perf_counter()
         notes = Notes(strict=self._strict)
         theirs = target.dialects[0]
-        extras, own = _apart(call.fields, target.capability.extras)
-        crossing = self._crossing(call.spoken(call.dialect, own), target, notes)
+        extras: Fields = {}
+        asked = call
+        if not call.fields.keys().isdisjoint(target.capability.extras):
+            extras, own = _apart(call.fields, target.capability.extras)
+            asked = call.spoken(call.dialect, own)
+        crossing = self._crossing(asked, target, notes)
         fields = extras | theirs.write_prompt(crossing)
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
-        return await self._recoded(call, crossing, await next(call.crossed(theirs, fields)))
+        return self._recoded(call, crossing, await next(call.crossed(theirs, fields)))
 
     def _no_embeddings(self, target: Target) -> NotFound:
         """What a client hears that asks a provider for embeddings that has none."""
@@ -120,7 +124,7 @@ class Convert(Middleware):
         crossing = self._crossing(call, target, Notes())
         return Recode(dialect.reader(crossing), dialect.writer(crossing), call.record)
 
-    async def _recoded(self, call: Call, crossing: Crossing, reply: Reply) -> Reply:
+    def _recoded(self, call: Call, crossing: Crossing, reply: Reply) -> Reply:
         ours, theirs, record = call.dialect, reply.dialect, call.record
         headers = translated(reply.headers, ours.name)
         if isinstance(reply.body, Stream):
@@ -150,8 +154,6 @@ class Convert(Middleware):
 
 def _apart(fields: Fields, extras: tuple[str, ...]) -> tuple[Fields, Fields]:
     """The members that pass as they are, and the dialect's own."""
-    if fields.keys().isdisjoint(extras):
-        return {}, fields
     passing = {name: raw for name, raw in fields.items() if name in extras}
     return passing, {name: raw for name, raw in fields.items() if name not in passing}
 

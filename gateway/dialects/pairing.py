@@ -14,7 +14,7 @@ _FIELD = "messages.tool_result"
 
 def paired(turns: list[Turn], notes: Notes) -> list[Turn]:
     """The turns with one result for each call, in place; the input is left as it was."""
-    if len(turns) == 1 and not any(isinstance(part, ToolResult) for part in turns[0].parts):
+    if len(turns) == 1 and not [part for part in turns[0].parts if isinstance(part, ToolResult)]:
         return turns
     starts = [at for at, turn in enumerate(turns) if turn.role == "assistant"]
     ends = [*starts, len(turns)]

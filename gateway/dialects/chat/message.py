@@ -93,7 +93,10 @@ def _read(chunk: Chunk, choices: list[Choice], crossing: Crossing) -> Message:
 
 def _spoken(said: Delta, crossing: Crossing) -> list[Part]:
     """The reasoning, the text and the refusal of an answer."""
-    parts = reasoned(said)
+    thought = (
+        said.reasoning_content or said.reasoning or said.reasoning_details or said.thinking_blocks
+    )
+    parts = reasoned(said) if thought else []
     for kind, text in _pieces(said, crossing):
         if kind == "thinking":
             parts.append(Thinking(text, origin=NAME))
@@ -143,6 +146,8 @@ def stopped(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str 
 
 
 def _calls(said: Delta, finish: str | None, crossing: Crossing) -> list[Part]:
+    if not said.tool_calls and said.function_call is None:
+        return []
     fragments = list(said.tool_calls or ())
     if said.function_call is not None:
         fragments.append(ToolFragment(function=said.function_call))

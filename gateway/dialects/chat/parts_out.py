@@ -45,8 +45,9 @@ class Marks:
     def tell(self, crossing: Crossing, *forms: str) -> None:
         """Note the marks that stand where this upstream takes none, in one of `forms`."""
         prompt = crossing.prompt
-        parts = (part for turn in prompt.turns for part in turn.parts)
-        wanted = _count((*prompt.system, *prompt.tools, *parts))
+        wanted = _count([*prompt.system, *prompt.tools])
+        for turn in prompt.turns:
+            wanted += _count(turn.parts)
         if wanted > len(self._marked):
             none = crossing.capability.cache not in (forms or ("breakpoints", "cache_control"))
             reason = "target_takes_no_marks" if none else "kept_on_content_only"

@@ -26,7 +26,7 @@ from gateway.dialects.chat.wire import (
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning
 from gateway.notes import Notes
-from gateway.wire import LIST, filled_list, member, opens, present
+from gateway.wire import LIST, RAWS, filled_list, member, opens, present
 
 _TYPES: dict[str, type[object]] = {
     "stream": bool,
@@ -57,7 +57,7 @@ def check(fields: Fields) -> None:
     if not member(_needed(fields, "model"), str, "model"):
         raise InvalidRequest("model: must not be empty", param="model")
     messages = _needed(fields, "messages")
-    if not filled_list(messages) and not member(messages, list[Raw], "messages"):
+    if not filled_list(messages) and not member(messages, RAWS, "messages"):
         raise InvalidRequest("messages: must not be empty", param="messages")
     for name, raw in fields.items():
         type = _TYPES.get(name)  # msgspec's word

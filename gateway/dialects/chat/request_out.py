@@ -2,14 +2,17 @@
 
 import hashlib
 
+import msgspec
+from msgspec import Raw
+
 from gateway.dialect import Crossing, Fields
 from gateway.dialects.chat.reasoning_out import write_reasoning
 from gateway.dialects.chat.tools_out import Block, settle_names, write_choice, write_tools
 from gateway.dialects.chat.turns_out import write_turns
-from gateway.dialects.chat.wire import raw_json
 from gateway.dialects.schema import strict_subset
 from gateway.events import Prompt, WebSearch
 
+_encode = msgspec.json.Encoder().encode
 _LONGEST_ID = 128
 _LONGEST_KEY = 64
 _BYTES_PER_TOKEN = 4
@@ -32,8 +35,10 @@ def write_prompt(crossing: Crossing) -> Fields:
     request |= _limits(crossing) | sampling(crossing) | _stops(crossing)
     request |= write_reasoning(crossing) | identity(crossing) | _search(crossing)
     request |= _rest(crossing)
-    fields = {name: raw_json(value) for name, value in request.items()}
-    size = sum(memoryview(fields[name]).nbytes for name in ("messages", "tools") if name in fields)
+    fields = {name: Raw(_encode(value)) for name, value in request.items()}
+    size = memoryview(fields["messages"]).nbytes
+    if tools:
+        size += memoryview(fields["tools"]).nbytes
     crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)
     return fields
 
@@ -80,6 +85,8 @@ def sampling(crossing: Crossing) -> Block:
 
 def _penalties(crossing: Crossing) -> Block:
     prompt = crossing.prompt
+    if prompt.frequency_penalty is None and prompt.presence_penalty is None:
+        return {}
     given = {
         "frequency_penalty": prompt.frequency_penalty,
         "presence_penalty": prompt.presence_penalty,
@@ -101,6 +108,8 @@ def _taken(name: str, wanted: Block, sampling: str) -> bool:
 
 
 def _stops(crossing: Crossing) -> Block:
+    if not crossing.prompt.stop:
+        return {}
     stops = [stop for stop in dict.fromkeys(crossing.prompt.stop) if stop]
     most = crossing.capability.stop_max
     crossing.local_stops = tuple(stops[most:])

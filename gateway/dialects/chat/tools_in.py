@@ -19,7 +19,9 @@ from gateway.dialects.chat.wire import (
 from gateway.errors import InvalidRequest
 from gateway.events import CacheMark, Prompt, Tool, ToolChoice, WebSearch
 from gateway.notes import Notes
-from gateway.wire import decode, member, present
+from gateway.wire import Shape, decode, member, present
+
+_TOOLS: Shape[list[ToolParam]] = Shape(list[ToolParam])
 
 
 def read_tools(fields: Fields, prompt: Prompt, notes: Notes) -> None:
@@ -42,7 +44,7 @@ def _tools(fields: Fields) -> Sequence[ToolParam | Raw]:
     if not _given(fields, "tools"):
         return []
     try:
-        tools = decode(fields["tools"], list[ToolParam])
+        tools = decode(fields["tools"], _TOOLS)
     except msgspec.ValidationError:
         return _list(fields, "tools")
     if any((tool.type or "").startswith("web_search") for tool in tools):

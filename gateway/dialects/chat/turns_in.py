@@ -27,11 +27,12 @@ from gateway.events import (
 )
 from gateway.notes import Notes
 from gateway.seal import PREFIX
-from gateway.wire import decode, member
+from gateway.wire import RAWS, Shape, decode, member
 
 _KNOWN = frozenset(MessageParam.__struct_fields__)
 _SILENT = frozenset(typed.Message.__struct_fields__) - _KNOWN
 """Members of a message that say nothing to a model."""
+_MESSAGES: Shape[list[typed.Message]] = Shape(list[typed.Message])
 _SYSTEM = ("system", "developer")
 
 
@@ -39,9 +40,9 @@ def read_turns(raw: Raw, notes: Notes) -> tuple[list[Text], list[Turn]]:
     """The leading system messages, and every other message in turns."""
     reading = _Reading(notes)
     try:
-        messages: Sequence[typed.Message | Raw] = decode(raw, list[typed.Message])
+        messages: Sequence[typed.Message | Raw] = decode(raw, _MESSAGES)
     except msgspec.ValidationError:
-        messages = member(raw, list[Raw], "messages")
+        messages = member(raw, RAWS, "messages")
     for at, message in enumerate(messages):
         reading.add(message, at)
     return reading.system, reading.turns

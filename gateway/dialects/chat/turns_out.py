@@ -64,12 +64,14 @@ class _Writing:
         """The first message: the client's instructions, then the gateway's."""
         if texts and texts[0].text.startswith(BILLING):
             texts = texts[1:]  # it differs in each request, which no prompt cache survives
-        texts = [text for text in texts if text.text] + [Text(hint) for hint in hints]
+        texts = [text for text in texts if text.text]
+        if hints:
+            texts += [Text(hint) for hint in hints]
         if not texts:
             return
         role = "developer" if self._crossing.capability.developer_role else "system"
-        content: object = "\n\n".join(text.text for text in texts)
-        if self._crossing.capability.cache != "none" and any(text.cache for text in texts):
+        content: object = "\n\n".join([text.text for text in texts])
+        if self._crossing.capability.cache != "none" and [True for text in texts if text.cache]:
             content = parts_out(list(texts), self._crossing, self.marks)
         self.messages.append({"role": role, "content": content})
 

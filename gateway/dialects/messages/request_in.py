@@ -25,7 +25,7 @@ from gateway.dialects.messages.wire import (
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning
 from gateway.notes import Notes
-from gateway.wire import LIST, NULL, filled_list, member, opens, present
+from gateway.wire import LIST, NULL, NUMBER, RAWS, Shape, filled_list, member, opens, present
 
 _SILENT = frozenset({"model", "diagnostics", "anthropic_version", "anthropic_beta"})
 _DROPPED = frozenset({
@@ -48,7 +48,7 @@ def check_fields(fields: Fields) -> None:
     if not member(fields["model"], str, "model"):
         raise InvalidRequest("model: String should have at least 1 character", param="model")
     messages = fields["messages"]
-    if not filled_list(messages) and not member(messages, list[Raw], "messages"):
+    if not filled_list(messages) and not member(messages, RAWS, "messages"):
         raise InvalidRequest("messages: at least one message is required", param="messages")
     if _integer(fields["max_tokens"], "max_tokens") < 0:
         raise InvalidRequest(
@@ -61,18 +61,21 @@ def check_fields(fields: Fields) -> None:
 
 
 _LISTS = ("system", "tools")
-_CHECKED: dict[str, Any] = {
-    "stream": bool | None,
-    "system": str | list[Raw] | None,
-    "tools": list[Raw] | None,
-    "tool_choice": dict[str, Raw] | None,
-    "stop_sequences": list[str] | None,
-    "temperature": int | float | None,
-    "top_p": int | float | None,
-    "top_k": int | float | None,
-    "metadata": dict[str, Raw] | None,
-    "thinking": dict[str, Raw] | None,
-    "output_config": dict[str, Raw] | None,
+_TEXTS: Shape[list[str]] = Shape(list[str])
+_OBJECT: Shape[object] = Shape(dict[str, Raw] | None)
+_NUMBER: Shape[object] = Shape(int | float | None)
+_CHECKED: dict[str, Shape[Any]] = {
+    "stream": Shape(bool | None),
+    "system": Shape(str | list[Raw] | None),
+    "tools": Shape(list[Raw] | None),
+    "tool_choice": _OBJECT,
+    "stop_sequences": Shape(list[str] | None),
+    "temperature": _NUMBER,
+    "top_p": _NUMBER,
+    "top_k": _NUMBER,
+    "metadata": _OBJECT,
+    "thinking": _OBJECT,
+    "output_config": _OBJECT,
 }
 
 
@@ -105,7 +108,7 @@ def _unread(name: str, notes: Notes) -> None:
 
 
 def _integer(raw: Raw, path: str) -> int:
-    value: int | float = member(raw, int | float, path)
+    value = member(raw, NUMBER, path)
     if value != int(value):
         raise InvalidRequest(f"{path}: Input should be a valid integer", param=path)
     return int(value)
@@ -126,7 +129,7 @@ def _max_tokens(raw: Raw, prompt: Prompt, notes: Notes) -> None:
 
 
 def _stop_sequences(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.stop = member(raw, list[str], "stop_sequences")
+    prompt.stop = member(raw, _TEXTS, "stop_sequences")
 
 
 def _stream(raw: Raw, prompt: Prompt, notes: Notes) -> None:

@@ -9,13 +9,15 @@ from gateway.dialects.messages.wire import ToolChange, ToolChoiceParam, ToolDefi
 from gateway.errors import InvalidRequest
 from gateway.events import Prompt, Tool, ToolChoice, WebSearch
 from gateway.notes import Notes
-from gateway.wire import decode, member, present
+from gateway.wire import Shape, decode, member, present
+
+_TOOLS: Shape[list[ToolDefinition]] = Shape(list[ToolDefinition])
 
 
 def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     """Puts the tools where the prompt has them; InvalidRequest for those only Messages can run."""
     try:
-        tools = decode(raw, list[ToolDefinition])  # one pass; each raw member would cost another
+        tools = decode(raw, _TOOLS)  # one pass; each raw member would cost another
     except msgspec.ValidationError:
         for index, item in enumerate(member(raw, list[Raw], "tools")):
             read_tool(item, f"tools.{index}", prompt, notes)

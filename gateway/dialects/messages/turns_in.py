@@ -13,10 +13,15 @@ from gateway.dialects.messages.wire import CompactionBlock, MessageParam, TextBl
 from gateway.errors import InvalidRequest
 from gateway.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
 from gateway.notes import Notes
-from gateway.wire import decode, member
+from gateway.wire import RAWS, Shape, decode, member
 
 _BILLING = "x-anthropic-billing-header:"
 """Opens a system block that differs in every request and would defeat any prompt cache."""
+
+
+_SYSTEM: Shape[str | list[typed.Text]] = Shape(str | list[typed.Text])
+_RAW_SYSTEM: Shape[str | list[Raw]] = Shape(str | list[Raw])
+_MESSAGES: Shape[list[typed.Message]] = Shape(list[typed.Message])
 
 
 def read_system(raw: Raw, prompt: Prompt) -> None:
@@ -33,11 +38,9 @@ def read_system(raw: Raw, prompt: Prompt) -> None:
 
 def _system_content(raw: Raw) -> str | Sequence[typed.Item]:
     try:
-        read: str | list[typed.Text] = decode(raw, str | list[typed.Text])
+        return decode(raw, _SYSTEM)
     except msgspec.ValidationError:
-        content: str | list[Raw] = member(raw, str | list[Raw], "system")
-        return content
-    return read
+        return member(raw, _RAW_SYSTEM, "system")
 
 
 def _system_block(item: typed.Item, path: str) -> Text:
@@ -55,7 +58,8 @@ def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     """The turns, after the tools: later system messages may change the tool set."""
     messages = _messages(raw)
     changes = ToolChanges(prompt, notes)
-    last_user = max((at for at, one in enumerate(messages) if one.role == "user"), default=-1)
+    users = [at for at, one in enumerate(messages) if one.role == "user"]
+    last_user = users[-1] if users else -1
     for index, message in enumerate(messages):
         path = f"messages.{index}"
         match message.role:
@@ -70,9 +74,9 @@ def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
 
 def _messages(raw: Raw) -> Sequence[typed.Message | MessageParam]:
     try:
-        return decode(raw, list[typed.Message])
+        return decode(raw, _MESSAGES)
     except msgspec.ValidationError:
-        items = member(raw, list[Raw], "messages")
+        items = member(raw, RAWS, "messages")
         return [_message(item, f"messages.{index}") for index, item in enumerate(items)]
 
 
