@@ -1,11 +1,12 @@
-"""The short way of most calls: a request whole in one read, its answer without ASGI between.
+"""The short way of most calls: a request that comes at once, its answer without ASGI between.
 
 uvicorn makes a scope, an event and a task with its callbacks for each request, and looks each
-header of the answer over twice: a third of what a small call costs. A request that came whole, for
-an endpoint of ours, needs none of that. Every other request goes uvicorn's way, and both ways end
-in the same Exchange.
+header of the answer over twice: a third of what a small call costs. A request for an endpoint of
+ours needs none of that where its body is here with its head, or is soon. Every other request goes
+uvicorn's way, and both ways end in the same Exchange.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -18,6 +19,10 @@ from gateway.guard import GuardedProtocol
 
 _JOIN = 16 * 1024
 """Bytes up to which one copy is cheaper than a second buffer in the system call."""
+PATIENCE = 1.0
+"""Seconds that the rest of a body may take; the long way waits longer, and tells when it stops."""
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a body that may come in several reads; a larger one is read the long way."""
 
 
 class Front(GuardedProtocol):
@@ -29,6 +34,7 @@ class Front(GuardedProtocol):
         super().__init__(*args, **kwargs)
         self._endpoint: Endpoint | None = None  # of the request that is arriving, on the short way
         self._pieces: list[bytes] = []
+        self._waiting: asyncio.TimerHandle | None = None  # for the rest of its body
         self._idle_since = 0.0
 
     @classmethod
@@ -38,14 +44,36 @@ class Front(GuardedProtocol):
         return type("Front", (cls,), {"endpoints": known})
 
     def data_received(self, data: bytes) -> None:
-        """Feeds the parser; a request that is not whole by then goes the long way."""
+        """Feeds the parser; waits a little for the rest of a body that says how long it is."""
         super().data_received(data)
-        if self._endpoint is not None and not self.transport.is_closing():
-            self._endpoint = None
-            pieces, self._pieces = self._pieces, []
-            super().accept()
-            for piece in pieces:
-                super().on_body(piece)
+        if self._endpoint is None or self._waiting is not None or self.transport.is_closing():
+            return
+        lengths = [value for name, value in self.headers if name == b"content-length"]
+        if lengths and int(lengths[0]) <= LARGEST:
+            self._waiting = self.loop.call_later(PATIENCE, self._go_long)
+        else:
+            self._go_long()
+
+    def _go_long(self) -> None:
+        """The way of uvicorn, for a request whose body is still on its way."""
+        self._stop_waiting()
+        if self._endpoint is None:
+            return
+        self._endpoint = None
+        pieces, self._pieces = self._pieces, []
+        super().accept()
+        for piece in pieces:
+            super().on_body(piece)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def shutdown(self) -> None:
+        """The drain: a request that is arriving gets an answer too."""
+        self._go_long()
+        super().shutdown()
 
     def accept(self) -> None:
         """Finds the endpoint of a sound head."""
@@ -83,6 +111,7 @@ class Front(GuardedProtocol):
             super().on_message_complete()
             return
         self._endpoint = None
+        self._stop_waiting()
         pieces, self._pieces = self._pieces, []
         self._in_head = True
         client = FrontClient(self, pieces[0] if len(pieces) == 1 else b"".join(pieces))
@@ -99,7 +128,8 @@ class Front(GuardedProtocol):
         return STATUS_LINE[status] + _Own.lines + end
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets the timer too."""
+        """Forgets the timers too."""
+        self._go_long()  # which tells of a client that left within its body
         super().connection_lost(exc)
         super()._unset_keepalive_if_required()
 

@@ -1,7 +1,8 @@
 """The short way and the long one: the same requests, the same answers.
 
-A request that comes in two reads goes the long way, through uvicorn and ASGI; whole in one read, it
-goes the short one. What the client reads must not differ but in times, ids and how it is framed.
+A request whose body has no length and comes in two reads goes the long way, through uvicorn and
+ASGI; one that comes whole goes the short one. What the client reads must not differ but in times,
+ids and how it is framed.
 """
 
 import asyncio
@@ -133,8 +134,12 @@ def request(
 
 
 def halves(data: bytes) -> tuple[bytes, bytes]:
-    """The request in two reads, cut within its body."""
-    return data[:-3], data[-3:]
+    """The request in two reads, cut within its body, whose length it does not say."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    head = re.sub(rb"content-length: \d+", b"transfer-encoding: chunked", head)
+    first, last = body[:-3], body[-3:]
+    began = b"%b\r\n\r\n%x\r\n%b\r\n" % (head, len(first), first)
+    return began, b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last)
 
 
 class Read:
@@ -307,4 +312,58 @@ async def test_the_drain_lets_the_answer_under_way_end(house: Any) -> None:
     gate.set()
     answer = await one.feed()
     assert ("connection", "close") in read(answer)[1]
+    assert one.transport.closed
+
+
+# --- bodies in several reads ----------------------------------------------------------------------
+
+
+async def test_a_body_of_known_length_may_come_in_any_reads(house: Any) -> None:
+    one, data = house(), request()
+    for size in (1, 7, 100):
+        await one.feed(*(data[at : at + size] for at in range(0, len(data), size)))
+        assert one.short
+    assert one.transport.written.count(b"HTTP/1.1 200 OK") == 3
+    assert one.protocol._waiting is None
+
+
+async def test_a_body_that_does_not_come_soon_is_waited_for_the_long_way(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.front.PATIENCE", 0.01)
+    one, data = house(), request()
+    assert await one.feed(data[:-9], data[-9:-5]) == b""
+    await asyncio.sleep(0.03)
+    assert not one.short
+    assert (await one.feed(data[-5:])).startswith(b"HTTP/1.1 200 OK")
+    assert one.calls[0].model == "m"
+
+
+async def test_a_large_body_goes_the_long_way_at_once(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.front.LARGEST", 10)
+    one, data = house(), request()
+    assert (await one.feed(data[:-5], data[-5:])).startswith(b"HTTP/1.1 200 OK")
+    assert not one.short
+
+
+async def test_a_client_that_leaves_within_its_body_ends_its_call() -> None:
+    one = House(whole)
+    await one.feed(request()[:-5])
+    one.transport.close()
+    one.protocol.connection_lost(None)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert one.protocol._waiting is None
+    assert not one.edge.open
+    assert one.edge.totals.tallies["", ""].aborted == 1
+
+
+async def test_the_drain_waits_for_a_body_under_way(house: Any) -> None:
+    one, data = house(), request()
+    await one.feed(data[:-5])
+    one.protocol.shutdown()
+    assert not one.transport.closed
+    assert (await one.feed(data[-5:])).startswith(b"HTTP/1.1 200 OK")
     assert one.transport.closed

@@ -154,14 +154,16 @@ def block(headers: Headers) -> Block:
 
 def lines(headers: Headers) -> bytes:
     """Each header as its line. InvalidRequest, which names the header and not its value."""
-    out = b""
-    for name, value in headers:
-        if not _name(name) or name.lower() in _OWN:
-            raise InvalidRequest(f"header {name.decode('latin-1')!r} cannot be sent upstream")
-        if not _value(value):
-            raise InvalidRequest(f"the value of header {name.decode()!r} cannot be sent upstream")
-        out += b"%b: %b\r\n" % (name, value)
-    return out
+    return b"".join([_line(name, value) for name, value in headers])
+
+
+@lru_cache(maxsize=1024)
+def _line(name: bytes, value: bytes) -> bytes:
+    if not _name(name) or name.lower() in _OWN:
+        raise InvalidRequest(f"header {name.decode('latin-1')!r} cannot be sent upstream")
+    if not _value(value):
+        raise InvalidRequest(f"the value of header {name.decode()!r} cannot be sent upstream")
+    return b"%b: %b\r\n" % (name, value)
 
 
 def pairs(head: Block) -> Headers:

@@ -317,12 +317,12 @@ class HttpProvider(Provider):
         """The client's headers that go on: only what this upstream is known to understand."""
         if not self.forwarded:
             return []
+        prefixes = self.forwarded
+        given = [header for header in call.headers if header[0].startswith(prefixes)]
+        if not given:
+            return []
         here = nominated(call.headers)
-        return [
-            (name, value)
-            for name, value in call.headers
-            if name.startswith(self.forwarded) and name not in here
-        ]
+        return [header for header in given if header[0] not in here]
 
     # --- the answer -------------------------------------------------------------------------------
 
