@@ -29,11 +29,13 @@ from gateway.headers import error_lines, reply_lines, request_id
 from gateway.log import log_call
 from gateway.plugin import Next
 from gateway.reply import Reply, Stream
+from gateway.seal import PREFIX
 from gateway.totals import Totals
 from gateway.wire import decode, split_object
 
 _log = structlog.get_logger("interlingua")
 _TRUE = Raw(b"true")
+_SEALED = PREFIX.encode()
 
 
 class Limits(Struct, frozen=True):
@@ -106,6 +108,7 @@ class Exchange:
         self._task: asyncio.Task[Any] | None = None
         self._gone = False
         self._cut = False
+        self._sealed = True
         self._reading = True
         self._writing = False
         self._pinging: asyncio.Task[None] | None = None
@@ -178,6 +181,7 @@ class Exchange:
                 return b"".join(pieces)
 
     def _read_call(self, body: bytes) -> Call:
+        self._sealed = body.find(_SEALED) >= 0
         try:
             return self._checked(split_object(body))
         except UnicodeDecodeError:
@@ -190,7 +194,10 @@ class Exchange:
         stream = "stream" in fields and bytes(fields["stream"]) == b"true"
         # A batch may leave it to its items to name one.
         model = decode(fields["model"], str) if "model" in fields else ""
-        return Call(self.id, self.dialect, model, stream, fields, self.headers, self.record)
+        return Call(
+            self.id, self.dialect, model, stream, fields, self.headers, self.record,
+            sealed=self._sealed,
+        )  # fmt: skip
 
     def _leave(self) -> None:
         """The client is gone: nobody waits for what the call still does."""

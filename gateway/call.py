@@ -101,6 +101,8 @@ class Call(Struct, frozen=True):
     target: Target | None = None
     targets: tuple[Target, ...] = ()
     """Every target in the order of preference; `target` is the one being tried."""
+    sealed: bool = True
+    """Something sealed by the gateway may be in the body that the client sent."""
     converted: bool = False
     """Its answer will be read whole on its way back: nobody else need look into it."""
 
