@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import anthropic
@@ -314,6 +316,23 @@ class TestCallersApart:
     @pytest.mark.timeout(300)
     async def test_no_answer_crosses_in_10000_calls_each(self, running: Scene) -> None:
         await self.mixed(running, 10_000)
+
+
+class TestSpeed:
+    @pytest.mark.torture
+    @pytest.mark.parametrize("form", [False, True])
+    async def test_a_hit_takes_a_hundredth_of_an_upstream_that_takes_a_second(
+        self, running: Scene, form: bool
+    ) -> None:
+        name = running.play([Pause(1.0), Json(whole("chat"))])
+        port, model, took = running.gateway.port, f"chat:{name}", []
+        for _ in range(50):
+            began = perf_counter()
+            answer = await ask(port, "chat", model, key("ann"), stream=form, **COMMON)
+            took.append(perf_counter() - began)
+            assert answer.text == TEXT
+        assert len(running.asked(name)) == 1
+        assert median(took[1:]) < took[0] / 100, took
 
 
 class TestEndpoints:
