@@ -120,14 +120,6 @@ class Exchange:
         self._task = asyncio.current_task(edge.loop)
         edge.open.add(self)
         try:
-            await self._serve()
-        finally:
-            edge.open.discard(self)
-            self.finished = True
-            self.book()
-
-    async def _serve(self) -> None:
-        try:
             try:
                 await self._answer()
             except GatewayError as error:
@@ -137,6 +129,10 @@ class Exchange:
                 await self._fail(GatewayError("the gateway failed; its log has the details"))
         except asyncio.CancelledError:
             await self._cancelled()
+        finally:
+            edge.open.discard(self)
+            self.finished = True
+            self.book()
 
     async def _answer(self) -> None:
         client = self._client
@@ -155,7 +151,11 @@ class Exchange:
         leave = self._leave
         client.watch(leave)
         try:
-            await self._respond(await self.edge.chain(call))
+            reply = await self.edge.chain(call)
+            if isinstance(reply.body, Stream):
+                await self._respond_stream(reply, reply.body)
+            else:
+                await self._respond(reply, reply.body)
         finally:
             self.finished = True
             client.unwatch(leave)
@@ -205,17 +205,15 @@ class Exchange:
             self._gone = True
             self._task.cancel()
 
-    async def _respond(self, reply: Reply) -> None:
-        if isinstance(reply.body, Stream):
-            await self._respond_stream(reply, reply.body)
-        elif self.status:  # a stream was opened to show life: the answer must go in-band
+    async def _respond(self, reply: Reply, body: bytes) -> None:
+        if self.status:  # a stream was opened to show life: the answer must go in-band
             error = reply.error or GatewayError(
                 "the answer came in a form that no stream can carry"
             )
             await self._write_last(self.dialect.write_error_event(error, self.id))
             self._close("upstream_error", error)
         else:
-            await self._whole(reply.status, reply_lines(self.id, self.record, reply), reply.body)
+            await self._whole(reply.status, reply_lines(self.id, self.record, reply), body)
             self._close("upstream_error" if reply.error else "complete", reply.error)
 
     async def _respond_stream(self, reply: Reply, stream: Stream) -> None:

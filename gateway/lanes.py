@@ -72,7 +72,8 @@ class Relay:
             chunk, rest = chunk[:cut], chunk[cut:]
             self._held.append(rest)
             self._held_size = len(rest)
-        self._tail = chunk if len(chunk) >= TAIL else (self._tail + chunk)[-TAIL:]
+        size = len(chunk)
+        self._tail = chunk if size >= TAIL else self._tail[size - TAIL :] + chunk
         self.done = chunk.endswith(self._dialect.endings)  # what may follow says nothing more
         if self._edit is None and chunk.find(b'_tokens"') < 0:
             return chunk  # nearly all of them; a null usage, as each chunk may have, tells nothing

@@ -62,20 +62,26 @@ class Exchange:
 
     async def read(self) -> bytes:
         """What has arrived; empty at the end."""
-        while True:
-            chunks = self._chunks
-            if chunks:
-                data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-                chunks.clear()
-                self._size = 0
-                if self.connection is not None and self.connection.paused:
-                    self.connection.resume()
-                return data
+        while not self._size:
             if self.ended:
                 return b""
             if self.error is not None:
                 raise self.error
-            await self._wait()
+            if self._waiter is not None:
+                raise RuntimeError("two tasks read one answer")
+            # As in `_wait`, which would be one coroutine more for each chunk.
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            except BaseException:
+                self.abort()
+                raise
+            finally:
+                self._waiter = None
+        chunks, self._chunks, self._size = self._chunks, [], 0
+        if self.connection is not None and self.connection.paused:
+            self.connection.resume()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def aclose(self) -> None:
         """Hang up unless the answer is whole."""
@@ -86,14 +92,14 @@ class Exchange:
         connection = self.connection
         if connection is not None:
             connection.fail(Cut("the answer was closed here before its end"))
-        self._chunks.clear()
+        self._chunks, self._size = [], 0
 
     def linger(self) -> bool:
         """Reads away what follows an answer's end, for a second; then, or before, it is let go."""
         if self.connection is None:
             return True
         self._lingering = True
-        self._chunks.clear()
+        self._chunks, self._size = [], 0
         if self.connection.paused:
             self.connection.resume()
         self._loop.call_later(_LINGER, self.abort)
