@@ -157,6 +157,11 @@ class Front(GuardedProtocol):
         cycle = self.cycle
         if self.transport.is_closing() or (cycle is not None and not cycle.response_complete):
             return  # the answer under way sets the next timer
+        if self._endpoint is not None or self._head_bytes:
+            self._rest(
+                self.timeout_keep_alive
+            )  # a request is arriving, under a deadline of its own
+            return
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
             self._rest(left)

@@ -298,6 +298,17 @@ async def test_a_connection_that_rests_is_closed_in_its_time() -> None:
     one.protocol.connection_lost(None)
 
 
+@pytest.mark.parametrize("at", [20, -5])
+async def test_a_request_that_is_arriving_is_no_rest(house: Any, at: int) -> None:
+    one = house(whole)
+    one.protocol.timeout_keep_alive = 0.02
+    data = request()
+    await one.feed(data, data[:at])
+    await asyncio.sleep(0.03)
+    assert not one.transport.closed
+    assert (await one.feed(data[at:])).count(b"HTTP/1.1 200 OK") == 2
+
+
 async def test_the_drain_lets_the_answer_under_way_end(house: Any) -> None:
     gate = asyncio.Event()
 
