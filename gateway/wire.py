@@ -24,8 +24,8 @@ _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)', re.DOTALL)
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 _INDEX = re.compile(r"\[(\d+)\]")
-LIST, OBJECT, NULL = b"[{n"
-"""How a list, an object and null begin."""
+LIST, OBJECT, NULL, TEXT = b'[{n"'
+"""How a list, an object, null and a string begin."""
 ABSENT = Raw(b"")
 """A raw member that is not there; in a union with None, msgspec would take nothing but null."""
 _SPACE = re.compile(r"[ \t\n\r]*")

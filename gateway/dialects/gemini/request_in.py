@@ -19,7 +19,7 @@ from gateway.dialects.gemini.wire_in import Number, ThinkingConfig
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning
 from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.wire import LIST, RAWS, filled_list, member, opens, present
 
 _CHECKED: dict[str, Any] = {
     "stream": bool | None,
@@ -39,23 +39,16 @@ def check(fields: Fields) -> None:
     contents = fields.get("contents")
     if contents is None:
         raise InvalidRequest("contents: Field required", param="contents")
-    # What opens so is a list that is not empty; to read more of it here would cost a pass.
-    if _start(contents, 2) != b"[{" and not member(contents, list[Raw], "contents"):
+    if not filled_list(contents) and not member(contents, RAWS, "contents"):
         raise InvalidRequest("contents: at least one content is required", param="contents")
     for given, raw in fields.items():
         shape = _CHECKED.get(camel(given))
-        if shape is not None and not (_start(raw, 1) == b"[" and camel(given) == "tools"):
+        if shape is not None and not (opens(raw) == LIST and camel(given) == "tools"):
             member(raw, shape, camel(given))
 
 
-def _start(raw: Raw, length: int) -> bytes:
-    """The first bytes; all of them would be a copy."""
-    return memoryview(raw)[:length].tobytes()
-
-
 def read_prompt(fields: Fields, notes: Notes) -> Prompt:
-    """The request; InvalidRequest names the path of a member that is wrong."""
-    check(fields)
+    """The request, once checked; InvalidRequest names the path of a member that is wrong."""
     prompt = Prompt(member(fields["model"], str, "model"), [])
     members = {camel(given): raw for given, raw in fields.items() if present(raw)}
     for name, take in _TAKES.items():  # in this order: the choice of tools changes the tools

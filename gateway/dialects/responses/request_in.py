@@ -24,7 +24,7 @@ from gateway.dialects.responses.wire import (
 from gateway.errors import InvalidRequest
 from gateway.events import Format, Prompt, Reasoning, Text
 from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.wire import LIST, TEXT, member, opens, present
 
 _TYPES: dict[str, type[object]] = {
     "instructions": str,
@@ -71,23 +71,17 @@ def check(fields: Fields) -> None:
     if given is None or not present(given):
         if not any(name in fields and present(fields[name]) for name in _INSTEAD):
             raise InvalidRequest("input: Field required", param="input")
-    elif _start(given) not in (b"[", b'"'):
+    elif opens(given) not in (LIST, TEXT):
         member(given, str | list[Raw], "input")
     for name, type in _TYPES.items():  # msgspec's word
         raw = fields.get(name)
-        if raw is None or not present(raw) or (type is list and _start(raw) == b"["):
+        if raw is None or not present(raw) or (type is list and opens(raw) == LIST):
             continue
         member(raw, type, name)
 
 
-def _start(raw: Raw) -> bytes:
-    """The first byte; all of them would be a copy."""
-    return memoryview(raw)[:1].tobytes()
-
-
 def read_prompt(fields: Fields, notes: Notes) -> Prompt:
-    """The request; InvalidRequest names the path of what is wrong. UnicodeDecodeError."""
-    check(fields)
+    """The request, once checked; InvalidRequest names what is wrong. UnicodeDecodeError."""
     prompt = Prompt(member(fields["model"], str, "model"), [])
     prompt.echo = {name: fields[name] for name in ECHOED if name in fields}
     for raw in prompt.echo.values():
@@ -125,7 +119,7 @@ def _read_input(fields: Fields, reading: Reading) -> None:
     if not _given(fields, "input"):
         return
     raw = fields["input"]
-    if _start(raw) != b'"':
+    if opens(raw) != TEXT:
         reading.add_all(member(raw, list[Raw], "input"), "input")
     elif text := member(raw, str, "input"):
         reading.say(text)

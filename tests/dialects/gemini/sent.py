@@ -30,7 +30,9 @@ def said(*parts: Any, role: str = "user") -> dict[str, Any]:
 
 def prompt_of(notes: Notes | None = None, **members: Any) -> Prompt:
     """The prompt that a request with these members reads as."""
-    return GEMINI.read_prompt(fields(**members), notes or Notes())
+    given = fields(**members)
+    GEMINI.check(given)
+    return GEMINI.read_prompt(given, notes or Notes())
 
 
 def config_of(notes: Notes | None = None, **members: Any) -> Prompt:

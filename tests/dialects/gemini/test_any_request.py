@@ -83,7 +83,9 @@ def names_a_member(fault: InvalidRequest) -> None:
 
 def check(members: dict[str, Any], target: Dialect) -> None:
     try:
-        prompt = GEMINI.read_prompt(fields(**members), Notes())
+        given = fields(**members)
+        GEMINI.check(given)
+        prompt = GEMINI.read_prompt(given, Notes())
         target.write_prompt(crossing(prompt))
     except InvalidRequest as fault:
         names_a_member(fault)

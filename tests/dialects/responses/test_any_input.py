@@ -78,7 +78,9 @@ def names_a_member(fault: InvalidRequest) -> None:
 @settings(max_examples=150, deadline=None)
 def test_any_request(items: list[Any], tools: list[Any], upstream: Dialect) -> None:
     try:
-        prompt = RESPONSES.read_prompt(fields(input=items, tools=tools), Notes())
+        given = fields(input=items, tools=tools)
+        RESPONSES.check(given)
+        prompt = RESPONSES.read_prompt(given, Notes())
         upstream.write_prompt(crossing(prompt))
     except InvalidRequest as fault:
         names_a_member(fault)
@@ -88,7 +90,9 @@ def test_any_request(items: list[Any], tools: list[Any], upstream: Dialect) -> N
 @settings(max_examples=150, deadline=None)
 def test_any_member(name: str, value: object) -> None:
     try:
-        prompt = RESPONSES.read_prompt({**fields(), name: Raw(msgspec.json.encode(value))}, Notes())
+        body = {**fields(), name: Raw(msgspec.json.encode(value))}
+        RESPONSES.check(body)
+        prompt = RESPONSES.read_prompt(body, Notes())
     except InvalidRequest as fault:
         names_a_member(fault)
         return

@@ -45,7 +45,9 @@ def fields(**members: Any) -> Fields:
 
 def prompt_of(notes: Notes | None = None, **members: Any) -> Prompt:
     """The prompt that a request with these members reads as."""
-    return RESPONSES.read_prompt(fields(**members), notes or Notes())
+    given = fields(**members)
+    RESPONSES.check(given)
+    return RESPONSES.read_prompt(given, notes or Notes())
 
 
 def turns_of(*items: Any, notes: Notes | None = None) -> Any:
