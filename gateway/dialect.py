@@ -149,7 +149,11 @@ class Dialect(Protocol):
         """Whether a stream whose last bytes these are came to its proper end."""
 
     def stream_error(self, frame: Frame) -> GatewayError | None:
-        """The error that a frame of this dialect's stream carries, if any."""
+        """The error that a frame of this dialect's stream carries, if any.
+
+        A dialect may also offer `says_nothing(frame)`, for frames that only tell of an answer to
+        come: its streams are read past those before their status is settled.
+        """
 
     def read_error(self, status: int, body: bytes) -> GatewayError:
         """What an upstream's error answer says, in the gateway's words."""

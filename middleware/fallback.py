@@ -54,6 +54,14 @@ class Fallback(Middleware):
         return await self._after(_Run(self, call, next, _Outcome(began, reply, error)))
 
     async def _after(self, run: "_Run") -> Reply:
+        final: Reply | None = None
+        try:
+            final = await self._tried(run)
+        finally:
+            await run.let_go(final)
+        return final
+
+    async def _tried(self, run: "_Run") -> Reply:
         targets = run.call.targets
         for place, target in enumerate(targets):
             reply = await run.target(target, last=place == len(targets) - 1)
@@ -132,8 +140,14 @@ class _Run:
         outcome = "ok" if error is None else str(error.code or error.status)
         call.record.attempts.append(Attempt(str(call.target), outcome, ms))
         if error is not None:
+            await self.let_go(reply)
             self._reply, self._error = reply, error
         return reply, error
+
+    async def let_go(self, kept: Reply | None) -> None:
+        """Closes the last upstream error, which may still arrive, unless it is the one kept."""
+        if self._reply is not None and self._reply is not kept:
+            await self._reply.aclose()
 
     async def _outcome(self, call: Call) -> tuple[float, Reply | None, GatewayError | None]:
         first, self._first = self._first, None

@@ -1,6 +1,6 @@
 """What comes back from an upstream: read within limits, and judged by what it says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from math import inf, isfinite
@@ -13,11 +13,13 @@ from gateway.call import Headers
 from gateway.dialect import Dialect
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused
 from gateway.reply import Source
-from gateway.sse import BOM, Splitter
+from gateway.sse import BOM, Frame, Splitter
 from gateway.wire import decode
 
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
+_PASSED_OVER = 3
+"""Events that say nothing and are waited past, at most."""
 _IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
 
 
@@ -26,19 +28,38 @@ def needs_key(provider: str) -> str:
     return f"Provider '{provider}' requires API key passthrough, but no client API key was provided"
 
 
-async def first_error(source: Source, dialect: Dialect, chunks: list[bytes]) -> GatewayError | None:
-    """Reads to the end of the first event into `chunks`; the error that it carries, if any."""
+async def first_error(
+    source: Source, dialect: Dialect, chunks: list[bytes]
+) -> tuple[GatewayError | None, bool]:
+    """Reads into `chunks` to the end of the first event that says something.
+
+    The error that it carries, if any, and whether others came before it. A dialect may offer
+    `says_nothing(frame)` for events that only tell of an answer to come; no more than a few are
+    waited for.
+    """
     splitter = Splitter()
+    passed = 0
+    says_nothing: Callable[[Frame], bool] | None = getattr(dialect, "says_nothing", None)
     while chunk := await source.read():
         chunks.append(chunk)
-        if len(chunks) == 1 and chunk.find(b'"error"') < 0 and _opens_event(chunk):
-            return None  # the usual first chunk: whole events, none of them an error
+        if (
+            says_nothing is None
+            and len(chunks) == 1
+            and chunk.find(b'"error"') < 0
+            and _opens_event(chunk)
+        ):
+            return None, False  # the usual first chunk: whole events, none of them an error
         for frame in splitter.feed(chunk):
+            error = dialect.stream_error(frame)
+            if not error and says_nothing and passed < _PASSED_OVER and says_nothing(frame):
+                passed += 1
+                continue
             chunks[:] = [b"".join(chunks).removeprefix(BOM)]  # a client may take it for a field
-            return dialect.stream_error(frame)
+            return error, passed > 0
     for frame in splitter.finish():
-        return dialect.stream_error(frame)
-    return Cut("the upstream closed the stream before its first event")
+        chunks[:] = [b"".join(chunks).removeprefix(BOM)]
+        return dialect.stream_error(frame), passed > 0
+    return Cut("the upstream closed the stream before its answer began"), False
 
 
 def _opens_event(chunk: bytes) -> bool:

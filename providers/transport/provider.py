@@ -230,10 +230,11 @@ class HttpProvider(Provider):
             record.connect, record.queued = response.connect, response.queued
             headers = self._seen(response.headers, call)
             if response.status == 200 and call.stream and is_stream(response.headers):
-                return await self._streamed(call, response.body, headers)
-            limit = ANSWER_LIMIT if response.status == 200 else ERROR_LIMIT
-            body = await whole(response.body, limit)
-            reply = self._judged(call, response.status, body, headers)
+                reply = await self._streamed(call, response.body, headers)
+            else:
+                limit = ANSWER_LIMIT if response.status == 200 else ERROR_LIMIT
+                body = await whole(response.body, limit)
+                reply = self._judged(call, response.status, body, headers)
         except GatewayError as error:
             self._blame(call, key, error, own=own)
             raise
@@ -330,14 +331,14 @@ class HttpProvider(Provider):
         """A stream whose first event is here, so that an error in it can still be a status."""
         chunks: list[bytes] = []
         try:
-            error = await first_error(source, call.dialect, chunks)
+            error, begun = await first_error(source, call.dialect, chunks)
+            # After a beginning, clients of that dialect look for an error in the stream itself.
+            if error is not None and (call.converted or not begun or error.status in (401, 403)):
+                raise error
         except BaseException:
             await source.aclose()
             raise
-        if error is not None:
-            await source.aclose()
-            raise error
-        return Reply(200, call.dialect, Stream(Prepended(chunks, source)), headers)
+        return Reply(200, call.dialect, Stream(Prepended(chunks, source)), headers, error)
 
     def _judged(self, call: Call, status: int, body: bytes, headers: Headers) -> Reply:
         dialect = call.dialect

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from tests.fakes import responses
 from tests.fakes.running import free_port
 from tests.fakes.steps import (
     SSE,
@@ -24,6 +25,7 @@ from tests.fakes.steps import (
 )
 from tests.faults.scene import PROVIDERS, Scene, scene
 from tests.faults.wires import (
+    ALL,
     BOTH,
     TEXT,
     Answer,
@@ -198,6 +200,46 @@ async def test_an_error_as_the_first_event_is_tried_again(running: Scene, bad: S
     model = running.play(turns(bad, SSE(stream("messages"))))
     answer = await call(running, f"messages:{model}", "messages", stream=True)
     assert (answer.status, answer.text, len(running.asked(model))) == (200, TEXT, 2)
+
+
+def failing(code: str = "server_is_overloaded") -> list[bytes]:
+    """A Responses stream that fails right after its beginning."""
+    made = responses.Script().begin()
+    return made.end("failed", error={"code": code, "message": "Overloaded"}).frames
+
+
+@pytest.mark.parametrize("client", ALL)
+async def test_an_error_right_after_a_beginning_is_tried_again(
+    running: Scene, client: Dialect
+) -> None:
+    model = running.play(turns(SSE(failing()), SSE(stream("responses"))))
+    answer = await call(running, f"responses:{model}", client, stream=True)
+    assert (answer.status, answer.text, len(running.asked(model))) == (200, TEXT, 2)
+    assert answer.ended
+
+
+@pytest.mark.parametrize(("client", "status"), [("chat", 503), ("messages", 529)])
+async def test_an_error_right_after_a_beginning_is_a_status(
+    running: Scene, client: Dialect, status: int
+) -> None:
+    model = running.play(SSE(failing()))
+    answer = await call(running, f"responses:{model}", client, stream=True)
+    assert (answer.status, answer.streamed, len(running.asked(model))) == (status, False, 3)
+    assert answer.errors[0]["message"] == "Overloaded"
+
+
+@pytest.mark.parametrize(
+    ("code", "times"),
+    [("server_is_overloaded", 3), ("context_length_exceeded", 1)],
+)
+async def test_a_responses_client_hears_it_as_the_upstream_told_it(
+    running: Scene, code: str, times: int
+) -> None:
+    """Codex comes back, or shortens its conversation, where a stream says so; not at a status."""
+    model = running.play(SSE(failing(code)))
+    answer = await call(running, f"responses:{model}", "responses", stream=True)
+    assert (answer.status, len(running.asked(model))) == (200, times)
+    assert answer.body == b"".join(failing(code))
 
 
 async def test_a_timeout_is_not_tried_again_at_the_same_target(running: Scene) -> None:

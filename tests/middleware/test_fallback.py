@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from gateway.call import Call, Target
+from gateway.dialects.chat import CHAT
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -13,7 +14,7 @@ from gateway.errors import (
     Unreachable,
     UpstreamTimeout,
 )
-from gateway.reply import Reply
+from gateway.reply import Here, Reply, Stream
 from middleware.fallback import Fallback
 from tests.fakes import calls
 
@@ -114,6 +115,42 @@ async def test_when_all_fail_the_last_real_error_is_told() -> None:
     real = refused(429, 7.0)
     reply, _, _ = await run([real, Resting("rests")])
     assert reply is real
+
+
+class Told(Here):
+    """An upstream's stream that tells an error, and whether it was let go of."""
+
+    closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def failing(source: Told, status: int = 503) -> Reply:
+    return Reply(200, CHAT, Stream(source), [], Refused("no", status=status))
+
+
+async def test_a_stream_that_another_try_outdoes_is_closed() -> None:
+    one, two, answer = Told(b"1"), Told(b"2"), calls.ok()
+    reply, _, _ = await run([failing(one), failing(two), answer])
+    assert reply is answer
+    assert (one.closed, two.closed) == (True, True)
+
+
+async def test_the_last_stream_that_tells_an_error_is_the_answer() -> None:
+    one, two = Told(b"1"), Told(b"2")
+    last = failing(two)
+    reply, _, _ = await run([failing(one), last], attempts=2)
+    assert reply is last
+    assert (one.closed, two.closed) == (True, False)
+    await last.aclose()
+
+
+async def test_a_stream_is_closed_where_a_fault_follows_it() -> None:
+    one, fault = Told(b"1"), InvalidRequest("not said by an upstream")
+    reply, _, _ = await run([failing(one), fault])
+    assert reply is fault
+    assert one.closed
 
 
 async def test_only_resting_keys_are_told_as_such() -> None:

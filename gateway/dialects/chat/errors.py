@@ -66,6 +66,8 @@ _STATUS_OF_WORD = {
     "RESOURCE_EXHAUSTED": 429,
     "engine_overloaded_error": 429,
     "overloaded_error": 503,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 } | dict.fromkeys(

@@ -64,6 +64,10 @@ class Responses:
         """The error that a frame carries, if any."""
         return errors.stream_error(frame)
 
+    def says_nothing(self, frame: Frame) -> bool:
+        """Whether a frame only tells of an answer to come: an error may still be a status."""
+        return errors.says_nothing(frame)
+
     def read_error(self, status: int, body: bytes) -> GatewayError:
         """What an upstream's error answer says."""
         return errors.read_error(status, body)

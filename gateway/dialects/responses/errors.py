@@ -26,6 +26,9 @@ _CODES = {
 OVERFLOW = "context_length_exceeded"
 """The code on which agents make their conversation shorter."""
 _NUMBER = re.compile(rb'"sequence_number": ?(\d+)')
+_BEGINNING = (b"response.created", b"response.in_progress")
+_TYPE = re.compile(rb'\{\s*"type"\s*:\s*"([a-z_.]+)"')
+_BACKGROUND = re.compile(rb'"background": ?true')
 _WAIT = re.compile(r"try again in", re.IGNORECASE)
 _ENDING = re.compile(
     rb"^(?:event: ?(?:response\.(?:completed|incomplete|failed)|error)\s*$"
@@ -146,6 +149,16 @@ def stream_error(event: Frame) -> GatewayError | None:
     if found.type == "error" or event.event == b"error":
         return read_error(200, b'{"error":' + data + b"}")
     return None
+
+
+def says_nothing(event: Frame) -> bool:
+    """Whether a frame tells only that an answer is under way.
+
+    Who asked for one in the background wants its id at once, to come back with.
+    """
+    typed = _TYPE.match(event.data)
+    name = typed[1] if typed else event.event
+    return name in _BEGINNING and _BACKGROUND.search(event.data) is None
 
 
 def whole(tail: bytes) -> bool:
