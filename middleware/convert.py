@@ -21,7 +21,7 @@ from gateway.native import counts_alone, edit, fitted, signatures, speaks
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
-from gateway.reply import Here, Reply, Step, Stream
+from gateway.reply import Here, Prepended, Reply, Step, Stream
 
 BYTES_PER_TOKEN = 4
 
@@ -63,7 +63,8 @@ class Convert(Middleware):
         fields = extras | theirs.write_prompt(crossing)
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
-        return self._recoded(call, crossing, await next(call.crossed(theirs, fields)))
+        answer = self._recoded(call, crossing, await next(call.crossed(theirs, fields)))
+        return await _begun(answer) if theirs is GEMINI else answer
 
     def _no_embeddings(self, target: Target) -> NotFound:
         """What a client hears that asks a provider for embeddings that has none."""
@@ -150,6 +151,22 @@ class Convert(Middleware):
             answer = Reply(200, ours, body, headers)
         record.convert += perf_counter() - began
         return answer
+
+
+async def _begun(reply: Reply) -> Reply:
+    """The answer once it says something: Gemini tells only at the end that it made a slip.
+
+    Until then another attempt may do better.
+    """
+    stream = reply.body
+    if not isinstance(stream, Stream):
+        return reply
+    try:
+        first = await stream.read()
+    except BaseException:
+        await stream.aclose()
+        raise
+    return msgspec.structs.replace(reply, body=Stream(Prepended([first], stream)))
 
 
 def _apart(fields: Fields, extras: tuple[str, ...]) -> tuple[Fields, Fields]:

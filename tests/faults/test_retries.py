@@ -33,6 +33,7 @@ from tests.faults.wires import (
     ask,
     delta,
     encode,
+    event,
     fault,
     fault_event,
     opening,
@@ -364,6 +365,24 @@ async def test_a_slip_of_geminis_is_asked_for_again(running: Scene) -> None:
     answer = await call(running, f"gemini:{running.play(slip_once)}", "messages")
     assert (answer.status, answer.text) == (200, TEXT)
     assert answers == []
+
+
+@pytest.mark.parametrize("client", ALL)
+async def test_a_slip_in_a_stream_of_geminis_is_asked_for_again(
+    running: Scene, client: Dialect
+) -> None:
+    slip = event("gemini", piece(finish="MALFORMED_FUNCTION_CALL"))
+    model = running.play(turns(SSE([slip]), SSE(stream("gemini"))))
+    answer = await call(running, f"gemini:{model}", client, stream=True)
+    assert (answer.status, answer.text, len(running.asked(model))) == (200, TEXT, 2)
+    assert answer.ended
+
+
+async def test_a_slip_that_stays_is_a_status(running: Scene) -> None:
+    slip = event("gemini", piece(finish="MALFORMED_FUNCTION_CALL"))
+    model = running.play(SSE([slip]))
+    answer = await call(running, f"gemini:{model}", "chat", stream=True)
+    assert (answer.status, answer.streamed, len(running.asked(model))) == (502, False, 3)
 
 
 async def test_a_refused_key_rests_while_the_other_serves(running: Scene, keyed: str) -> None:
