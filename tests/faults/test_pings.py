@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from gateway.dialects.responses.writer import PING as RESPONSES_PING
 from tests.fakes.client import RawClient, until
 from tests.fakes.steps import SSE, Chunk, Close, Head, Json, Pause, Script, Stall
 from tests.faults.scene import Scene, scene
@@ -88,6 +89,19 @@ async def test_silence_in_a_stream_is_filled_between_its_events(
         assert answer.body.replace(ping, b"") == b"".join(frames)
     for part in answer.body.split(ping)[:-1]:
         assert part == b"" or part.endswith(b"\n\n")
+
+
+@pytest.mark.parametrize(("client", "ping"), [("responses", RESPONSES_PING), *PINGS.items()])
+async def test_silence_after_a_beginning_that_says_nothing_is_filled(
+    running: Scene, client: Dialect, ping: bytes
+) -> None:
+    frames = stream("responses")
+    script = silent(frames, len(b"".join(frames[:2])))
+    answer = await running.ask(script, client, "responses", stream=True)
+    assert answer.body.startswith(ping * 2)
+    assert (answer.status, answer.text, answer.ended, answer.errors) == (200, TEXT, True, [])
+    if client == "responses":
+        assert answer.body.replace(ping, b"") == b"".join(frames)
 
 
 @pytest.mark.parametrize("dialect", BOTH)
