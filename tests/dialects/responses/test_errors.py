@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.dialects.responses import RESPONSES
+from gateway.dialects.responses import RESPONSES, errors
 from gateway.errors import GatewayError, Resting, Unavailable
 from gateway.sse import Frame
 from tests.dialects.responses.wires import names_of, response_of
@@ -127,3 +127,22 @@ def test_text_that_speaks_of_an_error_is_none(found: Frame) -> None:
 )  # fmt: skip
 def test_a_streams_proper_end(tail: bytes, expected: bool) -> None:
     assert RESPONSES.whole(tail) is expected
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "says_nothing"),
+    [
+        (b"response.created", b'{"type":"response.created","response":{}}', True),
+        (b"", b'{ "type": "response.in_progress", "response": {}}', True),
+        (b"response.created", b'{"sequence_number":0,"type":"response.created"}', True),
+        (b"", b'{"sequence_number":0,"type":"response.created"}', False),
+        (b"response.created", b'{"type":"response.created","background":true}', False),
+        (b"response.queued", b'{"type":"response.queued","response":{}}', False),
+        (b"", b'{"type":"response.output_item.added","response.created":1}', False),
+        (b"", b"[DONE]", False),
+    ],
+)
+def test_what_only_tells_of_an_answer_to_come(
+    event: bytes, data: bytes, says_nothing: bool
+) -> None:
+    assert errors.says_nothing(Frame(event, data)) is says_nothing
