@@ -265,12 +265,17 @@ def ending_extras(ending: Ending) -> dict[str, object]:
 def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str]:
     """The message of the answer, and its content."""
     content, annotations = _content(parts, crossing)
-    refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
-    said: dict[str, object] = {
-        "role": "assistant", "content": content, "refusal": refusal or None,
-    }  # fmt: skip
+    said: dict[str, object] = {"role": "assistant", "content": content, "refusal": None}
     if annotations:
         said["annotations"] = annotations
+    if [True for part in parts if not isinstance(part, Text)]:
+        _say_more(said, parts, crossing)
+    return said, content or ""
+
+
+def _say_more(said: dict[str, object], parts: list[Part], crossing: Crossing) -> None:
+    """What the parts say beside the text."""
+    said["refusal"] = "".join([part.text for part in parts if isinstance(part, Refusal)]) or None
     thinking = [part.text for part in parts if isinstance(part, Thinking) and part.text]
     if thinking:
         said["reasoning_content"] = "".join(thinking)
@@ -287,7 +292,6 @@ def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str
             crossing.notes.note("tool_calls", "only_the_first_told")
     elif calls:
         said["tool_calls"] = [_written_call(*call) for call in calls]
-    return said, content or ""
 
 
 def _content(parts: list[Part], crossing: Crossing) -> tuple[str | None, list[object]]:

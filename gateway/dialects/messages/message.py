@@ -45,21 +45,28 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
-from gateway.wire import decode
+from gateway.wire import ABSENT, decode
 
 Block = dict[str, Any]
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:
     """A whole answer; Refused where it tells of an error, BadAnswer where it is no message."""
-    if (error := digest(body).error) is not None:
-        raise error
     try:
         answer = decode(body, Answer)
+        if answer.type != "message" or answer.error is not ABSENT:
+            _raise_error(body)
         parts = [part for raw in answer.content if (part := _part(raw, crossing)) is not None]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        _raise_error(body)
         raise BadAnswer(f"upstream sent an answer that is no message: {fault}") from None
     return Message(answer.id, answer.model, parts, _ending(answer, parts, crossing))
+
+
+def _raise_error(body: bytes) -> None:
+    """Refused or BadAnswer, where the body tells of an error."""
+    if (error := digest(body).error) is not None:
+        raise error from None
 
 
 def _ending(answer: Answer, parts: list[Part], crossing: Crossing) -> Ending:
@@ -67,7 +74,7 @@ def _ending(answer: Answer, parts: list[Part], crossing: Crossing) -> Ending:
         answer.stop_reason or "",
         answer.stop_sequence,
         answer.stop_details,
-        called=any(isinstance(part, ToolCall) for part in parts),
+        called=bool([True for part in parts if isinstance(part, ToolCall)]),
         answered=crossing.answer_tool is not None,
     )
     ending.usage = read_usage(answer.usage)
@@ -175,6 +182,8 @@ def _text(part: Text, crossing: Crossing) -> Block | None:
     if not part.text:
         return None
     block: Block = {"type": "text", "text": part.text}
+    if not part.citations:
+        return block
     written = [write_citation(citation, crossing) for citation in part.citations]
     if citations := [citation for citation in written if citation is not None]:
         block["citations"] = citations
