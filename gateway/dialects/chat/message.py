@@ -45,14 +45,14 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
-from gateway.wire import decode, present
+from gateway.wire import ABSENT, decode, present
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:
     """The answer in an upstream's body; Refused for an error, BadAnswer for anything else."""
     try:
         chunk = decode(body.strip(), Chunk)
-        if present(chunk.error) or not chunk.choices:
+        if (chunk.error is not ABSENT and present(chunk.error)) or not chunk.choices:
             raise error_in(body.strip()) or BadAnswer("upstream returned no choices")
         return _read(chunk, chunk.choices, crossing)
     except (msgspec.MsgspecError, RecursionError) as fault:
@@ -62,20 +62,24 @@ def read_message(body: bytes, crossing: Crossing) -> Message:
 
 
 def _read(chunk: Chunk, choices: list[Choice], crossing: Crossing) -> Message:
-    choice = next((choice for choice in choices if not choice.index), choices[0])
+    choice = choices[0]
     if len(choices) > 1:
+        choice = next((one for one in choices if not one.index), choice)
         crossing.notes.note("choices", "only_the_first_told")
-    if present(choice.error) or choice.finish_reason in BROKEN:
+    failed = choice.error is not ABSENT and present(choice.error)
+    if failed or choice.finish_reason in BROKEN:
         raise broken(choice.finish_reason or "error", choice.error)
     said = choice.message or choice.delta or Delta()
-    parts, matched = stopped(_spoken(said, crossing), crossing.local_stops)
+    parts, matched = _spoken(said, crossing), None
+    if crossing.local_stops:
+        parts, matched = stopped(parts, crossing.local_stops)
     if matched is None:
         parts += _calls(said, choice.finish_reason, crossing)
     own = choice.stop_reason
     if matched is None and isinstance(own, str) and own in crossing.prompt.stop:
         matched = own
     outcome = Outcome(
-        any(isinstance(part, ToolCall) for part in parts), bool(said.refusal), matched
+        bool([1 for part in parts if isinstance(part, ToolCall)]), bool(said.refusal), matched
     )
     stop = stop_of(choice.finish_reason, outcome, crossing.notes)
     if crossing.local_stops and matched in crossing.local_stops:

@@ -115,8 +115,7 @@ def _tool_call(block: ToolUseBlock, crossing: Crossing) -> Part:
 def write_message(message: Message, crossing: Crossing) -> bytes:
     """A whole answer for a Messages client."""
     ending = message.ending
-    refusal = [part for part in message.parts if isinstance(part, Refusal)]
-    if refusal and ending.stop == "end_turn":
+    if ending.stop == "end_turn" and [1 for part in message.parts if isinstance(part, Refusal)]:
         ending = msgspec.structs.replace(ending, stop="refusal")
     content: list[Block] = []
     ids: set[str] = set()
@@ -129,7 +128,8 @@ def write_message(message: Message, crossing: Crossing) -> bytes:
             block["id"] = tool_use_id(given, message.id, index)
             ids.add(block["id"])
         content.append(block)
-    usage = write_usage(ending.usage or Usage()) | tier_out(ending.service_tier)
+    usage = write_usage(ending.usage or Usage())
+    usage |= tier_out(ending.service_tier)
     body = {
         "id": message_id(message.id),
         "type": "message",

@@ -109,6 +109,8 @@ def _unread(name: str, notes: Notes) -> None:
 
 def _integer(raw: Raw, path: str) -> int:
     value = member(raw, NUMBER, path)
+    if isinstance(value, int):
+        return value
     if value != int(value):
         raise InvalidRequest(f"{path}: Input should be a valid integer", param=path)
     return int(value)
