@@ -233,7 +233,9 @@ def write_message(message: Message, crossing: Crossing) -> bytes:
         said["refusal"] = ending.explanation or DECLINED
     choice: dict[str, object] = {
         "index": 0, "message": said, "logprobs": None, "finish_reason": finish,
-    } | ending_extras(ending)  # fmt: skip
+    }  # fmt: skip
+    if ending.stop != "end_turn" or ending.native is not None:
+        choice |= ending_extras(ending)
     answer: dict[str, object] = {
         "id": chat_id(message.id),
         "object": "chat.completion",

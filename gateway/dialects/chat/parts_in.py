@@ -51,7 +51,8 @@ def read_parts(message: typed.Message | MessageParam, at: int, notes: Notes) -> 
     if content is None or content == "":
         return []
     if isinstance(content, str):
-        return [Text(content, cache=mark_of(message.cache_control))]
+        control = message.cache_control
+        return [Text(content, mark_of(control) if control is not None else None)]
     path = f"messages.{at}.content"
     parts = [_part(item, f"{path}.{index}", notes) for index, item in enumerate(content)]
     return [part for part in parts if not isinstance(part, Text) or part.text]

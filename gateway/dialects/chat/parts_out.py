@@ -43,8 +43,11 @@ class Marks:
     def tell(self, crossing: Crossing, *forms: str) -> None:
         """Note the marks that stand where this upstream takes none, in one of `forms`."""
         prompt = crossing.prompt
-        wanted = len([1 for text in prompt.system if text.cache is not None])
-        wanted += len([1 for tool in prompt.tools if tool.cache is not None])
+        wanted = 0
+        for text in prompt.system:
+            wanted += text.cache is not None
+        for tool in prompt.tools:
+            wanted += tool.cache is not None
         for turn in prompt.turns:
             wanted += _count(turn.parts)
         if wanted > len(self._marked):

@@ -81,7 +81,7 @@ def read_prompt(fields: Fields, notes: Notes) -> Prompt:
         read_tools(fields, prompt, notes)
         read_choice(fields, prompt)
     for name, raw in fields.items():
-        if name in _ELSEWHERE or bytes(raw) == b"null":
+        if name in _ELSEWHERE or not present(raw):
             continue
         take = _TAKES.get(name)
         if take is not None:

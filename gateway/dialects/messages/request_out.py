@@ -126,6 +126,8 @@ def _limit_marks(
 ) -> None:
     most = _MOST_MARKS - (1 if crossing.prompt.cache_implicit else 0)
     contents = [_blocks(one) for one in messages if not isinstance(one["content"], str)]
+    if not contents and len(tools) + len(system) <= most:
+        return
     if limit_marks([tools, system, *contents], most):
         crossing.notes.note("cache_control", f"only_the_last_{most}_kept")
 

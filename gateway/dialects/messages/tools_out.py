@@ -28,7 +28,9 @@ def settle_names(crossing: Crossing) -> None:
     prompt, capability = crossing.prompt, crossing.capability
     names = [tool.name for tool in prompt.tools]
     for turn in prompt.turns:
-        names += [part.name for part in turn.parts if isinstance(part, ToolCall)]
+        for part in turn.parts:
+            if isinstance(part, ToolCall):
+                names.append(part.name)  # noqa: PERF401  # most turns have none
     if prompt.tool_choice is not None and prompt.tool_choice.name:
         names.append(prompt.tool_choice.name)
     if names:
@@ -38,6 +40,8 @@ def settle_names(crossing: Crossing) -> None:
 def write_tools(crossing: Crossing) -> list[Block]:
     """The `tools` member, the upstream's own web search last."""
     prompt = crossing.prompt
+    if not prompt.tools and prompt.web_search is None:
+        return []
     tools = [_tool(tool, f"tools.{at}", crossing) for at, tool in enumerate(prompt.tools)]
     if prompt.web_search is not None:
         if crossing.capability.web_search == "web_search_tool":
