@@ -22,13 +22,12 @@ def translated(headers: Headers, dialect: str, now: datetime | None = None) -> H
     """The headers with their rate limits as a client of `dialect` reads them."""
     if not [1 for name, _ in headers if name.startswith(_LIMITS)]:
         return headers
-    now = now or datetime.now(UTC)
     if dialect == "messages":
         return [_to_messages(name, value, now) for name, value in headers]
     out: Headers = []
     limits: dict[tuple[bytes, bytes], bytes] = {}
     for name, value in headers:
-        found = _MESSAGES.fullmatch(name)
+        found = _MESSAGES.fullmatch(name) if name.startswith(_LIMITS) else None
         if found is None:
             out.append((name, value))
             continue
@@ -45,8 +44,8 @@ def translated(headers: Headers, dialect: str, now: datetime | None = None) -> H
     return out
 
 
-def _to_messages(name: bytes, value: bytes, now: datetime) -> tuple[bytes, bytes]:
-    found = _CHAT.fullmatch(name)
+def _to_messages(name: bytes, value: bytes, now: datetime | None) -> tuple[bytes, bytes]:
+    found = _CHAT.fullmatch(name) if name.startswith(_LIMITS) else None
     if found is None:
         return name, value
     if found[1] == b"reset":
@@ -58,7 +57,7 @@ def _tighter(value: bytes, other: bytes | None) -> bool:
     return other is None or (value.isdigit() and other.isdigit() and int(value) < int(other))
 
 
-def _duration(value: bytes, now: datetime) -> bytes:
+def _duration(value: bytes, now: datetime | None) -> bytes:
     """Milliseconds until an RFC 3339 time, rounded up; the value itself where it is none."""
     try:
         at = datetime.fromisoformat(value.decode())
@@ -66,18 +65,18 @@ def _duration(value: bytes, now: datetime) -> bytes:
         return value
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    ms = max(0.0, (at - now).total_seconds() * 1000)
+    ms = max(0.0, (at - (now or datetime.now(UTC))).total_seconds() * 1000)
     return b"%dms" % -int(-ms // 1)
 
 
-def _time(value: bytes, now: datetime) -> bytes:
+def _time(value: bytes, now: datetime | None) -> bytes:
     """The RFC 3339 time after a duration, rounded up; the value itself where it is none."""
     pieces = _DURATION.findall(value.decode("latin-1"))
     if not pieces:
         return value
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in pieces)
     try:
-        at = now + timedelta(milliseconds=-int(-seconds * 1000 // 1))
+        at = (now or datetime.now(UTC)) + timedelta(milliseconds=-int(-seconds * 1000 // 1))
     except (OverflowError, ValueError):
         return value
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()

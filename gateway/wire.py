@@ -24,10 +24,11 @@ _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?Infinity|NaN)', re.DOTALL)
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 _INDEX = re.compile(r"\[(\d+)\]")
-LIST, OBJECT, NULL, TEXT = b'[{n"'
-"""How a list, an object, null and a string begin."""
+LIST, OBJECT, TEXT = b'[{"'
+"""How a list, an object and a string begin."""
 ABSENT = Raw(b"")
 """A raw member that is not there; in a union with None, msgspec would take nothing but null."""
+NULL = Raw(b"null")
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -127,7 +128,7 @@ NUMBER: Shape[int | float] = Shape(int | float)
 
 def present(raw: Raw) -> bool:
     """Whether a raw member is there and not null."""
-    return bytes(raw) not in (b"", b"null")
+    return raw != ABSENT and raw != NULL
 
 
 def opens(raw: Raw) -> int:

@@ -92,8 +92,7 @@ class Convert(Middleware):
             capability=target.capability,
             notes=notes,
             seal=self._seal,
-            input_estimate=sum([memoryview(raw).nbytes for raw in call.fields.values()])
-            // BYTES_PER_TOKEN,
+            input_estimate=len(b"".join(call.fields.values())) // BYTES_PER_TOKEN,
             stored=call.record.stored,
             previous=call.record.previous,
             signed=signatures(call) if signs else None,

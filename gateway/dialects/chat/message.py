@@ -45,14 +45,14 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
-from gateway.wire import decode, present
+from gateway.wire import ABSENT, decode, present
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:
     """The answer in an upstream's body; Refused for an error, BadAnswer for anything else."""
     try:
         chunk = decode(body.strip(), Chunk)
-        if present(chunk.error) or not chunk.choices:
+        if (chunk.error is not ABSENT and present(chunk.error)) or not chunk.choices:
             raise error_in(body.strip()) or BadAnswer("upstream returned no choices")
         return _read(chunk, chunk.choices, crossing)
     except (msgspec.MsgspecError, RecursionError) as fault:
@@ -62,20 +62,24 @@ def read_message(body: bytes, crossing: Crossing) -> Message:
 
 
 def _read(chunk: Chunk, choices: list[Choice], crossing: Crossing) -> Message:
-    choice = next((choice for choice in choices if not choice.index), choices[0])
+    choice = choices[0]
     if len(choices) > 1:
+        choice = next((one for one in choices if not one.index), choice)
         crossing.notes.note("choices", "only_the_first_told")
-    if present(choice.error) or choice.finish_reason in BROKEN:
+    failed = choice.error is not ABSENT and present(choice.error)
+    if failed or choice.finish_reason in BROKEN:
         raise broken(choice.finish_reason or "error", choice.error)
     said = choice.message or choice.delta or Delta()
-    parts, matched = stopped(_spoken(said, crossing), crossing.local_stops)
+    parts, matched = _spoken(said, crossing), None
+    if crossing.local_stops:
+        parts, matched = stopped(parts, crossing.local_stops)
     if matched is None:
         parts += _calls(said, choice.finish_reason, crossing)
     own = choice.stop_reason
     if matched is None and isinstance(own, str) and own in crossing.prompt.stop:
         matched = own
     outcome = Outcome(
-        any(isinstance(part, ToolCall) for part in parts), bool(said.refusal), matched
+        bool([1 for part in parts if isinstance(part, ToolCall)]), bool(said.refusal), matched
     )
     stop = stop_of(choice.finish_reason, outcome, crossing.notes)
     if crossing.local_stops and matched in crossing.local_stops:
@@ -229,7 +233,9 @@ def write_message(message: Message, crossing: Crossing) -> bytes:
         said["refusal"] = ending.explanation or DECLINED
     choice: dict[str, object] = {
         "index": 0, "message": said, "logprobs": None, "finish_reason": finish,
-    } | ending_extras(ending)  # fmt: skip
+    }  # fmt: skip
+    if ending.stop != "end_turn" or ending.native is not None:
+        choice |= ending_extras(ending)
     answer: dict[str, object] = {
         "id": chat_id(message.id),
         "object": "chat.completion",
@@ -265,12 +271,17 @@ def ending_extras(ending: Ending) -> dict[str, object]:
 def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str]:
     """The message of the answer, and its content."""
     content, annotations = _content(parts, crossing)
-    refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
-    said: dict[str, object] = {
-        "role": "assistant", "content": content, "refusal": refusal or None,
-    }  # fmt: skip
+    said: dict[str, object] = {"role": "assistant", "content": content, "refusal": None}
     if annotations:
         said["annotations"] = annotations
+    if [True for part in parts if not isinstance(part, Text)]:
+        _say_more(said, parts, crossing)
+    return said, content or ""
+
+
+def _say_more(said: dict[str, object], parts: list[Part], crossing: Crossing) -> None:
+    """What the parts say beside the text."""
+    said["refusal"] = "".join([part.text for part in parts if isinstance(part, Refusal)]) or None
     thinking = [part.text for part in parts if isinstance(part, Thinking) and part.text]
     if thinking:
         said["reasoning_content"] = "".join(thinking)
@@ -287,7 +298,6 @@ def _said(parts: list[Part], crossing: Crossing) -> tuple[dict[str, object], str
             crossing.notes.note("tool_calls", "only_the_first_told")
     elif calls:
         said["tool_calls"] = [_written_call(*call) for call in calls]
-    return said, content or ""
 
 
 def _content(parts: list[Part], crossing: Crossing) -> tuple[str | None, list[object]]:

@@ -45,14 +45,16 @@ _PDF = "application/pdf"
 Shape = TextPart | ImagePart | AudioPart | FilePart | RefusalPart | ThinkingPart
 
 
-def read_parts(message: typed.Message | MessageParam, path: str, notes: Notes) -> list[Part]:
-    """The parts of a message's content; empty text says nothing."""
+def read_parts(message: typed.Message | MessageParam, at: int, notes: Notes) -> list[Part]:
+    """The parts of the content of the message at that place; empty text says nothing."""
     content = message.content
     if content is None or content == "":
         return []
     if isinstance(content, str):
-        return [Text(content, cache=mark_of(message.cache_control))]
-    parts = (_part(item, f"{path}.content.{index}", notes) for index, item in enumerate(content))
+        control = message.cache_control
+        return [Text(content, mark_of(control) if control is not None else None)]
+    path = f"messages.{at}.content"
+    parts = [_part(item, f"{path}.{index}", notes) for index, item in enumerate(content)]
     return [part for part in parts if not isinstance(part, Text) or part.text]
 
 

@@ -1,7 +1,5 @@
 """Parts of user turns and tool results as Chat content (`ChatCompletionContentPartParam`)."""
 
-from collections.abc import Iterable
-
 from gateway.dialect import Crossing
 from gateway.dialects.chat.tools_out import Block
 from gateway.dialects.passages import decoded, passage, wrapped
@@ -45,7 +43,11 @@ class Marks:
     def tell(self, crossing: Crossing, *forms: str) -> None:
         """Note the marks that stand where this upstream takes none, in one of `forms`."""
         prompt = crossing.prompt
-        wanted = _count([*prompt.system, *prompt.tools])
+        wanted = 0
+        for text in prompt.system:
+            wanted += text.cache is not None
+        for tool in prompt.tools:
+            wanted += tool.cache is not None
         for turn in prompt.turns:
             wanted += _count(turn.parts)
         if wanted > len(self._marked):
@@ -55,6 +57,8 @@ class Marks:
 
     def keep_last(self, most: int, crossing: Crossing) -> None:
         """Take the oldest marks off again."""
+        if not self._marked:
+            return
         if crossing.capability.cache == "cache_control":
             most = 4
         for block, name in self._marked[:-most]:
@@ -63,13 +67,15 @@ class Marks:
             crossing.notes.note("cache_control", f"last_{most}_kept")
 
 
-def _count(parts: Iterable[object]) -> int:
-    """The cache marks on parts and tools, those within tool results included."""
+def _count(parts: list[Part]) -> int:
+    """The cache marks on parts, those within tool results included."""
     count = 0
     for part in parts:
-        count += getattr(part, "cache", None) is not None
-        if isinstance(part, ToolResult):
-            count += _count(part.parts)
+        if isinstance(part, Text):
+            count += part.cache is not None
+        else:
+            count += getattr(part, "cache", None) is not None
+            count += _count(part.parts) if isinstance(part, ToolResult) else 0
     return count
 
 

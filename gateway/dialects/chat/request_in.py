@@ -77,10 +77,11 @@ def read_prompt(fields: Fields, notes: Notes) -> Prompt:
     """The request, once checked; InvalidRequest names the path of a member that is wrong."""
     system, turns = read_turns(fields["messages"], notes)
     prompt = Prompt(member(fields["model"], str, "model"), turns, system)
-    read_tools(fields, prompt, notes)
-    read_choice(fields, prompt)
+    if not fields.keys().isdisjoint(_OF_TOOLS):
+        read_tools(fields, prompt, notes)
+        read_choice(fields, prompt)
     for name, raw in fields.items():
-        if name in _ELSEWHERE or name in _SILENT or not present(raw):
+        if name in _ELSEWHERE or not present(raw):
             continue
         take = _TAKES.get(name)
         if take is not None:
@@ -318,12 +319,11 @@ _TAKES: dict[str, Take] = {
     "verbosity": _verbosity,
     "web_search_options": _web_search_options,
 }
-_ELSEWHERE = frozenset(
-    {"model", "messages", "tools", "functions", "tool_choice", "function_call",
-     "parallel_tool_calls"}
+_OF_TOOLS = frozenset(
+    {"tools", "functions", "tool_choice", "function_call", "parallel_tool_calls"}
 )  # fmt: skip
-_SILENT = frozenset({"prompt_cache_retention"})
-"""Members without effect on the answer."""
+_ELSEWHERE = _OF_TOOLS | {"model", "messages", "prompt_cache_retention"}
+"""Members that others read, and one without effect on the answer."""
 _NOTED = frozenset(
     {"logit_bias", "prediction", "logprobs", "top_logprobs", "context_management"}
 )  # fmt: skip

@@ -31,10 +31,11 @@ def write_prompt(crossing: Crossing) -> Fields:
     request["messages"] = messages
     if tools:
         request["tools"] = tools
-    request |= choice | shape | continued
-    request |= _limits(crossing) | sampling(crossing) | _stops(crossing)
-    request |= write_reasoning(crossing) | identity(crossing) | _search(crossing)
-    request |= _rest(crossing)
+    for members in (
+        choice, shape, continued, _limits(crossing), sampling(crossing), _stops(crossing),
+        write_reasoning(crossing), identity(crossing), _search(crossing), _rest(crossing),
+    ):  # fmt: skip
+        request |= members
     fields = {name: Raw(_encode(value)) for name, value in request.items()}
     size = memoryview(fields["messages"]).nbytes
     if tools:
@@ -72,7 +73,8 @@ def sampling(crossing: Crossing) -> Block:
         wanted[capability.seed] = prompt.seed
     elif prompt.seed:
         crossing.notes.drop("seed")
-    wanted |= _penalties(crossing)
+    if prompt.frequency_penalty is not None or prompt.presence_penalty is not None:
+        wanted |= _penalties(crossing)
     if capability.sampling == "all":
         return wanted
     for name in ("top_p", "temperature"):
@@ -85,8 +87,6 @@ def sampling(crossing: Crossing) -> Block:
 
 def _penalties(crossing: Crossing) -> Block:
     prompt = crossing.prompt
-    if prompt.frequency_penalty is None and prompt.presence_penalty is None:
-        return {}
     given = {
         "frequency_penalty": prompt.frequency_penalty,
         "presence_penalty": prompt.presence_penalty,
@@ -197,7 +197,8 @@ def _rest(crossing: Crossing) -> Block:
             rest["service_tier"] = prompt.service_tier
         elif prompt.service_tier == "fast":
             crossing.notes.drop("service_tier")
-    rest |= caching(crossing)
+    if prompt.cache_implicit or prompt.cache_explicit:
+        rest |= caching(crossing)
     if prompt.stream:
         rest |= _streamed(prompt, crossing)
     return rest

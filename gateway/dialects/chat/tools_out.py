@@ -26,7 +26,9 @@ def settle_names(crossing: Crossing) -> None:
     prompt, capability = crossing.prompt, crossing.capability
     names = [tool.name for tool in prompt.tools]
     for turn in prompt.turns:
-        names += [part.name for part in turn.parts if isinstance(part, ToolCall)]
+        for part in turn.parts:
+            if isinstance(part, ToolCall):
+                names.append(part.name)  # noqa: PERF401  # most turns have none
     if prompt.tool_choice is not None and prompt.tool_choice.name:
         names.append(prompt.tool_choice.name)
     if names:
@@ -35,6 +37,8 @@ def settle_names(crossing: Crossing) -> None:
 
 def write_tools(crossing: Crossing) -> list[Block]:
     """The `tools` member."""
+    if not crossing.prompt.tools:
+        return []
     return [_tool(tool, f"tools.{at}", crossing) for at, tool in enumerate(crossing.prompt.tools)]
 
 

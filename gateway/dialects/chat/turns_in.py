@@ -70,14 +70,13 @@ class _Reading:
 
     def add(self, item: typed.Message | Raw, at: int) -> None:
         """One more message."""
-        path = f"messages.{at}"
-        message = _message(item, path, self._notes) if isinstance(item, Raw) else item
+        message = _message(item, f"messages.{at}", self._notes) if isinstance(item, Raw) else item
         results = self._answers_open
         self._answers_open = False
         if message.role in _SYSTEM:
-            self._system(message, path)
+            self._system(message, at)
         elif message.role == "user":
-            parts = read_parts(message, path, self._notes)
+            parts = read_parts(message, at, self._notes)
             if results:
                 self.turns[-1].parts += parts
                 self.turns[-1].name = message.name
@@ -86,13 +85,13 @@ class _Reading:
         elif message.role == "assistant":
             self.turns.append(Turn("assistant", self._assistant(message, at), message.name))
         elif message.role in ("tool", "function"):
-            self._result(message, path, results)
+            self._result(message, at, results)
         else:
-            where = f"{path}.role"
+            where = f"messages.{at}.role"
             raise InvalidRequest(f"{where}: unknown value {message.role!r}", param=where)
 
-    def _system(self, message: typed.Message | MessageParam, path: str) -> None:
-        parts = read_parts(message, path, self._notes)
+    def _system(self, message: typed.Message | MessageParam, at: int) -> None:
+        parts = read_parts(message, at, self._notes)
         if self.turns:
             self.turns.append(Turn("system", parts))
             return
@@ -100,9 +99,9 @@ class _Reading:
             if isinstance(part, Text):
                 self.system.append(part)
             else:
-                self._notes.drop(f"{path}.content", "not_text")
+                self._notes.drop(f"messages.{at}.content", "not_text")
 
-    def _result(self, message: typed.Message | MessageParam, path: str, open_turn: bool) -> None:
+    def _result(self, message: typed.Message | MessageParam, at: int, open_turn: bool) -> None:
         if message.role == "function":
             call_id = self._function_id
         elif message.tool_call_id:
@@ -110,11 +109,11 @@ class _Reading:
         elif message.tool_call_id is not None and self._made_ids:
             call_id = self._made_ids.pop(0)
         else:
-            where = f"{path}.tool_call_id"
+            where = f"messages.{at}.tool_call_id"
             raise InvalidRequest(f"{where}: Field required", param=where)
         result = ToolResult(
             call_id,
-            read_parts(message, path, self._notes),
+            read_parts(message, at, self._notes),
             cache=mark_of(message.cache_control) if message.content else None,
         )
         if open_turn:
@@ -128,7 +127,7 @@ class _Reading:
         parts = _reasoning(message, path)
         parts += [
             part
-            for part in read_parts(message, path, self._notes)
+            for part in read_parts(message, at, self._notes)
             if not isinstance(part, Text) or part.text
         ]
         parts += _signature(message.extra_content)

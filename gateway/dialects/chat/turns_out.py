@@ -57,8 +57,8 @@ class _Writing:
         self.messages: list[Block] = []
         self.marks = Marks()
         self._crossing = crossing
-        names = {turn.name for turn in crossing.prompt.turns if turn.role == "user" and turn.name}
-        self._named = len(names) > 1
+        turns = crossing.prompt.turns
+        self._named = len(turns) > 1 and _several(turns)
 
     def system(self, texts: list[Text], hints: list[str]) -> None:
         """The first message: the client's instructions, then the gateway's."""
@@ -134,6 +134,11 @@ class _Writing:
         if calls:
             message["tool_calls"] = calls
         self.messages.append(message)
+
+
+def _several(turns: list[Turn]) -> bool:
+    """Whether the turns are of more than one user."""
+    return len({turn.name for turn in turns if turn.role == "user" and turn.name}) > 1
 
 
 def _plain(parts: list[Block]) -> object:

@@ -43,8 +43,11 @@ _MAGIC = {
 
 def blocks(parts: list[Part], path: str, crossing: Crossing) -> list[Block]:
     """The blocks of the parts, without those that say nothing or that this upstream refuses."""
-    written = (_block(part, f"{path}.{at}", crossing) for at, part in enumerate(parts))
-    return [block for block in written if block is not None]
+    return [
+        block
+        for at, part in enumerate(parts)
+        if (block := _block(part, f"{path}.{at}", crossing)) is not None
+    ]
 
 
 def _block(part: Part, path: str, crossing: Crossing) -> Block | None:

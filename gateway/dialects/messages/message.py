@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.arguments import arguments, custom_names, unwrapped
-from gateway.dialects.messages import keys, server_tools
+from gateway.dialects.messages import keys, server_tools, typed
 from gateway.dialects.messages.answer import (
     ORIGIN,
     message_id,
@@ -45,21 +45,35 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
-from gateway.wire import decode
+from gateway.wire import ABSENT, decode
 
 Block = dict[str, Any]
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:
     """A whole answer; Refused where it tells of an error, BadAnswer where it is no message."""
-    if (error := digest(body).error) is not None:
-        raise error
     try:
-        answer = decode(body, Answer)
-        parts = [part for raw in answer.content if (part := _part(raw, crossing)) is not None]
+        answer = _answer(body)
+        if answer.type != "message" or answer.error is not ABSENT:
+            _raise_error(body)
+        parts = [part for item in answer.content if (part := _part(item, crossing)) is not None]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        _raise_error(body)
         raise BadAnswer(f"upstream sent an answer that is no message: {fault}") from None
     return Message(answer.id, answer.model, parts, _ending(answer, parts, crossing))
+
+
+def _answer(body: bytes) -> Answer | typed.Answer:
+    try:
+        return decode(body, typed.Answer)
+    except msgspec.ValidationError:
+        return decode(body, Answer)
+
+
+def _raise_error(body: bytes) -> None:
+    """Refused or BadAnswer, where the body tells of an error."""
+    if (error := digest(body).error) is not None:
+        raise error from None
 
 
 def _ending(answer: Answer, parts: list[Part], crossing: Crossing) -> Ending:
@@ -67,7 +81,7 @@ def _ending(answer: Answer, parts: list[Part], crossing: Crossing) -> Ending:
         answer.stop_reason or "",
         answer.stop_sequence,
         answer.stop_details,
-        called=any(isinstance(part, ToolCall) for part in parts),
+        called=bool([True for part in parts if isinstance(part, ToolCall)]),
         answered=crossing.answer_tool is not None,
     )
     ending.usage = read_usage(answer.usage)
@@ -75,20 +89,36 @@ def _ending(answer: Answer, parts: list[Part], crossing: Crossing) -> Ending:
     return ending
 
 
-def _part(raw: Raw, crossing: Crossing) -> Part | None:
-    tag = decode(raw, Kind).type
-    match tag:
-        case "text":
-            text = decode(raw, TextBlock)
-            citations = [read_citation(citation) for citation in text.citations or []]
-            return Text(text.text, citations=citations) if text.text else None
-        case "thinking":
-            thinking = decode(raw, ThinkingBlock)
-            return Thinking(thinking.thinking, thinking.signature or None, ORIGIN)
-        case "redacted_thinking":
-            return Redacted(decode(raw, RedactedBlock).data, ORIGIN)
-        case "tool_use":
-            return _tool_call(decode(raw, ToolUseBlock), crossing)
+_BLOCKS: dict[str, type[TextBlock | ThinkingBlock | RedactedBlock | ToolUseBlock]] = {
+    "text": TextBlock,
+    "thinking": ThinkingBlock,
+    "redacted_thinking": RedactedBlock,
+    "tool_use": ToolUseBlock,
+}
+
+
+def _part(item: typed.AnswerBlock | Raw, crossing: Crossing) -> Part | None:
+    if not isinstance(item, Raw):
+        return _known(item, crossing)
+    tag = decode(item, Kind).type
+    shape = _BLOCKS.get(tag)
+    return _known(decode(item, shape), crossing) if shape else _other(tag, item, crossing)
+
+
+def _known(
+    block: TextBlock | ThinkingBlock | RedactedBlock | ToolUseBlock, crossing: Crossing
+) -> Part | None:
+    if isinstance(block, TextBlock):
+        citations = [read_citation(citation) for citation in block.citations or ()]
+        return Text(block.text, citations=citations) if block.text else None
+    if isinstance(block, ThinkingBlock):
+        return Thinking(block.thinking, block.signature or None, ORIGIN)
+    if isinstance(block, RedactedBlock):
+        return Redacted(block.data, ORIGIN)
+    return _tool_call(block, crossing)
+
+
+def _other(tag: str, raw: Raw, crossing: Crossing) -> Part:
     if server_tools.is_server_block(tag):
         return ServerTool(server_tools.readable(tag, raw), tag, raw)
     crossing.notes.note(f"content.{tag}", "unknown_block")
@@ -108,8 +138,7 @@ def _tool_call(block: ToolUseBlock, crossing: Crossing) -> Part:
 def write_message(message: Message, crossing: Crossing) -> bytes:
     """A whole answer for a Messages client."""
     ending = message.ending
-    refusal = [part for part in message.parts if isinstance(part, Refusal)]
-    if refusal and ending.stop == "end_turn":
+    if ending.stop == "end_turn" and [1 for part in message.parts if isinstance(part, Refusal)]:
         ending = msgspec.structs.replace(ending, stop="refusal")
     content: list[Block] = []
     ids: set[str] = set()
@@ -122,7 +151,8 @@ def write_message(message: Message, crossing: Crossing) -> bytes:
             block["id"] = tool_use_id(given, message.id, index)
             ids.add(block["id"])
         content.append(block)
-    usage = write_usage(ending.usage or Usage()) | tier_out(ending.service_tier)
+    usage = write_usage(ending.usage or Usage())
+    usage |= tier_out(ending.service_tier)
     body = {
         "id": message_id(message.id),
         "type": "message",
@@ -175,6 +205,8 @@ def _text(part: Text, crossing: Crossing) -> Block | None:
     if not part.text:
         return None
     block: Block = {"type": "text", "text": part.text}
+    if not part.citations:
+        return block
     written = [write_citation(citation, crossing) for citation in part.citations]
     if citations := [citation for citation in written if citation is not None]:
         block["citations"] = citations

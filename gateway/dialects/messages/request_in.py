@@ -83,7 +83,7 @@ def read_prompt(fields: Fields, notes: Notes) -> Prompt:
     """The request in no dialect, once checked; notes what no other dialect can say."""
     prompt = Prompt(model=member(fields["model"], str, "model"), turns=[])
     for name, reader in _READERS.items():  # in this order: messages may change the tools
-        if (raw := fields.get(name)) is not None and opens(raw) != NULL:
+        if (raw := fields.get(name)) is not None and raw != NULL:
             reader(raw, prompt, notes)
     for name, raw in fields.items():
         if name not in _READERS and name not in _SILENT and bytes(raw) not in (b"null", b"[]"):
@@ -109,6 +109,8 @@ def _unread(name: str, notes: Notes) -> None:
 
 def _integer(raw: Raw, path: str) -> int:
     value = member(raw, NUMBER, path)
+    if isinstance(value, int):
+        return value
     if value != int(value):
         raise InvalidRequest(f"{path}: Input should be a valid integer", param=path)
     return int(value)

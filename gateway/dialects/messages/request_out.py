@@ -49,8 +49,10 @@ def write_prompt(crossing: Crossing) -> Fields:
         tools, choice = [answer], {"type": "tool", "name": ANSWER_TOOL}
     messages = write_turns(crossing)
     _limit_marks(crossing, tools, system, messages)
-    fields: Block = {"model": crossing.model, "max_tokens": most, "messages": messages}
-    optional = {
+    members: Block = {
+        "model": crossing.model,
+        "max_tokens": most,
+        "messages": messages,
         "system": system,
         "tools": tools,
         "tool_choice": choice,
@@ -58,8 +60,9 @@ def write_prompt(crossing: Crossing) -> Fields:
         "output_config": config,
         "stop_sequences": _stop(crossing),
     }
-    fields |= {name: value for name, value in optional.items() if value}
-    fields |= _sampling(crossing, is_thinking=is_thinking) | _account(crossing)
+    fields: Block = {name: value for name, value in members.items() if value}
+    fields |= _sampling(crossing, is_thinking=is_thinking)
+    fields |= _account(crossing)
     if prompt.cache_implicit:
         fields["cache_control"] = control(CacheMark())
     if prompt.stream:
@@ -81,8 +84,11 @@ def _max_tokens(crossing: Crossing) -> int:
 
 
 def _system(crossing: Crossing) -> list[Block]:
-    blocks = (text_block(part.text, part.cache) for part in crossing.prompt.system)
-    return [block for block in blocks if block is not None]
+    return [
+        block
+        for part in crossing.prompt.system
+        if (block := text_block(part.text, part.cache)) is not None
+    ]
 
 
 def _format(
@@ -119,18 +125,17 @@ def _limit_marks(
     crossing: Crossing, tools: list[Block], system: list[Block], messages: list[Block]
 ) -> None:
     most = _MOST_MARKS - (1 if crossing.prompt.cache_implicit else 0)
-    contents = [_blocks(message) for message in messages]
+    contents = [_blocks(one) for one in messages if not isinstance(one["content"], str)]
+    if not contents and len(tools) + len(system) <= most:
+        return
     if limit_marks([tools, system, *contents], most):
         crossing.notes.note("cache_control", f"only_the_last_{most}_kept")
 
 
 def _blocks(message: Block) -> list[Block]:
     """Every block of a message that may carry a mark, those within tool results included."""
-    content = message["content"]
-    if isinstance(content, str):
-        return []
     found: list[Block] = []
-    for block in content:
+    for block in message["content"]:
         inner = block.get("content")
         found += inner if isinstance(inner, list) else []
         found.append(block)
@@ -138,6 +143,8 @@ def _blocks(message: Block) -> list[Block]:
 
 
 def _stop(crossing: Crossing) -> list[str]:
+    if not crossing.prompt.stop:
+        return []
     kept = [stop for stop in crossing.prompt.stop if stop.strip()]
     if len(kept) < len(crossing.prompt.stop):
         crossing.notes.drop("stop", "whitespace_refused_by_target")
@@ -147,9 +154,11 @@ def _stop(crossing: Crossing) -> list[str]:
 def _sampling(crossing: Crossing, *, is_thinking: bool) -> Block:
     """Temperature, top_p and top_k as far as the model takes them."""
     prompt, notes, rule = crossing.prompt, crossing.notes, crossing.capability.sampling
-    wanted = {"temperature": prompt.temperature, "top_p": prompt.top_p, "top_k": prompt.top_k}
+    wanted = (
+        ("temperature", prompt.temperature), ("top_p", prompt.top_p), ("top_k", prompt.top_k)
+    )  # fmt: skip
     sent: Block = {}
-    for name, value in wanted.items():
+    for name, value in wanted:
         if value is None:
             continue
         if is_thinking:
@@ -167,6 +176,8 @@ def _sampling(crossing: Crossing, *, is_thinking: bool) -> Block:
 def _drop_unsaid(crossing: Crossing) -> None:
     """Notes what this API has no word for; a zero asks for nothing."""
     prompt = crossing.prompt
+    if not (prompt.seed or prompt.frequency_penalty or prompt.presence_penalty or prompt.verbosity):
+        return
     unsaid = {
         "seed": prompt.seed,
         "frequency_penalty": prompt.frequency_penalty,

@@ -10,6 +10,7 @@ from gateway.dialects.names import sanitised
 from gateway.dialects.schema import closed, root_object
 from gateway.events import Prompt, Tool, ToolCall, WebSearch
 
+_encode = msgspec.json.Encoder().encode
 ANSWER_TOOL = "json_output"
 """Its input is the answer where the model cannot be held to a schema otherwise."""
 
@@ -27,15 +28,20 @@ def settle_names(crossing: Crossing) -> None:
     prompt, capability = crossing.prompt, crossing.capability
     names = [tool.name for tool in prompt.tools]
     for turn in prompt.turns:
-        names += [part.name for part in turn.parts if isinstance(part, ToolCall)]
+        for part in turn.parts:
+            if isinstance(part, ToolCall):
+                names.append(part.name)  # noqa: PERF401  # most turns have none
     if prompt.tool_choice is not None and prompt.tool_choice.name:
         names.append(prompt.tool_choice.name)
-    crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
+    if names:
+        crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
 
 
 def write_tools(crossing: Crossing) -> list[Block]:
     """The `tools` member, the upstream's own web search last."""
     prompt = crossing.prompt
+    if not prompt.tools and prompt.web_search is None:
+        return []
     tools = [_tool(tool, f"tools.{at}", crossing) for at, tool in enumerate(prompt.tools)]
     if prompt.web_search is not None:
         if crossing.capability.web_search == "web_search_tool":
@@ -143,4 +149,4 @@ def limit_marks(fields: list[list[Block]], most: int) -> int:
 
 def encoded(fields: Block) -> dict[str, Raw]:
     """The top level of a request, each member as its own JSON."""
-    return {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}
+    return {name: Raw(_encode(value)) for name, value in fields.items()}

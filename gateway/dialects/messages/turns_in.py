@@ -28,9 +28,10 @@ def read_system(raw: Raw, prompt: Prompt) -> None:
     """The system prompt, a part for each block."""
     content = _system_content(raw)
     if isinstance(content, str):
-        texts = [Text(content)]
-    else:
-        texts = [_system_block(block, f"system.{index}") for index, block in enumerate(content)]
+        if content and not content.startswith(_BILLING):
+            prompt.system.append(Text(content))
+        return
+    texts = [_system_block(block, f"system.{index}") for index, block in enumerate(content)]
     if texts and texts[0].text.startswith(_BILLING):
         texts = texts[1:]
     prompt.system += [text for text in texts if text.text]
@@ -57,19 +58,26 @@ def _system_block(item: typed.Item, path: str) -> Text:
 def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     """The turns, after the tools: later system messages may change the tool set."""
     messages = _messages(raw)
-    changes = ToolChanges(prompt, notes)
-    users = [at for at, one in enumerate(messages) if one.role == "user"]
-    last_user = users[-1] if users else -1
+    changes: ToolChanges | None = None
+    last_user = -1
     for index, message in enumerate(messages):
-        path = f"messages.{index}"
         match message.role:
             case "user" | "assistant":
-                _read_turn(message, message.role, path, prompt, notes)
+                _read_turn(message, message.role, index, prompt, notes)
             case "system":
+                if changes is None:
+                    changes = ToolChanges(prompt, notes)
+                    last_user = _last_user(messages)
+                path = f"messages.{index}"
                 _read_later_system(message, path, prompt, changes, cleared=index < last_user)
             case role:
-                where = f"{path}.role"
+                where = f"messages.{index}.role"
                 raise InvalidRequest(f"{where}: Input tag '{role}' is not known", param=where)
+
+
+def _last_user(messages: Sequence[typed.Message | MessageParam]) -> int:
+    users = [at for at, one in enumerate(messages) if one.role == "user"]
+    return users[-1] if users else -1
 
 
 def _messages(raw: Raw) -> Sequence[typed.Message | MessageParam]:
@@ -90,17 +98,17 @@ def _message(raw: Raw, path: str) -> typed.Message | MessageParam:
 def _read_turn(
     message: typed.Message | MessageParam,
     role: Literal["user", "assistant"],
-    path: str,
+    at: int,
     prompt: Prompt,
     notes: Notes,
 ) -> None:
     content = message.content
-    path += ".content"
-    if content is None:
-        raise InvalidRequest(f"{path}: Field required", param=path)
     if isinstance(content, str):
         prompt.turns.append(Turn(role, [Text(content)] if content else []))
         return
+    path = f"messages.{at}.content"
+    if content is None:
+        raise InvalidRequest(f"{path}: Field required", param=path)
     parts: list[Part] = []
     for index, item in enumerate(content):
         where = f"{path}.{index}"

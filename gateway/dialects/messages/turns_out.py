@@ -24,6 +24,8 @@ _CONTINUE = "Continue exactly from where your last message stopped."
 def write_turns(crossing: Crossing) -> list[Block]:
     """The `messages` member: user first, turns of one role merged, calls answered."""
     prompt, notes = crossing.prompt, crossing.notes
+    if bare := _bare(prompt.turns):
+        return bare
     arranged = _arranged(_named(prompt.turns), crossing)
     turns = paired(_finished(arranged, crossing), notes)
     messages: list[Block] = []
@@ -38,6 +40,19 @@ def write_turns(crossing: Crossing) -> list[Block]:
         notes.drop("messages", "first_turn_is_not_the_user's")
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "."}]})
     return [_plain(message) for message in messages]
+
+
+def _bare(turns: list[Turn]) -> list[Block]:
+    """The messages of turns with one bare text each, as below; none where there is more to do."""
+    messages: list[Block] = []
+    for turn in turns:
+        only = turn.parts[0] if len(turn.parts) == 1 else None
+        if not isinstance(only, Text) or only.cache is not None or not only.text.strip():
+            return []
+        if turn.name or turn.role != ("assistant" if len(messages) % 2 else "user"):
+            return []
+        messages.append({"role": turn.role, "content": only.text})
+    return messages if len(messages) % 2 else []
 
 
 def _append(messages: list[Block], message: Block) -> None:

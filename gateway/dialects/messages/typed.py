@@ -8,6 +8,7 @@ from typing import Union
 
 from msgspec import Raw, Struct
 
+from gateway.dialects.messages import wire
 from gateway.dialects.messages.wire import (
     CacheControl,
     DocumentBlock,
@@ -59,6 +60,7 @@ class ToolResult(Struct, tag="tool_result"):
 
 
 Block = Text | Image | Document | SearchResult | ToolUse | Thinking | Redacted | ToolResult
+AnswerBlock = Text | ToolUse | Thinking | Redacted
 Item = Block | Raw
 """A block that was read already, or its own bytes."""
 
@@ -70,3 +72,9 @@ class Message(Struct):
     content: str | list[Block] | None = None
     clear_at: str | None = None
     output_config: Effort | None = None
+
+
+class Answer(wire.Answer):
+    """`Message` of an answer, its blocks read as well."""
+
+    content: list[AnswerBlock]  # type: ignore[assignment]  # what a Raw one is read as

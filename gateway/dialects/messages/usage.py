@@ -8,7 +8,16 @@ from gateway.events import Usage
 
 def read_usage(counts: UsageCounts | None) -> Usage | None:
     """The counts; null ones are 0."""
-    return merged(Usage(), counts) if counts is not None else None
+    if counts is None:
+        return None
+    details = counts.output_tokens_details
+    return Usage(
+        counts.input_tokens or 0,
+        counts.output_tokens or 0,
+        counts.cache_read_input_tokens or 0,
+        counts.cache_creation_input_tokens or 0,
+        details.thinking_tokens if details is not None else None,
+    )
 
 
 def merged(usage: Usage, counts: UsageCounts) -> Usage:

@@ -249,9 +249,11 @@ class StopDetails(Struct):
 
 
 class Answer(Struct):
-    """`Message`."""
+    """`Message`, or the error in its place."""
 
     content: list[Raw]
+    type: str | None = ""
+    error: Raw = ABSENT
     id: str = ""
     model: str = ""
     stop_reason: str | None = None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec import Raw
 
+from gateway.dialects.messages.turns_out import write_turns
 from gateway.errors import InvalidRequest
 from gateway.events import (
     Opaque,
@@ -274,3 +275,15 @@ def test_turns_obey_the_api(talk: list[Turn], *, mid_system: bool) -> None:
 
 def blocks_of(turn: dict[str, Any]) -> list[dict[str, Any]]:
     return turn["content"] if isinstance(turn["content"], list) else []
+
+
+@pytest.mark.parametrize(
+    "texts", [["a"], ["a", "b", "c "], ["a", "b"], [" "], ["a", " ", "c"], ["a", "b", "\n"]]
+)
+def test_turns_of_bare_texts_are_written_as_any_others(texts: list[str]) -> None:
+    bare = [Turn("assistant" if at % 2 else "user", [Text(one)]) for at, one in enumerate(texts)]
+    # one user's name says nothing, but such turns take the long way
+    named = [Turn(turn.role, turn.parts, "ann") for turn in bare]
+    ways = crossing(Prompt("m", bare)), crossing(Prompt("m", named))
+    assert write_turns(ways[0]) == write_turns(ways[1])
+    assert ways[0].notes.entries == ways[1].notes.entries
