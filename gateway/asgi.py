@@ -29,13 +29,11 @@ from gateway.headers import error_lines, reply_lines, request_id
 from gateway.log import log_call
 from gateway.plugin import Next
 from gateway.reply import Reply, Stream
-from gateway.seal import PREFIX
 from gateway.totals import Totals
 from gateway.wire import decode, split_object
 
 _log = structlog.get_logger("interlingua")
 _TRUE = Raw(b"true")
-_SEALED = PREFIX.encode()
 
 
 class Limits(Struct, frozen=True):
@@ -108,7 +106,7 @@ class Exchange:
         self._task: asyncio.Task[Any] | None = None
         self._gone = False
         self._cut = False
-        self._sealed = True
+        self._sent = b""  # the whole body, while it is read
         self._reading = True
         self._writing = False
         self._pinging: asyncio.Task[None] | None = None
@@ -146,12 +144,14 @@ class Exchange:
         elif len(body) > self.edge.limits.body:
             raise _too_large(self.edge.limits.body)
         self._reading = False
-        call = self._read_call(body)
-        self.streaming = call.stream
+        client.body = None
         leave = self._leave
         client.watch(leave)
         try:
-            reply = await self.edge.chain(call)
+            answering = self.edge.chain(self._read_call(body))
+            # A stream may be long: nothing here keeps what the client sent until its end.
+            self._sent = body = b""
+            reply = await answering
             if isinstance(reply.body, Stream):
                 await self._respond_stream(reply, reply.body)
             else:
@@ -181,11 +181,13 @@ class Exchange:
                 return b"".join(pieces)
 
     def _read_call(self, body: bytes) -> Call:
-        self._sealed = body.find(_SEALED) >= 0
+        self._sent = body
         try:
-            return self._checked(split_object(body))
+            call = self._checked(split_object(body))
         except UnicodeDecodeError:
             raise InvalidRequest(f"the request body is not UTF-8{_place(body)}") from None
+        self.streaming = call.stream
+        return call
 
     def _checked(self, fields: Fields) -> Call:
         self.dialect.check(fields)
@@ -196,7 +198,7 @@ class Exchange:
         model = decode(fields["model"], str) if "model" in fields else ""
         return Call(
             self.id, self.dialect, model, stream, fields, self.headers, self.record,
-            sealed=self._sealed,
+            body=self._sent,
         )  # fmt: skip
 
     def _leave(self) -> None:

@@ -101,8 +101,8 @@ class Call(Struct, frozen=True):
     target: Target | None = None
     targets: tuple[Target, ...] = ()
     """Every target in the order of preference; `target` is the one being tried."""
-    sealed: bool = True
-    """Something sealed by the gateway may be in the body that the client sent."""
+    body: bytes = b""
+    """What the client sent, to be searched without a copy; its members refer to it anyway."""
     converted: bool = False
     """Its answer will be read whole on its way back: nobody else need look into it."""
 
