@@ -23,9 +23,23 @@ def paired(turns: list[Turn], notes: Notes) -> list[Turn]:
         out.append(turns[start])
         if start + 1 == len(turns):
             break  # calls of the last turn still wait for their results
-        ids = dict.fromkeys(part.id for part in turns[start].parts if isinstance(part, ToolCall))
-        out += _answered(list(ids), turns[start + 1 : end], notes)
+        ids = [part.id for part in turns[start].parts if isinstance(part, ToolCall)]
+        if end == start + 2 and _in_order(ids, turns[start + 1]):
+            out.append(turns[start + 1])  # as it should be, which nearly all of them are
+        else:
+            out += _answered(list(dict.fromkeys(ids)), turns[start + 1 : end], notes)
     return out
+
+
+def _in_order(calls: list[str], turn: Turn) -> bool:
+    """Whether the turn is a user's, and begins with one result for each of the calls."""
+    first, rest = turn.parts[: len(calls)], turn.parts[len(calls) :]
+    return (
+        turn.role == "user"
+        and [part.call_id for part in first if isinstance(part, ToolResult)] == calls
+        and len(set(calls)) == len(calls)
+        and not [part for part in rest if isinstance(part, ToolResult)]
+    )
 
 
 def _answered(calls: list[str], turns: list[Turn], notes: Notes) -> list[Turn]:

@@ -118,8 +118,9 @@ def _read_turn(
         else:
             parts += read_block(item, where, notes)
     results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
-    others: list[Part] = [part for part in parts if not isinstance(part, ToolResult)]
-    prompt.turns.append(Turn(role, results + others))
+    if results and len(results) < len(parts):
+        parts = results + [part for part in parts if not isinstance(part, ToolResult)]
+    prompt.turns.append(Turn(role, parts))
 
 
 def _compacted(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> bool:
