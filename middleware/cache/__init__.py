@@ -19,7 +19,7 @@ from gateway.dialect import Crossing
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.errors import InvalidRequest
-from gateway.faults import ConfigError, Fault
+from gateway.kept import opened
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply
 from gateway.secret import Secret
@@ -31,7 +31,6 @@ from middleware.cache.store import Memory, Store, StoreDown
 
 _UNKEPT = (COMPLETIONS, EMBEDDINGS)
 """Dialects whose answers hold what no kept message can: other choices, vectors."""
-_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class Cache(Middleware):
@@ -64,27 +63,16 @@ class Cache(Middleware):
         self._seal = site.seal
         self._keys = Keys(site, shared=self.shared)
         self._routes, self._models = _pattern(self.routes), _pattern(self.models)
-        self._store = self._opened()
+        self._store = opened(self.store, self._memory, self._remote)
         self._shelf = Shelf(self._store, self.max_bytes)
 
-    def _opened(self) -> Store:
-        url = self.store.reveal()
-        if url == "memory":
-            return Memory(self.ttl, self.max_entries, self.max_bytes)
-        if not url.startswith(_SCHEMES):
-            message = 'is neither "memory" nor a URL such as "redis://host:6379/0"'
-            raise ConfigError([Fault(path="store", message=message)])
-        try:
-            # Only who keeps answers in Redis needs its client.
-            from middleware.cache.remote import Remote  # noqa: PLC0415
-        except ModuleNotFoundError:
-            message = "needs the client of Redis: pip install 'interlingua[redis]'"
-            raise ConfigError([Fault(path="store", message=message)]) from None
-        try:
-            return Remote(url, self.ttl)
-        except ValueError:  # its text may quote the URL
-            message = "is no URL of a Redis server"
-            raise ConfigError([Fault(path="store", message=message)]) from None
+    def _memory(self) -> Store:
+        return Memory(self.ttl, self.max_entries, self.max_bytes)
+
+    def _remote(self, url: str) -> Store:
+        from middleware.cache.remote import Remote  # noqa: PLC0415  # an extra
+
+        return Remote(url, self.ttl)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

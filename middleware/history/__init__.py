@@ -19,7 +19,7 @@ from gateway.dialects.responses import Responses
 from gateway.dialects.responses.request_in import unknown_previous
 from gateway.dialects.responses.wire import NAME
 from gateway.errors import Unavailable
-from gateway.faults import ConfigError, Fault
+from gateway.kept import opened
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
@@ -30,7 +30,6 @@ from middleware.history.kept import Item, Items, Kept, input_of, listed, tenant_
 from middleware.history.spread import Spread
 from middleware.history.store import Memory, Store
 
-_SCHEMES = ("redis://", "rediss://", "unix://")
 _REFERENCE = "item_reference"
 _LONGEST = 200
 """Characters of an id; what is longer is none of ours."""
@@ -51,26 +50,15 @@ class History(Middleware):
     def bind(self, site: Site) -> None:
         """Opens the store. ConfigError where its URL leads to none."""
         self._site = site
-        self._store = self._opened()
+        self._store = opened(self.store, self._memory, self._remote)
 
-    def _opened(self) -> Store:
-        url = self.store.reveal()
-        if url == "memory":
-            return Memory(self.ttl, self.max_entries, self.max_bytes)
-        if not url.startswith(_SCHEMES):
-            message = 'is neither "memory" nor a URL such as "redis://host:6379/0"'
-            raise ConfigError([Fault(path="store", message=message)])
-        try:
-            # Only who keeps responses in Redis needs its client.
-            from middleware.history.remote import Remote  # noqa: PLC0415
-        except ModuleNotFoundError:
-            message = "needs the client of Redis: pip install 'interlingua[redis]'"
-            raise ConfigError([Fault(path="store", message=message)]) from None
-        try:
-            return Remote(url, self.ttl)
-        except ValueError:  # its text may quote the URL
-            message = "is no URL of a Redis server"
-            raise ConfigError([Fault(path="store", message=message)]) from None
+    def _memory(self) -> Store:
+        return Memory(self.ttl, self.max_entries, self.max_bytes)
+
+    def _remote(self, url: str) -> Store:
+        from middleware.history.remote import Remote  # noqa: PLC0415  # an extra
+
+        return Remote(url, self.ttl)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from msgspec import Raw
 
 from gateway.dialect import Fields
+from gateway.dialects.chat.wire import Moderation
 from gateway.dialects.responses.calls_in import CallReading
 from gateway.dialects.responses.forms import Forms
 from gateway.dialects.responses.items_in import Reading
 from gateway.dialects.responses.tools_in import ToolReading, read_choice
 from gateway.dialects.responses.wire import (
     CacheOptions,
-    Moderation,
     ReasoningConfig,
     TextConfig,
     TextFormat,

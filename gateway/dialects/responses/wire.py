@@ -240,22 +240,3 @@ class CacheOptions(Struct):
     mode: str | None = None
     ttl: str | None = None
     prewarm: bool | None = None
-
-
-class ModerationMode(Struct):
-    """`ModerationPolicyInput` and `ModerationPolicyOutput`."""
-
-    mode: str = "score"
-
-
-class ModerationPolicy(Struct):
-    """`ModerationPolicy`."""
-
-    input: ModerationMode | None = None
-    output: ModerationMode | None = None
-
-
-class Moderation(Struct):
-    """`Moderation`."""
-
-    policy: ModerationPolicy | None = None
