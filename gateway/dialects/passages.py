@@ -4,7 +4,7 @@ import base64
 import binascii
 
 from gateway.dialect import Crossing
-from gateway.events import Document, SearchResult, Text
+from gateway.events import Document, Image, SearchResult, Text
 
 
 def decoded(document: Document, crossing: Crossing) -> str:
@@ -29,3 +29,18 @@ def passage(found: SearchResult) -> str:
     return (
         f'<search_result source="{found.source}" title="{found.title}">\n{text}\n</search_result>'
     )
+
+
+def picture_url(image: Image, crossing: Crossing) -> str | None:
+    """The URL that shows a picture, its data in it where it came so; None where it is left out."""
+    capability, notes = crossing.capability, crossing.notes
+    if not capability.images:
+        notes.drop("messages.image", "unsupported_by_model")
+        return None
+    if image.data is not None:
+        return f"data:{image.media_type or 'image/png'};base64,{image.data}"
+    if image.url is None:
+        notes.drop("messages.image.source.file_id", "files_are_not_portable")
+    elif not capability.image_urls:
+        notes.refuse_media("messages.image.source.url", "this provider takes image data only")
+    return image.url

@@ -3,7 +3,7 @@
 from gateway.dialect import Crossing
 from gateway.dialects.chat.parts_out import Marks
 from gateway.dialects.chat.tools_out import Block
-from gateway.dialects.passages import decoded, passage, wrapped
+from gateway.dialects.passages import decoded, passage, picture_url, wrapped
 from gateway.events import (
     CacheMark,
     Document,
@@ -95,20 +95,8 @@ def _blocks(part: Part, crossing: Crossing) -> list[Block]:
 
 
 def _image(image: Image, crossing: Crossing) -> list[Block]:
-    capability, notes = crossing.capability, crossing.notes
-    if not capability.images:
-        notes.drop("messages.image", "unsupported_by_model")
-        return []
-    if image.data is not None:
-        url = f"data:{image.media_type or 'image/png'};base64,{image.data}"
-    elif image.url is not None:
-        if not capability.image_urls:
-            notes.refuse_media("messages.image.source.url", "this provider takes image data only")
-        url = image.url
-    else:
-        notes.drop("messages.image.source.file_id", "files_are_not_portable")
-        return []
-    return [{"type": "input_image", "image_url": url, "detail": "auto"}]
+    url = picture_url(image, crossing)
+    return [{"type": "input_image", "image_url": url, "detail": "auto"}] if url is not None else []
 
 
 def _document(document: Document, crossing: Crossing) -> list[Block]:
