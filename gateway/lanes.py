@@ -23,6 +23,8 @@ TAIL = 4096
 HOLD_LIMIT = FRAME_LIMIT
 """Bytes of one unfinished event that are held back; a longer one is passed on in pieces."""
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_NO_SECRET = bytes(32)
+"""Stands for the key of a provider without one: no event holds it."""
 
 Edit = Callable[[bytes], bytes]
 """A change made to whole events in their own dialect; what needs none is given back as it came."""
@@ -52,12 +54,10 @@ class Relay:
         self._held: list[bytes] = []
         self._held_size = 0
         self._tail = b""
+        self._secret = b""  # of the attempt whose stream this is, once it has begun
 
     def feed(self, chunk: bytes) -> bytes:
         """The chunk itself where it ends with an event; else what of it does."""
-        # Not with `in`, which for bytes first tries a number, and drops the error that this is.
-        if chunk.find(b'"error"') >= 0 and self._record.secret is not None:
-            chunk = chunk.replace(self._record.secret.reveal().encode(), b"***")
         if self._held:
             if not chunk:  # many of them would push what came before out of `_may_end`'s sight
                 return b""
@@ -72,6 +72,9 @@ class Relay:
             chunk, rest = chunk[:cut], chunk[cut:]
             self._held.append(rest)
             self._held_size = len(rest)
+        # Not with `in`, which for bytes first tries a number, and drops the error that this is.
+        if chunk.find(self._secret or self._learned_secret()) >= 0:
+            chunk = self._masked(chunk)
         size = len(chunk)
         self._tail = chunk if size >= TAIL else self._tail[size - TAIL :] + chunk
         self.done = chunk.endswith(self._dialect.endings)  # what may follow says nothing more
@@ -81,12 +84,23 @@ class Relay:
 
     def finish(self) -> bytes:
         """A last event without its blank line gets one; Cut is due where the ending never came."""
-        rest = b"".join(self._held)
+        rest = self._masked(b"".join(self._held))
         tail = self._tail + rest
         if self._dialect.whole(tail) or self._told(tail):
             return self._passed(rest + b"\n\n") if rest.strip() else b""
         self.error = Cut("the upstream closed the stream before the answer was complete")
         return b""
+
+    def _learned_secret(self) -> bytes:
+        # By its first chunk the stream is that of the last attempt.
+        secret = self._record.secret
+        self._secret = (secret.reveal().encode() if secret else b"") or _NO_SECRET
+        return self._secret
+
+    def _masked(self, events: bytes) -> bytes:
+        """The events without the gateway's key, which an error may quote; an answer is let be."""
+        secret = self._secret or self._learned_secret()
+        return events.replace(secret, b"***") if events.find(b'"error"') >= 0 else events
 
     def _told(self, tail: bytes) -> bool:
         """Whether the upstream told an error of its own: a second one would hide it."""

@@ -1,7 +1,8 @@
 """Opaque reasoning that a client carries from one provider's answer to the next call.
 
-`gw1.` + base64url of msgpack {p: provider, m: model, k: kind, d: data, h: 8 bytes of HMAC-SHA-256}.
-Clients replay such blobs without knowing who minted them; a foreign one is a 400 upstream.
+`PREFIX` + base64url of msgpack {p: provider, m: model, k: kind, d: data, h: 8 bytes of
+HMAC-SHA-256}. Clients replay such blobs without knowing who minted them; a foreign one is a 400
+upstream.
 """
 
 import base64
@@ -13,7 +14,8 @@ import secrets
 import msgspec
 from msgspec import Struct
 
-PREFIX = "gw1."
+PREFIX = "SEALEDREASONINGOFINTERLINGUA1."
+"""Long and of capitals, for each large body is searched for it: `find` then steps 30 bytes on."""
 
 
 class Sealed(Struct, frozen=True):

@@ -14,6 +14,7 @@ from gateway.events import Ended, Ending, Event, Prompt, TextDelta, Usage
 from gateway.lanes import HOLD_LIMIT, Recode, Relay, merged
 from gateway.notes import Notes
 from gateway.seal import Seal
+from gateway.secret import Secret
 from gateway.sse import Frame
 from tests.fakes import calls
 from tests.faults.wires import PINGS, Dialect as Name, fault_event, stream
@@ -108,6 +109,27 @@ def test_a_last_event_without_its_blank_line_gets_one(name: Name) -> None:
     whole = b"".join(stream(name))
     assert b"".join(relayed(lane, whole[:-2])) == whole
     assert lane.error is None
+
+
+@both
+def test_an_error_within_a_stream_never_quotes_the_key(name: Name) -> None:
+    key = b"sk-of-the-gateway-0123456789"
+    record = Record(0.0, secret=Secret(key.decode()))
+    frames = [*stream(name)[:2], fault_event(name, f"the key {key.decode()} is unknown")]
+    whole = b"".join(frames)
+    masked = whole.replace(key, b"***")
+    assert masked != whole
+    for at in range(len(whole) + 1):  # also where a read ends within the key
+        lane = Relay(DIALECTS[name], record)
+        assert b"".join(relayed(lane, whole[:at], whole[at:])) == masked
+    lane = Relay(DIALECTS[name], record)
+    assert b"".join(relayed(lane, whole[:-2])) == masked
+
+
+def test_an_answer_may_hold_what_happens_to_be_the_key() -> None:
+    lane = Relay(CHAT, Record(0.0, secret=Secret("ollama")))
+    frames = stream("chat", "ollama runs here")
+    assert relayed(lane, *frames) == [*frames, b""]
 
 
 @both

@@ -44,7 +44,7 @@ def test_a_server_that_wants_reasoning_with_every_tool_call_gets_it() -> None:
 
 
 def test_what_is_no_conversation_passes_untouched() -> None:
-    call = calls.call({"messages": {"tool_calls": "gw1."}})
+    call = calls.call({"messages": {"tool_calls": "SEALEDREASONINGOFINTERLINGUA1."}})
     assert fitted(call, DEEPSEEK, SEAL) is call
 
 
@@ -162,7 +162,7 @@ def items(*given: object) -> tuple[object, list[str]]:
     return msgspec.json.decode(fit.fields["input"]), fit.record.warnings
 
 
-SAID = {"type": "message", "role": "user", "content": "what is gw1.abc?"}
+SAID = {"type": "message", "role": "user", "content": "what is SEALEDREASONINGOFINTERLINGUA1.abc?"}
 
 
 def test_reasoning_goes_back_to_who_minted_it_under_its_own_id() -> None:
@@ -178,7 +178,8 @@ def test_reasoning_goes_back_to_who_minted_it_under_its_own_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", [blob("EqQB", "other"), blob("digest", kind="text"), "gw1.rubbish"]
+    "foreign",
+    [blob("EqQB", "other"), blob("digest", kind="text"), "SEALEDREASONINGOFINTERLINGUA1.rubbish"],
 )
 def test_reasoning_of_others_is_left_out(foreign: str) -> None:
     native = reasoned("gAAA")
@@ -187,7 +188,14 @@ def test_reasoning_of_others_is_left_out(foreign: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("given", ["gw1.", {"a": "gw1."}, [3, "gw1."]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "SEALEDREASONINGOFINTERLINGUA1.",
+        {"a": "SEALEDREASONINGOFINTERLINGUA1."},
+        [3, "SEALEDREASONINGOFINTERLINGUA1."],
+    ],
+)
 def test_an_input_that_is_no_list_of_items_passes_untouched(given: object) -> None:
     call = calls.call(
         {"input": given}, dialect=RESPONSES, targets=(calls.target("up", "m", RESPONSES),)

@@ -209,7 +209,11 @@ async def test_an_answer_that_is_no_count_becomes_an_estimate(tmp_path: Path, bo
 
 
 async def test_reasoning_of_another_upstream_is_not_shown_to_this_one(tmp_path: Path) -> None:
-    sealed = {"type": "thinking", "thinking": "hm", "signature": "gw1.abc"}
+    sealed = {
+        "type": "thinking",
+        "thinking": "hm",
+        "signature": "SEALEDREASONINGOFINTERLINGUA1.abc",
+    }
     messages = [
         *HELLO["messages"],
         {"role": "assistant", "content": [sealed, {"type": "text", "text": "Hi"}]},

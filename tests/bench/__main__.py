@@ -85,6 +85,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
+    fleet.keep_awake()
     length = QUICK if options.quick else Length()
     if options.streams:
         length = msgspec.structs.replace(length, streams=options.streams)
@@ -108,6 +109,7 @@ def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) 
 
 
 def _long(fleet: Fleet) -> Report:
+    fleet.keep_awake()
     report = Report(machine=results.machine())
     report.aged = Bench(fleet, Length()).aged(1_000_000)
     report.machine.foreign = fleet.foreign()
@@ -115,6 +117,7 @@ def _long(fleet: Fleet) -> Report:
 
 
 def _peers(fleet: Fleet, options: argparse.Namespace) -> Report:
+    fleet.keep_awake()
     length = QUICK if options.quick else Length(warm=0.5, seconds=1.5)
     bench = Bench(fleet, length)
     bench.up("nginx", fleet.nginx())

@@ -211,6 +211,10 @@ class Fleet:
             process.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def keep_awake(self) -> None:
+        """Has the core of the load and the upstream never sleep: see `tests.bench.awake`."""
+        self._own("awake")
+
     def _own(self, module: str, *more: str) -> Process:
         core = self.load_core
         command = [sys.executable, "-m", f"tests.bench.{module}", str(core), *more]

@@ -9,7 +9,7 @@ Dialect = Literal["chat", "messages"]
 
 KEY = "bench-client-key-0123456789abcdef"
 """The gateway's key: it must not reach the upstream."""
-UPSTREAM_KEY = "bench-upstream-key-0123456789abcdef"
+UPSTREAM_KEY = "sk-bench-NOtaKEY4QmZ7RvXw2LpTc9HsYb3KdFg8JnWt5Vh6"
 MODEL = "bench-model"
 EVENTS = 200
 """Events of one stream, the first and the last included."""

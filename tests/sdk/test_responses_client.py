@@ -12,6 +12,7 @@ from openai.types.responses import (
 )
 from pydantic import BaseModel
 
+from gateway.seal import PREFIX
 from tests.fakes.responses import message as message_item, response
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import (
@@ -182,7 +183,7 @@ def test_reasoning_comes_back_to_who_signed_it(
     assert isinstance(first, ResponseReasoningItem)
     assert first.summary[0].text == "hmm"
     assert first.encrypted_content is not None
-    assert first.encrypted_content.startswith("gw1.")
+    assert first.encrypted_content.startswith(PREFIX)
     items += [item.model_dump(exclude_none=True) for item in final.output]
     items.append({"role": "user", "content": "go on"})
     play(stage, "messages")

@@ -14,7 +14,7 @@ from gateway.dialects.gemini.wire import NAME
 from gateway.events import Redacted, Thinking
 from gateway.seal import PREFIX
 
-SEALED = b'"Z3cxL'
+SEALED = b'"' + base64.b64encode(PREFIX.encode())
 """How the JSON of a sealed `thoughtSignature` begins."""
 _BUNDLE = f"{PREFIX}~"
 """Begins several pieces in one signature; no sealed blob has that letter."""

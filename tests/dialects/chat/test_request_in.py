@@ -31,11 +31,14 @@ from gateway.events import (
     WebSearch,
 )
 from gateway.notes import Notes
+from gateway.seal import PREFIX
 from tests.dialects.chat.crossings import fields
 
 HI = [{"role": "user", "content": "hi"}]
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(12)).decode()
 PDF = base64.b64encode(b"%PDF-1.7").decode()
+SEALED = f"{PREFIX}x"
+HIDDEN = f"{PREFIX}y"
 
 
 def read(messages: object = HI, *, strict: bool = False, **members: object) -> Prompt:
@@ -146,9 +149,9 @@ ASSISTANT: list[tuple[dict[str, object], list[Part]]] = [
     ({"reasoning_content": "t"}, [Thinking("t", origin="chat"), Text("a")]),
     ({"reasoning": "t"}, [Thinking("t", origin="chat"), Text("a")]),
     ({"reasoning_content": "t", "reasoning_details": [
-        {"type": "reasoning.text", "text": "t", "signature": "gw1.x", "format": "f", "index": 0},
-        {"type": "reasoning.encrypted", "data": "gw1.y", "format": "f", "index": 1}]},
-     [Thinking("t", "gw1.x", "chat"), Redacted("gw1.y", "chat"), Text("a")]),
+        {"type": "reasoning.text", "text": "t", "signature": SEALED, "format": "f", "index": 0},
+        {"type": "reasoning.encrypted", "data": HIDDEN, "format": "f", "index": 1}]},
+     [Thinking("t", SEALED, "chat"), Redacted(HIDDEN, "chat"), Text("a")]),
     ({"thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "s"},
                           {"type": "redacted_thinking", "data": "d"}]},
      [Thinking("t", "s", "chat"), Redacted("d", "chat"), Text("a")]),

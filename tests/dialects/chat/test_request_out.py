@@ -28,6 +28,7 @@ from gateway.events import (
     Turn,
     WebSearch,
 )
+from gateway.seal import PREFIX
 from tests.dialects.chat.crossings import crossing, plain
 
 OPENAI = Capability(token_param="max_completion_tokens", developer_role=True, obfuscation_off=True)
@@ -104,7 +105,7 @@ def test_reasoning_details_are_replayed_only_as_minted() -> None:
     turn = Turn("assistant", [
         Thinking("t", way.sealed("signature", "s"), "messages"),
         Redacted(way.sealed("redacted", blob), "messages"),
-        Thinking("u", "native", "messages"), Redacted("gw1.AAAA", "messages"), Text("x"),
+        Thinking("u", "native", "messages"), Redacted(f"{PREFIX}AAAA", "messages"), Text("x"),
     ])  # fmt: skip
     way.prompt = Prompt("m", [ask(), turn, ask()])
     assert write(way)["messages"][1] == {

@@ -18,12 +18,17 @@ def test_one_blob_comes_back() -> None:
 
 
 def test_several_pieces_come_back() -> None:
-    given = bundle(Bundle([Thinking("ü", "gw1.a"), Thinking("b")], [Redacted("gw1.c", "")]))
+    given = bundle(
+        Bundle(
+            [Thinking("ü", "SEALEDREASONINGOFINTERLINGUA1.a"), Thinking("b")],
+            [Redacted("SEALEDREASONINGOFINTERLINGUA1.c", "")],
+        )
+    )
     assert base64.b64decode(given, validate=True)
     assert b'"' + given.encode()[: len(SEALED) - 1] == SEALED
     assert carried(given) == Bundle(
-        [Thinking("ü", "gw1.a", "gemini"), Thinking("b", None, "gemini")],
-        [Redacted("gw1.c", "gemini")],
+        [Thinking("ü", "SEALEDREASONINGOFINTERLINGUA1.a", "gemini"), Thinking("b", None, "gemini")],
+        [Redacted("SEALEDREASONINGOFINTERLINGUA1.c", "gemini")],
     )
 
 
@@ -32,7 +37,15 @@ def test_what_is_not_ours_stays_as_it_is(given: str) -> None:
     assert carried(given) == given
 
 
-@pytest.mark.parametrize("broken", ["gw1.~", "gw1.~[", "gw1.~[1]", 'gw1.~[["x",1,2]]'])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "SEALEDREASONINGOFINTERLINGUA1.~",
+        "SEALEDREASONINGOFINTERLINGUA1.~[",
+        "SEALEDREASONINGOFINTERLINGUA1.~[1]",
+        'SEALEDREASONINGOFINTERLINGUA1.~[["x",1,2]]',
+    ],
+)
 def test_a_broken_bundle_carries_nothing(broken: str) -> None:
     assert carried(signature(broken)) == Bundle()
 

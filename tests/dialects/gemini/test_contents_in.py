@@ -250,40 +250,53 @@ def signed(part: dict[str, Any], given: str) -> dict[str, Any]:
 def test_a_thought_takes_the_signature_that_follows_it() -> None:
     got = parts_of(
         {"text": "why", "thought": True},
-        signed({"text": "", "thought": True}, signature("gw1.sig")),
+        signed({"text": "", "thought": True}, signature("SEALEDREASONINGOFINTERLINGUA1.sig")),
         "so",
         role="model",
     )
-    assert got == [Thinking("why", "gw1.sig", "gemini"), Text("so")]
+    assert got == [Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig", "gemini"), Text("so")]
 
 
 def test_a_call_brings_the_reasoning_that_the_client_dropped() -> None:
     """Where it was: upstreams want a turn to begin with what was thought first."""
-    first = bundle(Bundle([Thinking("why", "gw1.sig")], [Redacted("gw1.hidden", "")]))
-    second = bundle(Bundle([Thinking("and", "gw1.s2")]))
+    first = bundle(
+        Bundle(
+            [Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig")],
+            [Redacted("SEALEDREASONINGOFINTERLINGUA1.hidden", "")],
+        )
+    )
+    second = bundle(Bundle([Thinking("and", "SEALEDREASONINGOFINTERLINGUA1.s2")]))
     got = parts_of(
         "so", signed(call("f", "1"), first), "now", signed(call("f", "2"), second), role="model"
     )
     assert got == [
-        Thinking("why", "gw1.sig", "gemini"),
+        Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig", "gemini"),
         Text("so"),
-        Redacted("gw1.hidden", "gemini"),
+        Redacted("SEALEDREASONINGOFINTERLINGUA1.hidden", "gemini"),
         ToolCall("1", "f", "{}"),
-        Thinking("and", "gw1.s2", "gemini"),
+        Thinking("and", "SEALEDREASONINGOFINTERLINGUA1.s2", "gemini"),
         Text("now"),
         ToolCall("2", "f", "{}"),
     ]
 
 
 def test_a_call_does_not_bring_what_is_there() -> None:
-    carried = bundle(Bundle([Thinking("why", "gw1.sig")]))
+    carried = bundle(Bundle([Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig")]))
     got = parts_of({"text": "why", "thought": True}, signed(call("f", "1"), carried), role="model")
-    assert got == [Thinking("why", "gw1.sig", "gemini"), ToolCall("1", "f", "{}")]
+    assert got == [
+        Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig", "gemini"),
+        ToolCall("1", "f", "{}"),
+    ]
 
 
 def test_one_blob_on_a_call_signs_it() -> None:
-    got = parts_of(signed(call("f", "1"), signature("gw1.call")), role="model")
-    assert got == [Redacted("gw1.call", "gemini"), ToolCall("1", "f", "{}")]
+    got = parts_of(
+        signed(call("f", "1"), signature("SEALEDREASONINGOFINTERLINGUA1.call")), role="model"
+    )
+    assert got == [
+        Redacted("SEALEDREASONINGOFINTERLINGUA1.call", "gemini"),
+        ToolCall("1", "f", "{}"),
+    ]
 
 
 def test_a_signature_of_googles_stays_googles() -> None:
@@ -300,6 +313,6 @@ def test_the_word_that_skips_the_check_signs_nothing(word: str) -> None:
 
 
 def test_the_url_safe_letters_are_read_too() -> None:
-    blob = "gw1." + "ÿþ>?" * 5
+    blob = "SEALEDREASONINGOFINTERLINGUA1." + "ÿþ>?" * 5
     given = signature(blob).replace("+", "-").replace("/", "_").rstrip("=")
     assert parts_of(signed(call("f", "1"), given), role="model")[0] == Redacted(blob, "gemini")

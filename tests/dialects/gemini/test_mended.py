@@ -7,13 +7,13 @@ import pytest
 from msgspec import Raw
 
 from gateway.dialects.chat.extra import SKIP
-from gateway.dialects.gemini.carried import Bundle, bundle, signature
+from gateway.dialects.gemini.carried import SEALED as MARK, Bundle, bundle, signature
 from gateway.dialects.gemini.mended import signed, unsealed
 from gateway.events import Thinking
 from tests.dialects.gemini.sent import said
 
-SEALED = signature("gw1.data")
-BUNDLED = bundle(Bundle([Thinking("why", "gw1.data")]))
+SEALED = signature("SEALEDREASONINGOFINTERLINGUA1.data")
+BUNDLED = bundle(Bundle([Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.data")]))
 CALL = {"functionCall": {"name": "f", "args": {"a": 1.0}}}
 
 
@@ -86,10 +86,10 @@ def test_arguments_keep_their_spelling() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [b'{"functionCall":"Z3cxL"}', b'["Z3cxL","functionCall"]', b'[{"parts":1,"functionCall":2}]'],
+    [b'{"functionCall":"@"}', b'["@","functionCall"]', b'[{"parts":1,"functionCall":2}]'],
 )
 def test_what_are_no_contents_is_said_so(broken: bytes) -> None:
-    contents = Raw(broken.replace(b"[{", b'[{"role":"model","x":"Z3cxL",'))
+    contents = Raw(broken.replace(b"[{", b'[{"role":"model","x":"@",').replace(b'"@', MARK))
     for mend in (unsealed, signed):
         with pytest.raises(msgspec.ValidationError):
             mend(contents)
