@@ -8,6 +8,7 @@ told from a second request.
 import asyncio
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from time import monotonic
 from typing import Any, ClassVar, Self
 
@@ -30,6 +31,15 @@ _WORDS = {
 
 def _weight(headers: Headers) -> int:
     return sum(len(name) + len(value) for name, value in headers)
+
+
+def _times(headers: Headers, wanted: bytes) -> int:
+    return sum(name == wanted for name, _ in headers)
+
+
+@lru_cache(maxsize=256)
+def _sound_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -153,11 +163,15 @@ class GuardedProtocol(HttpToolsProtocol):
         # What was received holds the head, which may be a small part of it.
         if received > self.max_header_bytes and _weight(headers) > self.max_header_bytes:
             return 431
-        hosts = [value for name, value in headers if name == b"host"]
-        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+        named = dict(headers)
+        host = named.get(b"host")
+        if host is None:
+            if self.parser.get_http_version() != "1.0":
+                return 400
+        elif not _sound_host(host) or (len(named) < len(headers) and _times(headers, b"host") > 1):
             return 400
-        if hosts and not _HOST.fullmatch(hosts[0]):
-            return 400
+        if b"transfer-encoding" not in named:
+            return 0
         codings = [value for name, value in headers if name == b"transfer-encoding"]
         return 400 if any(value.strip().lower() != b"chunked" for value in codings) else 0
 

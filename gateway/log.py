@@ -178,7 +178,7 @@ def log_call(id: str, dialect: str, record: Record, status: int) -> None:
         # The one line that every call pays for is encoded directly.
         encoded = _line(line)
         # All else in it was made here, or is the operator's own word.
-        if record.error or record.warnings or _marked(id) or _marked(record.model):
+        if record.error or record.warnings or _marked(id + record.model):
             encoded = _KEYS_IN_BYTES.sub(b"***", encoded)
         _State.writer.write(encoded + b"\n")
     else:

@@ -67,7 +67,15 @@ def _opens_event(chunk: bytes) -> bool:
 
 
 async def whole(source: Source, limit: int) -> bytes:
-    """The body to its end. BadAnswer where it is over the limit."""
+    """The body to its end. BadAnswer where it is over the limit.
+
+    A source may offer `rest()`, the whole of what is left where that is here already.
+    """
+    here: Callable[[], bytes | None] | None = getattr(source, "rest", None)
+    if here is not None and (body := here()) is not None:
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
     pieces: list[bytes] = []
     size = 0
     try:
@@ -75,10 +83,14 @@ async def whole(source: Source, limit: int) -> bytes:
             pieces.append(chunk)
             size += len(chunk)
             if size > limit:
-                raise BadAnswer(f"the upstream's answer is larger than {limit} bytes")
+                raise _too_large(limit)
     finally:
         await source.aclose()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(limit: int) -> BadAnswer:
+    return BadAnswer(f"the upstream's answer is larger than {limit} bytes")
 
 
 def mask(error: GatewayError, secret: str) -> None:

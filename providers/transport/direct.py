@@ -66,6 +66,7 @@ class Direct:
         self._line_start = {method: method + b" " + self._base.path for method in _METHODS}
         self._idle: OrderedDict[Connection, None] = OrderedDict()  # the last is the freshest
         self._members: set[Connection] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._dialing = 0
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._sockets: set[Connection] = set()
@@ -75,7 +76,9 @@ class Direct:
     async def send(self, request: Request, timeouts: Timeouts) -> Response:
         """The answer once its head is whole."""
         wire = self._wire(request)
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:  # asked for once: each time costs a system call
+            loop = self._loop = asyncio.get_running_loop()
         now = loop.time()
         total_due = now + timeouts.total if timeouts.total else inf
         connect = queued = 0.0
