@@ -5,12 +5,12 @@ error where the upstream's stream ended early, never in a made-up ending.
 """
 
 from collections.abc import Callable
+from typing import Self
 
 import msgspec
 
-from gateway.call import Record
+from gateway.call import Call, Record
 from gateway.dialect import Dialect, Reader, Writer
-from gateway.dialects.responses.errors import failed_after
 from gateway.errors import Cut, GatewayError
 from gateway.events import Ended, Usage
 from gateway.sse import FRAME_LIMIT, Frame, Splitter, data_of, events_in, frame_of
@@ -55,6 +55,11 @@ class Relay:
         self._held_size = 0
         self._tail = b""
         self._secret = b""  # of the attempt whose stream this is, once it has begun
+
+    @classmethod
+    def of(cls, dialect: Dialect, call: Call) -> Self:
+        """The lane of a stream in which nothing is changed."""
+        return cls(dialect, call.record)
 
     def feed(self, chunk: bytes) -> bytes:
         """The chunk itself where it ends with an event; else what of it does."""
@@ -125,50 +130,6 @@ class Relay:
                     continue
             kept.append(event)
         return b"".join(kept)
-
-
-class ResponsesRelay(Relay):
-    """The byte lane of Responses, whose last event and whose errors tell of the whole response."""
-
-    def __init__(self, dialect: Dialect, record: Record) -> None:
-        super().__init__(dialect, record)
-        self._first: bytes | None = None  # the data of the event that began the response
-
-    def feed(self, chunk: bytes) -> bytes:
-        """As it came; the stream is over with the event that ends the response."""
-        out = super().feed(chunk)
-        if b'"response":' in out:
-            if self._first is None:
-                frames = Splitter().feed(out)
-                self._first = frames[0].data if frames else None
-            # the last event alone: nothing else ends the stream
-            last = out.rstrip(b"\r\n").replace(b"\r", b"\n")
-            self.done = self._dialect.whole(last[last.rfind(b"\n\n") + 1 :])
-        return out
-
-    def failed(self, error: GatewayError) -> bytes:
-        """`response.failed` for the response that was under way, or for one that never began."""
-        if self._first is None:
-            return self._dialect.write_error_event(error, "")
-        return failed_after(self._first, self._tail, error)
-
-
-class GeminiRelay(Relay):
-    """The byte lane of Gemini, each of whose events tells the usage so far, in its own word."""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """As in `Relay`."""
-        return self._counted(super().feed(chunk))
-
-    def finish(self) -> bytes:
-        """As in `Relay`."""
-        return self._counted(super().finish())
-
-    def _counted(self, whole: bytes) -> bytes:
-        if b'"usageMetadata"' in whole and len(whole) < HOLD_LIMIT:
-            for last in Splitter().feed(whole)[-1:]:
-                self._record.usage = self._dialect.digest(last.data).usage or self._record.usage
-        return whole
 
 
 class _Text:
