@@ -13,9 +13,9 @@ from gateway.call import Call, Record
 from gateway.dialect import Dialect, Reader, Writer
 from gateway.errors import Cut, GatewayError
 from gateway.events import Ended, Usage
+from gateway.groove import Groove
 from gateway.sse import FRAME_LIMIT, Frame, Splitter, data_of, events_in, frame_of
 
-_string = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 Around = Callable[[], tuple[bytes, bytes] | None]
 
@@ -132,37 +132,6 @@ class Relay:
         return b"".join(kept)
 
 
-class _Text:
-    """Events of an upstream that are nothing but more text, and what they become.
-
-    Bytes that begin and end alike, with one JSON string between them, are the same event but for
-    its text: see `gateway.dialects.groove`.
-    """
-
-    __slots__ = ("_after", "_before", "_end", "_ours", "_start", "_stop", "_wrote")
-
-    def __init__(
-        self, before: bytes, after: bytes, ours: tuple[bytes, bytes], writer: Writer
-    ) -> None:
-        self._before, self._after = before, after
-        self._start, self._stop = len(before), -len(after)
-        self._ours, self._end = ours
-        self._wrote: Callable[[int], None] = writer.wrote  # type: ignore[attr-defined]
-
-    def told(self, block: bytes) -> bytes | None:
-        """The client's bytes for the event; None for one that says more or other than text."""
-        if not (block.startswith(self._before) and block.endswith(self._after)):
-            return None
-        try:
-            text = _string(block[self._start : self._stop])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None  # more than one string stands there, or a lone surrogate
-        if not text:
-            return b""
-        self._wrote(len(text))
-        return self._ours + _encode(text) + self._end
-
-
 class Recode:
     """The hub lane: upstream frames to neutral events to the client's frames."""
 
@@ -174,21 +143,28 @@ class Recode:
         self._reader = reader
         self._writer = writer
         self._record = record
-        self._text: _Text | None = None
-        # A reader and a writer may each offer to tell what stands around plain text.
+        self._groove = Groove()  # of whole events; what runs in it is written without an event
+        self._plain: Groove | None = None  # that one, where it is laid
+        self._before = self._after = b""  # what stands around the text then
+        # A reader and a writer may each offer to tell what stands around plain text; the writer,
+        # to hear how much of it was written so.
         self._around_theirs: Around | None = getattr(reader, "around_text", None)
         self._around_ours: Around | None = getattr(writer, "around_text", None)
+        self._wrote: Callable[[int], None] | None = getattr(writer, "wrote", None)
 
     def feed(self, chunk: bytes) -> bytes:
         """The client's bytes for what this chunk completes, in one piece."""
         out: list[bytes] = []
         reader, write = self._reader, self._writer.write
-        plain = self._text
+        plain, wrote = self._plain, self._wrote
         try:
             for block in self._splitter.blocks(chunk):
                 # Most events of a stream are one more piece of text: a fifth of the way for these.
-                if plain is not None and (told := plain.told(block)) is not None:
-                    out.append(told)
+                if plain is not None and (text := plain.text(block)) is not None:
+                    if text:
+                        out.append(self._before + _encode(text) + self._after)
+                        if wrote is not None:
+                            wrote(len(text))
                     continue
                 frame = frame_of(block)
                 if frame is None:
@@ -197,7 +173,7 @@ class Recode:
                     if type(event) is Ended:
                         self._book(event)
                     out.append(write(event))
-                plain = self._text = self._plain(block, frame)
+                plain = self._plain = self._laid(block, frame)
             self.done = reader.ended
             self.cut = reader.cut
         except GatewayError as error:
@@ -219,14 +195,16 @@ class Recode:
             self._fail(error)
         return b"".join(out)
 
-    def _plain(self, block: bytes, frame: Frame) -> "_Text | None":
-        """How text is told from here on, learned from the event that was read last."""
+    def _laid(self, block: bytes, frame: Frame) -> Groove | None:
+        """The groove of text from here on, learned from the event that was read last."""
         if self._around_theirs is None or self._around_ours is None:
             return None
         theirs, ours = self._around_theirs(), self._around_ours()
         if theirs is None or ours is None or not block.endswith(frame.data):
             return None
-        return _Text(block[: -len(frame.data)] + theirs[0], theirs[1], ours, self._writer)
+        self._before, self._after = ours
+        self._groove.lay(block[: -len(frame.data)] + theirs[0], theirs[1])
+        return self._groove
 
     def _fail(self, error: GatewayError) -> None:
         if self._record.secret is not None:
