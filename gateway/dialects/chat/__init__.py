@@ -1,8 +1,10 @@
 """The Chat Completions dialect (`POST /chat/completions`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.chat import errors, lane, message, request_in
+from gateway.dialects.chat import errors, lane, request_in
 from gateway.dialects.chat.digest import digest, whole
+from gateway.dialects.chat.message_in import read_message
+from gateway.dialects.chat.message_out import write_message
 from gateway.dialects.chat.reader import ChatReader
 from gateway.dialects.chat.request_out import write_prompt
 from gateway.dialects.chat.wire import NAME
@@ -16,8 +18,8 @@ CHAT = Dialect(
     check=request_in.check,
     read_prompt=request_in.read_prompt,
     write_prompt=write_prompt,
-    read_message=message.read_message,
-    write_message=message.write_message,
+    read_message=read_message,
+    write_message=write_message,
     reader=ChatReader,
     writer=ChatWriter,
     digest=digest,
