@@ -39,10 +39,10 @@ from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError
 from gateway.headers import EXPOSED, own_headers, request_id
-from gateway.native import share_signatures
 from gateway.peers import ALONE, Peers
 from gateway.plugin import Next, Site
 from gateway.reply import Reply
+from gateway.signatures import share_signatures
 
 if TYPE_CHECKING:
     from gateway.admin.batches import BatchApis

@@ -1,6 +1,8 @@
 """What a wire format must be able to do. Dialects do no I/O."""
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Raw, Struct
 
@@ -10,6 +12,10 @@ from gateway.events import Event, Message, Prompt, Usage
 from gateway.notes import Notes
 from gateway.seal import Seal, Sealed
 from gateway.sse import Frame
+
+if TYPE_CHECKING:
+    from gateway.call import Call, Target
+    from gateway.reply import Step
 
 Fields = dict[str, Raw]
 """The top level of a request body: each member's own bytes."""
@@ -107,62 +113,79 @@ class Digest(Struct):
     usage: Usage | None = None
 
 
-class Dialect(Protocol):
-    """One wire format: its name, its path, and both directions of it."""
+def _never(_: object) -> bool:
+    return False
+
+
+def _as_it_is(call: "Call", capability: Capability, seal: Seal) -> "Call":
+    return call
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Dialect:
+    """One wire format: its name, its path, and both directions of it, each a function."""
 
     name: str
     path: str
     """The path at an upstream, under its base URL."""
-    endings: tuple[bytes, ...]
+    endings: tuple[bytes, ...] = ()
     """How the bytes of a stream may end; nothing that means anything follows."""
     ping: bytes
     """A sign of life between two events of a stream."""
 
-    def check(self, fields: Fields) -> None:
-        """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
+    # --- requests ---
 
-    def read_prompt(self, fields: Fields, notes: Notes) -> Prompt:
-        """A client's request that `check` let pass; notes what no other dialect can say.
+    check: Callable[[Fields], None]
+    """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
+    read_prompt: Callable[[Fields, Notes], Prompt]
+    """A client's request that `check` let pass; notes what no other dialect can say.
 
-        Raises InvalidRequest.
-        """
+    Raises InvalidRequest.
+    """
+    write_prompt: Callable[[Crossing], Fields]
+    """The upstream's request for `crossing.prompt`, in the crossing's capability."""
 
-    def write_prompt(self, crossing: Crossing) -> Fields:
-        """The upstream's request for `crossing.prompt`, in the crossing's capability."""
+    # --- answers ---
 
-    def read_message(self, body: bytes, crossing: Crossing) -> Message:
-        """A whole answer of an upstream. BadAnswer where it is none, Refused for an error."""
+    read_message: Callable[[bytes, Crossing], Message]
+    """A whole answer of an upstream. BadAnswer where it is none, Refused for an error."""
+    write_message: Callable[[Message, Crossing], bytes]
+    """A whole answer for the client."""
+    reader: Callable[[Crossing], Reader]
+    """A reader of one upstream stream."""
+    writer: Callable[[Crossing], Writer]
+    """A writer of one client stream."""
+    digest: Callable[[bytes], Digest]
+    """What an upstream's whole 200 answer says at a glance."""
+    whole: Callable[[bytes], bool]
+    """Whether a stream whose last bytes these are came to its proper end."""
+    slips_late: bool = False
+    """Its streams tell of a slip at their end only: another attempt may do better until then."""
 
-    def write_message(self, message: Message, crossing: Crossing) -> bytes:
-        """A whole answer for the client."""
+    # --- errors ---
 
-    def reader(self, crossing: Crossing) -> Reader:
-        """A reader of one upstream stream."""
+    stream_error: Callable[[Frame], GatewayError | None]
+    """The error that a frame of this dialect's stream carries, if any."""
+    says_nothing: Callable[[Frame], bool] | None = None
+    """Whether a frame only tells of an answer to come: an error may still be a status."""
+    read_error: Callable[[int, bytes], GatewayError]
+    """What an upstream's error answer says, in the gateway's words; given its status."""
+    write_error: Callable[[GatewayError, str], bytes]
+    """An error body for the client; given the request's id, as is the next."""
+    write_error_event: Callable[[GatewayError, str], bytes]
+    """An error inside a stream; no ending follows it."""
+    error_status: Callable[[GatewayError], int]
+    """The status a client of this dialect gets for the error (5.1)."""
+    told_in_stream: Callable[[GatewayError], bool] = _never
+    """Whether a client that asked for a stream understands the error only there."""
 
-    def writer(self, crossing: Crossing) -> Writer:
-        """A writer of one client stream."""
+    # --- where client and upstream both speak it ---
 
-    def digest(self, body: bytes) -> Digest:
-        """What an upstream's whole 200 answer says at a glance."""
-
-    def whole(self, tail: bytes) -> bool:
-        """Whether a stream whose last bytes these are came to its proper end."""
-
-    def stream_error(self, frame: Frame) -> GatewayError | None:
-        """The error that a frame of this dialect's stream carries, if any.
-
-        A dialect may also offer `says_nothing(frame)`, for frames that only tell of an answer to
-        come: its streams are read past those before their status is settled.
-        """
-
-    def read_error(self, status: int, body: bytes) -> GatewayError:
-        """What an upstream's error answer says, in the gateway's words."""
-
-    def write_error(self, error: GatewayError, request_id: str) -> bytes:
-        """An error body for the client."""
-
-    def write_error_event(self, error: GatewayError, request_id: str) -> bytes:
-        """An error inside a stream; no ending follows it."""
-
-    def error_status(self, error: GatewayError) -> int:
-        """The status a client of this dialect gets for the error (5.1)."""
+    fitted: "Callable[[Call, Capability, Seal], Call]" = _as_it_is
+    """The call as its upstream takes it; the call itself where nothing has to change."""
+    relay: "Callable[[Dialect, Call], Step]"
+    """The way of one stream's bytes to the client of the call."""
+    beside: "Callable[[Target], bool]" = _never
+    """Whether a target that speaks another dialect has this endpoint too."""
+    crosses: bool = True
+    """Other dialects have words for what it says."""

@@ -5,17 +5,17 @@ error where the upstream's stream ended early, never in a made-up ending.
 """
 
 from collections.abc import Callable
+from typing import Self
 
 import msgspec
 
-from gateway.call import Record
+from gateway.call import Call, Record
 from gateway.dialect import Dialect, Reader, Writer
-from gateway.dialects.responses.errors import failed_after
 from gateway.errors import Cut, GatewayError
 from gateway.events import Ended, Usage
+from gateway.groove import Groove
 from gateway.sse import FRAME_LIMIT, Frame, Splitter, data_of, events_in, frame_of
 
-_string = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 Around = Callable[[], tuple[bytes, bytes] | None]
 
@@ -55,6 +55,11 @@ class Relay:
         self._held_size = 0
         self._tail = b""
         self._secret = b""  # of the attempt whose stream this is, once it has begun
+
+    @classmethod
+    def of(cls, dialect: Dialect, call: Call) -> Self:
+        """The lane of a stream in which nothing is changed."""
+        return cls(dialect, call.record)
 
     def feed(self, chunk: bytes) -> bytes:
         """The chunk itself where it ends with an event; else what of it does."""
@@ -127,81 +132,6 @@ class Relay:
         return b"".join(kept)
 
 
-class ResponsesRelay(Relay):
-    """The byte lane of Responses, whose last event and whose errors tell of the whole response."""
-
-    def __init__(self, dialect: Dialect, record: Record) -> None:
-        super().__init__(dialect, record)
-        self._first: bytes | None = None  # the data of the event that began the response
-
-    def feed(self, chunk: bytes) -> bytes:
-        """As it came; the stream is over with the event that ends the response."""
-        out = super().feed(chunk)
-        if b'"response":' in out:
-            if self._first is None:
-                frames = Splitter().feed(out)
-                self._first = frames[0].data if frames else None
-            # the last event alone: nothing else ends the stream
-            last = out.rstrip(b"\r\n").replace(b"\r", b"\n")
-            self.done = self._dialect.whole(last[last.rfind(b"\n\n") + 1 :])
-        return out
-
-    def failed(self, error: GatewayError) -> bytes:
-        """`response.failed` for the response that was under way, or for one that never began."""
-        if self._first is None:
-            return self._dialect.write_error_event(error, "")
-        return failed_after(self._first, self._tail, error)
-
-
-class GeminiRelay(Relay):
-    """The byte lane of Gemini, each of whose events tells the usage so far, in its own word."""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """As in `Relay`."""
-        return self._counted(super().feed(chunk))
-
-    def finish(self) -> bytes:
-        """As in `Relay`."""
-        return self._counted(super().finish())
-
-    def _counted(self, whole: bytes) -> bytes:
-        if b'"usageMetadata"' in whole and len(whole) < HOLD_LIMIT:
-            for last in Splitter().feed(whole)[-1:]:
-                self._record.usage = self._dialect.digest(last.data).usage or self._record.usage
-        return whole
-
-
-class _Text:
-    """Events of an upstream that are nothing but more text, and what they become.
-
-    Bytes that begin and end alike, with one JSON string between them, are the same event but for
-    its text: see `gateway.dialects.groove`.
-    """
-
-    __slots__ = ("_after", "_before", "_end", "_ours", "_start", "_stop", "_wrote")
-
-    def __init__(
-        self, before: bytes, after: bytes, ours: tuple[bytes, bytes], writer: Writer
-    ) -> None:
-        self._before, self._after = before, after
-        self._start, self._stop = len(before), -len(after)
-        self._ours, self._end = ours
-        self._wrote: Callable[[int], None] = writer.wrote  # type: ignore[attr-defined]
-
-    def told(self, block: bytes) -> bytes | None:
-        """The client's bytes for the event; None for one that says more or other than text."""
-        if not (block.startswith(self._before) and block.endswith(self._after)):
-            return None
-        try:
-            text = _string(block[self._start : self._stop])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None  # more than one string stands there, or a lone surrogate
-        if not text:
-            return b""
-        self._wrote(len(text))
-        return self._ours + _encode(text) + self._end
-
-
 class Recode:
     """The hub lane: upstream frames to neutral events to the client's frames."""
 
@@ -213,21 +143,28 @@ class Recode:
         self._reader = reader
         self._writer = writer
         self._record = record
-        self._text: _Text | None = None
-        # A reader and a writer may each offer to tell what stands around plain text.
+        self._groove = Groove()  # of whole events; what runs in it is written without an event
+        self._plain: Groove | None = None  # that one, where it is laid
+        self._before = self._after = b""  # what stands around the text then
+        # A reader and a writer may each offer to tell what stands around plain text; the writer,
+        # to hear how much of it was written so.
         self._around_theirs: Around | None = getattr(reader, "around_text", None)
         self._around_ours: Around | None = getattr(writer, "around_text", None)
+        self._wrote: Callable[[int], None] | None = getattr(writer, "wrote", None)
 
     def feed(self, chunk: bytes) -> bytes:
         """The client's bytes for what this chunk completes, in one piece."""
         out: list[bytes] = []
         reader, write = self._reader, self._writer.write
-        plain = self._text
+        plain, wrote = self._plain, self._wrote
         try:
             for block in self._splitter.blocks(chunk):
                 # Most events of a stream are one more piece of text: a fifth of the way for these.
-                if plain is not None and (told := plain.told(block)) is not None:
-                    out.append(told)
+                if plain is not None and (text := plain.text(block)) is not None:
+                    if text:
+                        out.append(self._before + _encode(text) + self._after)
+                        if wrote is not None:
+                            wrote(len(text))
                     continue
                 frame = frame_of(block)
                 if frame is None:
@@ -236,7 +173,7 @@ class Recode:
                     if type(event) is Ended:
                         self._book(event)
                     out.append(write(event))
-                plain = self._text = self._plain(block, frame)
+                plain = self._plain = self._laid(block, frame)
             self.done = reader.ended
             self.cut = reader.cut
         except GatewayError as error:
@@ -258,14 +195,16 @@ class Recode:
             self._fail(error)
         return b"".join(out)
 
-    def _plain(self, block: bytes, frame: Frame) -> "_Text | None":
-        """How text is told from here on, learned from the event that was read last."""
+    def _laid(self, block: bytes, frame: Frame) -> Groove | None:
+        """The groove of text from here on, learned from the event that was read last."""
         if self._around_theirs is None or self._around_ours is None:
             return None
         theirs, ours = self._around_theirs(), self._around_ours()
         if theirs is None or ours is None or not block.endswith(frame.data):
             return None
-        return _Text(block[: -len(frame.data)] + theirs[0], theirs[1], ours, self._writer)
+        self._before, self._after = ours
+        self._groove.lay(block[: -len(frame.data)] + theirs[0], theirs[1])
+        return self._groove
 
     def _fail(self, error: GatewayError) -> None:
         if self._record.secret is not None:

@@ -8,16 +8,11 @@ from gateway.call import Call, Headers, Target
 from gateway.counting.families import families
 from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect, Fields
-from gateway.dialects.chat.digest import only_usage
-from gateway.dialects.embeddings import EMBEDDINGS
-from gateway.dialects.gemini import GEMINI
-from gateway.dialects.responses.errors import OVERFLOW
-from gateway.dialects.responses.wire import NAME as RESPONSES
+from gateway.dialects.signatures import signatures
 from gateway.errors import InvalidRequest, NotFound
 from gateway.events import Message
 from gateway.fold import unfold
-from gateway.lanes import GeminiRelay, Recode, Relay, ResponsesRelay
-from gateway.native import counts_alone, edit, fitted, signatures, speaks
+from gateway.lanes import Recode
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.ratelimits import translated
@@ -44,13 +39,12 @@ class Convert(Middleware):
         target = call.target
         assert target is not None
         call.record.tell = None  # that of an earlier attempt knows another answer
-        if call.dialect in target.dialects or speaks(target, call.dialect):
-            call.record.relayed = str(target) if call.dialect.name == RESPONSES else ""
-            ours = fitted(call, target.capability, self._seal)
-            return self._relayed(call, await next(ours.with_model(target.model)))
         call.record.relayed = ""
-        if call.dialect is EMBEDDINGS:
-            raise self._no_embeddings(target)
+        if call.dialect in target.dialects or target.takes(call.dialect):
+            ours = call.dialect.fitted(call, target.capability, self._seal)
+            return self._relayed(call, await next(ours.with_model(target.model)))
+        if not call.dialect.crosses:
+            raise self._missing(call.dialect, target)
         began = perf_counter()
         notes = Notes(strict=self._strict)
         theirs = target.dialects[0]
@@ -64,18 +58,18 @@ class Convert(Middleware):
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
         answer = self._recoded(call, crossing, await next(call.crossed(theirs, fields)))
-        return await _begun(answer) if theirs is GEMINI else answer
+        return await _begun(answer) if theirs.slips_late else answer
 
-    def _no_embeddings(self, target: Target) -> NotFound:
-        """What a client hears that asks a provider for embeddings that has none."""
-        site = self._site
+    def _missing(self, dialect: Dialect, target: Target) -> NotFound:
+        """What a client hears that asks a provider for an endpoint that it has not."""
+        site, what = self._site, dialect.name
         able = [
             name
             for name in sorted(site.providers)
-            if speaks(site.target(name, target.model), EMBEDDINGS)
+            if site.target(name, target.model).takes(dialect)
         ]
         advice = f"ask one that has: {', '.join(able)}" if able else "no provider here has any"
-        message = f'The provider "{target.provider}" has no embeddings; {advice}'
+        message = f'The provider "{target.provider}" has no {what}; {advice}'
         return NotFound(message, code="model_not_found", param="model")
 
     def _crossing(self, call: Call, target: Target, notes: Notes) -> Crossing:
@@ -113,14 +107,7 @@ class Convert(Middleware):
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
         target, dialect = _target(call), reply.dialect
         if not target.capability.recode:
-            if dialect.name == RESPONSES:
-                relay = ResponsesRelay(dialect, call.record)
-                call.record.tell = relay.failed
-                return relay
-            if dialect is GEMINI:
-                return GeminiRelay(dialect, call.record)
-            unasked = only_usage if counts_alone(call, target.capability) else None
-            return Relay(dialect, call.record, unasked, edit(dialect, target.capability))
+            return dialect.relay(dialect, call)
         crossing = self._crossing(call, target, Notes())
         return Recode(dialect.reader(crossing), dialect.writer(crossing), call.record)
 
@@ -134,8 +121,7 @@ class Convert(Middleware):
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error
-            if call.stream and error.code == OVERFLOW and ours.name == RESPONSES:
-                # Codex makes its conversation shorter when a stream says so, not at a status.
+            if call.stream and ours.told_in_stream(error):
                 told = Stream(Here(ours.write_error_event(error, call.id)))
                 return Reply(200, ours, told, headers, error)
             body = ours.write_error(error, call.id)
@@ -153,7 +139,7 @@ class Convert(Middleware):
 
 
 async def _begun(reply: Reply) -> Reply:
-    """The answer once it says something: Gemini tells only at the end that it made a slip.
+    """The answer once it says something: some tell only at the end that they made a slip.
 
     Until then another attempt may do better.
     """

@@ -6,8 +6,9 @@ import msgspec
 
 from gateway.call import Call, Headers
 from gateway.capabilities import kind_base_url, known_kinds
+from gateway.counting.kind import COUNTING
 from gateway.dialect import Dialect
-from gateway.dialects.messages import Messages
+from gateway.dialects.messages import MESSAGES
 from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from providers.transport.provider import DIALECTS, HttpProvider
@@ -55,6 +56,6 @@ class Compatible(HttpProvider):
 
     def client_headers(self, call: Call) -> Headers:
         """Of Messages the version and betas, as the client sent them; of other dialects none."""
-        if not isinstance(call.dialect, Messages):
+        if call.dialect not in (MESSAGES, COUNTING):
             return []
         return with_version(super().client_headers(call), call)

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from gateway.dialects.signatures import Kept, Signatures
-from gateway.native import share_signatures
 from gateway.peers import ALONE, Keep, Linked, Stop, Switchboard, Wire
+from gateway.signatures import share_signatures
 from tests.fakes.client import until
 
 
@@ -219,13 +219,13 @@ async def test_a_signature_that_one_worker_keeps_is_known_in_the_others(
 ) -> None:
     here, there = Signatures(), Signatures()
     async with house() as opened:
-        monkeypatch.setattr("gateway.native._SIGNATURES", there)
+        monkeypatch.setattr("gateway.signatures.PROCESS", there)
         await opened.worker(2, share_signatures)
         told = there.on_keep
-        monkeypatch.setattr("gateway.native._SIGNATURES", here)
+        monkeypatch.setattr("gateway.signatures.PROCESS", here)
         await opened.worker(1, share_signatures)
         assert here.on_keep is not told
-        monkeypatch.setattr("gateway.native._SIGNATURES", there)  # what the other one's topic keeps
+        monkeypatch.setattr("gateway.signatures.PROCESS", there)  # what the other one's topic keeps
         Kept(here, "tenant", "gemini:pro").keep("call_1", "sealed thought")
         await until(lambda: there.find("tenant", ("gemini:pro", "call_1")) == "sealed thought")
         assert there.find("another", ("gemini:pro", "call_1")) is None

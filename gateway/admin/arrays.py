@@ -1,8 +1,9 @@
 """A Gemini stream as the elements of one JSON array: its form where no `alt=sse` is asked for."""
 
 import re
+from dataclasses import replace
 
-from gateway.dialects.gemini import Gemini
+from gateway.dialects.gemini import GEMINI
 from gateway.errors import GatewayError
 from gateway.reply import Stream
 from gateway.sse import Splitter
@@ -11,12 +12,12 @@ _JSON = b"content-type: application/json; charset=UTF-8"
 _EVENTS = re.compile(rb"^content-type: text/event-stream[^\r]*", re.MULTILINE)
 
 
-class ArrayGemini(Gemini):
-    """The Gemini dialect of one such stream, which knows whether its array is open."""
-
-    ping = b"\n"
+class Array:
+    """The elements of one such stream."""
 
     def __init__(self) -> None:
+        self.dialect = replace(GEMINI, ping=b"\n", write_error_event=self._last)
+        """Gemini, but for what is said between elements, and after them."""
         self._splitter = Splitter()
         self._open = False
 
@@ -29,9 +30,8 @@ class ArrayGemini(Gemini):
         rest = b"".join(self._element(frame.data) for frame in self._splitter.finish())
         return rest + (b"]\n" if self._open else b"[]\n")
 
-    def write_error_event(self, error: GatewayError, request_id: str) -> bytes:
-        """An error as the last element."""
-        return self._element(self.write_error(error, request_id)) + b"]\n"
+    def _last(self, error: GatewayError, request_id: str) -> bytes:
+        return self._element(GEMINI.write_error(error, request_id)) + b"]\n"
 
     def _element(self, data: bytes) -> bytes:
         before, self._open = (b",\n" if self._open else b"["), True
@@ -41,7 +41,7 @@ class ArrayGemini(Gemini):
 class _Elements:
     """A source of the array's bytes."""
 
-    def __init__(self, events: Stream, array: ArrayGemini) -> None:
+    def __init__(self, events: Stream, array: Array) -> None:
         self._events = events
         self._array = array
         self._over = False
@@ -61,7 +61,7 @@ class _Elements:
         await self._events.aclose()
 
 
-def as_array(events: Stream, array: ArrayGemini) -> Stream:
+def as_array(events: Stream, array: Array) -> Stream:
     """The stream of the array; closing it closes the events."""
     return Stream(_Elements(events, array))
 

@@ -26,7 +26,6 @@ from gateway.dialect import Dialect, Fields
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.log import log_call
-from gateway.native import speaks
 from gateway.plugin import Middleware, Preview, Site
 from gateway.reply import Reply
 
@@ -157,7 +156,7 @@ class _Explanation:
         own = {"timeout": target.timeout, "max_retries": target.retries}
         facts |= {name: value for name, value in own.items() if value is not None}
         if len(call.fields) > 1:  # more than a model
-            facts["lane"] = "bytes" if speaks(target, call.dialect) else "converted"
+            facts["lane"] = "bytes" if target.takes(call.dialect) else "converted"
             facts |= await self._crossed(call, target)
         return facts
 

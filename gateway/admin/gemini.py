@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 from starlette.routing import Route
 
-from gateway.admin.arrays import ArrayGemini, as_array, retyped
+from gateway.admin.arrays import Array, as_array, retyped
 from gateway.admin.query_key import KeyInQuery
 from gateway.asgi import Edge, Exchange
 from gateway.call import Call
@@ -108,8 +108,8 @@ class _Array(Generate):
 
     def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
         super().__init__(edge, asked, client)
-        self._elements = ArrayGemini()
-        self.dialect = self._elements
+        self._elements = Array()
+        self.dialect = self._elements.dialect
 
     def _checked(self, fields: Fields) -> Call:
         call = super()._checked(fields)

@@ -4,15 +4,15 @@ So a count is a call as any other to those who ask who calls and where to, and t
 who keep, repeat or convert answers have no part in it.
 """
 
+from dataclasses import replace
+
 import msgspec
 from msgspec import Raw, Struct, field
 
 from gateway.dialect import Dialect, Digest, Fields
-from gateway.dialects.gemini import Gemini
-from gateway.dialects.messages import Messages, request_in
-from gateway.dialects.responses import Responses
-from gateway.events import Prompt
-from gateway.notes import Notes
+from gateway.dialects.gemini import GEMINI
+from gateway.dialects.messages import MESSAGES
+from gateway.dialects.responses import RESPONSES
 from gateway.wire import member
 
 _ANSWER_ONLY = frozenset({
@@ -31,25 +31,6 @@ class Counted(Struct):
     output_tokens: int = 0
 
 
-class Counting(Messages):
-    """`POST /v1/messages/count_tokens` (`MessageCountTokensParams`)."""
-
-    name = "count"
-    path = "/messages/count_tokens"
-
-    def check(self, fields: Fields) -> None:
-        """InvalidRequest where a top-level member is missing or mistyped."""
-        request_in.check_fields(_limited(fields))
-
-    def read_prompt(self, fields: Fields, notes: Notes) -> Prompt:
-        """What is to be counted."""
-        return request_in.read_prompt(_limited(fields), notes)
-
-    def digest(self, body: bytes) -> Digest:
-        """Nothing: a count used no tokens."""
-        return Digest()
-
-
 def taken(fields: Fields) -> Fields:
     """The members that the counting endpoint takes; those that nobody knows go on."""
     return {name: raw for name, raw in fields.items() if name not in _ANSWER_ONLY}
@@ -60,7 +41,19 @@ def _limited(fields: Fields) -> Fields:
     return taken(fields) | {"max_tokens": _LIMIT}
 
 
-COUNTING: Dialect = Counting()
+def _nothing(_body: bytes) -> Digest:
+    return Digest()  # a count used no tokens
+
+
+COUNTING = replace(
+    MESSAGES,
+    name="count",
+    path="/messages/count_tokens",
+    check=lambda fields: MESSAGES.check(_limited(fields)),
+    read_prompt=lambda fields, notes: MESSAGES.read_prompt(_limited(fields), notes),
+    digest=_nothing,
+)
+"""`POST /v1/messages/count_tokens` (`MessageCountTokensParams`)."""
 
 
 class GeminiCounted(Struct, rename="camel"):
@@ -69,15 +62,8 @@ class GeminiCounted(Struct, rename="camel"):
     total_tokens: int
 
 
-class GeminiCounting(Gemini):
-    """`POST .../models/{model}:countTokens` (`CountTokensParameters`)."""
-
-    name = "count"
-
-    def digest(self, body: bytes) -> Digest:
-        """Nothing: a count used no tokens."""
-        return Digest()
-
+GEMINI_COUNTING = replace(GEMINI, name="count", digest=_nothing)
+"""`POST .../models/{model}:countTokens` (`CountTokensParameters`)."""
 
 _REQUEST = ("generateContentRequest", "generate_content_request")
 
@@ -97,16 +83,10 @@ class ResponsesCounted(Struct, kw_only=True):
     input_tokens: int
 
 
-class ResponsesCounting(Responses):
-    """`POST /v1/responses/input_tokens` (`InputTokenCountParams`)."""
-
-    name = "count"
-    path = "/responses/input_tokens"
-
-    def digest(self, body: bytes) -> Digest:
-        """Nothing: a count used no tokens."""
-        return Digest()
-
+RESPONSES_COUNTING = replace(
+    RESPONSES, name="count", path="/responses/input_tokens", digest=_nothing
+)
+"""`POST /v1/responses/input_tokens` (`InputTokenCountParams`)."""
 
 _COUNTED = frozenset({
     "conversation", "input", "instructions", "model", "parallel_tool_calls", "personality",
@@ -138,13 +118,11 @@ class _Told(Struct):
 
 def write_count(dialect: Dialect, tokens: int) -> bytes:
     """The count as a client of that counting dialect reads it."""
-    if isinstance(dialect, GeminiCounting):
+    if dialect is GEMINI_COUNTING:
         return msgspec.json.encode(GeminiCounted(tokens))
-    if isinstance(dialect, ResponsesCounting):
+    if dialect is RESPONSES_COUNTING:
         return msgspec.json.encode(ResponsesCounted(input_tokens=tokens))
     return msgspec.json.encode(Counted(tokens))
 
 
-GEMINI_COUNTING: Dialect = GeminiCounting()
-RESPONSES_COUNTING: Dialect = ResponsesCounting()
 COUNTINGS = (COUNTING, GEMINI_COUNTING, RESPONSES_COUNTING)

@@ -3,12 +3,13 @@
 All but the request's top level is the Messages dialect: errors, pings, and each item in itself.
 """
 
+from dataclasses import replace
 from typing import TypeVar
 
 from msgspec import Raw
 
-from gateway.dialect import Dialect, Fields
-from gateway.dialects.messages import Messages
+from gateway.dialect import Fields
+from gateway.dialects.messages import MESSAGES
 from gateway.errors import CallError, InvalidRequest
 from gateway.wire import member
 
@@ -29,20 +30,14 @@ class BatchError(CallError):
         super().__init__(message, param=param, details=details)
 
 
-class Batch(Messages):
-    """The Messages dialect but for the top level of a request."""
-
-    name = "messages_batch"
-    path = "/messages/batch"
-
-    def check(self, fields: Fields) -> None:
-        """BatchError where there are no items, or `model`, which is theirs by default, is none."""
-        if "messages" not in fields:
-            raise BatchError("messages: Field required", "messages")
-        if not read(fields["messages"], list[Raw], "messages"):
-            raise BatchError("messages: at least one item is required", "messages")
-        if "model" in fields:
-            read(fields["model"], str, "model")
+def _check(fields: Fields) -> None:
+    """BatchError where there are no items, or `model`, which is theirs by default, is none."""
+    if "messages" not in fields:
+        raise BatchError("messages: Field required", "messages")
+    if not read(fields["messages"], list[Raw], "messages"):
+        raise BatchError("messages: at least one item is required", "messages")
+    if "model" in fields:
+        read(fields["model"], str, "model")
 
 
 def read(raw: Raw, type: type[T], path: str) -> T:
@@ -55,4 +50,4 @@ def read(raw: Raw, type: type[T], path: str) -> T:
         raise BatchError(f"{path}: is not UTF-8", path) from None
 
 
-BATCH: Dialect = Batch()
+BATCH = replace(MESSAGES, name="messages_batch", path="/messages/batch", check=_check)

@@ -4,15 +4,19 @@ No other dialect has a word for them, so a request is passed on as it is or refu
 those of Chat.
 """
 
+from dataclasses import replace
+
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialect import Dialect, Digest, Fields
-from gateway.dialects.chat import Chat
+from gateway.dialect import Digest, Fields
+from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.answer import UsageCounts, exclusive
 from gateway.dialects.chat.errors import error_in
+from gateway.dialects.chat.unsealed import unsealed
 from gateway.errors import BadAnswer, InvalidRequest
 from gateway.events import Prompt
+from gateway.lanes import Relay
 from gateway.notes import Notes
 from gateway.wire import ABSENT, decode, member, present
 
@@ -29,40 +33,47 @@ class _Glance(Struct):
     usage: UsageCounts | None = None
 
 
-class Embeddings(Chat):
-    """`EmbeddingCreateParams` and `CreateEmbeddingResponse`."""
-
-    name = "embeddings"
-    path = "/embeddings"
-
-    def check(self, fields: Fields) -> None:
-        """InvalidRequest where a top-level member is missing or mistyped; none is streamed."""
-        for name in ("model", "input"):
-            if name not in fields:
-                raise InvalidRequest(f"{name}: Field required", param=name)
-        if not member(fields["model"], str, "model"):
-            raise InvalidRequest("model: must not be empty", param="model")
-        if bytes(fields["input"])[:1] not in (b'"', b"["):
-            raise InvalidRequest("input: must be text, or a list of texts or tokens", param="input")
-        if bytes(fields.get("stream", ABSENT)) == b"true":
-            raise InvalidRequest("stream: embeddings are not streamed", param="stream")
-        for name, type in _TYPES.items():  # msgspec's word
-            if name in fields and present(fields[name]):
-                member(fields[name], type, name)
-
-    def read_prompt(self, fields: Fields, notes: Notes) -> Prompt:
-        """InvalidRequest: there is no prompt in it."""
-        raise InvalidRequest("an embedding is no answer of a chat model", param="input")
-
-    def digest(self, body: bytes) -> Digest:
-        """An error in a 200 answer, and the tokens used."""
-        try:
-            glance = decode(body, _Glance)
-        except (msgspec.MsgspecError, RecursionError):
-            return Digest(error_in(body))
-        if present(glance.data) and not present(glance.error):
-            return Digest(None, exclusive(glance.usage) if glance.usage is not None else None)
-        return Digest(error_in(body) or BadAnswer("upstream returned no embeddings"))
+def _check(fields: Fields) -> None:
+    """InvalidRequest where a top-level member is missing or mistyped; none is streamed."""
+    for name in ("model", "input"):
+        if name not in fields:
+            raise InvalidRequest(f"{name}: Field required", param=name)
+    if not member(fields["model"], str, "model"):
+        raise InvalidRequest("model: must not be empty", param="model")
+    if bytes(fields["input"])[:1] not in (b'"', b"["):
+        raise InvalidRequest("input: must be text, or a list of texts or tokens", param="input")
+    if bytes(fields.get("stream", ABSENT)) == b"true":
+        raise InvalidRequest("stream: embeddings are not streamed", param="stream")
+    for name, type in _TYPES.items():  # msgspec's word
+        if name in fields and present(fields[name]):
+            member(fields[name], type, name)
 
 
-EMBEDDINGS: Dialect = Embeddings()
+def _read_prompt(_fields: Fields, _notes: Notes) -> Prompt:
+    """InvalidRequest: there is no prompt in it."""
+    raise InvalidRequest("an embedding is no answer of a chat model", param="input")
+
+
+def _digest(body: bytes) -> Digest:
+    """An error in a 200 answer, and the tokens used."""
+    try:
+        glance = decode(body, _Glance)
+    except (msgspec.MsgspecError, RecursionError):
+        return Digest(error_in(body))
+    if present(glance.data) and not present(glance.error):
+        return Digest(None, exclusive(glance.usage) if glance.usage is not None else None)
+    return Digest(error_in(body) or BadAnswer("upstream returned no embeddings"))
+
+
+EMBEDDINGS = replace(
+    CHAT,
+    name="embeddings",
+    path="/embeddings",
+    check=_check,
+    read_prompt=_read_prompt,
+    digest=_digest,
+    fitted=unsealed,
+    relay=Relay.of,
+    beside=lambda target: target.capability.embeddings and CHAT in target.dialects,
+    crosses=False,
+)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from gateway.call import Call
+
 CALL = "call"
 """Origin of hidden reasoning that signs the next tool call, and its kind when it is sealed."""
 NATIVE_CALL = "gemini-call"
@@ -143,3 +145,14 @@ class Kept(Struct, frozen=True):
     def find(self, id: str) -> str | None:
         """The signature of the call with that id, if it was kept."""
         return self.signatures.find(self.tenant, (self.target, id))
+
+
+PROCESS = Signatures()
+"""Those of every call of this process."""
+
+
+def signatures(call: Call) -> Kept:
+    """The signatures of the call's tenant at its target."""
+    credential = call.caller.credential
+    whose = credential.digest().hex() if credential else ""
+    return Kept(PROCESS, f"{call.caller.name} {whose}", str(call.target))

@@ -15,7 +15,8 @@ from msgspec import Meta, Raw
 
 from gateway.breaker import StoreDown
 from gateway.call import Call, Caller
-from gateway.dialects.responses import Responses
+from gateway.counting.kind import RESPONSES_COUNTING
+from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.request_in import unknown_previous
 from gateway.dialects.responses.wire import NAME
 from gateway.errors import Unavailable
@@ -30,6 +31,7 @@ from middleware.history.kept import Item, Items, Kept, input_of, listed, tenant_
 from middleware.history.spread import Spread
 from middleware.history.store import Memory, Store
 
+_OURS = (RESPONSES, RESPONSES_COUNTING)
 _REFERENCE = "item_reference"
 _LONGEST = 200
 """Characters of an id; what is longer is none of ours."""
@@ -71,8 +73,7 @@ class History(Middleware):
 
     def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """The answer, kept where the client did not say otherwise."""
-        # counting is a kind of it
-        return self._answer(call, next) if isinstance(call.dialect, Responses) else next(call)
+        return self._answer(call, next) if call.dialect in _OURS else next(call)
 
     async def _answer(self, call: Call, next: Next) -> Reply:
         tenant = tenant_of(call.caller)

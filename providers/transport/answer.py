@@ -1,6 +1,6 @@
 """What comes back from an upstream: read within limits, and judged by what it says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from math import inf, isfinite
@@ -13,7 +13,7 @@ from gateway.call import Headers
 from gateway.dialect import Dialect
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused
 from gateway.reply import Source
-from gateway.sse import BOM, Frame, Splitter
+from gateway.sse import BOM, Splitter
 from gateway.wire import decode
 
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
@@ -33,13 +33,12 @@ async def first_error(
 ) -> tuple[GatewayError | None, bool]:
     """Reads into `chunks` to the end of the first event that says something.
 
-    The error that it carries, if any, and whether others came before it. A dialect may offer
-    `says_nothing(frame)` for events that only tell of an answer to come; no more than a few are
-    waited for.
+    The error that it carries, if any, and whether others came before it. Of events that
+    only tell of an answer to come no more than a few are waited for.
     """
     splitter = Splitter()
     passed = 0
-    says_nothing: Callable[[Frame], bool] | None = getattr(dialect, "says_nothing", None)
+    says_nothing = dialect.says_nothing
     while chunk := await source.read():
         chunks.append(chunk)
         if (

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.admin.arrays import ArrayGemini, as_array, retyped
+from gateway.admin.arrays import Array, as_array, retyped
 from gateway.errors import Cut
 from gateway.reply import Here, Stream
 
@@ -29,7 +29,7 @@ class Pieces:
 
 async def whole(source: Pieces | Here) -> bytes:
     """All that comes of a stream, as an array."""
-    stream = as_array(Stream(source), ArrayGemini())
+    stream = as_array(Stream(source), Array())
     try:
         return b"".join([chunk async for chunk in stream])
     finally:
@@ -44,7 +44,7 @@ async def test_each_event_is_an_element(size: int) -> None:
 
 async def test_elements_come_as_their_events_do() -> None:
     source = Pieces(b'data: {"a":1}\n\n', b'data: {"b":2}\n\n')
-    stream = as_array(Stream(source), ArrayGemini())
+    stream = as_array(Stream(source), Array())
     assert await stream.read() == b'[{"a":1}'
     assert await stream.read() == b',\n{"b":2}'
     assert await stream.read() == b"]\n"
@@ -58,20 +58,20 @@ async def test_a_stream_of_nothing_is_an_empty_array() -> None:
 
 
 async def test_an_error_is_the_last_element() -> None:
-    array = ArrayGemini()
+    array = Array()
     stream = as_array(Stream(Pieces(b'data: {"a":1}\n\n', Cut("it hung up"))), array)
     told = await stream.read()
     with pytest.raises(Cut) as cut:
         await stream.read()
     await stream.aclose()
-    told += array.ping + array.write_error_event(cut.value, "req_1")
+    told += array.dialect.ping + array.dialect.write_error_event(cut.value, "req_1")
     first, last = msgspec.json.decode(told)
     assert first == {"a": 1}
     assert last["error"]["message"] == "it hung up"
 
 
 def test_an_error_before_anything_else_is_the_only_element() -> None:
-    (only,) = msgspec.json.decode(ArrayGemini().write_error_event(Cut("x"), "req_1"))
+    (only,) = msgspec.json.decode(Array().dialect.write_error_event(Cut("x"), "req_1"))
     assert only["error"]["code"] == 502
 
 

@@ -1,7 +1,7 @@
 """A gateway in this process before a scripted upstream over real sockets."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,18 @@ from tests.configs import loaded
 from tests.fakes.asgi import Driven
 from tests.fakes.upstream import Script, ScriptedUpstream
 
+ONE_TRY = """
+[[middleware]]
+use = "auth"
+[[middleware]]
+use = "alias"
+[[middleware]]
+use = "fallback"
+attempts = 1
+[[middleware]]
+use = "convert"
+"""
+TURNS = [{"role": "user", "content": "hi"}]
 BASE = "[server]\ndiscover = false\n"
 
 
@@ -42,3 +54,15 @@ async def hosting(
         app = build(loaded(folder, BASE + config.replace("{url}", upstream.url), env))
         async with app.router.lifespan_context(app):
             yield Hosting(app, upstream)
+
+
+Open = Callable[..., AbstractAsyncContextManager[Hosting]]
+
+
+def opening(folder: Path, usual: str) -> Open:
+    """Opens gateways before scripts, in which each call is tried once."""
+
+    def one(*scripts: Script, config: str = usual) -> AbstractAsyncContextManager[Hosting]:
+        return hosting(folder, config + ONE_TRY, *scripts)
+
+    return one

@@ -11,7 +11,8 @@ from gateway.call import Record
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.lanes import Relay, ResponsesRelay
+from gateway.dialects.responses.lane import ResponsesRelay
+from gateway.lanes import Relay
 from tests.fakes.upstream import SSE, Chunk, Dribble, Head, Json, Script
 from tests.sdk.stage import Stage
 

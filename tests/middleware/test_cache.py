@@ -12,7 +12,7 @@ import pytest
 from gateway.call import Call, Caller, Headers
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.signed import SignedChat
+from gateway.dialects.chat.lane import signed as signed_by
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.signatures import Kept, Signatures
 from gateway.errors import Cut, Refused, Unreachable
@@ -159,7 +159,7 @@ class TestHits:
     async def test_an_answer_that_was_heard_for_its_signatures_is_kept(
         self, way: dict[str, object]
     ) -> None:
-        signed = SignedChat(Kept(Signatures(), "t", "x"))
+        signed = signed_by(CHAT, Kept(Signatures(), "t", "x"))
 
         async def answer(asked: Call) -> Reply:
             if not asked.stream:

@@ -271,8 +271,8 @@ _CODES_OF_STATUS = {502: "bad_gateway", 503: "service_unavailable", 504: "timeou
 _STATUSES = {402: 429, 529: 503}
 
 
-def write_error(error: GatewayError) -> bytes:
-    """`ErrorObject` in its wrapper, all four members."""
+def write_error(error: GatewayError, _request_id: str = "") -> bytes:
+    """`ErrorObject` in its wrapper, all four members; it has no place for the request's id."""
     if error.kind == "api_error" or (error.kind == "timeout_error" and error.status == 504):
         kind, code = "server_error", _CODES_OF_STATUS.get(error.status)
     else:
@@ -282,7 +282,7 @@ def write_error(error: GatewayError) -> bytes:
     return msgspec.json.encode({"error": inner})
 
 
-def write_error_event(error: GatewayError) -> bytes:
+def write_error_event(error: GatewayError, _request_id: str = "") -> bytes:
     """The same as one chunk, with advice where a timeout ran out; no `[DONE]` follows it."""
     written = write_error(error)
     if error.kind == "upstream_timeout":

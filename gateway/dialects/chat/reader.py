@@ -30,7 +30,6 @@ from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces
 from gateway.dialects.chat.reasoning import Reasons, Thought
 from gateway.dialects.chat.scan import Piece, ThinkTags
 from gateway.dialects.chat.wire import NAME
-from gateway.dialects.groove import Groove
 from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer, Cut
 from gateway.events import (
@@ -48,6 +47,7 @@ from gateway.events import (
     ThinkingBegan,
     ThinkingDelta,
 )
+from gateway.groove import Groove
 from gateway.sse import Frame
 from gateway.wire import ABSENT, decode, present
 

@@ -3,9 +3,9 @@
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialect import Crossing, Digest, Reader
-from gateway.dialects.chat import Chat
+from gateway.dialect import Crossing, Digest
 from gateway.dialects.chat.answer import Chunk, ToolFragment
+from gateway.dialects.chat.digest import digest
 from gateway.dialects.chat.extra import SKIP, extended, signature_in
 from gateway.dialects.chat.reader import ChatReader
 from gateway.dialects.signatures import CALL, Kept
@@ -14,38 +14,29 @@ from gateway.sse import Frame
 from gateway.wire import ABSENT, decode
 
 
-class SignedChat(Chat):
-    """The Chat dialect for the answer to one call: what the server signs in it is kept."""
-
-    def __init__(self, kept: Kept) -> None:
-        self.kept = kept
-
-    def digest(self, body: bytes) -> Digest:
-        """As in Chat; the signatures of a whole answer are kept."""
-        if b'"thought_signature"' in body:
-            self._keep(body)
-        return super().digest(body)
-
-    def reader(self, crossing: Crossing) -> Reader:
-        """As in Chat; the signatures of the stream are kept."""
-        return _KeepingReader(crossing, self.kept)
-
-    def _keep(self, body: bytes) -> None:
-        try:
-            choices = decode(body.strip(), Chunk).choices or ()
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return
-        for choice in choices:
-            said = choice.message or choice.delta
-            for call in (said.tool_calls if said is not None else None) or ():
-                if signature := signature_in(call.extra_content):
-                    self.kept.keep(_known_by(call), signature)
+def digest_keeping(kept: Kept, body: bytes) -> Digest:
+    """As in Chat; the signatures of a whole answer are kept."""
+    if b'"thought_signature"' in body:
+        _keep(kept, body)
+    return digest(body)
 
 
-class _KeepingReader(ChatReader):
+def _keep(kept: Kept, body: bytes) -> None:
+    try:
+        choices = decode(body.strip(), Chunk).choices or ()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    for choice in choices:
+        said = choice.message or choice.delta
+        for call in (said.tool_calls if said is not None else None) or ():
+            if signature := signature_in(call.extra_content):
+                kept.keep(_known_by(call), signature)
+
+
+class KeepingReader(ChatReader):
     """A reader that keeps the signatures it comes by."""
 
-    def __init__(self, crossing: Crossing, kept: Kept) -> None:
+    def __init__(self, kept: Kept, crossing: Crossing) -> None:
         super().__init__(crossing)
         self._kept = kept
 

@@ -24,11 +24,6 @@ def is_object(text: str) -> bool:
     return True
 
 
-def raw_json(value: object) -> Raw:
-    """The value's JSON, to stand inside another's."""
-    return Raw(msgspec.json.encode(value))
-
-
 class Kind(Struct):
     """What a part, tool or format says it is."""
 

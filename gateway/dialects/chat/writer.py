@@ -9,7 +9,7 @@ import msgspec
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import DECLINED
 from gateway.dialects.chat.extra import extra_content
-from gateway.dialects.chat.message import (
+from gateway.dialects.chat.message_out import (
     annotation,
     chat_id,
     ending_extras,

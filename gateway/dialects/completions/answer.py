@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import FINISH, Outcome, UsageCounts, exclusive, stop_of
 from gateway.dialects.chat.errors import error_in
-from gateway.dialects.chat.message import written_usage
+from gateway.dialects.chat.message_out import written_usage
 from gateway.errors import BadAnswer
 from gateway.events import Ending, Message, Part, Refusal, Text
 from gateway.wire import ABSENT, decode, present

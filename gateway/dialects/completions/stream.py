@@ -4,7 +4,7 @@ import msgspec
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import UsageCounts
-from gateway.dialects.chat.message import written_usage
+from gateway.dialects.chat.message_out import written_usage
 from gateway.dialects.chat.writer import DONE, PING
 from gateway.dialects.completions.answer import completion, ending_of, finish_of, identity
 from gateway.errors import Cut

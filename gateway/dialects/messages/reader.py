@@ -11,7 +11,6 @@ import msgspec
 
 from gateway.dialect import Crossing
 from gateway.dialects.arguments import custom_names, unwrapped
-from gateway.dialects.groove import Groove
 from gateway.dialects.messages import keys
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_ending, tier_in
 from gateway.dialects.messages.errors import read_error
@@ -42,6 +41,7 @@ from gateway.events import (
     ToolBegan,
     Usage,
 )
+from gateway.groove import Groove
 from gateway.sse import Frame
 from gateway.wire import decode, present
 

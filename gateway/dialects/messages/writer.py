@@ -87,9 +87,6 @@ class MessagesWriter:
         """What this writes around more text, as JSON; None where more has to be written first."""
         return (self._before_text, _AFTER_TEXT) if self._open == "text" else None
 
-    def wrote(self, length: int) -> None:
-        """That much text was written so."""
-
     def _text(self, text: str) -> bytes:
         if not text:
             return b""

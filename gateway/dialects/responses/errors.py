@@ -42,7 +42,7 @@ def read_error(status: int, body: bytes) -> GatewayError:
     return openai.read_error(status, body)
 
 
-def write_error(error: GatewayError) -> bytes:
+def write_error(error: GatewayError, _request_id: str = "") -> bytes:
     """`ErrorObject` in its wrapper; a rate limit says when to come back, which Codex reads."""
     told = GatewayError(
         _words(error), status=error.status, kind=error.kind, code=error.code,
@@ -69,6 +69,11 @@ def _param(error: GatewayError) -> str | None:
 def error_status(error: GatewayError) -> int:
     """The status an OpenAI client understands: it knows no 402 and no 529."""
     return openai.error_status(error)
+
+
+def told_in_stream(error: GatewayError) -> bool:
+    """Codex makes its conversation shorter when a stream says so, not at a status."""
+    return error.code == OVERFLOW
 
 
 def error_object(error: GatewayError) -> dict[str, object]:

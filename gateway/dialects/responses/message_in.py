@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.calls import made_id, unwrapped, wrapped_names
-from gateway.dialects.chat.message import stopped
+from gateway.dialects.chat.message_in import stopped
 from gateway.dialects.chat.parts import TIERS, valid_arguments
 from gateway.dialects.responses.digest import digest
 from gateway.dialects.responses.reasoning import carried

@@ -12,7 +12,7 @@ from gateway.dialects.responses.typed_in import Item
 from gateway.seal import PREFIX, Seal
 from gateway.wire import decode
 
-_SEALED = PREFIX.encode()
+SEALED = PREFIX.encode()
 
 
 def restored(items: list[Raw], seal: Seal, target: tuple[str, str]) -> tuple[list[Raw], bool]:
@@ -20,7 +20,7 @@ def restored(items: list[Raw], seal: Seal, target: tuple[str, str]) -> tuple[lis
     kept: list[Raw] = []
     dropped = False
     for raw in items:
-        blob = _blob(raw) if _SEALED in bytes(raw) else None
+        blob = _blob(raw) if SEALED in bytes(raw) else None
         if blob is None:
             kept.append(raw)
             continue

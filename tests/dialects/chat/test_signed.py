@@ -12,7 +12,8 @@ from gateway.capability import Capability
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.extra import SKIP
-from gateway.dialects.chat.signed import SignedChat, with_signatures
+from gateway.dialects.chat.lane import fitted, signed
+from gateway.dialects.chat.signed import with_signatures
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.signatures import CALL, Kept, Signatures
 from gateway.events import (
@@ -26,7 +27,6 @@ from gateway.events import (
     ToolCall,
     Turn,
 )
-from gateway.native import fitted
 from gateway.notes import Notes
 from gateway.seal import Seal, Sealed
 from gateway.sse import Splitter
@@ -230,13 +230,13 @@ def put_back(turn: Raw, kept: Kept, *, required: bool = True) -> list[Wire]:
 class TestKept:
     def test_from_whole_answers(self) -> None:
         store = kept()
-        digest = SignedChat(store).digest(body([wire("f", "a", "sig"), wire("g", "b")]))
+        digest = signed(CHAT, store).digest(body([wire("f", "a", "sig"), wire("g", "b")]))
         assert digest.error is None
         assert (store.find("a"), store.find("b")) == ("sig", None)
 
     def test_from_streams_under_the_id_that_the_client_sees(self) -> None:
         store = kept()
-        events = streamed([wire("f", "", "sig"), wire("g", "b")], SignedChat(store))
+        events = streamed([wire("f", "", "sig"), wire("g", "b")], signed(CHAT, store))
         ids = [event.id for event in events if isinstance(event, ToolBegan)]
         assert [store.find(id) for id in ids] == ["sig", None]
 
@@ -244,7 +244,7 @@ class TestKept:
         store = kept()
         other = wire("f", "", "other")
         other["function"]["arguments"] = "{}"
-        SignedChat(store).digest(body([wire("f", "", "sig"), other]))
+        signed(CHAT, store).digest(body([wire("f", "", "sig"), other]))
         bare = wire("f", "")
         assert put_back(turn(bare), store) == [wire("f", "", "sig")]
 
@@ -252,7 +252,7 @@ class TestKept:
         store = kept()
         spoilt = body([wire("f", "a", "sig")]).replace(b"sig", b"\xff")
         for data in (b'{"choices":"thought_signature"}', b'["thought_signature"]', spoilt):
-            SignedChat(store).digest(data)
+            signed(CHAT, store).digest(data)
         assert store.signatures.count == 0
 
     def test_what_a_client_dropped_is_put_back(self) -> None:

@@ -1,6 +1,4 @@
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,7 +12,7 @@ from providers.bedrock.invoke import Invoking
 from tests.configs import faults
 from tests.fakes.asgi import Driven
 from tests.fakes.client import until
-from tests.fakes.hosting import Hosting, hosting
+from tests.fakes.hosting import ONE_TRY, TURNS, Open, hosting, opening
 from tests.fakes.upstream import (
     SSE,
     Chunk,
@@ -41,22 +39,9 @@ access_key_id = "AKID1"
 secret_access_key = "never-sent"
 session_token = "st-1"
 """
-ONE_TRY = """
-[[middleware]]
-use = "auth"
-[[middleware]]
-use = "alias"
-[[middleware]]
-use = "fallback"
-attempts = 1
-[[middleware]]
-use = "convert"
-"""
-TURNS = [{"role": "user", "content": "hi"}]
 ASKED = {"model": f"bedrock:{MODEL}", "max_tokens": 9, "messages": TURNS}
 STREAM = ASKED | {"stream": True}
 CHUNKED = [EVENTSTREAM, ("transfer-encoding", "chunked")]
-Open = Callable[..., AbstractAsyncContextManager[Hosting]]
 
 
 def frames(*pieces: bytes, end: bool = True) -> Script:
@@ -67,13 +52,7 @@ def frames(*pieces: bytes, end: bool = True) -> Script:
 @pytest.fixture
 def open_(tmp_path: Path) -> Open:
     """Opens a gateway before scripts."""
-
-    @asynccontextmanager
-    async def one(*scripts: Script, config: str = BEARER) -> AsyncIterator[Hosting]:
-        async with hosting(tmp_path, config + ONE_TRY, *scripts) as opened:
-            yield opened
-
-    return one
+    return opening(tmp_path, BEARER)
 
 
 async def test_a_call_goes_to_the_models_path_with_the_key(open_: Open) -> None:

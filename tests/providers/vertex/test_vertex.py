@@ -1,6 +1,4 @@
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +7,7 @@ from gateway.secret import Secret
 from gateway.sse import Splitter
 from providers.vertex import Vertex
 from tests.configs import faults
-from tests.fakes.hosting import Hosting, hosting
+from tests.fakes.hosting import TURNS, Open, opening
 from tests.fakes.upstream import SSE, Json, Received, Script
 from tests.faults.engines import site
 from tests.faults.wires import whole
@@ -23,34 +21,15 @@ api_key = "ya29.given"
 project = "p-1"
 base_url = "{url}/v1"
 """
-ONE_TRY = """
-[[middleware]]
-use = "auth"
-[[middleware]]
-use = "alias"
-[[middleware]]
-use = "fallback"
-attempts = 1
-[[middleware]]
-use = "convert"
-"""
-TURNS = [{"role": "user", "content": "hi"}]
 ASKED = {"model": f"vertex:{MODEL}", "max_tokens": 9, "messages": TURNS}
 STREAM = ASKED | {"stream": True}
 EVENTS = [sse(each) for each in SAID]
-Open = Callable[..., AbstractAsyncContextManager[Hosting]]
 
 
 @pytest.fixture
 def open_(tmp_path: Path) -> Open:
     """Opens a gateway before scripts."""
-
-    @asynccontextmanager
-    async def one(*scripts: Script, config: str = GIVEN) -> AsyncIterator[Hosting]:
-        async with hosting(tmp_path, config + ONE_TRY, *scripts) as opened:
-            yield opened
-
-    return one
+    return opening(tmp_path, GIVEN)
 
 
 async def test_a_call_goes_to_the_models_path_with_the_token(open_: Open) -> None:

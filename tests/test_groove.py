@@ -7,9 +7,9 @@ from hypothesis import given, strategies as st
 from gateway.capability import Capability
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
-from gateway.dialects.groove import Groove
 from gateway.dialects.messages import MESSAGES
 from gateway.events import Prompt, TextDelta
+from gateway.groove import Groove
 from gateway.notes import Notes
 from gateway.seal import Seal
 from gateway.sse import Frame

@@ -14,11 +14,11 @@ _TRIES = 16
 
 
 class Groove:
-    """What surrounds the text of a stream's deltas; `mark` is the member that holds the text."""
+    """What surrounds the text of a stream's deltas; `mark` begins the member that holds it."""
 
     __slots__ = ("_after", "_before", "_mark", "_start", "_stop", "_tries")
 
-    def __init__(self, mark: bytes) -> None:
+    def __init__(self, mark: bytes = b"") -> None:
         self._mark = mark
         self._tries = 0
         self.forget()
@@ -44,9 +44,12 @@ class Groove:
         literal = msgspec.json.encode(text)
         # A text with other escapes than ours, or a member that comes twice, teaches nothing.
         if mark and value.startswith(literal) and mark not in value:
-            self._before = head + mark + rest[: len(rest) - len(value)]
-            self._after = value[len(literal) :]
-            self._start, self._stop = len(self._before), -len(self._after)
+            self.lay(head + mark + rest[: len(rest) - len(value)], value[len(literal) :])
+
+    def lay(self, before: bytes, after: bytes) -> None:
+        """Take these bytes, learned elsewhere."""
+        self._before, self._after = before, after
+        self._start, self._stop = len(before), -len(after)
 
     @property
     def around(self) -> tuple[bytes, bytes] | None:

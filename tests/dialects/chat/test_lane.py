@@ -1,19 +1,14 @@
-"""What changes on the byte lane, and that nothing else does."""
+"""What changes where client and upstream speak Chat, and that nothing else does."""
 
 import msgspec
 import pytest
 
 from gateway.call import Target
 from gateway.capability import Capability
-from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.mended import CallsMended
-from gateway.dialects.completions import COMPLETIONS
-from gateway.dialects.embeddings import EMBEDDINGS
-from gateway.dialects.messages import MESSAGES
-from gateway.dialects.responses import RESPONSES
-from gateway.native import counts_alone, edit, fitted, speaks
+from gateway.dialects.chat.lane import counts_alone, fitted, relay
 from gateway.seal import Seal, Sealed
+from gateway.sse import data_frame
 from tests.fakes import calls
 
 SEAL = Seal(b"k")
@@ -112,92 +107,27 @@ def test_no_usage_is_asked_for_where_none_comes_or_the_client_asks(
     assert fitted(call, capability, SEAL) is call
 
 
-def test_streams_of_other_dialects_tell_their_usage_unasked() -> None:
-    call = calls.call({"stream": True}, dialect=MESSAGES)
-    assert fitted(call, Capability(), SEAL) is call
+def relayed(capability: Capability, **said: object) -> bytes:
+    target = Target("p", "m", (CHAT,), capability)
+    return relay(CHAT, calls.call({"stream": True} | said, targets=(target,))).feed(FLAWED + USAGE)
 
 
-def test_most_streams_need_no_mending() -> None:
-    call = calls.call()
-    assert edit(call.dialect, Capability()) is None
-    assert edit(MESSAGES, Capability(mend_calls=True)) is None
-    assert isinstance(edit(call.dialect, Capability(mend_calls=True)), CallsMended)
-
-
-@pytest.mark.parametrize(
-    ("dialect", "spoken", "capability", "native"),
-    [
-        (CHAT, CHAT, Capability(), True),
-        (MESSAGES, CHAT, Capability(), False),
-        (EMBEDDINGS, CHAT, Capability(), False),
-        (EMBEDDINGS, CHAT, Capability(embeddings=True), True),
-        (EMBEDDINGS, MESSAGES, Capability(embeddings=True), False),
-        (EMBEDDINGS, CHAT, Capability(completions=True), False),
-        (COMPLETIONS, CHAT, Capability(completions=True), True),
-        (COMPLETIONS, CHAT, Capability(embeddings=True), False),
-        (COMPLETIONS, MESSAGES, Capability(completions=True), False),
-    ],
+FLAWED = data_frame(
+    msgspec.json.encode({"choices": [{"index": 0, "delta": {"tool_calls": [{"id": "c"}]}}]})
 )
-def test_what_stands_beside_chat_is_asked_of_chat_servers_that_have_it(
-    dialect: Dialect, spoken: Dialect, capability: Capability, native: bool
-) -> None:
-    assert speaks(Target("p", "m", (spoken,), capability), dialect) is native
-
-
-# --- Responses ------------------------------------------------------------------------------------
-
-
-def blob(data: str, model: str = "m", kind: str = "signature") -> str:
-    return SEAL.seal(Sealed("up", model, kind, data))
-
-
-def reasoned(encrypted: str) -> dict[str, object]:
-    return {"type": "reasoning", "id": "rs_ours", "summary": [], "encrypted_content": encrypted}
-
-
-def items(*given: object) -> tuple[object, list[str]]:
-    targets = (calls.target("up", "m", RESPONSES),)
-    call = calls.call({"input": list(given)}, dialect=RESPONSES, targets=targets)
-    fit = fitted(call, Capability(), SEAL)
-    return msgspec.json.decode(fit.fields["input"]), fit.record.warnings
-
-
-SAID = {"type": "message", "role": "user", "content": "what is SEALEDREASONINGOFINTERLINGUA1.abc?"}
-
-
-def test_reasoning_goes_back_to_who_minted_it_under_its_own_id() -> None:
-    found, warnings = items(
-        SAID, reasoned(blob("rs_1 gAAA")), reasoned(blob("gBBB", kind="redacted"))
-    )
-    assert found == [
-        SAID,
-        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
-        {"type": "reasoning", "summary": [], "encrypted_content": "gBBB"},
-    ]
-    assert warnings == []
-
-
-@pytest.mark.parametrize(
-    "foreign",
-    [blob("EqQB", "other"), blob("digest", kind="text"), "SEALEDREASONINGOFINTERLINGUA1.rubbish"],
+USAGE = data_frame(
+    msgspec.json.encode({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}})
 )
-def test_reasoning_of_others_is_left_out(foreign: str) -> None:
-    native = reasoned("gAAA")
-    assert items(reasoned(foreign), native, SAID) == (
-        [native, SAID], ["input:foreign_reasoning_dropped"],
-    )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        "SEALEDREASONINGOFINTERLINGUA1.",
-        {"a": "SEALEDREASONINGOFINTERLINGUA1."},
-        [3, "SEALEDREASONINGOFINTERLINGUA1."],
-    ],
-)
-def test_an_input_that_is_no_list_of_items_passes_untouched(given: object) -> None:
-    call = calls.call(
-        {"input": given}, dialect=RESPONSES, targets=(calls.target("up", "m", RESPONSES),)
-    )
-    assert fitted(call, Capability(), SEAL) is call
+def test_calls_are_mended_where_the_server_is_known_for_it() -> None:
+    asked = {"stream_options": COUNTED}
+    assert relayed(Capability(), **asked) == FLAWED + USAGE
+    mended = relayed(Capability(mend_calls=True), **asked)
+    assert mended != FLAWED + USAGE
+    assert mended.endswith(USAGE)
+
+
+def test_the_usage_that_the_gateway_alone_asked_for_goes_no_further() -> None:
+    assert relayed(Capability()) == FLAWED
+    assert relayed(Capability(stream_usage=False)) == FLAWED + USAGE

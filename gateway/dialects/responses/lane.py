@@ -1,0 +1,60 @@
+"""Responses from a client to an upstream that speaks it too."""
+
+import msgspec
+from msgspec import Raw
+
+from gateway.call import Call, Record
+from gateway.capability import Capability
+from gateway.dialect import Dialect
+from gateway.dialects.responses.errors import failed_after
+from gateway.dialects.responses.restored import SEALED, restored
+from gateway.errors import GatewayError
+from gateway.lanes import Relay
+from gateway.seal import Seal
+from gateway.sse import Splitter
+from gateway.wire import ABSENT, decode
+
+
+def fitted(call: Call, _capability: Capability, seal: Seal) -> Call:
+    """The call with the reasoning that its target minted, and without what others did."""
+    call.record.relayed = str(call.target)
+    raw, target = call.fields.get("input", ABSENT), call.target
+    if target is None or SEALED not in bytes(raw):
+        return call
+    try:
+        before = decode(raw, list[Raw])
+        items, dropped = restored(before, seal, (target.provider, target.model))
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return call  # no conversation of ours: the upstream says what is wrong with it
+    if dropped:
+        call.record.warnings = ["input:foreign_reasoning_dropped"]
+    elif all(new is old for new, old in zip(items, before, strict=True)):
+        return call
+    return call.with_field("input", items)
+
+
+class ResponsesRelay(Relay):
+    """The byte lane of Responses, whose last event and whose errors tell of the whole response."""
+
+    def __init__(self, dialect: Dialect, record: Record) -> None:
+        super().__init__(dialect, record)
+        self._first: bytes | None = None  # the data of the event that began the response
+        record.tell = self.failed
+
+    def feed(self, chunk: bytes) -> bytes:
+        """As it came; the stream is over with the event that ends the response."""
+        out = super().feed(chunk)
+        if b'"response":' in out:
+            if self._first is None:
+                frames = Splitter().feed(out)
+                self._first = frames[0].data if frames else None
+            # the last event alone: nothing else ends the stream
+            last = out.rstrip(b"\r\n").replace(b"\r", b"\n")
+            self.done = self._dialect.whole(last[last.rfind(b"\n\n") + 1 :])
+        return out
+
+    def failed(self, error: GatewayError) -> bytes:
+        """`response.failed` for the response that was under way, or for one that never began."""
+        if self._first is None:
+            return self._dialect.write_error_event(error, "")
+        return failed_after(self._first, self._tail, error)
