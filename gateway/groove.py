@@ -9,6 +9,7 @@ fifth of the cost of a converted stream is saved so.
 import msgspec
 
 _string = msgspec.json.Decoder(str).decode
+_strings = msgspec.json.Decoder(list[str]).decode
 _TRIES = 16
 """Chunks that may be learned from: a server that changes a member in each is not worth more."""
 
@@ -33,6 +34,21 @@ class Groove:
             self._tries = 0
             return text
         return None
+
+    def texts(self, chunks: list[bytes]) -> list[str] | None:
+        """The texts of several, as `text` tells them; None unless all of them run in the groove."""
+        before, after, start, stop = self._before, self._after, self._start, self._stop
+        quoted = [
+            data[start:stop] for data in chunks if data.startswith(before) and data.endswith(after)
+        ]
+        if len(quoted) != len(chunks):
+            return None
+        try:
+            # No string holds a bare end of line: none reaches from one chunk into the next.
+            texts = _strings(b"[" + b",\n".join(quoted) + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        return texts if len(texts) == len(chunks) else None
 
     def learn(self, data: bytes, text: str) -> None:
         """Take the bytes around the text of a chunk that holds nothing else."""

@@ -68,6 +68,10 @@ class Splitter:
             and chunk.find(b"\n") + 2 == len(chunk)
         ):
             return [chunk[:-2]]  # one plain event: what most chunks of a stream are
+        if chunk.startswith(b"data: ") and chunk.endswith(b"\n\n"):
+            lines = chunk.split(b"\n")  # by one letter, which is twice as fast
+            if len(lines) % 2 and not any(lines[1::2]):
+                return lines[:-1:2]  # each event is one line
         blocks = chunk.split(b"\n\n")  # a blank line ends an event; what follows the last waits
         self._hold(blocks.pop())
         return blocks

@@ -44,6 +44,30 @@ def test_any_other_chunk_takes_the_long_way(value: bytes) -> None:
     assert learned().text(CHUNK % value) is None
 
 
+VALUES = st.one_of(
+    st.text().map(msgspec.json.encode),
+    st.sampled_from(
+        [
+            b'"a","b"', b'"a', b'b"', b'b","c"', b"", b" ", b"null", b"1", b'["a"]', b'"\\ud83d"',
+            b'"\\u0061"', b' "a"', b'"a\\"', b'"a\\n"', b'"a\n"', b'"\xff"', b'"","', b'"',
+        ]
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(VALUES, min_size=1, max_size=5))
+def test_many_chunks_say_what_each_of_them_says(values: list[bytes]) -> None:
+    groove, chunks = learned(), [CHUNK % value for value in values]
+    each = [groove.text(chunk) for chunk in chunks]
+    assert groove.texts(chunks) == (None if None in each else each)
+
+
+def test_among_many_one_that_runs_elsewhere_sends_all_the_long_way() -> None:
+    chunks = [CHUNK % b'"a"', b'{"id":"c","choices":[]}', CHUNK % b'"b"']
+    assert learned().texts(chunks) is None
+    assert learned().texts(chunks[::2]) == ["a", "b"]
+
+
 def test_a_short_chunk_that_begins_and_ends_right_takes_the_long_way() -> None:
     groove = Groove(b'"content":')
     groove.learn(b'{"content":"a"}', "a")

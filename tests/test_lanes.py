@@ -126,6 +126,18 @@ def test_an_error_within_a_stream_never_quotes_the_key(name: Name) -> None:
     assert b"".join(relayed(lane, whole[:-2])) == masked
 
 
+@given(st.lists(st.text(), max_size=20), st.integers(1, 9))
+def test_many_events_of_one_read_become_what_they_do_one_by_one(
+    texts: list[str], size: int
+) -> None:
+    frames = stream("chat", "a", *texts, '","', '"')
+    ways = [Crossing(Prompt("m", []), "p", "m", "m", Capability(), Notes(), Seal(b"k"))] * 2
+    one, many = (Recode(CHAT.reader(way), MESSAGES.writer(way), Record(0.0)) for way in ways)
+    told = b"".join(one.feed(frame) for frame in frames)
+    reads = [b"".join(frames[at : at + size]) for at in range(0, len(frames), size)]
+    assert b"".join(many.feed(read) for read in reads) == told
+
+
 def test_an_answer_may_hold_what_happens_to_be_the_key() -> None:
     lane = Relay(CHAT, Record(0.0, secret=Secret("ollama")))
     frames = stream("chat", "ollama runs here")

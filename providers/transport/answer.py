@@ -1,6 +1,6 @@
 """What comes back from an upstream: read within limits, and judged by what it says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from math import inf, isfinite

@@ -30,7 +30,7 @@ def golden(name: str) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("writer", "message"):
+    for module in ("writer", "message_out"):
         monkeypatch.setattr(f"gateway.dialects.chat.{module}.now", lambda: 1700000000)
 
 
