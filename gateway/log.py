@@ -23,7 +23,7 @@ _KEYS = re.compile(r"\b(?:sk-|AIza|AKIA|xox[abp]-)[A-Za-z0-9_\-]{8,}|Bearer\s+[A
 _KEYS_IN_BYTES = re.compile(_KEYS.pattern.encode())
 _PENDING_LIMIT = 10_000
 """Lines that may wait for a slow reader; further ones are dropped and counted."""
-_PAUSE = 0.02
+_PAUSE = 0.05
 """Seconds over which lines are gathered into one write."""
 
 

@@ -194,7 +194,7 @@ class _Messages(Struct):
 _chat = msgspec.json.Decoder(_Chat)
 _messages = msgspec.json.Decoder(_Messages)
 _DONE = b"data: [DONE]"
-_STOP = b'event: message_stop\ndata: {"type":"message_stop"}'
+_STOP = b"event: message_stop\ndata: "
 # What no reply in the dialect has, but the upstream's in the other has.
 _FOREIGN: dict[Dialect, tuple[bytes, ...]] = {
     "chat": (b'"type":"message', b"event: ", b'"stop_reason"', b'"content_block"'),
@@ -244,10 +244,16 @@ def _stream_text(case: Case, body: bytes) -> str:
     if chat and case.ours_beside:  # one of them ends its events with a single line's end
         body = re.sub(rb"\n+", b"\n\n", body)
     frames = body.split(b"\n\n")
-    if frames[-1] or not frames[-2].endswith(_DONE if chat else _STOP):
+    if frames[-1] or not (frames[-2].endswith(_DONE) if chat else _stops(frames[-2])):
         raise ValueError(f"it ends with {body[-80:]!r}")
     texts = [_chat_delta(frame) if chat else _messages_delta(frame) for frame in frames[:-2]]
     return "".join(texts)
+
+
+def _stops(frame: bytes) -> bool:
+    """Whether a Messages stream ends with it, however its JSON is spaced."""
+    data = frame.removeprefix(_STOP)
+    return data != frame and _messages.decode(data).type == "message_stop"
 
 
 def _chat_delta(frame: bytes) -> str:

@@ -15,7 +15,7 @@ from tests.bench.cases import NAMED as OURS, PREFIXES, Case, Form, Server, alias
 from tests.bench.configs import Upstreams
 
 FOLDER = Path(__file__).parents[2] / ".peers"
-BESIDE = ("chat", "messages-chat", "stream")
+BESIDE = ("chat", "messages-chat", "stream", "stream-messages-chat")
 """Our cases that peers are asked too."""
 _FORMS: tuple[Form, ...] = ("json", "burst")
 _LITELLM = """\
