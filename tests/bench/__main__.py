@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
         "--peers", action="store_true", help="other gateways beside ours instead: make bench-peers"
     )
     parser.add_argument("--scaling", action="store_true", help="how cost grows, instead")
-    parser.add_argument("--streams", type=int, help="how many paced streams instead of 200")
+    parser.add_argument("--streams", type=int, help="how many paced streams instead of 1,000")
     parser.add_argument("--no-gateway", action="store_true", help="nginx alone")
     parser.add_argument("--out", type=Path, help="where the result goes instead of result.json")
     return parser.parse_args()

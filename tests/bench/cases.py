@@ -19,7 +19,7 @@ PREFIXES: dict[Form, str] = {
     "json": "",
     "burst": "/e10p1",
     "split": "/e1p2",
-    "paced": "/e1p50",
+    "paced": "/e1p50s",
     "slow": "/e1p500",
 }
 # Under a simulator that is fifty times slower, pieces would run together without a longer pause.
@@ -27,7 +27,7 @@ SLOW_PREFIXES: dict[Form, str] = {
     "json": "",
     "burst": "/e10p40",
     "split": "/e1p25",
-    "paced": "/e1p50",
+    "paced": "/e1p50s",
     "slow": "/e1p500",
 }
 
@@ -155,6 +155,7 @@ LATENCY = tuple(
     for server in ("direct", "nginx", "gateway")
 )
 PACED = (
+    Case(name="paced-direct", title="no server between, paced", server="direct", form="paced"),
     Case(name="paced-nginx", title="nginx, paced", server="nginx", form="paced"),
     Case(name="paced", title="paced, Chat to Chat", form="paced"),
     Case(name="paced-messages-chat", title="paced, Messages to Chat", client="messages",

@@ -6,8 +6,9 @@ on standard output.
 
 import asyncio
 import os
+import re
 import sys
-from time import perf_counter
+from time import monotonic_ns, perf_counter
 from typing import cast
 
 import httptools
@@ -18,6 +19,7 @@ from msgspec import Struct
 from tests.bench import peers
 from tests.bench.cases import NAMED, PREFIXES, SLOW_PREFIXES, Case, fault
 
+_STAMP = re.compile(rb"@(\d{16})")
 PATIENCE = 30.0
 """Seconds without the end of a round after which it has failed."""
 
@@ -67,6 +69,7 @@ class Result(Struct):
     """Reads that brought bytes of a body: how far events came one by one."""
     events: int = 0
     p50: float = 0.0
+    """Seconds of an answer; of held streams, from an event's sending to its reading."""
     p99: float = 0.0
 
 
@@ -108,7 +111,7 @@ class Client(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         if self.first is not None:
-            self._load.events += data.count(b"\n\n")
+            self._load.seen(data)
             if not self.first.done():
                 status = self._parser.get_status_code()
                 self.first.set_result(None)
@@ -190,6 +193,13 @@ class Load:
         if self._waiting == 0 and not self._ended.done():
             self._ended.set_result(None)
 
+    def seen(self, data: bytes) -> None:
+        """Counts the events of a held stream, and how long they took."""
+        self.events += data.count(b"\n\n")
+        now = monotonic_ns() // 1000
+        for stamp in _STAMP.findall(data):
+            self._times.append((now - int(stamp)) / 1e6)
+
     def blame(self, wrong: str) -> None:
         """Notes a failed request."""
         self._failed += 1
@@ -217,6 +227,7 @@ class Load:
     async def rest(self, seconds: float) -> Result:
         """Reads on."""
         self.reads = self.events = 0
+        self._times.clear()
         began = perf_counter()
         await asyncio.sleep(seconds)
         return self._result(perf_counter() - began)

@@ -22,7 +22,7 @@ class Length(Struct, frozen=True):
     seconds: float = 0.9
     requests: int = 1000
     starts: int = 5
-    streams: int = 200
+    streams: int = 1000
     rest: float = 2.0
 
 
@@ -157,6 +157,12 @@ class Bench:
     def _held(self, case: Case) -> Held:
         # A fresh process: one that has served much has room to spare, and would show nothing.
         fleet, streams = self._fleet, self._length.streams
+        if case.server == "direct":
+            fleet.load.order(Open(case.name, fleet.upstreams.port, streams))
+            checked(fleet.load.order(Hold()))
+            result = checked(fleet.load.order(Rest(self._length.rest)), streams=True)
+            fleet.load.order(Close())
+            return Held(case.title, streams, p50=1e6 * result.p50, p99=1e6 * result.p99)
         found = fleet.nginx() if case.server == "nginx" else fleet.gateway()
         assert found is not None
         process, port = found
@@ -171,7 +177,10 @@ class Bench:
             fleet.load.order(Close())
         finally:
             fleet.stop(process)
-        return Held(case.title, streams, memory / streams / 1024, spent / 1000 / result.events)
+        return Held(
+            case.title, streams, memory / streams / 1024, spent / 1000 / result.events,
+            1e6 * result.p50, 1e6 * result.p99,
+        )  # fmt: skip
 
     def _warm_paced(self, case: Case, port: int) -> None:
         load = self._fleet.load

@@ -65,8 +65,11 @@ class Held(Struct):
 
     title: str
     streams: int
-    kib_per_stream: float
-    micros_per_event: float
+    kib_per_stream: float = 0.0
+    micros_per_event: float = 0.0
+    p50: float = 0.0
+    """From an event's sending to its reading, in microseconds."""
+    p99: float = 0.0
 
 
 class Start(Struct):

@@ -15,6 +15,10 @@ EVENTS = 200
 """Events of one stream, the first and the last included."""
 PATHS: dict[Dialect, str] = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 
+STAMP = b"@%016d"
+"""The text of a stamped event: when it was sent, in microseconds of the monotonic clock."""
+BLANK = STAMP % 0
+
 _WORDS = [
     "The", " quick", " brown", " fox", " jumps", " over", " the", " lazy", " dog", ".\n",
     ' "Quoted"', " and", " é", "scaped", ";", " then", " a", " longer-token", "\n\n", " 42",
@@ -102,14 +106,17 @@ def _messages_usage(output: int) -> dict[str, Any]:
 
 
 @cache
-def events(dialect: Dialect) -> list[bytes]:
+def events(dialect: Dialect, *, stamped: bool = False) -> list[bytes]:
     """The 200 events of a stream; what ends a Chat stream stands with the last."""
-    return _chat_events() if dialect == "chat" else _messages_events()
+    texts = _deltas(dialect)
+    if stamped:
+        texts = [BLANK.decode()] * len(texts)
+    return _chat_events(texts) if dialect == "chat" else _messages_events(texts)
 
 
-def _chat_events() -> list[bytes]:
+def _chat_events(texts: list[str]) -> list[bytes]:
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "", "refusal": None}]
-    deltas += [{"content": text} for text in _deltas("chat")]
+    deltas += [{"content": text} for text in texts]
     found = [_chat_chunk([_choice(delta, None)]) for delta in deltas]
     found.append(_chat_chunk([_choice({}, "stop")]))
     found.append(_chat_chunk([], _chat_usage()) + b"data: [DONE]\n\n")
@@ -134,7 +141,7 @@ def _chat_chunk(choices: list[dict[str, Any]], usage: dict[str, Any] | None = No
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
-def _messages_events() -> list[bytes]:
+def _messages_events(texts: list[str]) -> list[bytes]:
     message = _messages_answer() | {
         "content": [],
         "stop_reason": None,
@@ -149,7 +156,7 @@ def _messages_events() -> list[bytes]:
     ]
     data += [
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
-        for text in _deltas("messages")
+        for text in texts
     ]
     data += [
         {"type": "content_block_stop", "index": 0},

@@ -98,10 +98,18 @@ def _latency(report: Report) -> list[Row]:
 
 def _held(report: Report) -> list[Row]:
     rows: list[Row] = []
+    direct = report.held.get("paced-direct")
     for name, found in report.held.items():
+        if found is direct:
+            continue
+        title = f"{found.title}: {found.streams:,} open, 20 events/s each"
         words = f"{found.micros_per_event:.1f} us an event, {found.kib_per_stream:.0f} KiB a stream"
-        goal = "" if name.endswith("nginx") else "3x nginx an event, 60 KiB a stream"
-        rows.append((f"{found.title}: {found.streams} open, 20 events/s each", words, goal))
+        ours = not name.endswith("nginx")
+        rows.append((title, words, "3x nginx an event, 60 KiB a stream" if ours else ""))
+        if direct is not None:
+            late = f"p50 {found.p50 - direct.p50:.0f} us, p99 {found.p99 - direct.p99:.0f} us"
+            goal = "p50 500 us, p99 10,000 us" if ours else ""
+            rows.append((f"{found.title}: delay added to an event", late, goal))
     return rows
 
 

@@ -1,6 +1,7 @@
 """The scripted upstream: answers made beforehand, picked by path, so that it costs next to nothing.
 
-`/v1/...` answers whole; `/e10p1/v1/...` streams pieces of 10 events with 1 ms between two of them.
+`/v1/...` answers whole; `/e10p1/v1/...` streams pieces of 10 events with 1 ms between two of them;
+`/e1p50s/v1/...` says in each when it was sent.
 Run as `python -m tests.bench.upstream CORE [FOLDER]`: it prints its port, and that of TLS with the
 certificate of the folder or 0, and ends with its standard input.
 """
@@ -11,13 +12,15 @@ import re
 import ssl
 import sys
 from collections.abc import Iterator
+from random import random
+from time import monotonic_ns
 from typing import cast
 
 import uvloop
 
 from tests.bench import script
 
-_STREAM = re.compile(rb"/e(\d+)p(\d+)(/.*)")
+_STREAM = re.compile(rb"/e(\d+)p(\d+)(s?)(/.*)")
 _LENGTH = b"content-length:"
 # What only a request in the other dialect has, or one whose model or key was not exchanged.
 _FOREIGN: dict[script.Dialect, tuple[bytes, ...]] = {
@@ -31,16 +34,17 @@ class Answer:
 
     def __init__(self, path: bytes) -> None:
         found = _STREAM.fullmatch(path)
-        rest = found[3] if found else path
+        rest = found[4] if found else path
         self.dialect: script.Dialect = "messages" if rest.endswith(b"/messages") else "chat"
         self.pause = 0.0
+        self.stamped = found is not None and found[3] == b"s"
         self.pieces: list[bytes] = []
         if found is None:
             body = script.answer(self.dialect)
             self.first = _head(b"application/json", b"content-length: %d" % len(body)) + body
             return
         self.pause = int(found[2]) / 1000
-        size, events = int(found[1]), script.events(self.dialect)
+        size, events = int(found[1]), script.events(self.dialect, stamped=self.stamped)
         pieces = [b"".join(events[n : n + size]) for n in range(0, len(events), size)]
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
         chunks[-1] += b"0\r\n\r\n"
@@ -115,16 +119,21 @@ class Upstream(asyncio.Protocol):
             return
         self._transport.write(answer.first)
         if answer.pieces:
-            self._later(iter(answer.pieces), answer.pause)
+            self._later(iter(answer.pieces), answer)
 
-    def _later(self, pieces: Iterator[bytes], pause: float) -> None:
+    def _later(self, pieces: Iterator[bytes], answer: Answer) -> None:
         def send() -> None:
             piece = next(pieces, None)
             if piece is not None:
+                if answer.stamped:
+                    stamp = script.STAMP % (monotonic_ns() // 1000)
+                    piece = piece.replace(script.BLANK, stamp)
                 self._transport.write(piece)
-                self._timer = self._loop.call_later(pause, send)
+                self._timer = self._loop.call_later(answer.pause, send)
 
-        self._timer = self._loop.call_later(pause, send)
+        # Streams that begin together would else send together for ever.
+        first = random() if answer.stamped else 1.0  # no secret
+        self._timer = self._loop.call_later(answer.pause * first, send)
 
 
 def _fault(request: bytes, dialect: script.Dialect) -> bytes:
