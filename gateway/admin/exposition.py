@@ -6,6 +6,7 @@ lines. Every counter is of all workers since the start, ended ones included, and
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from time import sleep
 
 from prometheus_client import generate_latest
 from prometheus_client.metrics_core import (
@@ -18,6 +19,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from gateway.admin.scrape import Scraped
 from gateway.admin.workers import Done, merged, named, read
@@ -36,6 +38,8 @@ _CACHE = (
     ("gateway_cache_hits", "Calls that the prompt cache answered.", ("hit", "coalesced")),
     ("gateway_cache_misses", "Calls that the prompt cache had no answer to.", ("miss",)),
 )
+_BREATH = 1e-4
+_LINES = 100
 _TOKENS = ("input", "output", "cache_read", "cache_write")
 
 
@@ -56,13 +60,29 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        yield from _booked(self._done)
+        for family in _booked(self._done):
+            family.samples = _Paced(family.samples)
+            yield family
         yield from _standing(self._scraped)
         process = "process_start_time_seconds"
         yield Gauge(process, "When the gateway started, Unix time.", value=self._done.since)
         info = Info("gateway_build", "The version of the gateway.")
         info.add_metric([], {"version": self._scraped.version})
         yield info
+
+
+class _Paced(list[Sample]):
+    """Samples that are gone through with pauses.
+
+    A thread that computes lets the loop have the interpreter every 5 ms, each turn of it anew; one
+    that sleeps does so at once.
+    """
+
+    def __iter__(self) -> Iterator[Sample]:
+        for place, sample in enumerate(super().__iter__()):
+            if place % _LINES == 0:
+                sleep(_BREATH)
+            yield sample
 
 
 def _booked(done: Done) -> Iterator[Metric]:
@@ -147,6 +167,11 @@ def _standing(scraped: Scraped) -> Iterator[Metric]:
     yield Gauge("gateway_workers", "Workers that answered.", value=now.workers)
     wanted = "Workers that there should be."
     yield Gauge("gateway_workers_wanted", wanted, value=scraped.workers)
+    says = "1 where the store of a link of the chain answers every worker, if it is elsewhere."
+    stores = Gauge("gateway_store_up", says, labels=("link",))
+    for name, up in sorted(now.stores.items()):
+        stores.add_metric((name,), up)
+    yield stores
     by = ("provider",)
     keys = Gauge("gateway_keys", "The gateway's own keys for a provider.", labels=by)
     says = "Keys that rest after an upstream's refusal, in the worker where most of them do."

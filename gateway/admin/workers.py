@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec import Struct
 from gateway.admin.batch import Batched
 from gateway.admin.inside import Inside
 from gateway.asgi import Exchange
+from gateway.assemble import short_name
 from gateway.totals import MODELS, OTHER, Failure, Tally
 
 UNROUTED = "unrouted"
@@ -96,6 +97,15 @@ class Rests(Struct):
             self.connections[name] = self.connections.get(name, 0) + count
 
 
+@runtime_checkable
+class Storing(Protocol):
+    """A link of the chain that keeps things."""
+
+    @property
+    def down(self) -> bool | None:
+        """Whether its store does not answer; None where that is the gateway's own memory."""
+
+
 class Now(Struct):
     """How things stand at the moment."""
 
@@ -103,6 +113,8 @@ class Now(Struct):
     rests: dict[str, Rests]
     workers: int = 1
     """Workers that are in it."""
+    stores: dict[str, bool] = {}
+    """By link, whether its store answers every worker; those that have one elsewhere."""
 
 
 class Workers:
@@ -141,6 +153,8 @@ class Workers:
             whole.workers += share.workers
             for name, rests in share.rests.items():
                 whole.rests.setdefault(name, Rests()).add(rests)
+            for name, up in share.stores.items():
+                whole.stores[name] = up and whole.stores.get(name, True)
         return whole
 
     async def calls(self) -> list[dict[str, Any]]:
@@ -174,7 +188,12 @@ class Workers:
             standing = provider.standing()
             connections = dict(standing.connections)
             rests[name] = Rests(standing.refused, list(standing.resting), connections)
-        return Now(len(self._inside.edge.open), rests)
+        stores = {
+            short_name(link): not link.down
+            for link in self._inside.links
+            if isinstance(link, Storing) and link.down is not None
+        }
+        return Now(len(self._inside.edge.open), rests, stores=stores)
 
     def _own_calls(self) -> list[dict[str, Any]]:
         now = monotonic()

@@ -1,7 +1,9 @@
 """The text that Prometheus reads, read back by its own parsers."""
 
+import re
 from collections.abc import Mapping
 from math import inf
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,6 +11,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from gateway.admin import exposition
 from gateway.admin.exposition import text
 from gateway.admin.scrape import Scraped
 from gateway.admin.workers import Done, Now, Rests
@@ -63,7 +66,12 @@ THERE = Done(
     90.0,
     [("p", "m", Tally(calls=2, seconds=200.5, durations=parts(14, 2))), ("p", "n", Tally(calls=0))],
 )
-NOW = Now(4, {"p": Rests(True, [1.0], {"open": 3, "idle": 1, "busy": 2}), "q": Rests()}, workers=2)
+NOW = Now(
+    4,
+    {"p": Rests(True, [1.0], {"open": 3, "idle": 1, "busy": 2}), "q": Rests()},
+    workers=2,
+    stores={"cache": True, "history": False},
+)
 
 
 @pytest.mark.parametrize("open_metrics", [False, True])
@@ -100,6 +108,7 @@ def test_the_figures_of_all_workers_are_one(open_metrics: bool) -> None:
         1, 0,
     )  # fmt: skip
     assert value("gateway_connections", "p", "busy") == 2
+    assert (value("gateway_store_up", "cache"), value("gateway_store_up", "history")) == (1, 0)
     assert value("process_start_time_seconds") == 90
     assert value("gateway_build_info", "1.2.3") == 1
 
@@ -133,6 +142,23 @@ def test_a_label_comes_back_whatever_is_in_it(name: str, open_metrics: bool) -> 
     told = samples(scraped(Done(1.0, [("p", name, Tally(calls=1))])), open_metrics=open_metrics)
     found = {each.labels["model"] for each in told if "model" in each.labels}
     assert found == {name}
+
+
+def test_whoever_waits_for_the_interpreter_gets_it_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(exposition, "sleep", pauses.append)
+    share = Done(1.0, [("p", f"m{number}", Tally(calls=1)) for number in range(100)])
+    found = samples(scraped(share))
+    assert len(pauses) >= len(found) // 100 > 20
+    assert len(values(found)) == len(found)
+
+
+def test_every_figure_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| (`(?:gateway|gen_ai)_.*?) \|", page, re.MULTILINE)
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    found = text(scraped(HERE, now=NOW), open_metrics=False).decode()
+    assert explained == set(re.findall(r"^# TYPE (\w+)", found, re.MULTILINE))
 
 
 def test_calls_without_a_provider_are_told_once() -> None:

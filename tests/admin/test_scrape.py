@@ -1,5 +1,7 @@
 """`GET /metrics`, asked as a Prometheus server asks it."""
 
+import asyncio
+import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from gateway.admin.scrape import Scraped
 from gateway.totals import Tally
 from tests.admin.house import CHAT, KEY, House, before, house
 from tests.fakes.client import until
+from tests.fakes.running import ROOT
 
 ACCEPT = (
     b"application/openmetrics-text;version=1.0.0;q=0.5,"
@@ -46,6 +49,7 @@ async def test_calls_are_told_by_provider_model_and_end(tmp_path: Path) -> None:
         assert found["gateway_keys", "poe"] == 1
         assert found["gateway_workers",] == found["gateway_workers_wanted",] == 1
         assert found["gateway_in_flight",] == 0
+        assert not [key for key in found if key[0] == "gateway_store_up"]
 
 
 async def test_whoever_takes_openmetrics_gets_it(tmp_path: Path) -> None:
@@ -93,6 +97,18 @@ async def test_a_name_that_is_no_unicode_is_told_all_the_same(tmp_path: Path) ->
         await opened.post(odd)
         found = await scraped(opened)
     assert sum(value for key, value in found.items() if key[0] == "gateway_requests_total") == 1
+
+
+async def test_only_who_is_scraped_loads_the_library() -> None:
+    code = (
+        "import sys, gateway.app; from gateway.config import load_config; "
+        "gateway.app.build(load_config(None, {})); print('prometheus_client' in sys.modules)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert said == b"False\n"
 
 
 async def test_others_are_answered_while_a_long_text_is_made(
