@@ -129,6 +129,8 @@ class Peers(Protocol):
     """This worker's number, from 1; the first has duties that only one may have."""
     count: int
     """How many workers there are."""
+    reached: bool
+    """The last question came to the supervisor; else the others have not been heard."""
 
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """What the others say, or the one at `to`; of those only that answered in time."""
@@ -150,6 +152,7 @@ class Alone:
     """The peers of a gateway with one process: there are none."""
 
     place = count = 1
+    reached = True
 
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """Nobody answers."""
@@ -179,6 +182,7 @@ class Linked:
     def __init__(self, end: socket.socket, place: int, count: int) -> None:
         self.place = place
         self.count = count
+        self.reached = True
         self.on_stop: Callable[[bool], None] = lambda now: None
         """Called when the supervisor says so, or is gone; with True, the end is to be at once."""
         self._end = end
@@ -242,6 +246,7 @@ class Linked:
             await self._say(topic)
         self._last = ident = self._last + 1
         if not self._wire.send(Ask(ident, topic, about, to)):
+            self.reached = False
             return []
         asked: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
         self._asked[ident] = asked
@@ -249,6 +254,7 @@ class Linked:
             async with asyncio.timeout(2 * PATIENCE):  # the supervisor itself may be stopped
                 return await asked
         except TimeoutError:
+            self.reached = False
             return []
         finally:
             del self._asked[ident]
@@ -259,6 +265,7 @@ class Linked:
         elif isinstance(message, Tell) and message.topic in self._answerings:
             self._beside(self._answerings[message.topic](message.about))
         elif isinstance(message, Answers):
+            self.reached = True
             asked = self._asked.get(message.id)
             if asked is not None and not asked.done():
                 asked.set_result(message.bodies)
@@ -279,6 +286,7 @@ class Linked:
             self._wire.send(Answer(ask.id, body, ask.topic in self._kept))
 
     def _lost(self) -> None:
+        self.reached = False
         for asked in self._asked.values():
             if not asked.done():
                 asked.set_result([])

@@ -123,6 +123,26 @@ async def test_a_line_that_is_closing_is_not_waited_for() -> None:
         assert await one.total() == 40
 
 
+async def test_a_worker_knows_whether_its_question_came_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = socket.socketpair()
+    linked = Linked(theirs, 1, 2)
+    async with linked.running():
+        monkeypatch.setattr("gateway.peers.PATIENCE", 0.02)
+        assert await linked.ask("count") == []
+        assert not linked.reached  # nobody reads the other end
+        board = Switchboard()
+        await board.join(1, ours, lambda: None)
+        monkeypatch.setattr("gateway.peers.PATIENCE", 20.0)
+        assert await linked.ask("count") == []
+        assert linked.reached
+        ours.shutdown(socket.SHUT_RDWR)
+        await until(lambda: not linked.reached)
+        assert await linked.ask("count") == []
+        assert not linked.reached
+
+
 async def test_the_words_of_ended_workers_are_folded_into_one() -> None:
     board = Switchboard({"count": added})
     async with worker(board, 1) as one:

@@ -12,6 +12,7 @@ from gateway.admin.batch import Batched
 from gateway.admin.inside import Inside
 from gateway.asgi import Exchange
 from gateway.assemble import short_name
+from gateway.errors import Unavailable
 from gateway.totals import MODELS, OTHER, Failure, Tally
 
 UNROUTED = "unrouted"
@@ -140,9 +141,15 @@ class Workers:
         return merged([own, *map(read, others)]) if others else own
 
     async def shares(self) -> list[bytes]:
-        """What `done` adds up, still packed: for who adds it up elsewhere than on the loop."""
+        """What `done` adds up, still packed: for who adds it up elsewhere than on the loop.
+
+        Unavailable where the others cannot be heard: a sum without them would have shrunk.
+        """
         own = msgspec.msgpack.encode(self._own_done())
-        return [own, *await self._peers.ask(_DONE)]
+        others = await self._peers.ask(_DONE)
+        if not self._peers.reached:
+            raise Unavailable("the supervisor of the workers does not answer")
+        return [own, *others]
 
     async def now(self) -> Now:
         """The state of all workers that answer."""

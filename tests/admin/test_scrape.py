@@ -11,8 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.admin import exposition
 from gateway.admin.scrape import Scraped
+from gateway.app import build
+from gateway.peers import Alone
 from gateway.totals import Tally
 from tests.admin.house import CHAT, KEY, House, before, house
+from tests.configs import loaded
 from tests.fakes.client import until
 from tests.fakes.running import ROOT
 
@@ -97,6 +100,21 @@ async def test_a_name_that_is_no_unicode_is_told_all_the_same(tmp_path: Path) ->
         await opened.post(odd)
         found = await scraped(opened)
     assert sum(value for key, value in found.items() if key[0] == "gateway_requests_total") == 1
+
+
+class Cut(Alone):
+    """One of two workers whose supervisor is gone."""
+
+    count = 2
+    reached = False
+
+
+async def test_no_figures_rather_than_a_part_of_them(tmp_path: Path) -> None:
+    app = build(loaded(tmp_path, "[server]\ndiscover = false\n[providers.echo]\n"), Cut())
+    async with app.router.lifespan_context(app):
+        opened = House(app)
+        assert (await opened.get("/metrics")).status == 503
+        assert (await opened.get("/metrics/running-totals")).status == 200
 
 
 async def test_only_who_is_scraped_loads_the_library() -> None:
