@@ -17,8 +17,6 @@ from msgspec import Struct
 PATIENCE = 2.0
 """Seconds after which workers that did not answer are left out."""
 _KEEP = 1.0
-_ENDED = 100
-"""Workers that have ended, and whose words are kept; the oldest go first."""
 Answering = Callable[[bytes], Awaitable[bytes]]
 """What a worker has to say on a topic; the bytes are what the topic makes of them."""
 
@@ -37,6 +35,8 @@ class Answer(Struct, tag=True):
 
     id: int
     body: bytes | None
+    keep: bool = False
+    """It is to be said for it when it has ended."""
 
 
 class Answers(Struct, tag=True):
@@ -129,6 +129,8 @@ class Peers(Protocol):
     """This worker's number, from 1; the first has duties that only one may have."""
     count: int
     """How many workers there are."""
+    reached: bool
+    """The last question came to the supervisor; else the others have not been heard."""
 
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """What the others say, or the one at `to`; of those only that answered in time."""
@@ -150,6 +152,7 @@ class Alone:
     """The peers of a gateway with one process: there are none."""
 
     place = count = 1
+    reached = True
 
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """Nobody answers."""
@@ -179,6 +182,7 @@ class Linked:
     def __init__(self, end: socket.socket, place: int, count: int) -> None:
         self.place = place
         self.count = count
+        self.reached = True
         self.on_stop: Callable[[bool], None] = lambda now: None
         """Called when the supervisor says so, or is gone; with True, the end is to be at once."""
         self._end = end
@@ -226,16 +230,23 @@ class Linked:
             await self._say_kept()
 
     async def _say_kept(self) -> None:
-        for topic, said in self._kept.items():
-            body = await self._answerings[topic](b"")
-            if body != said:
-                self._kept[topic] = body
-                self._wire.send(Keep(topic, body))
+        for topic in self._kept:
+            await self._say(topic)
+
+    async def _say(self, topic: str) -> None:
+        body = await self._answerings[topic](b"")
+        if body != self._kept[topic]:
+            self._kept[topic] = body
+            self._wire.send(Keep(topic, body))
 
     async def ask(self, topic: str, about: bytes = b"", to: int = 0) -> list[bytes]:
         """What the others say, or the one at `to`; of those only that answered in time."""
+        if topic in self._kept:
+            # Who asks tells its own figures along with the others': they have to outlive it, too.
+            await self._say(topic)
         self._last = ident = self._last + 1
         if not self._wire.send(Ask(ident, topic, about, to)):
+            self.reached = False
             return []
         asked: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
         self._asked[ident] = asked
@@ -243,6 +254,7 @@ class Linked:
             async with asyncio.timeout(2 * PATIENCE):  # the supervisor itself may be stopped
                 return await asked
         except TimeoutError:
+            self.reached = False
             return []
         finally:
             del self._asked[ident]
@@ -253,6 +265,7 @@ class Linked:
         elif isinstance(message, Tell) and message.topic in self._answerings:
             self._beside(self._answerings[message.topic](message.about))
         elif isinstance(message, Answers):
+            self.reached = True
             asked = self._asked.get(message.id)
             if asked is not None and not asked.done():
                 asked.set_result(message.bodies)
@@ -270,105 +283,11 @@ class Linked:
             answering = self._answerings.get(ask.topic)
             body = await answering(ask.about) if answering is not None else None
         finally:
-            self._wire.send(Answer(ask.id, body))
+            self._wire.send(Answer(ask.id, body, ask.topic in self._kept))
 
     def _lost(self) -> None:
+        self.reached = False
         for asked in self._asked.values():
             if not asked.done():
                 asked.set_result([])
         self.on_stop(False)
-
-
-class Switchboard:
-    """The supervisor's side of all lines: passes questions on, and gathers their answers."""
-
-    def __init__(self) -> None:
-        self._wires: dict[int, Wire] = {}
-        self._open: dict[int, _Question] = {}
-        self._kept: dict[Wire, dict[str, bytes]] = {}
-        self._last = 0
-
-    @property
-    def places(self) -> set[int]:
-        """Where there are workers that serve."""
-        return set(self._wires)
-
-    async def join(self, place: int, end: socket.socket, on_ready: Callable[[], None]) -> Wire:
-        """A worker's line; the wire is what it is told on."""
-
-        def heard(message: Message) -> None:
-            if isinstance(message, Ready):
-                on_ready()
-                self._wires[place] = wire
-            else:
-                self._heard(place, wire, message)
-
-        def lost() -> None:
-            if self._wires.get(place) is wire:
-                del self._wires[place]
-            for ident in list(self._open):
-                self._gather(place, Answer(ident, None))
-            ended = [each for each in self._kept if each not in self._wires.values()]
-            for each in ended[:-_ENDED]:
-                del self._kept[each]
-
-        wire = Wire(heard, lost)
-        await wire.open(end)
-        return wire
-
-    def _heard(self, place: int, wire: Wire, message: Message) -> None:
-        if isinstance(message, Ask):
-            self._pass_on(place, wire, message)
-        elif isinstance(message, Answer):
-            self._gather(place, message)
-        elif isinstance(message, Tell):
-            for other in self._wires.values():
-                if other is not wire:
-                    other.send(message)
-        elif isinstance(message, Keep):
-            self._kept.setdefault(wire, {})[message.topic] = message.body
-
-    def _pass_on(self, asker: int, wire: Wire, ask: Ask) -> None:
-        chosen = [ask.to] if ask.to else [place for place in self._wires if place != asker]
-        self._last = ident = self._last + 1
-        question = _Question(wire, ask.id)
-        if not ask.to:
-            question.bodies = self._of_ended(ask.topic)
-        for place in chosen:
-            other = self._wires.get(place)
-            if other is not None and other.send(Ask(ident, ask.topic, ask.about)):
-                question.waiting.add(place)
-        if not question.waiting:
-            wire.send(Answers(ask.id, question.bodies))
-            return
-        self._open[ident] = question
-        asyncio.get_running_loop().call_later(PATIENCE, self._close, ident)
-
-    def _of_ended(self, topic: str) -> list[bytes]:
-        here = set(self._wires.values())
-        return [
-            said[topic] for wire, said in self._kept.items() if topic in said and wire not in here
-        ]
-
-    def _gather(self, place: int, answer: Answer) -> None:
-        question = self._open.get(answer.id)
-        if question is None or place not in question.waiting:
-            return
-        question.waiting.discard(place)
-        if answer.body is not None:
-            question.bodies.append(answer.body)
-        if not question.waiting:
-            self._close(answer.id)
-
-    def _close(self, ident: int) -> None:
-        question = self._open.pop(ident, None)
-        if question is not None:
-            question.asker.send(Answers(question.id, question.bodies))
-
-
-class _Question:
-    def __init__(self, asker: Wire, id: int) -> None:
-        self.asker = asker
-        self.id = id
-        self.waiting: set[int] = set()
-        self.bodies: list[bytes] = []

@@ -47,6 +47,11 @@ class Server:
         self.beside: set[asyncio.Task[None]] = set()
         """Writes and tries under way."""
 
+    @property
+    def down(self) -> bool:
+        """It has failed so often that it is left alone, for all or for writes."""
+        return self.reads.open or self.writes.open
+
     async def asked(self, command: Callable[[], Awaitable[T]], deadline: float = DEADLINE) -> T:
         """What the server says. Raises StoreDown."""
         if self.reads.open:

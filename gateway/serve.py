@@ -15,6 +15,7 @@ import msgspec
 import structlog
 import uvicorn
 
+from gateway.admin.workers import FOLDS
 from gateway.app import Gateway, build
 from gateway.asgi import Edge
 from gateway.config import Config, ConfigError
@@ -115,7 +116,8 @@ def serve(config: Config, config_path: Path | None = None) -> int:
         return 1
     try:
         if count > 1:
-            return asyncio.run(Supervisor(_shared(config, count), port, count, work).run())
+            shared = _shared(config, count)
+            return asyncio.run(Supervisor(shared, port, count, work, FOLDS).run())
         return _run(config, port.sockets(), Single, ALONE)
     finally:
         port.close()

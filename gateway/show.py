@@ -42,9 +42,16 @@ def toml(value: object, name: str = "") -> str:
 
 
 def members(struct: Struct) -> dict[str, Any]:
-    """The options of a struct by the names they have in a file."""
-    names = zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True)
-    return {encoded: getattr(struct, name) for encoded, name in names}
+    """The options of a struct by the names they have in a file; a default hides nothing."""
+    return {
+        each.encode_name: _plain(getattr(struct, each.name), each.default)
+        for each in msgspec.structs.fields(struct)
+    }
+
+
+def _plain(value: object, default: object) -> object:
+    """The value; the text of a secret that is the program's own."""
+    return value.reveal() if isinstance(value, Secret) and value == default else value
 
 
 def options(struct: Struct) -> str:

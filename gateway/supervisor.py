@@ -7,6 +7,7 @@ where the kernel shares a port, its own socket. A worker whose supervisor is gon
 import asyncio
 import signal
 import socket
+from collections.abc import Mapping
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from time import monotonic
@@ -16,7 +17,8 @@ import structlog
 
 from gateway.config import Config
 from gateway.listen import Port
-from gateway.peers import Stop, Switchboard, Wire
+from gateway.peers import Stop, Wire
+from gateway.switchboard import Fold, Switchboard
 
 GRACE = 10.0
 """Seconds beyond the drain before a worker that has not ended is killed."""
@@ -53,12 +55,14 @@ class Signals:
 class Supervisor:
     """The workers of one gateway."""
 
-    def __init__(self, config: Config, port: Port, count: int, work: Work) -> None:
+    def __init__(
+        self, config: Config, port: Port, count: int, work: Work, folds: Mapping[str, Fold]
+    ) -> None:
         self._config = config
         self._port = port
         self._count = count
         self._work = work
-        self._board = Switchboard()
+        self._board = Switchboard(folds)
         self._workers: dict[int, _Worker] = {}
         self._stopping = asyncio.Event()
         self._failed = False
@@ -187,9 +191,7 @@ class _Worker:
         asyncio.get_running_loop().remove_reader(process.sentinel)
         process.join()
         code = process.exitcode
-        process.close()
-        if self.wire is not None:
-            self.wire.close()
+        process.close()  # its line ends by itself, once all that it said is read
         if not self._settled.done():
             self._settled.set_result(False)
         self._ended.set_result(1 if code is None else code)

@@ -181,6 +181,14 @@ class TestShow:
         ]
         assert lines[-1] == "5. the provider: cloud, echo"
 
+    def test_where_a_link_keeps_things_is_shown_unless_it_was_set(self, run: Run) -> None:
+        assert ', store = "memory"\n' in run("chain", text="").stdout
+        link = '[[middleware]]\nuse = "{}"\n'.format
+        kept = link("history") + 'store = "redis://:hidden@127.0.0.1"\n'
+        file = link("alias") + kept + link("convert")
+        result = run("chain", text=file)
+        assert ', store = "***"\n' in result.stdout, result.stderr
+
 
 class TestExplain:
     def test_it_shows_every_step_and_target(self, run: Run) -> None:

@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from gateway.dialects.signatures import Kept, Signatures
-from gateway.peers import ALONE, Keep, Linked, Stop, Switchboard, Wire
+from gateway.peers import ALONE, Keep, Linked, Stop, Wire
 from gateway.signatures import share_signatures
+from gateway.switchboard import Switchboard
 from tests.fakes.client import until
 
 
@@ -75,7 +76,8 @@ async def test_all_others_are_asked_and_nobody_else() -> None:
 async def test_large_answers_and_many_questions_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.peers.PATIENCE", 20.0)  # how fast it goes is not asked here
+    for module in ("peers", "switchboard"):  # how fast it goes is not asked here
+        monkeypatch.setattr(f"gateway.{module}.PATIENCE", 20.0)
     async with house() as opened:
         one = await opened.worker(1)
         await opened.worker(2, saying(b"x" * 3_000_000))
@@ -86,7 +88,7 @@ async def test_large_answers_and_many_questions_at_once(
 
 
 async def test_a_worker_that_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.peers.PATIENCE", 0.05)
+    monkeypatch.setattr("gateway.switchboard.PATIENCE", 0.05)
     never = asyncio.Event()
 
     async def silent(about: bytes) -> bytes:
@@ -140,7 +142,7 @@ async def test_what_is_kept_is_said_for_those_that_have_ended() -> None:
 
 
 async def test_no_more_than_so_many_ended_workers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.peers._ENDED", 2)
+    monkeypatch.setattr("gateway.switchboard._ENDED", 2)
 
     async def counted(about: bytes) -> bytes:
         return b"1"

@@ -38,6 +38,20 @@ def test_secrets_are_masked_wherever_they_stand() -> None:
     assert options(Link()) == 'token = "***", monkey = [], size = 3, off = unset'
 
 
+class Kept(Struct):
+    """A link that keeps something, in memory unless a URL says where."""
+
+    store: Secret = Secret("memory")
+    other: Secret | None = None
+
+
+def test_what_nobody_has_set_is_no_secret() -> None:
+    assert options(Kept()) == 'store = "memory", other = unset'
+    assert toml([Kept()]) == '[{ store = "memory" }]'
+    set_ = Kept(store=Secret("redis://:hidden@host"), other=Secret("memory"))
+    assert options(set_) == 'store = "***", other = "***"'
+
+
 def test_highlights_are_what_differs() -> None:
     assert highlights(Capability()) == ""
     assert highlights(Capability(context=5, images=False)) == "context = 5, images = false"

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.call import Attempt, Record
 from gateway.events import Usage
-from gateway.totals import MODELS, OTHER, Tally, Totals
+from gateway.totals import BOUNDS, MODELS, OTHER, Tally, Totals
 
 
 def ended(end: str = "complete", model: str = "m", provider: str = "p") -> Record:
@@ -105,3 +105,66 @@ def test_tallies_add_up() -> None:
     total.add(Tally(calls=2, seconds=1.5, last_success=7.0, last_failure=6.0, last_error="new"))
     assert (total.calls, total.seconds, total.last_success) == (3, 1.5, 7.0)
     assert (total.last_failure, total.last_error) == (6.0, "new")
+
+
+def test_tallies_of_times_ends_and_the_cache_add_up_too() -> None:
+    here, there = Totals(), Totals()
+    for totals, end, status, cache in (
+        (here, "complete", 200, "hit"),
+        (here, "rejected", 429, "miss"),
+        (there, "rejected", 429, "miss"),
+        (there, "client_gone", 0, ""),
+    ):
+        record = ended(end)
+        record.cache = cache
+        book(totals, record, status)
+    total = Tally()
+    for totals in (here, there):
+        total.add(totals.tallies["p", "m"])
+    assert total.ends == {"rejected 429": 2, "client_gone 0": 1}
+    assert total.cached == {"hit": 1, "miss": 2}
+    assert sum(total.durations) == total.calls == 4
+    assert here.tallies["p", "m"].ends == {"rejected 429": 1}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "part"),
+    [(0.0001, 0), (0.01, 0), (0.0101, 1), (2.56, 8), (81.92, 13), (82, 14), (1e6, 14)],
+)
+def test_a_time_goes_into_the_part_of_the_least_bound_that_holds_it(
+    seconds: float, part: int
+) -> None:
+    totals, record = Totals(), ended()
+    record.first_byte = seconds
+    book(totals, record, streamed=True)
+    tally = totals.tallies["p", "m"]
+    assert [place for place, count in enumerate(tally.first_tokens) if count] == [part]
+    assert tally.first_token_seconds == seconds
+    assert len(tally.first_tokens) == len(BOUNDS) + 1
+    assert sum(tally.durations) == 1
+
+
+def test_first_tokens_are_of_streams_that_came() -> None:
+    totals, record = Totals(), ended()
+    record.first_byte = 0.5
+    book(totals, record)
+    record.end = "upstream_error"
+    book(totals, record, 502, streamed=True)
+    tally = totals.tallies["p", "m"]
+    assert (tally.answered, sum(tally.first_tokens), tally.first_token_seconds) == (2, 0, 0.0)
+
+
+def test_tries_after_the_first_are_retries_of_where_the_call_ended() -> None:
+    totals, record = Totals(), ended(provider="second")
+    record.attempts = [Attempt("first:m", "502", 1.0), *[Attempt("second:m", "ok", 1.0)] * 2]
+    book(totals, record)
+    assert (totals.of_provider("second").retries, totals.of_provider("first").retries) == (2, 0)
+
+
+def test_no_upstream_fills_the_memory_with_statuses() -> None:
+    totals = Totals()
+    for status in range(400, 600):
+        book(totals, ended("upstream_error"), status)
+    ends = totals.tallies["p", "m"].ends
+    assert len(ends) == 51
+    assert ends["upstream_error other"] == 150

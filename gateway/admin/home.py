@@ -17,6 +17,7 @@ ENDPOINTS = {
     "completions": "/v1/completions",
     "embeddings": "/v1/embeddings",
     "cache_stats": "/v1/messages/cache/stats",
+    "metrics": "/metrics",
     "running_totals": "/metrics/running-totals",
     "active_requests": "/metrics/active-requests",
     "logs": "/metrics/logs",

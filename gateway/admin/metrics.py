@@ -8,15 +8,13 @@ import msgspec
 
 from gateway.admin.door import Ask, say
 from gateway.admin.inside import Inside, timestamp
-from gateway.admin.workers import Workers
+from gateway.admin.workers import Workers, named
 from gateway.admin.yaml import shown
 from gateway.dialects.messages import MESSAGES
 from gateway.log import redact
 from gateway.reply import Reply, Stream
 from gateway.totals import Failure, Tally
 
-UNROUTED = "unrouted"
-"""Stands for the provider and model of calls that were refused before they had any."""
 _INTERVAL = 1.0
 _LEAST_INTERVAL = 0.25
 _HEARTBEAT = 15.0
@@ -42,7 +40,7 @@ class Metrics:
         summary, rollups = Tally(), dict[str, Tally]()
         models: dict[str, dict[str, Any]] = {}
         for pair, tally in sorted(done.by_pair().items()):
-            provider, model = _named(*pair)
+            provider, model = named(*pair)
             if not _matches((provider, model), patterns):
                 continue
             summary.add(tally)
@@ -94,7 +92,7 @@ class Metrics:
     async def _active_counts(self, patterns: tuple[str, str]) -> dict[str, int]:
         counts: dict[str, int] = {}
         for call in await self._workers.calls():
-            pair = _named(call["provider"] or "", call["model"] or "")
+            pair = named(call["provider"] or "", call["model"] or "")
             if _matches(pair, patterns):
                 counts[":".join(pair)] = counts.get(":".join(pair), 0) + 1
         return counts
@@ -128,10 +126,6 @@ class _Live:
 
     async def aclose(self) -> None:
         self._over = True
-
-
-def _named(provider: str, model: str) -> tuple[str, str]:
-    return (provider, model[:200]) if provider else (UNROUTED, UNROUTED)
 
 
 def _matches(pair: tuple[str, str], patterns: tuple[str, str]) -> bool:

@@ -41,6 +41,7 @@ _CALLS = {
 _GIVEN: dict[str, tuple[str, ...]] = {
     "/docs": ("text/html",),
     "/health": (_JSON, _YAML),
+    "/metrics": ("text/plain", "application/openmetrics-text"),
     "/metrics/active-requests/stream": (_EVENTS,),
     "/metrics/running-totals": (_JSON, _YAML),
     "/v1/embeddings": (_JSON,),

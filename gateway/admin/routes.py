@@ -12,6 +12,7 @@ from gateway.admin.metrics import Metrics
 from gateway.admin.models import Models
 from gateway.admin.openapi import OpenApi
 from gateway.admin.query_key import KeyInQuery, Shared
+from gateway.admin.scrape import Scrape
 from gateway.admin.top import TopModels
 from gateway.admin.workers import Workers
 from gateway.dialects.chat import CHAT
@@ -35,6 +36,7 @@ def operator_routes(inside: Inside) -> list[BaseRoute]:
     locked: dict[str, Answers] = {
         "/health/detailed": health.detailed,
         "/test-connection": connection.test,
+        "/metrics": Scrape(inside, workers).figures,
         "/metrics/running-totals": metrics.totals,
         "/metrics/active-requests": metrics.active,
         "/metrics/active-requests/stream": metrics.active_stream,

@@ -1,8 +1,9 @@
 """What all workers of the gateway have done and are doing, told by the one that is asked."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Struct
@@ -10,8 +11,12 @@ from msgspec import Struct
 from gateway.admin.batch import Batched
 from gateway.admin.inside import Inside
 from gateway.asgi import Exchange
-from gateway.totals import Failure, Tally
+from gateway.assemble import short_name
+from gateway.errors import Unavailable
+from gateway.totals import MODELS, OTHER, Failure, Tally
 
+UNROUTED = "unrouted"
+"""Stands for the provider and model of calls that were refused before they had any."""
 _DONE = "done"
 _NOW = "now"
 _CALLS = "calls"
@@ -39,6 +44,43 @@ class Done(Struct):
         return total
 
 
+def named(provider: str, model: str) -> tuple[str, str]:
+    """Provider and model as they are told."""
+    return (provider, model[:200]) if provider else (UNROUTED, UNROUTED)
+
+
+def merged(shares: Iterable[Done]) -> Done:
+    """What all of them come to; the shares stay as they are."""
+    whole, tallies = Done(math.inf, []), dict[tuple[str, str], Tally]()
+    for share in shares:
+        whole.since = min(whole.since, share.since)
+        whole.batched = whole.batched[0] + share.batched[0], whole.batched[1] + share.batched[1]
+        for provider, model, tally in share.tallies:
+            tallies.setdefault((provider, model), Tally()).add(tally)
+    whole.tallies = [(*pair, tally) for pair, tally in tallies.items()]
+    return whole
+
+
+def read(share: bytes) -> Done:
+    """A worker's share as it came."""
+    return msgspec.msgpack.decode(share, type=Done)
+
+
+def folded(first: bytes, second: bytes) -> bytes:
+    """One share of two, with no more models told apart than a worker tells."""
+    whole = merged([read(first), read(second)])
+    others = {(name, OTHER): Tally() for name, _, _ in whole.tallies[MODELS:]}
+    for name, _, tally in whole.tallies[MODELS:]:
+        others[name, OTHER].add(tally)
+    rest = Done(whole.since, [(*pair, tally) for pair, tally in others.items()])
+    whole.tallies = whole.tallies[:MODELS]
+    return msgspec.msgpack.encode(merged([whole, rest]))
+
+
+FOLDS = {_DONE: folded}
+"""How the supervisor makes one of what ended workers had done."""
+
+
 class Rests(Struct):
     """How a provider stands: keys rest in each worker by themselves."""
 
@@ -56,6 +98,15 @@ class Rests(Struct):
             self.connections[name] = self.connections.get(name, 0) + count
 
 
+@runtime_checkable
+class Storing(Protocol):
+    """A link of the chain that keeps things."""
+
+    @property
+    def down(self) -> bool | None:
+        """Whether its store does not answer; None where that is the gateway's own memory."""
+
+
 class Now(Struct):
     """How things stand at the moment."""
 
@@ -63,6 +114,8 @@ class Now(Struct):
     rests: dict[str, Rests]
     workers: int = 1
     """Workers that are in it."""
+    stores: dict[str, bool] = {}
+    """By link, whether its store answers every worker; those that have one elsewhere."""
 
 
 class Workers:
@@ -83,19 +136,20 @@ class Workers:
 
     async def done(self) -> Done:
         """The sums over all workers, also over those that have ended."""
-        whole = self._own_done()
+        own = self._own_done()
         others = await self._peers.ask(_DONE)
-        if others:
-            tallies: dict[tuple[str, str], Tally] = {}
-            for share in [whole, *(msgspec.msgpack.decode(each, type=Done) for each in others)]:
-                for pair, tally in share.by_pair().items():
-                    tallies.setdefault(pair, Tally()).add(tally)
-                whole.since = min(whole.since, share.since)
-                if share is not whole:
-                    together, apart = whole.batched
-                    whole.batched = together + share.batched[0], apart + share.batched[1]
-            whole.tallies = [(*pair, tally) for pair, tally in tallies.items()]
-        return whole
+        return merged([own, *map(read, others)]) if others else own
+
+    async def shares(self) -> list[bytes]:
+        """What `done` adds up, still packed: for who adds it up elsewhere than on the loop.
+
+        Unavailable where the others cannot be heard: a sum without them would have shrunk.
+        """
+        own = msgspec.msgpack.encode(self._own_done())
+        others = await self._peers.ask(_DONE)
+        if not self._peers.reached:
+            raise Unavailable("the supervisor of the workers does not answer")
+        return [own, *others]
 
     async def now(self) -> Now:
         """The state of all workers that answer."""
@@ -106,6 +160,8 @@ class Workers:
             whole.workers += share.workers
             for name, rests in share.rests.items():
                 whole.rests.setdefault(name, Rests()).add(rests)
+            for name, up in share.stores.items():
+                whole.stores[name] = up and whole.stores.get(name, True)
         return whole
 
     async def calls(self) -> list[dict[str, Any]]:
@@ -139,7 +195,12 @@ class Workers:
             standing = provider.standing()
             connections = dict(standing.connections)
             rests[name] = Rests(standing.refused, list(standing.resting), connections)
-        return Now(len(self._inside.edge.open), rests)
+        stores = {
+            short_name(link): not link.down
+            for link in self._inside.links
+            if isinstance(link, Storing) and link.down is not None
+        }
+        return Now(len(self._inside.edge.open), rests, stores=stores)
 
     def _own_calls(self) -> list[dict[str, Any]]:
         now = monotonic()

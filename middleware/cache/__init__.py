@@ -119,6 +119,11 @@ class Cache(Middleware):
     # --- what the endpoints ask -------------------------------------------------------------------
 
     @property
+    def down(self) -> bool | None:
+        """Whether its store does not answer; None where that is the gateway's own memory."""
+        return self._store.down
+
+    @property
     def apart(self) -> bool:
         """Each worker keeps answers of its own; else all of them have the same store."""
         return isinstance(self._store, Memory)

@@ -25,6 +25,11 @@ class Remote:
         self._ttl = max(1, int(ttl * 1000))
         self._server = Server(url, "cache_store")
 
+    @property
+    def down(self) -> bool:
+        """The server is left alone for a while."""
+        return self._server.down
+
     def told(self, key: Key, form: Form) -> Told | None:
         """Nothing: what lies here would outlive what another gateway clears there."""
         return None

@@ -35,6 +35,10 @@ class Store(Protocol):
     limit: int | None
     """Most entries; None where the store itself sets no such limit."""
 
+    @property
+    def down(self) -> bool | None:
+        """Whether it does not answer; None where it is in this process."""
+
     async def get(self, key: Key) -> bytes | None:
         """The value, None where there is none. Raises StoreDown."""
 
@@ -74,6 +78,7 @@ class Memory:
     """Keeps the entries used last, as many as both limits allow."""
 
     name = "memory"
+    down: bool | None = None
 
     def __init__(
         self, ttl: float, entries: int, size: int, clock: Callable[[], float] = monotonic

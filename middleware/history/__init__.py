@@ -71,6 +71,11 @@ class History(Middleware):
         async with self._store.running():
             yield
 
+    @property
+    def down(self) -> bool | None:
+        """Whether its store does not answer; None where that is the gateway's own memory."""
+        return self._store.down
+
     def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """The answer, kept where the client did not say otherwise."""
         return self._answer(call, next) if call.dialect in _OURS else next(call)

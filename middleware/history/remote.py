@@ -18,6 +18,11 @@ class Remote:
         self._server = Server(url, "history_store")
         self._fresh: dict[str, bytes] = {}  # whose write is under way: a client may be faster
 
+    @property
+    def down(self) -> bool:
+        """The server is left alone for a while."""
+        return self._server.down
+
     async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
         """The values, which last as long again."""
         return await self._server.asked(partial(self._got, [_name(tenant, id) for id in ids]))

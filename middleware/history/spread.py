@@ -15,6 +15,8 @@ _Asked = tuple[str, list[str]]
 class Spread:
     """A store in memory, and those of the other workers behind it."""
 
+    down: bool | None = None
+
     def __init__(self, own: Memory, peers: Peers) -> None:
         self._own = own
         self._peers = peers

@@ -15,6 +15,10 @@ OVERHEAD = 400
 class Store(Protocol):
     """Values by tenant and id, each for a time from its last use; names lead to ids."""
 
+    @property
+    def down(self) -> bool | None:
+        """Whether it does not answer; None where it is in this gateway's processes."""
+
     async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
         """The values of those ids. Raises StoreDown."""
 
@@ -43,6 +47,8 @@ Key = tuple[str, str]
 
 class Memory:
     """Keeps the entries used last, as many as both limits allow."""
+
+    down: bool | None = None
 
     def __init__(
         self, ttl: float, entries: int, size: int, clock: Callable[[], float] = monotonic

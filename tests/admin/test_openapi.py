@@ -81,6 +81,7 @@ async def test_methods_and_content_types(tmp_path: Path) -> None:
     assert given("/explain/v1/messages", "post") == ["application/json"]
     assert given("/v1/models") == given("/v1beta/models/{id}") == ["application/json"]
     assert given("/health") == ["application/json", "application/yaml"]
+    assert given("/metrics") == ["text/plain", "application/openmetrics-text"]
     assert given("/docs") == ["text/html"]
     assert paths["/v1/files"].keys() == {"get", "post"}
     assert list(paths["/v1/files"]["post"]["requestBody"]["content"]) == ["multipart/form-data"]

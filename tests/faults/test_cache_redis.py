@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import time
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 
+import httpx2
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
@@ -171,8 +173,6 @@ async def test_answers_are_kept_counted_and_cleared(running: Scene) -> None:
 
 
 async def _get(port: int, method: str, name: str) -> dict[str, object]:
-    import httpx2
-
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         answer = await client.request(method, f"/v1/messages/cache/{name}")
         found: dict[str, object] = answer.json()
@@ -230,10 +230,20 @@ async def test_a_killed_redis_is_found_again_when_it_is_back(running: Scene) -> 
     await running.redis.stop()
     got = [await running.ask("a") for _ in range(20)]
     assert {state for state, _ in got} == {"bypass"}
+    assert await _is_up(running.gateway.port) == 0
     await running.redis.start()
     await asyncio.sleep(2.3)
     await running.until_kept("a")
+    assert await _is_up(running.gateway.port) == 1
     assert (running.told("cache_store_down"), running.told("cache_store_up")) == (1, 1)
+
+
+async def _is_up(port: int) -> float:
+    """What Prometheus is told of the cache's store."""
+    async with httpx2.AsyncClient() as client:
+        told = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    (line,) = re.findall(r'^gateway_store_up{link="cache"} (\S+)$', told, re.MULTILINE)
+    return float(line)
 
 
 async def test_a_read_only_redis_still_answers_what_it_has(running: Scene) -> None:

@@ -86,12 +86,14 @@ async def test_a_frozen_store_is_503_for_those_who_need_it_alone(redis: Server) 
     async with link.running():
         await ask(link, upstream)
         await until(lambda: not link._store._server.beside)  # type: ignore[attr-defined]
+        assert link.down is False
         redis.signal(signal.SIGSTOP)
         _, body = await ask(link, upstream, input="needs nothing")
         assert msgspec.json.decode(body)["id"] == "resp_2"
         for _ in range(8):  # the breaker opens meanwhile
             with pytest.raises(Unavailable):
                 await ask(link, upstream, previous_response_id="resp_1")
+        assert link.down is True
         redis.signal(signal.SIGCONT)
 
         async def found() -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.serve import usable_cores
 from tests.fakes.client import RawClient, until
@@ -181,6 +182,50 @@ async def test_a_worker_that_is_killed_under_load_comes_back(tmp_path: Path) -> 
         assert await calls(running, MANY, model) == MANY
         totals = await told(running, "/metrics/running-totals")
         assert totals["summary"]["requests"] >= 3 * MANY - 1
+
+
+async def scraped(running: Scene) -> dict[tuple[str, ...], float]:
+    """Every counter that one of the workers tells Prometheus of, on a connection of its own."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        found = await client.get(f"{running.gateway.url}/metrics")
+    assert found.status_code == 200, found.text
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(found.text)
+        for sample in family.samples
+        if family.type != "gauge"
+    }
+
+
+def requests(counters: dict[tuple[str, ...], float]) -> float:
+    """All calls."""
+    return sum(value for key, value in counters.items() if key[0] == "gateway_requests_total")
+
+
+async def test_prometheus_is_told_of_all_workers_and_no_counter_shrinks(tmp_path: Path) -> None:
+    async with scene(tmp_path, TWO.format(drain=1.0)) as running:
+        model = f"chat:{running.play(Json(whole('chat')))}"
+        told: dict[tuple[str, ...], float] = {}
+
+        def again() -> int:
+            return running.gateway.log.count('"worker_started_again"')
+
+        for round_ in range(1, 4):
+            assert await calls(running, MANY, model) == MANY
+            for _ in range(4):
+                before, told = told, await scraped(running)
+                assert before.keys() <= told.keys()
+                assert [key for key in before if told[key] < before[key]] == []
+                assert requests(told) == round_ * MANY
+            # At once: what was told is known to the supervisor, whichever of them told it.
+            victim = running.gateway.workers[0]
+            os.kill(victim, signal.SIGKILL if round_ < 3 else signal.SIGTERM)
+            await until(lambda: not alive(victim))  # noqa: B023  # awaited here
+            for _ in range(4):
+                before, told = told, await scraped(running)
+                assert told == before
+            await until(lambda: len(set(running.gateway.workers) - {victim}) == 2)  # noqa: B023
+            await until(lambda: again() == round_, 5)  # noqa: B023
 
 
 async def test_all_workers_drain(tmp_path: Path) -> None:
