@@ -44,7 +44,7 @@ def main() -> int:
     print(table.shown(report))
     if options.out:
         results.save(report, options.out)
-    elif not (options.quick or options.only or options.streams):
+    elif not (options.quick or options.only or options.streams or options.asleep):
         results.save(_merged(report), results.PLACE)
     found = {
         **report.cases,
@@ -75,6 +75,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--scaling", action="store_true", help="how cost grows, instead")
     parser.add_argument("--streams", type=int, help="how many paced streams instead of 1,000")
+    parser.add_argument("--asleep", action="store_true", help="let the load's core sleep")
     parser.add_argument("--no-gateway", action="store_true", help="nginx alone")
     parser.add_argument("--out", type=Path, help="where the result goes instead of result.json")
     return parser.parse_args()
@@ -85,7 +86,8 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
-    fleet.keep_awake()
+    if not options.asleep:
+        fleet.keep_awake()
     length = QUICK if options.quick else Length()
     if options.streams:
         length = msgspec.structs.replace(length, streams=options.streams)
