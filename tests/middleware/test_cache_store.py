@@ -1,9 +1,11 @@
 """The store in memory: bounded by entries, bytes and time."""
 
+import asyncio
+
 import pytest
 
 from middleware.cache.key import Key
-from middleware.cache.store import OVERHEAD, Memory, Told
+from middleware.cache.store import OVERHEAD, SLICE, Memory, Told
 
 TTL = 10.0
 
@@ -113,3 +115,123 @@ async def test_clear_removes_a_tenants_own(clock: Clock) -> None:
     assert store.used == OVERHEAD + 1
     async with store.running():
         assert store.limit == 3
+
+
+# --- nobody waits for a large store ---------------------------------------------------------------
+
+MANY = 3 * SLICE + 1
+
+
+def filled(clock: Clock, entries: int = 2 * MANY, size: int = 10**9) -> Memory:
+    """One tenant's many entries of `OVERHEAD` bytes each, and one entry of another."""
+    store = memory(clock, entries, size)
+    store.put(key("a", b"other"), b"")
+    for number in range(MANY):
+        store.put(key(str(number)), b"")
+    return store
+
+
+async def freed(store: Memory) -> list[int]:
+    """How many entries were let go of in each turn of the loop, until a turn with none."""
+    turns, before = [1], store.used
+    while turns[-1]:
+        await asyncio.sleep(0)
+        turns.append((before - store.used) // OVERHEAD)
+        before = store.used
+    return turns[1:]
+
+
+async def test_a_clear_is_over_at_once_and_its_memory_follows_in_slices(clock: Clock) -> None:
+    store = filled(clock)
+    with pytest.raises(StopIteration, match=str(MANY)):
+        store.clear(b"t").send(None)  # it takes no turn of the loop
+    assert store.used == (MANY + 1 - SLICE) * OVERHEAD
+    assert (await store.size(), await store.get(key("0"))) == (1, None)
+    assert await store.get(key(str(MANY - 1))) is None
+    assert await freed(store) == [SLICE, SLICE, 1, 0]
+    assert await store.get(key("a", b"other")) == b""
+
+
+async def test_what_is_kept_while_a_clear_goes_on_stays(clock: Clock) -> None:
+    store = filled(clock)
+    await store.clear(b"t")
+    store.put(key("0"), b"new")
+    await asyncio.sleep(0)
+    store.put(key("1"), b"new")
+    assert (await store.clear(b"nobody"), await store.size()) == (0, 3)
+    assert sum(await freed(store)) == MANY - 2 * SLICE
+    assert (await store.get(key("0")), await store.get(key("1"))) == (b"new", b"new")
+    assert (await store.size(), store.used) == (3, 3 * OVERHEAD + 6)
+    assert await store.clear(b"t") == 2
+
+
+async def test_two_clears_at_a_time_share_the_slices(clock: Clock) -> None:
+    store = filled(clock)
+    assert await store.clear(b"t") == MANY
+    assert await store.clear(b"other") == 1
+    assert await freed(store) == [SLICE, SLICE, 2, 0]
+
+
+@pytest.mark.parametrize("size", [10**9, (MANY + 1) * OVERHEAD])
+async def test_what_was_cleared_makes_room_before_what_is_in_use(clock: Clock, size: int) -> None:
+    store = filled(clock, entries=MANY + 1, size=size)
+    await store.clear(b"t")
+    for number in range(MANY):
+        store.put(key(str(number), b"new"), b"")
+    assert await store.get(key("a", b"other")) == b""  # though nothing is older
+    assert (await store.size(), store.used) == (MANY + 1, (MANY + 1) * OVERHEAD)
+    assert await freed(store) == [0]
+    store.put(key("x", b"new"), b"")
+    assert await store.get(key("0", b"new")) is None
+
+
+async def test_a_cleanup_goes_on_in_slices_beside_other_calls(clock: Clock) -> None:
+    store = filled(clock)
+    clock.now = TTL
+    store.put(key("fresh"), b"")
+    cleanup = asyncio.ensure_future(store.cleanup())
+    turns = await freed(store)
+    assert max(turns) == SLICE
+    assert await cleanup == (MANY + 1, 1)
+    assert store.used == OVERHEAD
+
+
+async def test_a_cleanup_finds_what_expired_behind_what_was_used_before_it(clock: Clock) -> None:
+    store = memory(clock)
+    store.put(key("a"), b"-")
+    clock.now = 5
+    store.put(key("b"), b"-")
+    await store.get(key("a"))  # used last, and no younger for it
+    clock.now = TTL
+    assert await store.cleanup() == (1, 1)
+    assert await held(store, "ab") == "b"
+
+
+async def test_a_cleanup_takes_no_turn_where_nothing_has_expired(clock: Clock) -> None:
+    with pytest.raises(StopIteration, match=rf"\(0, {MANY + 1}\)"):
+        filled(clock).cleanup().send(None)
+
+
+async def test_a_cleanup_counts_only_what_it_removed_itself(clock: Clock) -> None:
+    store = filled(clock)
+    clock.now = TTL
+    cleanup = asyncio.ensure_future(store.cleanup())
+    await asyncio.sleep(0)
+    gone = MANY + 1 - await store.size()
+    assert 0 < gone <= SLICE
+    assert await store.get(key(str(MANY - 1))) is None  # met by a call
+    store.put(key("fresh"), b"")
+    rest = await store.size() - 1
+    assert await cleanup == (gone + rest, 1)
+
+
+async def test_a_tenant_cleared_during_a_cleanup_is_counted_once(clock: Clock) -> None:
+    store = filled(clock)
+    clock.now = TTL
+    cleanup = asyncio.ensure_future(store.cleanup())
+    await asyncio.sleep(0)
+    cleared = await store.clear(b"t")
+    removed, left = await cleanup
+    assert (cleared + removed, left) == (MANY + 1, 0)
+    await freed(store)
+    assert store.used == 0
