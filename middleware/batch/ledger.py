@@ -1,6 +1,7 @@
 """Which batches there are and were, tenant by tenant, for those who ask how far one is."""
 
 import os
+from collections import OrderedDict
 from time import monotonic
 from typing import Literal
 
@@ -9,11 +10,15 @@ from msgspec import Struct
 from gateway.admin.batch import Progress
 from gateway.admin.inside import timestamp
 
+_AT_ONCE = 100
+"""Most batches that are forgotten when one begins: the others of a burst go with the next."""
+
 
 class Entry(Struct):
     """One batch, from its start to some time after its end."""
 
     id: str
+    tenant: str
     total: int
     successful: int = 0
     failed: int = 0
@@ -45,6 +50,7 @@ class Ledger:
         self._most = most
         self._seconds = seconds
         self._tenants: dict[str, dict[str, Entry]] = {}
+        self._ended: OrderedDict[str, Entry] = OrderedDict()
         self.open = 0
         """Batches that have not ended."""
         self.together = 0.0
@@ -55,7 +61,7 @@ class Ledger:
     def begin(self, tenant: str, total: int) -> Entry:
         """A new batch of that many items."""
         # Who knows an id may be anybody where no keys are asked for: it must not be guessed.
-        entry = Entry(f"batch-{os.urandom(12).hex()}", total, started=monotonic())
+        entry = Entry(f"batch-{os.urandom(12).hex()}", tenant, total, started=monotonic())
         self._forget(tenant)
         self._tenants.setdefault(tenant, {})[entry.id] = entry
         self.open += 1
@@ -67,6 +73,7 @@ class Ledger:
             entry.status = status
             entry.completion_time = timestamp()
             entry.ended = monotonic()
+            self._ended[entry.id] = entry
             self.open -= 1
             if status == "completed":
                 self.together += entry.ended - entry.started
@@ -81,11 +88,21 @@ class Ledger:
         return entry.status != "processing" and monotonic() - entry.ended > self._seconds
 
     def _forget(self, tenant: str) -> None:
-        """Drops what is too old, and the tenant's oldest ended ones to make place for one."""
-        for entries in self._tenants.values():
-            for ident in [each.id for each in entries.values() if self._is_old(each)]:
-                del entries[ident]
+        """Drops what is too old, and the tenant's oldest ended ones to make place for one.
+
+        It looks at the entries of no other tenant, but for those whose time is over.
+        """
+        for _ in range(min(_AT_ONCE, len(self._ended))):
+            first = next(iter(self._ended.values()))
+            if not self._is_old(first):
+                break
+            self._drop(first)
         entries = self._tenants.get(tenant, {})
-        ended = [each.id for each in entries.values() if each.status != "processing"]
-        for ident in ended[: max(0, len(entries) - self._most + 1)]:
-            del entries[ident]
+        if len(entries) >= self._most:
+            ended = [each for each in entries.values() if each.status != "processing"]
+            for entry in ended[: len(entries) - self._most + 1]:
+                self._drop(entry)
+
+    def _drop(self, entry: Entry) -> None:
+        del self._ended[entry.id]
+        del self._tenants[entry.tenant][entry.id]

@@ -15,7 +15,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.errors import Refused
 from gateway.reply import Reply, Stream
 from middleware.batch import Batch
-from middleware.batch.ledger import Ledger
+from middleware.batch.ledger import Entry, Ledger
 from tests.fakes import calls
 from tests.fakes.client import until
 from tests.faults import wires
@@ -294,6 +294,29 @@ class TestLedger:
         ledger.begin("b", 1)
         assert ledger._tenants["a"] == {}
         assert ledger.find("b", running.id) is running
+
+    def test_a_beginning_looks_at_nothing_of_other_tenants_but_what_is_old(self) -> None:
+        looked: list[str] = []
+
+        class Watched(Ledger):
+            def _is_old(self, entry: Entry) -> bool:
+                looked.append(entry.id)
+                return super()._is_old(entry)
+
+        ledger = Watched(1000, 60)
+        for _ in range(250):
+            ledger.end(ledger.begin("a", 1), "completed")
+        entries = list(ledger._tenants["a"].values())
+        looked.clear()
+        ledger.begin("b", 1)
+        assert looked == [entries[0].id]  # it ended first, and is not old: none is
+        for entry in entries:
+            entry.ended -= 61
+        left = []
+        for _ in range(3):
+            ledger.begin("b", 1)
+            left.append(len(ledger._tenants["a"]))
+        assert left == [150, 50, 0]
 
     def test_the_first_end_stands(self) -> None:
         ledger = Ledger(10, 60)
