@@ -26,7 +26,7 @@ from gateway.admin.probes import Unrouted
 from gateway.admin.responses import response_routes
 from gateway.admin.routes import operator_routes
 from gateway.asgi import Edge, Endpoint, Limits
-from gateway.assemble import assemble
+from gateway.assemble import Assembly, assemble
 from gateway.call import Call, Record
 from gateway.callers import Callers
 from gateway.config import Config, ConfigError, Fault
@@ -77,9 +77,12 @@ class Gateway(Starlette):
         await app(scope, receive, send)
 
 
-def build(config: Config, peers: Peers = ALONE) -> Gateway:
-    """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit."""
-    site, links = assemble(config)
+def build(config: Config, peers: Peers = ALONE, made: Assembly | None = None) -> Gateway:
+    """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit.
+
+    `made` is what was assembled of that configuration before, and found sound.
+    """
+    site, links = assemble(config) if made is None else (made.site, made.links)
     site.peers = peers
     share_signatures(peers)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))

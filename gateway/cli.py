@@ -69,7 +69,7 @@ def serve(
     from gateway.serve import serve as run
 
     try:
-        sys.exit(run(config, config.source.path))
+        sys.exit(run(config, config.source.path, assembly))
     except ConfigError as error:
         _refuse(error.faults)
 

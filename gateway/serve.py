@@ -18,6 +18,7 @@ import uvicorn
 from gateway.admin.workers import FOLDS
 from gateway.app import Gateway, build
 from gateway.asgi import Edge
+from gateway.assemble import Assembly
 from gateway.config import Config, ConfigError
 from gateway.front import Front
 from gateway.listen import Port, url_of
@@ -101,8 +102,11 @@ class Worker(Server):
             self.stop(now=False)
 
 
-def serve(config: Config, config_path: Path | None = None) -> int:
-    """Runs the gateway until it is told to stop; the exit code."""
+def serve(config: Config, config_path: Path | None = None, made: Assembly | None = None) -> int:
+    """Runs the gateway until it is told to stop; the exit code.
+
+    `made` is what was assembled of the configuration to check it; a process alone goes on with it.
+    """
     options = config.server
     setup(config.log.level, config.log.format)
     _log.info("starting", config=str(config_path) if config_path else "defaults and environment")
@@ -118,7 +122,7 @@ def serve(config: Config, config_path: Path | None = None) -> int:
         if count > 1:
             shared = _shared(config, count)
             return asyncio.run(Supervisor(shared, port, count, work, FOLDS).run())
-        return _run(config, port.sockets(), Single, ALONE)
+        return _run(config, port.sockets(), Single, ALONE, made)
     finally:
         port.close()
         close()
@@ -138,9 +142,15 @@ def work(config: Config, sockets: list[socket.socket], line: socket.socket, plac
         close()
 
 
-def _run(config: Config, sockets: list[socket.socket], kind: type[Server], peers: Peers) -> int:
+def _run(
+    config: Config,
+    sockets: list[socket.socket],
+    kind: type[Server],
+    peers: Peers,
+    made: Assembly | None = None,
+) -> int:
     keep_freed()
-    app = build(config, peers)
+    app = build(config, peers, made)
     options = config.server
     server = kind(_uvicorn(app, options), app.state.edge, options.drain)
     if isinstance(server, Worker) and isinstance(peers, Linked):

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.app import build
+from gateway.assemble import Assembly
 from gateway.cli import main
 from gateway.config import Config
 from tests.configs import PLUGINS
@@ -214,17 +216,18 @@ class TestServe:
     def test_it_serves_what_check_finds_sound(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        served: list[tuple[Config, Path | None]] = []
+        served: list[tuple[Config, Path | None, Assembly]] = []
 
-        def serve(config: Config, path: Path | None) -> int:
-            served.append((config, path))
+        def serve(config: Config, path: Path | None, made: Assembly) -> int:
+            served.append((config, path, made))
             return 3
 
         monkeypatch.setattr("gateway.serve.serve", serve)
         result = run("serve", "--port", "9001", text=FILE)
         assert result.exit_code == 3
-        (config, path), *_ = served
+        (config, path, made), *_ = served
         assert (config.server.port, path) == (9001, Path("config.toml"))
+        assert build(config, made=made).state.site is made.site  # none of it is made twice
         assert "warning: config.toml:21:1: providers.gone: disabled" in result.stderr
 
     def test_it_does_not_start_with_a_fault(
