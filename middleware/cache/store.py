@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from itertools import islice
+from itertools import chain, islice, repeat, takewhile
 from time import monotonic
 from typing import Protocol
 
@@ -15,8 +15,8 @@ from middleware.cache.key import Key
 
 __all__ = ["OVERHEAD", "Form", "Memory", "Store", "StoreDown", "Told"]
 
-OVERHEAD = 430
-"""Bytes that an entry takes beside its value, as measured with 100,000 and with a million."""
+OVERHEAD = 400
+"""Bytes that an entry takes beside its value: 380 to 430 as measured, with 100,000 and more."""
 SLICE = 500
 """Most entries that are let go of between two turns of the loop."""
 
@@ -77,8 +77,10 @@ class _Entry(Struct, eq=False, gc=False):  # it leads to nothing that leads back
     told: dict[Form, Told] | None = None
 
 
-_Own = OrderedDict[bytes, _Entry]
+_Own = dict[bytes, _Entry]
 """A tenant's entries by digest, as they were put: what expires first comes first."""
+_AHEAD = 4 * SLICE
+"""Entries that a cleanup notes at a time: the first of a dict lies behind all that were dropped."""
 
 
 class Memory:
@@ -100,7 +102,7 @@ class Memory:
         self._ttl = ttl
         self._max_size = size
         self._clock = clock
-        self._tenants: defaultdict[bytes, _Own] = defaultdict(OrderedDict)
+        self._tenants: defaultdict[bytes, _Own] = defaultdict(dict)
         self._cleared: list[_Own] = []
         self._recent: OrderedDict[_Entry, None] = OrderedDict()  # of both; used last, last
 
@@ -186,11 +188,17 @@ class Memory:
     def _expired(self, now: float) -> Iterator[_Entry]:
         """What has expired; who takes one drops it before it takes the next."""
         for tenant in list(self._tenants):
-            while own := self._tenants.get(tenant):
-                first = next(iter(own.values()))
-                if first.expires > now:
+            for most in chain([1], repeat(_AHEAD)):
+                some = list(islice(self._tenants[tenant].values(), most))
+                yield from self._left(takewhile(lambda entry: entry.expires <= now, some))
+                if not some or some[-1].expires > now:
                     break
-                yield first
+
+    def _left(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
+        """Those that are still kept when their turn comes."""
+        for entry in entries:
+            if self._tenants[entry.tenant].get(entry.digest) is entry:
+                yield entry
 
     def _drop(self, entry: _Entry) -> None:
         del self._tenants[entry.tenant][entry.digest]
@@ -209,7 +217,7 @@ class Memory:
         if not self._cleared:
             return False
         own = self._cleared[-1]
-        _, entry = own.popitem(last=False)
+        _, entry = own.popitem()
         if not own:
             self._cleared.pop()
         del self._recent[entry]
