@@ -159,6 +159,8 @@ class Dialect:
     """What an upstream's whole 200 answer says at a glance."""
     whole: Callable[[bytes], bool]
     """Whether a stream whose last bytes these are came to its proper end."""
+    usage_asked: bool = False
+    """Its streams tell the tokens used only to a client that asks for them."""
     slips_late: bool = False
     """Its streams tell of a slip at their end only: another attempt may do better until then."""
 

@@ -4,7 +4,7 @@ import asyncio
 from time import monotonic
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from gateway.admin.door import Ask, say
 from gateway.admin.entries import entries
@@ -16,6 +16,7 @@ from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError, InvalidRequest, UpstreamTimeout
 from gateway.log import log_call
 from gateway.reply import Reply, Stream
+from gateway.wire import encoded
 
 SECONDS = 30.0
 """Seconds that the completion may take."""
@@ -87,7 +88,7 @@ class Connection:
             "messages": [{"role": "user", "content": "Hello"}],
             capability.token_param: TOKENS,
         }
-        fields = {key: Raw(msgspec.json.encode(value)) for key, value in body.items()}
+        fields = encoded(body)
         call = Call(ask.id, CHAT, model, False, fields, ask.headers, record, ask.caller)
         reply = await self._inside.edge.chain(call)
         try:

@@ -13,7 +13,6 @@ from msgspec import Raw, Struct
 from gateway.call import Call
 from gateway.capability import Capability
 from gateway.dialect import Crossing, Dialect
-from gateway.dialects.chat import CHAT
 from gateway.errors import BadAnswer, GatewayError, UpstreamError
 from gateway.events import (
     Citation,
@@ -73,7 +72,7 @@ def _bound(part: Part) -> bool:
 
 def told_counts(call: Call, crossing: Crossing) -> bool:
     """Whether the answer to this call has the tokens used in it."""
-    return not call.stream or call.dialect.name != CHAT.name or crossing.prompt.include_usage
+    return not call.stream or not call.dialect.usage_asked or crossing.prompt.include_usage
 
 
 # --- heard ----------------------------------------------------------------------------------------

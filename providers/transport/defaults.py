@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-from msgspec import Raw
-
 from gateway.counting.kind import COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.wire import UNKNOWN
+from gateway.wire import encoded
 
 _BARE = (*COUNTINGS, EMBEDDINGS)
 """Dialects that take no defaults, which are parameters of answers."""
@@ -22,7 +20,7 @@ class Defaults:
     __slots__ = ("_all", "_responses")
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self._all: Fields = {name: Raw(msgspec.json.encode(v)) for name, v in given.items()}
+        self._all = encoded(given)
         # a provider of several dialects has one list of them, and much of it may be Chat's
         self._responses = {name: v for name, v in self._all.items() if name not in UNKNOWN}
 

@@ -24,6 +24,7 @@ CHAT = Dialect(
     writer=ChatWriter,
     digest=digest,
     whole=whole,
+    usage_asked=True,
     stream_error=errors.stream_error,
     read_error=errors.read_error,
     write_error=errors.write_error,

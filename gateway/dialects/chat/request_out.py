@@ -2,17 +2,14 @@
 
 import hashlib
 
-import msgspec
-from msgspec import Raw
-
 from gateway.dialect import Crossing, Fields
 from gateway.dialects.chat.reasoning_out import write_reasoning
 from gateway.dialects.chat.tools_out import Block, settle_names, write_choice, write_tools
 from gateway.dialects.chat.turns_out import write_turns
 from gateway.dialects.schema import strict_subset
 from gateway.events import Prompt, WebSearch
+from gateway.wire import encoded
 
-_encode = msgspec.json.Encoder().encode
 _LONGEST_ID = 128
 _LONGEST_KEY = 64
 _BYTES_PER_TOKEN = 4
@@ -36,7 +33,7 @@ def write_prompt(crossing: Crossing) -> Fields:
         write_reasoning(crossing), identity(crossing), _search(crossing), _rest(crossing),
     ):  # fmt: skip
         request |= members
-    fields = {name: Raw(_encode(value)) for name, value in request.items()}
+    fields = encoded(request)
     size = memoryview(fields["messages"]).nbytes
     if tools:
         size += memoryview(fields["tools"]).nbytes

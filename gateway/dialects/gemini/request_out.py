@@ -3,9 +3,6 @@
 `model` and `stream` are the pseudo-members that the provider puts into the URL.
 """
 
-import msgspec
-from msgspec import Raw
-
 from gateway.dialect import Crossing, Fields
 from gateway.dialects.chat.parts_out import Marks
 from gateway.dialects.gemini.contents_out import write_contents, write_system
@@ -14,6 +11,7 @@ from gateway.dialects.gemini.reasoning_out import write_reasoning
 from gateway.dialects.gemini.schema_out import narrowed
 from gateway.dialects.gemini.tools_out import settle_names, write_choice, write_tools
 from gateway.events import Prompt
+from gateway.wire import encoded
 
 _BYTES_PER_TOKEN = 4
 _SEEDS = 2**31
@@ -44,7 +42,7 @@ def write_prompt(crossing: Crossing) -> Fields:
     _tell_unsaid(crossing)
     if prompt.stream:
         request["stream"] = True
-    fields = {name: Raw(msgspec.json.encode(value)) for name, value in request.items()}
+    fields = encoded(request)
     read = ("systemInstruction", "contents", "tools")
     size = sum(memoryview(fields[name]).nbytes for name in read if name in fields)
     crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)

@@ -11,7 +11,6 @@ from gateway.dialects.messages.reasoning_out import write_reasoning
 from gateway.dialects.messages.tools_out import (
     ANSWER_TOOL,
     answer_tool,
-    encoded,
     limit_marks,
     settle_names,
     write_tool_choice,
@@ -20,6 +19,7 @@ from gateway.dialects.messages.tools_out import (
 from gateway.dialects.messages.turns_out import write_turns
 from gateway.dialects.schema import closed
 from gateway.events import CacheMark
+from gateway.wire import encoded
 
 _MOST_TOKENS = 32000
 """Asked for where the client names no limit: 0 would warm the cache and answer nothing."""

@@ -1,6 +1,5 @@
 """Tools and their choice, as the Messages API takes them (`ToolUnionParam`, `ToolChoiceParam`)."""
 
-import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
@@ -10,7 +9,6 @@ from gateway.dialects.names import sanitised
 from gateway.dialects.schema import closed, root_object
 from gateway.events import Prompt, Tool, ToolCall, WebSearch
 
-_encode = msgspec.json.Encoder().encode
 ANSWER_TOOL = "json_output"
 """Its input is the answer where the model cannot be held to a schema otherwise."""
 
@@ -145,8 +143,3 @@ def limit_marks(fields: list[list[Block]], most: int) -> int:
     for block in extra:
         del block["cache_control"]
     return len(extra)
-
-
-def encoded(fields: Block) -> dict[str, Raw]:
-    """The top level of a request, each member as its own JSON."""
-    return {name: Raw(_encode(value)) for name, value in fields.items()}

@@ -4,9 +4,6 @@ Nothing is stored there: the client holds the conversation, and gets the reasoni
 it can bring it back.
 """
 
-import msgspec
-from msgspec import Raw
-
 from gateway.dialect import Crossing, Fields
 from gateway.dialects.chat.request_out import answer_format, caching, identity, sampling
 from gateway.dialects.chat.tools_out import Block, settle_names
@@ -14,6 +11,7 @@ from gateway.dialects.responses.items_out import write_items
 from gateway.dialects.responses.reasoning import write_reasoning
 from gateway.dialects.responses.tools_out import write_choice, write_tools
 from gateway.dialects.responses.wire import UNKNOWN
+from gateway.wire import encoded
 
 _BYTES_PER_TOKEN = 4
 
@@ -33,7 +31,7 @@ def write_prompt(crossing: Crossing) -> Fields:
         request["tools"] = tools
     request |= choice | text | _limits(crossing) | _sampling(crossing)
     request |= write_reasoning(crossing) | identity(crossing) | _rest(crossing)
-    fields = {name: Raw(msgspec.json.encode(value)) for name, value in request.items()}
+    fields = encoded(request)
     size = sum(memoryview(fields[name]).nbytes for name in ("input", "tools") if name in fields)
     crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)
     return fields
