@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Raw, Struct
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Fields = dict[str, Raw]
 """The top level of a request body: each member's own bytes."""
+Block = dict[str, Any]
+"""One JSON object on its way out."""
 
 
 class Names:

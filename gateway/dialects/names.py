@@ -9,12 +9,27 @@ import re
 import string
 from collections.abc import Iterable
 
-from gateway.dialect import Names
+from gateway.dialect import Crossing, Names
+from gateway.events import ToolCall
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _MESSAGES_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _MISTRAL = re.compile(r"[a-zA-Z0-9]{9}")
 _OPENAI_LONGEST = 40
+
+
+def settle_names(crossing: Crossing) -> None:
+    """Fixes the bijection of tool names over definitions, history and choice."""
+    prompt, capability = crossing.prompt, crossing.capability
+    names = [tool.name for tool in prompt.tools]
+    for turn in prompt.turns:
+        for part in turn.parts:
+            if isinstance(part, ToolCall):
+                names.append(part.name)  # noqa: PERF401  # most turns have none
+    if prompt.tool_choice is not None and prompt.tool_choice.name:
+        names.append(prompt.tool_choice.name)
+    if names:
+        crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
 
 
 def sanitised(names: Iterable[str], pattern: str, limit: int) -> Names:

@@ -2,9 +2,12 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.events import Document, Image, SearchResult, Text
+
+_CLOSING = "</document>"
 
 
 def decoded(document: Document, crossing: Crossing) -> str:
@@ -18,9 +21,30 @@ def decoded(document: Document, crossing: Crossing) -> str:
 
 def wrapped(document: Document, text: str) -> str:
     """The text of a document, its title and context told."""
+    return f"{_opening(document)}\n{text}\n{_CLOSING}"
+
+
+def within(
+    document: Document, inner: list[Block], text_block: Callable[[str], Block]
+) -> list[Block]:
+    """The blocks of a document between two that tell what they are."""
+    return [text_block(_opening(document)), *inner, text_block(_CLOSING)]
+
+
+def _opening(document: Document) -> str:
     told = (("title", document.title), ("context", document.context))
     attributes = "".join(f' {name}="{value}"' for name, value in told if value)
-    return f"<document{attributes}>\n{text}\n</document>"
+    return f"<document{attributes}>"
+
+
+def mark_error(blocks: list[Block], text_block: Callable[[str], Block]) -> None:
+    """The text of a failed call says so, for dialects that have no flag for it."""
+    if not blocks:
+        blocks.append(text_block("Error"))
+    elif "text" not in blocks[0]:
+        blocks.insert(0, text_block("Error:"))
+    elif not blocks[0]["text"].lower().startswith("error"):
+        blocks[0]["text"] = "Error: " + blocks[0]["text"]
 
 
 def passage(found: SearchResult) -> str:

@@ -2,9 +2,13 @@
 
 import pytest
 
+from gateway.dialect import Dialect
+from gateway.dialects.chat import CHAT
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.passages import decoded, passage, wrapped
+from gateway.dialects.responses import RESPONSES
 from gateway.errors import UnusableMedia
-from gateway.events import Document, Image, SearchResult, Text
+from gateway.events import Document, Image, Prompt, SearchResult, Text, Turn
 from tests.dialects.chat.crossings import crossing
 
 
@@ -24,3 +28,12 @@ def test_base64_becomes_text_or_is_refused() -> None:
     assert decoded(Document(data="/w=="), crossing()) == "\ufffd"
     with pytest.raises(UnusableMedia):
         decoded(Document(data="a"), crossing())
+
+
+@pytest.mark.parametrize("dialect", [CHAT, RESPONSES, GEMINI], ids=lambda dialect: dialect.name)
+def test_a_title_may_hold_any_character(dialect: Dialect) -> None:
+    nested = Document(title="a\0b", parts=[Text("x")])
+    way = crossing(Prompt("m", [Turn("user", [nested])]))
+    said = b"".join(dialect.write_prompt(way).values())
+    assert rb'<document title=\"a\u0000b\">"' in said
+    assert b'"</document>"' in said

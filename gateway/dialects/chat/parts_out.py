@@ -1,8 +1,14 @@
 """Parts of user turns and tool results as Chat content (`ChatCompletionContentPartParam`)."""
 
-from gateway.dialect import Crossing
-from gateway.dialects.chat.tools_out import Block
-from gateway.dialects.passages import decoded, passage, picture_url, wrapped
+from gateway.dialect import Block, Crossing
+from gateway.dialects.passages import (
+    decoded,
+    mark_error,
+    passage,
+    picture_url,
+    within,
+    wrapped,
+)
 from gateway.events import (
     Audio,
     CacheMark,
@@ -135,7 +141,8 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
     if document.text is not None:
         return [text_block(wrapped(document, document.text))]
     if document.parts is not None:
-        return _nested(document, crossing)
+        inner = [block for part in document.parts for block in _blocks(part, crossing)]
+        return within(document, inner, text_block)
     if document.file_id is not None:
         notes.drop("messages.document.source.file_id", "files_are_not_portable")
         return []
@@ -152,12 +159,6 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
         "file_data": f"data:{_PDF};base64,{document.data}",
     }
     return [{"type": "file", "file": file}]
-
-
-def _nested(document: Document, crossing: Crossing) -> list[Block]:
-    inner = [block for part in document.parts or () for block in _blocks(part, crossing)]
-    before, after = wrapped(document, "\0").split("\0")
-    return [text_block(before.rstrip("\n")), *inner, text_block(after.lstrip("\n"))]
 
 
 def result_out(
@@ -178,7 +179,7 @@ def result_out(
         place = f"[{kind} {shown + len(pictures)} attached in the next user message]"
         blocks.append(text_block(place))
     if result.is_error:
-        _mark_error(blocks)
+        mark_error(blocks, text_block)
     if not blocks and not capability.empty_tool_content:
         blocks = [text_block("(no output)")]
     if blocks and result.cache is not None and capability.tool_content_array:
@@ -187,13 +188,3 @@ def result_out(
     if plain and not capability.tool_content_array:
         return "\n".join(block["text"] for block in blocks), pictures
     return blocks or "", pictures
-
-
-def _mark_error(blocks: list[Block]) -> None:
-    """Chat has no flag for a failed call; the text must say it."""
-    if not blocks:
-        blocks.append(text_block("Error"))
-    elif blocks[0]["type"] != "text":
-        blocks.insert(0, text_block("Error:"))
-    elif not blocks[0]["text"].lower().startswith("error"):
-        blocks[0]["text"] = "Error: " + blocks[0]["text"]

@@ -1,7 +1,6 @@
 """How hard a Chat model shall think, in the words of its server."""
 
-from gateway.dialect import Crossing
-from gateway.dialects.chat.tools_out import Block
+from gateway.dialect import Block, Crossing
 from gateway.events import Reasoning
 
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

@@ -2,10 +2,11 @@
 
 import hashlib
 
-from gateway.dialect import Crossing, Fields
+from gateway.dialect import Block, Crossing, Fields
 from gateway.dialects.chat.reasoning_out import write_reasoning
-from gateway.dialects.chat.tools_out import Block, settle_names, write_choice, write_tools
+from gateway.dialects.chat.tools_out import write_choice, write_tools
 from gateway.dialects.chat.turns_out import write_turns
+from gateway.dialects.names import settle_names
 from gateway.dialects.schema import strict_subset
 from gateway.events import Prompt, WebSearch
 from gateway.wire import encoded
@@ -29,8 +30,9 @@ def write_prompt(crossing: Crossing) -> Fields:
     if tools:
         request["tools"] = tools
     for members in (
-        choice, shape, continued, _limits(crossing), sampling(crossing), _stops(crossing),
-        write_reasoning(crossing), identity(crossing), _search(crossing), _rest(crossing),
+        choice, shape, continued, limits(crossing, crossing.capability.token_param),
+        sampling(crossing), _stops(crossing), write_reasoning(crossing), identity(crossing),
+        _search(crossing), _rest(crossing),
     ):  # fmt: skip
         request |= members
     fields = encoded(request)
@@ -41,16 +43,17 @@ def write_prompt(crossing: Crossing) -> Fields:
     return fields
 
 
-def _limits(crossing: Crossing) -> Block:
+def limits(crossing: Crossing, word: str, least: int = 1) -> Block:
+    """The most tokens of the answer, as the member `word`; nothing where the client names none."""
     wanted, most = crossing.prompt.max_tokens, crossing.capability.max_output
     if wanted is None:
         return {}
     if wanted < 1:
         crossing.notes.refuse("max_tokens", "this provider cannot warm a cache without an answer")
-    if most is not None and wanted > most:
+    given = max(least, min(wanted, most or wanted))
+    if given != wanted:
         crossing.notes.note("max_tokens", "clamped")
-        wanted = most
-    return {crossing.capability.token_param: wanted}
+    return {word: given}
 
 
 def sampling(crossing: Crossing) -> Block:

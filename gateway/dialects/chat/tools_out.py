@@ -1,16 +1,10 @@
 """Tools and their choice, as a Chat upstream takes them (`ChatCompletionToolUnionParam`)."""
 
-from typing import Any
-
 from msgspec import Raw
 
-from gateway.dialect import Crossing
-from gateway.dialects.names import sanitised
+from gateway.dialect import Block, Crossing
 from gateway.dialects.schema import strict_subset
-from gateway.events import Tool, ToolCall
-
-Block = dict[str, Any]
-"""One JSON object on its way out."""
+from gateway.events import Tool
 
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 _FREE_TEXT = {
@@ -19,20 +13,6 @@ _FREE_TEXT = {
     "required": ["input"],
     "additionalProperties": False,
 }
-
-
-def settle_names(crossing: Crossing) -> None:
-    """Fixes the bijection of tool names over definitions, history and choice."""
-    prompt, capability = crossing.prompt, crossing.capability
-    names = [tool.name for tool in prompt.tools]
-    for turn in prompt.turns:
-        for part in turn.parts:
-            if isinstance(part, ToolCall):
-                names.append(part.name)  # noqa: PERF401  # most turns have none
-    if prompt.tool_choice is not None and prompt.tool_choice.name:
-        names.append(prompt.tool_choice.name)
-    if names:
-        crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
 
 
 def write_tools(crossing: Crossing) -> list[Block]:

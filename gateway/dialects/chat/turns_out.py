@@ -6,11 +6,10 @@ prompt caches hit.
 
 import msgspec
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.chat.answer import detail_block
 from gateway.dialects.chat.extra import SKIP, extra_content
 from gateway.dialects.chat.parts_out import Marks, parts_out, result_out
-from gateway.dialects.chat.tools_out import Block
 from gateway.dialects.names import tool_id
 from gateway.dialects.pairing import paired
 from gateway.dialects.signatures import ALONE, CALL, SAID

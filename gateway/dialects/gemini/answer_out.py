@@ -1,14 +1,11 @@
 """What whole answers and streamed ones for Gemini clients have in common."""
 
-from typing import Any
-
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.gemini.carried import Reasoning, signature
 from gateway.dialects.gemini.wire import NAME
 from gateway.dialects.signatures import sealed_kind
 from gateway.events import Citation, Ending, Redacted, Thinking, Usage
 
-Block = dict[str, Any]
 DECLINED = "The model declined to answer."
 _FINISH = {
     "end_turn": "STOP",

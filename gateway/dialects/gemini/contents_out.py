@@ -5,10 +5,10 @@ appends: prompt caches need that. A signature goes back on the part that it came
 other.
 """
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.arguments import arguments
 from gateway.dialects.chat.extra import SKIP
-from gateway.dialects.gemini.parts_out import Block, parts_out, text_part
+from gateway.dialects.gemini.parts_out import parts_out, text_part
 from gateway.dialects.gemini.results_out import result_out
 from gateway.dialects.pairing import paired
 from gateway.dialects.signatures import ALONE, CALL, SAID

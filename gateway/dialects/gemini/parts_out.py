@@ -2,11 +2,10 @@
 
 import mimetypes
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.dialect import Crossing
-from gateway.dialects.passages import decoded, passage, wrapped
+from gateway.dialect import Block, Crossing
+from gateway.dialects.passages import decoded, passage, within, wrapped
 from gateway.events import (
     Audio,
     Document,
@@ -18,9 +17,6 @@ from gateway.events import (
     ServerTool,
     Text,
 )
-
-Block = dict[str, Any]
-"""One JSON object on its way out."""
 
 _PDF = "application/pdf"
 _OWN_HOSTS = ("generativelanguage.googleapis.com", "www.youtube.com", "youtube.com", "youtu.be")
@@ -34,7 +30,11 @@ def parts_out(parts: Iterable[Part], crossing: Crossing) -> list[Block]:
 
 def text_part(text: str) -> list[Block]:
     """The text as a part; none where it is empty, which the API refuses."""
-    return [{"text": text}] if text else []
+    return [_text(text)] if text else []
+
+
+def _text(text: str) -> Block:
+    return {"text": text}
 
 
 def _blocks(part: Part, crossing: Crossing) -> list[Block]:
@@ -83,7 +83,7 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
         return text_part(wrapped(document, document.text))
     media_type = document.media_type or _PDF
     if document.parts is not None:
-        return _within(document, parts_out(document.parts, crossing))
+        return within(document, parts_out(document.parts, crossing), _text)
     if document.data is None:
         file = _file(document.url, document.media_type, _PDF, "messages.document", crossing)
     elif media_type.startswith("text/"):
@@ -92,13 +92,7 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
         file = _inline(media_type, document.data)
     if crossing.capability.files == "none":
         notes.refuse_media("messages.document", "this provider takes no such file")
-    return _within(document, file) if document.title or document.context else file
-
-
-def _within(document: Document, inner: list[Block]) -> list[Block]:
-    """The parts between two that tell what they are."""
-    before, after = wrapped(document, "\0").split("\0")
-    return [{"text": before.rstrip("\n")}, *inner, {"text": after.lstrip("\n")}]
+    return within(document, file, _text) if document.title or document.context else file
 
 
 def _file(

@@ -1,7 +1,6 @@
 """How hard a Gemini model shall think (`ThinkingConfig`): a level or a budget, never both."""
 
-from gateway.dialect import Crossing
-from gateway.dialects.gemini.parts_out import Block
+from gateway.dialect import Block, Crossing
 from gateway.events import Reasoning
 
 _LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

@@ -3,13 +3,14 @@
 `model` and `stream` are the pseudo-members that the provider puts into the URL.
 """
 
-from gateway.dialect import Crossing, Fields
+from gateway.dialect import Block, Crossing, Fields
 from gateway.dialects.chat.parts_out import Marks
+from gateway.dialects.chat.request_out import limits
 from gateway.dialects.gemini.contents_out import write_contents, write_system
-from gateway.dialects.gemini.parts_out import Block
 from gateway.dialects.gemini.reasoning_out import write_reasoning
 from gateway.dialects.gemini.schema_out import narrowed
-from gateway.dialects.gemini.tools_out import settle_names, write_choice, write_tools
+from gateway.dialects.gemini.tools_out import write_choice, write_tools
+from gateway.dialects.names import settle_names
 from gateway.events import Prompt
 from gateway.wire import encoded
 
@@ -24,7 +25,7 @@ def write_prompt(crossing: Crossing) -> Fields:
     settle_names(crossing)
     hints: list[str] = []  # instructions that stand in for members the upstream does not take
     tools = write_tools(crossing)
-    config = _limits(crossing) | _sampling(crossing) | _stops(crossing)
+    config = limits(crossing, "maxOutputTokens") | _sampling(crossing) | _stops(crossing)
     config |= _format(crossing, hints, has_tools=bool(tools))
     if thinking := write_reasoning(crossing):
         config["thinkingConfig"] = thinking
@@ -59,18 +60,6 @@ def _tell_unsaid(crossing: Crossing) -> None:
     if prompt.cache_implicit:
         notes.note("cache_control", "left_to_the_target")
     Marks().tell(crossing)
-
-
-def _limits(crossing: Crossing) -> Block:
-    wanted, most = crossing.prompt.max_tokens, crossing.capability.max_output
-    if wanted is None:
-        return {}
-    if wanted < 1:
-        crossing.notes.refuse("max_tokens", "this provider cannot warm a cache without an answer")
-    if most is not None and wanted > most:
-        crossing.notes.note("max_tokens", "clamped")
-        wanted = most
-    return {"maxOutputTokens": wanted}
 
 
 def _sampling(crossing: Crossing) -> Block:

@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Crossing
-from gateway.dialects.gemini.parts_out import Block, parts_out
+from gateway.dialect import Block, Crossing
+from gateway.dialects.gemini.parts_out import parts_out
 from gateway.events import Text, ToolResult
 
 

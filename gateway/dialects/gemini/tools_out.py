@@ -1,25 +1,12 @@
 """Tools and their choice, as Gemini takes them (`Tool`, `ToolConfig`)."""
 
-from gateway.dialect import Crossing
-from gateway.dialects.gemini.parts_out import Block
+from gateway.dialect import Block, Crossing
 from gateway.dialects.gemini.schema_out import is_bare, narrowed
-from gateway.dialects.names import sanitised
 from gateway.dialects.schema import root_object
-from gateway.events import Tool, ToolCall
+from gateway.events import Tool
 
 _FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 _MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
-
-
-def settle_names(crossing: Crossing) -> None:
-    """Fixes the bijection of tool names over definitions, history and choice."""
-    prompt, capability = crossing.prompt, crossing.capability
-    names = [tool.name for tool in prompt.tools]
-    for turn in prompt.turns:
-        names += [part.name for part in turn.parts if isinstance(part, ToolCall)]
-    if prompt.tool_choice is not None and prompt.tool_choice.name:
-        names.append(prompt.tool_choice.name)
-    crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
 
 
 def write_tools(crossing: Crossing) -> list[Block]:

@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.arguments import arguments
 from gateway.dialects.gemini.answer_out import (
-    Block,
     Grounds,
     carrier,
     finish,

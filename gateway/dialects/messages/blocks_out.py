@@ -2,11 +2,10 @@
 
 import base64
 import binascii
-from typing import Any
 
 from msgspec import Raw
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.arguments import arguments
 from gateway.dialects.messages import keys
 from gateway.dialects.names import tool_id
@@ -27,8 +26,6 @@ from gateway.events import (
     ToolResult,
 )
 from gateway.seal import PREFIX
-
-Block = dict[str, Any]
 
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _MAGIC = {

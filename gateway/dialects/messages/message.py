@@ -1,11 +1,9 @@
 """Whole answers of the Messages API, both ways (`Message`)."""
 
-from typing import Any
-
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.arguments import arguments, custom_names, unwrapped
 from gateway.dialects.messages import keys, server_tools, typed
 from gateway.dialects.messages.answer import (
@@ -46,8 +44,6 @@ from gateway.events import (
     Usage,
 )
 from gateway.wire import ABSENT, decode
-
-Block = dict[str, Any]
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:

@@ -1,7 +1,7 @@
 """How hard a Messages model shall think (`ThinkingConfigParam`, `OutputConfigParam.effort`)."""
 
-from gateway.dialect import Crossing
-from gateway.dialects.messages.blocks_out import Block, minted
+from gateway.dialect import Block, Crossing
+from gateway.dialects.messages.blocks_out import minted
 from gateway.dialects.messages.tools_out import is_forced
 from gateway.events import Prompt, Reasoning, Redacted, Thinking, ToolCall
 

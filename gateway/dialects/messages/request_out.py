@@ -5,18 +5,18 @@ import re
 
 from msgspec import Raw
 
-from gateway.dialect import Crossing, Fields
-from gateway.dialects.messages.blocks_out import Block, control, text_block
+from gateway.dialect import Block, Crossing, Fields
+from gateway.dialects.messages.blocks_out import control, text_block
 from gateway.dialects.messages.reasoning_out import write_reasoning
 from gateway.dialects.messages.tools_out import (
     ANSWER_TOOL,
     answer_tool,
     limit_marks,
-    settle_names,
     write_tool_choice,
     write_tools,
 )
 from gateway.dialects.messages.turns_out import write_turns
+from gateway.dialects.names import settle_names
 from gateway.dialects.schema import closed
 from gateway.events import CacheMark
 from gateway.wire import encoded

@@ -2,12 +2,11 @@
 
 from msgspec import Raw
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.messages import keys
-from gateway.dialects.messages.blocks_out import Block, control
-from gateway.dialects.names import sanitised
+from gateway.dialects.messages.blocks_out import control
 from gateway.dialects.schema import closed, root_object
-from gateway.events import Prompt, Tool, ToolCall, WebSearch
+from gateway.events import Prompt, Tool, WebSearch
 
 ANSWER_TOOL = "json_output"
 """Its input is the answer where the model cannot be held to a schema otherwise."""
@@ -19,20 +18,6 @@ _FREE_TEXT = {
     "additionalProperties": False,
 }
 _USES = {"low": 1, "medium": 5, "high": 10}
-
-
-def settle_names(crossing: Crossing) -> None:
-    """Fixes the bijection of tool names over definitions, history and choice."""
-    prompt, capability = crossing.prompt, crossing.capability
-    names = [tool.name for tool in prompt.tools]
-    for turn in prompt.turns:
-        for part in turn.parts:
-            if isinstance(part, ToolCall):
-                names.append(part.name)  # noqa: PERF401  # most turns have none
-    if prompt.tool_choice is not None and prompt.tool_choice.name:
-        names.append(prompt.tool_choice.name)
-    if names:
-        crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
 
 
 def write_tools(crossing: Crossing) -> list[Block]:

@@ -4,8 +4,8 @@ The passes keep what is written for one call a prefix of what is written for the
 the client only appends an answer and its next turn: prompt caches and signed reasoning need that.
 """
 
-from gateway.dialect import Crossing
-from gateway.dialects.messages.blocks_out import Block, blocks, minted
+from gateway.dialect import Block, Crossing
+from gateway.dialects.messages.blocks_out import blocks, minted
 from gateway.dialects.pairing import paired
 from gateway.events import (
     Part,

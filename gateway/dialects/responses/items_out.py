@@ -6,9 +6,8 @@ looks only backwards: a longer conversation starts with the same items, and prom
 
 import msgspec
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.chat.parts_out import Marks
-from gateway.dialects.chat.tools_out import Block
 from gateway.dialects.chat.turns_out import BILLING, CONTINUE
 from gateway.dialects.names import tool_id
 from gateway.dialects.pairing import paired

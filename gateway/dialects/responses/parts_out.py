@@ -1,9 +1,15 @@
 """Parts of messages and of tool results as Responses content (`ResponseInputContentParam`)."""
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.chat.parts_out import Marks
-from gateway.dialects.chat.tools_out import Block
-from gateway.dialects.passages import decoded, passage, picture_url, wrapped
+from gateway.dialects.passages import (
+    decoded,
+    mark_error,
+    passage,
+    picture_url,
+    within,
+    wrapped,
+)
 from gateway.events import (
     CacheMark,
     Document,
@@ -57,7 +63,7 @@ def output(result: ToolResult, crossing: Crossing, marks: Marks) -> object:
     """The output of a tool: a string where it is text alone, else its parts."""
     blocks = parts_out(result.parts, crossing, marks)
     if result.is_error:
-        _mark_error(blocks)
+        mark_error(blocks, text_block)
     if not blocks and not crossing.capability.empty_tool_content:
         blocks = [text_block("(no output)")]
     if blocks:
@@ -65,16 +71,6 @@ def output(result: ToolResult, crossing: Crossing, marks: Marks) -> object:
     if plain(blocks):
         return "\n".join(block["text"] for block in blocks)
     return blocks
-
-
-def _mark_error(blocks: list[Block]) -> None:
-    """The dialect has no flag for a failed call; the text must say it."""
-    if not blocks:
-        blocks.append(text_block("Error"))
-    elif "text" not in blocks[0]:
-        blocks.insert(0, text_block("Error:"))
-    elif not blocks[0]["text"].lower().startswith("error"):
-        blocks[0]["text"] = "Error: " + blocks[0]["text"]
 
 
 def _blocks(part: Part, crossing: Crossing) -> list[Block]:
@@ -106,7 +102,8 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
     if document.text is not None:
         return [text_block(wrapped(document, document.text))]
     if document.parts is not None:
-        return _nested(document, crossing)
+        inner = [block for part in document.parts for block in _blocks(part, crossing)]
+        return within(document, inner, text_block)
     if document.file_id is not None:
         notes.drop("messages.document.source.file_id", "files_are_not_portable")
         return []
@@ -127,9 +124,3 @@ def _file(document: Document, crossing: Crossing) -> Block:
         "filename": document.title or "document.pdf",
         "file_data": f"data:{_PDF};base64,{document.data}",
     }
-
-
-def _nested(document: Document, crossing: Crossing) -> list[Block]:
-    inner = [block for part in document.parts or () for block in _blocks(part, crossing)]
-    before, after = wrapped(document, "\0").split("\0")
-    return [text_block(before.rstrip("\n")), *inner, text_block(after.lstrip("\n"))]

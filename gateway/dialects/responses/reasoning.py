@@ -6,9 +6,8 @@ both travel in one blob, the id first; an upstream that gives no id gets none ba
 
 import hashlib
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.chat.reasoning_out import effort_of, openrouter
-from gateway.dialects.chat.tools_out import Block
 from gateway.dialects.responses.wire import NAME
 from gateway.events import Reasoning, Redacted, Thinking
 from gateway.seal import PREFIX

@@ -4,9 +4,9 @@ Nothing is stored there: the client holds the conversation, and gets the reasoni
 it can bring it back.
 """
 
-from gateway.dialect import Crossing, Fields
-from gateway.dialects.chat.request_out import answer_format, caching, identity, sampling
-from gateway.dialects.chat.tools_out import Block, settle_names
+from gateway.dialect import Block, Crossing, Fields
+from gateway.dialects.chat.request_out import answer_format, caching, identity, limits, sampling
+from gateway.dialects.names import settle_names
 from gateway.dialects.responses.items_out import write_items
 from gateway.dialects.responses.reasoning import write_reasoning
 from gateway.dialects.responses.tools_out import write_choice, write_tools
@@ -29,7 +29,8 @@ def write_prompt(crossing: Crossing) -> Fields:
     request["input"] = write_items(crossing, hints)
     if tools:
         request["tools"] = tools
-    request |= choice | text | _limits(crossing) | _sampling(crossing)
+    request |= choice | text | _sampling(crossing)
+    request |= limits(crossing, "max_output_tokens", crossing.capability.min_output)
     request |= write_reasoning(crossing) | identity(crossing) | _rest(crossing)
     fields = encoded(request)
     size = sum(memoryview(fields[name]).nbytes for name in ("input", "tools") if name in fields)
@@ -57,19 +58,6 @@ def _sampling(crossing: Crossing) -> Block:
         if name in UNKNOWN and value:  # 0 asks for nothing
             crossing.notes.drop(name)
     return {name: value for name, value in wanted.items() if name not in UNKNOWN}
-
-
-def _limits(crossing: Crossing) -> Block:
-    wanted, capability = crossing.prompt.max_tokens, crossing.capability
-    if wanted is None:
-        return {}
-    if wanted < 1:
-        crossing.notes.refuse("max_tokens", "this provider cannot warm a cache without an answer")
-    most = capability.max_output or wanted
-    given = max(capability.min_output, min(wanted, most))
-    if given != wanted:
-        crossing.notes.note("max_tokens", "clamped")
-    return {"max_output_tokens": given}
 
 
 def _rest(crossing: Crossing) -> Block:

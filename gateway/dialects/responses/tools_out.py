@@ -4,10 +4,9 @@ They are those of Chat, laid flat. `strict` is always said: a function without t
 for a strict one where it can be.
 """
 
-from gateway.dialect import Crossing
+from gateway.dialect import Block, Crossing
 from gateway.dialects.chat import tools_out as chat
 from gateway.dialects.chat.request_out import context_size
-from gateway.dialects.chat.tools_out import Block
 from gateway.events import WebSearch
 
 
