@@ -208,10 +208,8 @@ class Recode:
                 return b""
         if self._wrote is not None:
             self._wrote(len("".join(texts)))
-        # Within a string, a quote stands behind a backslash.
-        between = b'"' + self._after + self._before + b'"'
-        encoded = _encode(texts)[1:-1].replace(b'","', between)
-        return self._before + encoded + self._after
+        between = self._after + self._before
+        return self._before + between.join([_encode(text) for text in texts]) + self._after
 
     def _laid(self, block: bytes, frame: Frame) -> Groove | None:
         """The groove of text from here on, learned from the event that was read last."""

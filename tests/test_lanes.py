@@ -126,7 +126,10 @@ def test_an_error_within_a_stream_never_quotes_the_key(name: Name) -> None:
     assert b"".join(relayed(lane, whole[:-2])) == masked
 
 
-@given(st.lists(st.text(), max_size=20), st.integers(1, 9))
+@given(
+    st.lists(st.text(max_size=5) | st.sampled_from([",", '"', '","', '",', "\\"]), max_size=20),
+    st.integers(1, 9),
+)
 def test_many_events_of_one_read_become_what_they_do_one_by_one(
     texts: list[str], size: int
 ) -> None:
