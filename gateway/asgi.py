@@ -203,7 +203,11 @@ class Exchange:
 
     def _leave(self) -> None:
         """The client is gone: nobody waits for what the call still does."""
-        if not self.finished and self._task is not None:
+        if not self.finished:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if self._task is not None:
             self._gone = True
             self._task.cancel()
 
@@ -243,6 +247,8 @@ class Exchange:
                 tell = self.record.tell
                 event = tell(error) if tell else self.dialect.write_error_event(error, self.id)
                 await self._write_last(event)
+            else:  # nothing can be told, but a part must not look like the whole
+                self._client.abort()
             return
         body = self.dialect.write_error(error, self.id)
         head = error_lines(self.id, self.record, error, len(body))
@@ -277,16 +283,16 @@ class Exchange:
 
     def beat(self, now: float) -> None:
         """Called about every second: pings a silent stream, ends a stuck client."""
-        if self.finished:
-            return
         limits, quiet = self.edge.limits, now - self._last
-        if self._reading:
-            if quiet > limits.body_idle:
-                self.cut()
-        elif self._writing:
+        if self._writing:
             if quiet > limits.write_idle:
                 self._client.abort()
-                self._leave()
+                self._abandon()  # it may be finished but for its last words
+        elif self.finished:
+            return
+        elif self._reading:
+            if quiet > limits.body_idle:
+                self.cut()
         elif self._pinging is not None and not self._pinging.done():
             pass  # the last ping still waits for the client to read
         elif self.streaming and quiet >= limits.ping:
@@ -294,6 +300,8 @@ class Exchange:
             self._pinging = asyncio.get_running_loop().create_task(self._ping())
 
     async def _ping(self) -> None:
+        if self.finished or self._writing:
+            return  # since this was due the answer came
         if not self.status:
             # No answer yet: from here on an error can only be told in-band.
             await self._start(200, reply_lines(self.id, self.record, None))

@@ -305,6 +305,18 @@ async def test_a_client_that_stops_reading_is_cut_and_holds_up_nobody() -> None:
     assert source.closed == other.closed == 1
 
 
+async def test_a_client_that_stops_reading_before_the_last_words_is_cut_too() -> None:
+    gate = asyncio.Event()
+    shared = edge(streaming(Script(b"data: 1\n\n", gate, Cut("gone"))), Limits(write_idle=0.1))
+    stuck = Driven(Endpoint(shared, CHAT), STREAM).start()
+    await stuck.until_sent(b"data: 1")
+    stuck.readable.clear()
+    gate.set()
+    async with pulsing(shared):
+        await stuck.done(2)
+    assert not shared.open
+
+
 async def test_the_drain_refuses_new_calls_and_cuts_old_ones_with_an_error_they_can_read() -> None:
     source = Script(b"data: 1\n\n", asyncio.Event())
     shared = edge(streaming(source))

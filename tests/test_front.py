@@ -8,6 +8,7 @@ ids and how it is framed.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from gateway.asgi import Edge, Endpoint, Limits
 from gateway.call import Call
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.errors import Unavailable
+from gateway.errors import Cut, Unavailable
 from gateway.front import Front, FrontClient
 from gateway.reply import Here, Reply, Stream
 from tests.test_guard import Transport
@@ -377,4 +378,35 @@ async def test_the_drain_waits_for_a_body_under_way(house: Any) -> None:
     one.protocol.shutdown()
     assert not one.transport.closed
     assert (await one.feed(data[-5:])).startswith(b"HTTP/1.1 200 OK")
+    assert one.transport.closed
+
+
+async def test_a_ping_that_is_due_as_the_answer_ends_does_not_follow_it(house: Any) -> None:
+    gate = asyncio.get_running_loop().create_future()
+
+    async def answer(call: Call) -> Reply:
+        await gate
+        return await streamed(call)
+
+    one = house(answer)
+    await one.feed(request(BODY | {"stream": True}))
+    (exchange,) = one.edge.open
+    gate.set_result(None)
+    exchange.beat(monotonic() + 60)  # in the same turn of the loop
+    assert (await one.feed()).endswith(b"\r\n\r\n9\r\ndata: 1\n\n\r\n0\r\n\r\n")
+
+
+async def test_what_broke_where_nothing_can_be_told_is_hung_up_on(house: Any) -> None:
+    class Broken(Here):
+        async def read(self) -> bytes:
+            if chunk := await super().read():
+                return chunk
+            raise Cut("no more")
+
+    async def answer(call: Call) -> Reply:
+        return Reply(200, call.dialect, Stream(Broken(b"first")))
+
+    one = house(answer)
+    told = await one.feed(request())  # a client that asked for no stream
+    assert told.endswith(b"\r\n\r\n5\r\nfirst\r\n")
     assert one.transport.closed
