@@ -123,7 +123,7 @@ def _as_it_is(call: "Call", capability: Capability, seal: Seal) -> "Call":
     return call
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class Dialect:
     """One wire format: its name, its path, and both directions of it, each a function."""
 

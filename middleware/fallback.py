@@ -11,8 +11,9 @@ What is tried again, and what is not:
 import asyncio
 import random
 from time import monotonic
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gateway.call import Attempt, Call, Target
 from gateway.errors import GatewayError, Resting, Unavailable, UpstreamError, UpstreamTimeout
@@ -26,7 +27,7 @@ PASSING = frozenset({408, 409, 500, 502, 503, 504, 529})
 class Fallback(Middleware):
     """Tries again where that can help; once bytes went to the client, nothing is tried again."""
 
-    attempts: int = 3
+    attempts: Annotated[int, Meta(ge=1)] = 3
     """Most upstream calls for one request, over all keys and targets."""
     wait: float = 0.5
     """Most seconds before the same target is tried again; doubled for each further time."""
@@ -90,6 +91,7 @@ class _Run:
         self._first: _Outcome | None = first
         self._began = first.began
         self._made = 0
+        self._over = False  # to wait for the next try would help nobody
         self._most = self._here = policy.attempts
         for target in call.targets:  # one may ask for more tries than the others get
             if target.retries is not None and target.retries >= self._most:
@@ -101,9 +103,11 @@ class _Run:
         """Whether no further attempt may start."""
         if self._first is not None:
             return False  # it was made already
-        policy = self._policy
-        over = policy.budget and monotonic() - self._began > policy.budget
-        return bool(over) or self._made >= self._most
+        return self._over or self._made >= self._most or self._late(0.0)
+
+    def _late(self, wait: float) -> bool:
+        budget = self._policy.budget
+        return budget > 0 and monotonic() - self._began + wait > budget
 
     async def target(self, target: Target, *, last: bool) -> Reply | None:
         """The target's answer, or None where the next one is due."""
@@ -164,15 +168,14 @@ class _Run:
         policy = self._policy
         if self._made >= self._here or self.spent():
             return
-        if error.retry_after is not None:
-            if error.retry_after > policy.longest_wait:
-                self._made = self._most  # the client is told when; waiting here helps nobody
-                return
-            await asyncio.sleep(error.retry_after)
-        else:
+        wait = error.retry_after
+        if wait is None:
             # Full jitter: many calls that failed together must not come back together.
             most = min(policy.wait * 2**waits, policy.longest_wait)
-            await asyncio.sleep(random.uniform(0, most))  # noqa: S311
+            wait = random.uniform(0, most)  # noqa: S311
+        self._over = wait > policy.longest_wait or self._late(wait)  # the client is told when
+        if not self._over:
+            await asyncio.sleep(wait)
 
     def _final(self, reply: Reply | None, error: GatewayError) -> Reply:
         if reply is None:

@@ -198,6 +198,8 @@ async def test_a_long_retry_after_is_passed_on_instead_of_waited_for() -> None:
     reply, asked, _ = await run([last], longest_wait=5.0)
     assert reply is last
     assert asked == ["a"]
+    assert last.error is not None
+    assert last.error.should_retry is None  # one try was made, and the client knows when to come
 
 
 async def test_a_short_retry_after_is_waited_for() -> None:
@@ -218,6 +220,19 @@ async def test_after_the_time_budget_no_attempt_starts() -> None:
     asked: list[int] = []
     await Fallback(wait=0.0, budget=0.02)(calls.call(targets=(A, B)), next)
     assert len(asked) == 1
+
+
+async def test_no_wait_goes_beyond_the_time_budget() -> None:
+    async with asyncio.timeout(2):
+        last = refused(503, 4.0)
+        reply, asked, _ = await run([last], budget=3.0)
+    assert reply is last
+    assert asked == ["a"]
+
+
+def test_at_least_one_attempt_is_made() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"attempts"):
+        msgspec.convert({"attempts": 0}, Fallback)
 
 
 def tried(target: Target, retries: int | None) -> Target:
