@@ -4,7 +4,7 @@ from time import perf_counter
 
 import msgspec
 
-from gateway.call import Call, Headers, Target
+from gateway.call import Call, Headers, Record, Target
 from gateway.counting.families import families
 from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect, Fields
@@ -109,15 +109,13 @@ class Convert(Middleware):
         if not target.capability.recode:
             return dialect.relay(dialect, call)
         crossing = self._crossing(call, target, Notes())
-        return Recode(dialect.reader(crossing), dialect.writer(crossing), call.record)
+        return _recode(dialect, dialect, crossing, call.record)
 
     def _recoded(self, call: Call, crossing: Crossing, reply: Reply) -> Reply:
         ours, theirs, record = call.dialect, reply.dialect, call.record
         headers = translated(reply.headers, ours.name)
         if isinstance(reply.body, Stream):
-            writer = ours.writer(crossing)
-            record.tell = getattr(writer, "failed", None)
-            step = Recode(theirs.reader(crossing), measured(writer, crossing), record)
+            step = _recode(theirs, ours, crossing, record)
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error
@@ -136,6 +134,12 @@ class Convert(Middleware):
             answer = Reply(200, ours, body, headers)
         record.convert += perf_counter() - began
         return answer
+
+
+def _recode(theirs: Dialect, ours: Dialect, crossing: Crossing, record: Record) -> Recode:
+    writer = ours.writer(crossing)
+    record.tell = getattr(writer, "failed", None)
+    return Recode(theirs.reader(crossing), measured(writer, crossing), record)
 
 
 async def _begun(reply: Reply) -> Reply:

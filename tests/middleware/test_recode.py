@@ -1,13 +1,17 @@
 """A Chat server that says role, id and name in every chunk, and a client that joins them."""
 
 import msgspec
+import pytest
 
 from gateway.call import Call, Target
 from gateway.capability import Capability
 from gateway.dialects.chat import CHAT
-from gateway.reply import Reply, Stream
+from gateway.dialects.responses import RESPONSES
+from gateway.errors import Cut
+from gateway.reply import Here, Reply, Stream
 from middleware.convert import Convert
 from tests.fakes import calls
+from tests.faults import wires
 
 REPEATED: list[dict[str, object]] = [
     {"role": "assistant", "tool_calls": [
@@ -69,3 +73,23 @@ async def test_with_recode_role_id_and_name_are_told_once() -> None:
     names = [call["function"].get("name") for call in calls_told]
     assert [name for name in names if name] == ["get"]
     assert "".join(call["function"]["arguments"] for call in calls_told) == '{"a":1}'
+
+
+async def test_a_fault_in_a_response_written_anew_ends_that_response() -> None:
+    link = Convert()
+    link.bind(calls.site())
+    begun, *_ = wires.stream("responses", "hi")
+
+    async def next(call: Call) -> Reply:
+        return Reply(200, RESPONSES, Stream(Here(begun)))
+
+    target = Target("up", "m", (RESPONSES,), Capability(recode=True))
+    call = calls.call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(target,))
+    reply = await link(call, next)
+    assert isinstance(reply.body, Stream)
+    assert b"response.created" in await reply.body.read()
+    with pytest.raises(Cut) as cut:
+        await reply.body.read()
+    await reply.body.aclose()
+    assert call.record.tell is not None
+    assert call.record.tell(cut.value).startswith(b"event: response.failed\n")
