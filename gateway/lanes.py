@@ -26,6 +26,9 @@ _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _NO_SECRET = bytes(32)
 """Stands for the key of a provider without one: no event holds it."""
 
+_SEAM = "\x7f"
+"""Hardly ever in a text, and not escaped in JSON."""
+
 Edit = Callable[[bytes], bytes]
 """A change made to whole events in their own dialect; what needs none is given back as it came."""
 
@@ -206,10 +209,16 @@ class Recode:
             texts = [text for text in texts if text]
             if not texts:
                 return b""
+        joined = _SEAM.join(texts)
         if self._wrote is not None:
-            self._wrote(len("".join(texts)))
+            self._wrote(len(joined) - len(texts) + 1)
         between = self._after + self._before
-        return self._before + between.join([_encode(text) for text in texts]) + self._after
+        if joined.count(_SEAM) < len(texts):
+            # One string is encoded sooner than many.
+            encoded = _encode(joined).replace(_SEAM.encode(), b'"' + between + b'"')
+        else:
+            encoded = between.join([_encode(text) for text in texts])
+        return self._before + encoded + self._after
 
     def _laid(self, block: bytes, frame: Frame) -> Groove | None:
         """The groove of text from here on, learned from the event that was read last."""

@@ -127,7 +127,9 @@ def test_an_error_within_a_stream_never_quotes_the_key(name: Name) -> None:
 
 
 @given(
-    st.lists(st.text(max_size=5) | st.sampled_from([",", '"', '","', '",', "\\"]), max_size=20),
+    st.lists(
+        st.text(max_size=5) | st.sampled_from([",", '"', '","', '",', "\\", "\x7f"]), max_size=20
+    ),
     st.integers(1, 9),
 )
 def test_many_events_of_one_read_become_what_they_do_one_by_one(
