@@ -14,8 +14,24 @@ import secrets
 import msgspec
 from msgspec import Struct
 
-PREFIX = "SEALEDREASONINGOFINTERLINGUA1."
-"""Long and of capitals, for each large body is searched for it: `find` then steps 30 bytes on."""
+PREFIX = "~gw01."
+"""It begins with a letter that is rare in requests: see `sealed_in`."""
+_PREFIX = PREFIX.encode()
+_MARK = _PREFIX[:1]
+_TRIES = 64
+
+
+def sealed_in(text: bytes) -> bool:
+    """Whether a sealed blob may be in the text.
+
+    A single byte is found ten times as fast as a word, and each large request is searched.
+    """
+    at = text.find(_MARK)
+    for _ in range(_TRIES):
+        if at < 0 or text.startswith(_PREFIX, at):
+            return at >= 0
+        at = text.find(_MARK, at + 1)
+    return at >= 0 and text.find(_PREFIX, at) >= 0
 
 
 class Sealed(Struct, frozen=True):

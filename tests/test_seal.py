@@ -5,7 +5,7 @@ import base64
 import pytest
 from hypothesis import given, strategies as st
 
-from gateway.seal import PREFIX, Seal, Sealed
+from gateway.seal import PREFIX, Seal, Sealed, sealed_in
 
 SEAL = Seal(b"key")
 SEALED = st.builds(Sealed, st.text(), st.text(), st.text(), st.text())
@@ -52,3 +52,16 @@ def test_another_key_does_not_open_it() -> None:
 
 def test_members_do_not_run_into_each_other() -> None:
     assert SEAL.seal(Sealed("ab", "c", "k", "d")) != SEAL.seal(Sealed("a", "bc", "k", "d"))
+
+
+@given(st.lists(st.sampled_from([b"~", b"~gw", b"gw01.", b"~gw01.", b"a" * 9]), max_size=9))
+def test_a_seal_is_seen_wherever_it_stands(parts: list[bytes]) -> None:
+    text = b"".join(parts)
+    assert sealed_in(text) is (PREFIX.encode() in text)
+
+
+@pytest.mark.parametrize("end", [b"", b"~", PREFIX.encode(), b"x" + PREFIX.encode() + b"x"])
+def test_many_letters_of_its_kind_hide_no_seal(end: bytes) -> None:
+    for count in (1, 63, 64, 65, 500):
+        text = b"~ " * count + end
+        assert sealed_in(text) is (PREFIX.encode() in text)

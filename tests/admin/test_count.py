@@ -212,7 +212,7 @@ async def test_reasoning_of_another_upstream_is_not_shown_to_this_one(tmp_path: 
     sealed = {
         "type": "thinking",
         "thinking": "hm",
-        "signature": "SEALEDREASONINGOFINTERLINGUA1.abc",
+        "signature": "~gw01.abc",
     }
     messages = [
         *HELLO["messages"],

@@ -80,11 +80,7 @@ def _message(whole: Json) -> Json:
 
 def _unsealed(block: Json) -> Json:
     signature = block.get("signature", "")
-    return (
-        block | {"signature": "sealed"}
-        if signature.startswith("SEALEDREASONINGOFINTERLINGUA1.")
-        else block
-    )
+    return block | {"signature": "sealed"} if signature.startswith("~gw01.") else block
 
 
 def _events(events: list[Json]) -> Json:

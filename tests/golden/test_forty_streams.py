@@ -293,7 +293,7 @@ async def test_05_reasoning_goes_back_to_its_maker_only(shop: Shop) -> None:
     )
     tools = [{"name": "f", "input_schema": {"type": "object"}}]
     told = await shop.ask("A", "deepseek:deepseek-reasoner", whole(reply), tools=tools)
-    assert told.json["content"][0]["signature"].startswith("SEALEDREASONINGOFINTERLINGUA1.")
+    assert told.json["content"][0]["signature"].startswith("~gw01.")
     result = {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}
     back = [
         {"role": "user", "content": "hello"},

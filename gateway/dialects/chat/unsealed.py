@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from gateway.call import Call
 from gateway.capability import Capability
 from gateway.dialects.chat.extra import signature_in
-from gateway.seal import PREFIX, Seal
+from gateway.seal import PREFIX, Seal, sealed_in
 from gateway.wire import ABSENT, decode
 
 _SEALED = PREFIX.encode()
@@ -17,7 +17,7 @@ _SEALED = PREFIX.encode()
 
 def unsealed(call: Call, _capability: Capability, _seal: Seal) -> Call:
     """The call without sealed reasoning: where dialects agree, some other upstream minted it."""
-    if call.body and call.body.find(_SEALED) < 0:
+    if call.body and not sealed_in(call.body):
         return call  # to search a member of it would take a copy
     raw = call.fields.get("messages")
     if raw is None or _SEALED not in bytes(raw):

@@ -39,7 +39,7 @@ def test_a_server_that_wants_reasoning_with_every_tool_call_gets_it() -> None:
 
 
 def test_what_is_no_conversation_passes_untouched() -> None:
-    call = calls.call({"messages": {"tool_calls": "SEALEDREASONINGOFINTERLINGUA1."}})
+    call = calls.call({"messages": {"tool_calls": "~gw01."}})
     assert fitted(call, DEEPSEEK, SEAL) is call
 
 

@@ -28,7 +28,7 @@ KEYS = st.sampled_from([
     "thinkingLevel", "includeThoughts", "propertyOrdering", "enum", "maxItems",
 ])  # fmt: skip
 BLOBS = [
-    signature("SEALEDREASONINGOFINTERLINGUA1.x"),
+    signature("~gw01.x"),
     bundle(Bundle([Thinking("a", "b")], [Redacted("c", "")])),
     "AAAA",
     "-_",

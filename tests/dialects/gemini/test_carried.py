@@ -20,15 +20,15 @@ def test_one_blob_comes_back() -> None:
 def test_several_pieces_come_back() -> None:
     given = bundle(
         Bundle(
-            [Thinking("ü", "SEALEDREASONINGOFINTERLINGUA1.a"), Thinking("b")],
-            [Redacted("SEALEDREASONINGOFINTERLINGUA1.c", "")],
+            [Thinking("ü", "~gw01.a"), Thinking("b")],
+            [Redacted("~gw01.c", "")],
         )
     )
     assert base64.b64decode(given, validate=True)
     assert b'"' + given.encode()[: len(SEALED) - 1] == SEALED
     assert carried(given) == Bundle(
-        [Thinking("ü", "SEALEDREASONINGOFINTERLINGUA1.a", "gemini"), Thinking("b", None, "gemini")],
-        [Redacted("SEALEDREASONINGOFINTERLINGUA1.c", "gemini")],
+        [Thinking("ü", "~gw01.a", "gemini"), Thinking("b", None, "gemini")],
+        [Redacted("~gw01.c", "gemini")],
     )
 
 
@@ -40,10 +40,10 @@ def test_what_is_not_ours_stays_as_it_is(given: str) -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        "SEALEDREASONINGOFINTERLINGUA1.~",
-        "SEALEDREASONINGOFINTERLINGUA1.~[",
-        "SEALEDREASONINGOFINTERLINGUA1.~[1]",
-        'SEALEDREASONINGOFINTERLINGUA1.~[["x",1,2]]',
+        "~gw01.~",
+        "~gw01.~[",
+        "~gw01.~[1]",
+        '~gw01.~[["x",1,2]]',
     ],
 )
 def test_a_broken_bundle_carries_nothing(broken: str) -> None:

@@ -250,51 +250,49 @@ def signed(part: dict[str, Any], given: str) -> dict[str, Any]:
 def test_a_thought_takes_the_signature_that_follows_it() -> None:
     got = parts_of(
         {"text": "why", "thought": True},
-        signed({"text": "", "thought": True}, signature("SEALEDREASONINGOFINTERLINGUA1.sig")),
+        signed({"text": "", "thought": True}, signature("~gw01.sig")),
         "so",
         role="model",
     )
-    assert got == [Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig", "gemini"), Text("so")]
+    assert got == [Thinking("why", "~gw01.sig", "gemini"), Text("so")]
 
 
 def test_a_call_brings_the_reasoning_that_the_client_dropped() -> None:
     """Where it was: upstreams want a turn to begin with what was thought first."""
     first = bundle(
         Bundle(
-            [Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig")],
-            [Redacted("SEALEDREASONINGOFINTERLINGUA1.hidden", "")],
+            [Thinking("why", "~gw01.sig")],
+            [Redacted("~gw01.hidden", "")],
         )
     )
-    second = bundle(Bundle([Thinking("and", "SEALEDREASONINGOFINTERLINGUA1.s2")]))
+    second = bundle(Bundle([Thinking("and", "~gw01.s2")]))
     got = parts_of(
         "so", signed(call("f", "1"), first), "now", signed(call("f", "2"), second), role="model"
     )
     assert got == [
-        Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig", "gemini"),
+        Thinking("why", "~gw01.sig", "gemini"),
         Text("so"),
-        Redacted("SEALEDREASONINGOFINTERLINGUA1.hidden", "gemini"),
+        Redacted("~gw01.hidden", "gemini"),
         ToolCall("1", "f", "{}"),
-        Thinking("and", "SEALEDREASONINGOFINTERLINGUA1.s2", "gemini"),
+        Thinking("and", "~gw01.s2", "gemini"),
         Text("now"),
         ToolCall("2", "f", "{}"),
     ]
 
 
 def test_a_call_does_not_bring_what_is_there() -> None:
-    carried = bundle(Bundle([Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig")]))
+    carried = bundle(Bundle([Thinking("why", "~gw01.sig")]))
     got = parts_of({"text": "why", "thought": True}, signed(call("f", "1"), carried), role="model")
     assert got == [
-        Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.sig", "gemini"),
+        Thinking("why", "~gw01.sig", "gemini"),
         ToolCall("1", "f", "{}"),
     ]
 
 
 def test_one_blob_on_a_call_signs_it() -> None:
-    got = parts_of(
-        signed(call("f", "1"), signature("SEALEDREASONINGOFINTERLINGUA1.call")), role="model"
-    )
+    got = parts_of(signed(call("f", "1"), signature("~gw01.call")), role="model")
     assert got == [
-        Redacted("SEALEDREASONINGOFINTERLINGUA1.call", "gemini"),
+        Redacted("~gw01.call", "gemini"),
         ToolCall("1", "f", "{}"),
     ]
 
@@ -313,6 +311,6 @@ def test_the_word_that_skips_the_check_signs_nothing(word: str) -> None:
 
 
 def test_the_url_safe_letters_are_read_too() -> None:
-    blob = "SEALEDREASONINGOFINTERLINGUA1." + "ÿþ>?" * 5
+    blob = "~gw01." + "ÿþ>?" * 5
     given = signature(blob).replace("+", "-").replace("/", "_").rstrip("=")
     assert parts_of(signed(call("f", "1"), given), role="model")[0] == Redacted(blob, "gemini")

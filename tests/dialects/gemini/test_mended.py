@@ -12,8 +12,8 @@ from gateway.dialects.gemini.mended import signed, unsealed
 from gateway.events import Thinking
 from tests.dialects.gemini.sent import said
 
-SEALED = signature("SEALEDREASONINGOFINTERLINGUA1.data")
-BUNDLED = bundle(Bundle([Thinking("why", "SEALEDREASONINGOFINTERLINGUA1.data")]))
+SEALED = signature("~gw01.data")
+BUNDLED = bundle(Bundle([Thinking("why", "~gw01.data")]))
 CALL = {"functionCall": {"name": "f", "args": {"a": 1.0}}}
 
 

@@ -198,7 +198,7 @@ def blob(kind: str, provider: str = "p", model: str = "upstream-model") -> str:
         (Thinking("t", blob("signature", "other"), "chat"), None),
         (Thinking("t", blob("signature", model="other"), "messages"), None),
         (Thinking("t", blob("text"), "messages"), None),
-        (Thinking("t", "SEALEDREASONINGOFINTERLINGUA1.broken", "messages"), None),
+        (Thinking("t", "~gw01.broken", "messages"), None),
         (Thinking("t", "foreign", "chat"), None),
         (Thinking("t", None, "messages"), None),
         (Redacted("native", "messages"), {"type": "redacted_thinking", "data": "native"}),

@@ -27,7 +27,7 @@ def items(*given: object) -> tuple[object, list[str]]:
     return msgspec.json.decode(fit.fields["input"]), fit.record.warnings
 
 
-SAID = {"type": "message", "role": "user", "content": "what is SEALEDREASONINGOFINTERLINGUA1.abc?"}
+SAID = {"type": "message", "role": "user", "content": "what is ~gw01.abc?"}
 
 
 def test_reasoning_goes_back_to_who_minted_it_under_its_own_id() -> None:
@@ -44,7 +44,7 @@ def test_reasoning_goes_back_to_who_minted_it_under_its_own_id() -> None:
 
 @pytest.mark.parametrize(
     "foreign",
-    [blob("EqQB", "other"), blob("digest", kind="text"), "SEALEDREASONINGOFINTERLINGUA1.rubbish"],
+    [blob("EqQB", "other"), blob("digest", kind="text"), "~gw01.rubbish"],
 )
 def test_reasoning_of_others_is_left_out(foreign: str) -> None:
     native = reasoned("gAAA")
@@ -56,9 +56,9 @@ def test_reasoning_of_others_is_left_out(foreign: str) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        "SEALEDREASONINGOFINTERLINGUA1.",
-        {"a": "SEALEDREASONINGOFINTERLINGUA1."},
-        [3, "SEALEDREASONINGOFINTERLINGUA1."],
+        "~gw01.",
+        {"a": "~gw01."},
+        [3, "~gw01."],
     ],
 )
 def test_an_input_that_is_no_list_of_items_passes_untouched(given: object) -> None:

@@ -65,6 +65,6 @@ def test_what_is_bound_to_an_id_goes_to_a_client_sealed(blob: str, sealed: bool)
     whole = RESPONSES.write_message(Message("x", "m", parts, Ending("end_turn")), way)
     for item in msgspec.json.decode(whole)["output"]:
         told = item["encrypted_content"]
-        assert told.startswith("SEALEDREASONINGOFINTERLINGUA1.") is sealed
+        assert told.startswith("~gw01.") is sealed
         found = way.unsealed(told)
         assert (found.data if found is not None else told) == blob
