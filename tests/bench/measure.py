@@ -29,6 +29,8 @@ class Length(Struct, frozen=True):
 QUICK = Length(rounds=2, warm=0.1, seconds=0.3, requests=200, starts=2, streams=100, rest=1.0)
 _MIB = 1024 * 1024
 _STRIDE = 50_000
+_SETTLING = 0.5
+"""Seconds after which a thousand streams that began at once go their own ways."""
 Ports = dict[Server, tuple[Process | None, int]]
 
 
@@ -158,8 +160,7 @@ class Bench:
         # A fresh process: one that has served much has room to spare, and would show nothing.
         fleet, streams = self._fleet, self._length.streams
         if case.server == "direct":
-            fleet.load.order(Open(case.name, fleet.upstreams.port, streams))
-            checked(fleet.load.order(Hold()))
+            self._hold(case, fleet.upstreams.port)
             result = checked(fleet.load.order(Rest(self._length.rest)), streams=True)
             fleet.load.order(Close())
             return Held(case.title, streams, p50=1e6 * result.p50, p99=1e6 * result.p99)
@@ -169,8 +170,7 @@ class Bench:
         try:
             self._warm_paced(case, port)
             idle = process.rss()
-            fleet.load.order(Open(case.name, port, streams))
-            checked(fleet.load.order(Hold()))
+            self._hold(case, port)
             before = process.cpu()
             result = checked(fleet.load.order(Rest(self._length.rest)), streams=True)
             spent, memory = process.cpu() - before, process.rss() - idle
@@ -181,6 +181,12 @@ class Bench:
             case.title, streams, memory / streams / 1024, spent / 1000 / result.events,
             1e6 * result.p50, 1e6 * result.p99,
         )  # fmt: skip
+
+    def _hold(self, case: Case, port: int) -> None:
+        load = self._fleet.load
+        load.order(Open(case.name, port, self._length.streams))
+        checked(load.order(Hold()))
+        load.order(Rest(_SETTLING))
 
     def _warm_paced(self, case: Case, port: int) -> None:
         load = self._fleet.load
