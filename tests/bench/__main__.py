@@ -27,7 +27,7 @@ def main() -> int:
             steady.keep()
             return 0
         cases = measure.wanted(options.only) if options.only else list(CASES)
-        with Fleet() as fleet:
+        with Fleet(awake=not (options.instructions or options.asleep)) as fleet:
             report = _simulated(fleet, cases, options) if options.instructions else None
             if options.long:
                 report = _long(fleet)
@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--scaling", action="store_true", help="how cost grows, instead")
     parser.add_argument("--streams", type=int, help="how many paced streams instead of 1,000")
-    parser.add_argument("--asleep", action="store_true", help="let the load's core sleep")
+    parser.add_argument("--asleep", action="store_true", help="let the load and the upstream sleep")
     parser.add_argument("--no-gateway", action="store_true", help="nginx alone")
     parser.add_argument("--out", type=Path, help="where the result goes instead of result.json")
     return parser.parse_args()
@@ -86,8 +86,6 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
-    if not options.asleep:
-        fleet.keep_awake()
     length = QUICK if options.quick else Length()
     if options.streams:
         length = msgspec.structs.replace(length, streams=options.streams)
@@ -111,7 +109,6 @@ def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) 
 
 
 def _long(fleet: Fleet) -> Report:
-    fleet.keep_awake()
     report = Report(machine=results.machine())
     report.aged = Bench(fleet, Length()).aged(1_000_000)
     report.machine.foreign = fleet.foreign()
@@ -119,7 +116,6 @@ def _long(fleet: Fleet) -> Report:
 
 
 def _peers(fleet: Fleet, options: argparse.Namespace) -> Report:
-    fleet.keep_awake()
     length = QUICK if options.quick else Length(warm=0.5, seconds=1.5)
     bench = Bench(fleet, length)
     bench.up("nginx", fleet.nginx())

@@ -1,7 +1,7 @@
 """The load generator: keep-alive connections in a closed loop, every reply looked at.
 
-Run as `python -m tests.bench.load CORE`: orders as JSON lines on standard input, a result for each
-on standard output.
+Run as `python -m tests.bench.load CORE awake|asleep`: orders as JSON lines on standard input, a
+result for each on standard output.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from tests.bench import peers
+from tests.bench import awake, peers
 from tests.bench.cases import NAMED, PREFIXES, SLOW_PREFIXES, Case, fault
 
 _STAMP = re.compile(rb"@(\d{16})")
@@ -255,6 +255,7 @@ class Load:
 
 async def _orders() -> None:
     loop = asyncio.get_running_loop()
+    awake.keep(sys.argv[2])
     read = msgspec.json.Decoder(Order).decode
     load: Load | None = None
     while line := await loop.run_in_executor(None, sys.stdin.readline):

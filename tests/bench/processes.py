@@ -18,6 +18,7 @@ from typing import IO
 
 import msgspec
 
+from tests.bench.awake import ASLEEP, AWAKE
 from tests.bench.cases import PREFIXES, Form
 from tests.bench.configs import NGINX, Upstreams, certificate, gateway_config
 from tests.bench.load import Order, Result
@@ -175,9 +176,13 @@ def _busy() -> float:
 
 
 class Fleet:
-    """Everything a run starts; leaving the block ends it all."""
+    """Everything a run starts; leaving the block ends it all.
 
-    def __init__(self) -> None:
+    `awake` has the load and the upstream never sleep: see `tests.bench.awake`.
+    """
+
+    def __init__(self, *, awake: bool = False) -> None:
+        self._awake = AWAKE if awake else ASLEEP
         self.server_core, self.load_core = cores()
         self._processes: list[Process] = []
         self._ended = 0
@@ -211,13 +216,9 @@ class Fleet:
             process.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def keep_awake(self) -> None:
-        """Has the core of the load and the upstream never sleep: see `tests.bench.awake`."""
-        self._own("awake")
-
     def _own(self, module: str, *more: str) -> Process:
         core = self.load_core
-        command = [sys.executable, "-m", f"tests.bench.{module}", str(core), *more]
+        command = [sys.executable, "-m", f"tests.bench.{module}", str(core), self._awake, *more]
         return self.start(command, module, core)
 
     def start(

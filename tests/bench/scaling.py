@@ -32,7 +32,6 @@ _VALUE = b"v" * 100
 
 def measured(fleet: Fleet) -> list[Grown]:
     """All tables, one after the other."""
-    fleet.keep_awake()
     found: dict[str, list[Grown]] = {}
     for part in (bodies, streams, aliases, providers, entries):
         for row in part(fleet):

@@ -2,8 +2,8 @@
 
 `/v1/...` answers whole; `/e10p1/v1/...` streams pieces of 10 events with 1 ms between two of them;
 `/e1p50s/v1/...` says in each when it was sent.
-Run as `python -m tests.bench.upstream CORE [FOLDER]`: it prints its port, and that of TLS with the
-certificate of the folder or 0, and ends with its standard input.
+Run as `python -m tests.bench.upstream CORE awake|asleep [FOLDER]`: it prints its port, and that of
+TLS with the certificate of the folder or 0, and ends with its standard input.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import cast
 
 import uvloop
 
-from tests.bench import script
+from tests.bench import awake, script
 
 _STREAM = re.compile(rb"/e(\d+)p(\d+)(s?)(/.*)")
 _LENGTH = b"content-length:"
@@ -149,10 +149,11 @@ def _fault(request: bytes, dialect: script.Dialect) -> bytes:
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Upstream, "127.0.0.1", 0, backlog=2048)
+    awake.keep(sys.argv[2])
     secure = None
-    if len(sys.argv) > 2:
+    if len(sys.argv) > 3:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(f"{sys.argv[2]}/cert.pem", f"{sys.argv[2]}/key.pem")
+        context.load_cert_chain(f"{sys.argv[3]}/cert.pem", f"{sys.argv[3]}/key.pem")
         secure = await loop.create_server(Upstream, "127.0.0.1", 0, backlog=2048, ssl=context)
     print(_port(server), _port(secure) if secure else 0, flush=True)
     # The parent's end of the pipe closes with the parent, however that ends.
