@@ -33,8 +33,6 @@ def main() -> int:
                 report = _long(fleet)
             if options.scaling:
                 report = Report(machine=results.machine(), grown=scaling.measured(fleet))
-            if options.peers:
-                report = _peers(fleet, options)
             report = report or _measured(fleet, cases, options)
     except (Failed, Rejected) as fault:
         print(fault, file=sys.stderr)
@@ -48,7 +46,6 @@ def main() -> int:
         results.save(_merged(report), results.PLACE)
     found = {
         **report.cases,
-        **{n: f for n, f in report.peers.items() if n in peers.BESIDE},
         **(report.simulated.cases if report.simulated else {}),
     }
     return 1 if any(one.fault for one in found.values()) else 0
@@ -71,7 +68,7 @@ def _options() -> argparse.Namespace:
         "--long", action="store_true", help="memory over a million requests instead; four minutes"
     )
     parser.add_argument(
-        "--peers", action="store_true", help="other gateways beside ours instead: make bench-peers"
+        "--peers", action="store_true", help="other gateways beside ours: make bench-peers"
     )
     parser.add_argument("--scaling", action="store_true", help="how cost grows, instead")
     parser.add_argument("--streams", type=int, help="how many paced streams instead of 1,000")
@@ -96,7 +93,10 @@ def _measured(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) 
         if any(case.server == "cached" for case in cases):
             bench.up("cached", fleet.gateway(cached=True))
     report = Report(machine=results.machine())
-    report.cases = bench.cases(cases)
+    theirs = _peers(fleet, bench, report) if options.peers else []
+    found = bench.cases([*cases, *theirs])
+    report.peers = {case.name: found.pop(case.name) for case in theirs if case.name in found}
+    report.cases = found
     if options.streams and options.only:
         report.held = bench.held()
     if not options.only:
@@ -115,13 +115,9 @@ def _long(fleet: Fleet) -> Report:
     return report
 
 
-def _peers(fleet: Fleet, options: argparse.Namespace) -> Report:
-    length = QUICK if options.quick else Length(warm=0.5, seconds=1.5)
-    bench = Bench(fleet, length)
-    bench.up("nginx", fleet.nginx())
-    bench.up("gateway", fleet.gateway())
-    cases = measure.wanted(peers.BESIDE)
-    report = Report(machine=results.machine())
+def _peers(fleet: Fleet, bench: Bench, report: Report) -> list[Case]:
+    """Starts the peers that are installed; what they are asked."""
+    cases: list[Case] = []
     for peer in peers.PEERS:
         if not peer.there:
             report.absent.append(peer.title)
@@ -129,13 +125,7 @@ def _peers(fleet: Fleet, options: argparse.Namespace) -> Report:
         process, port, headers = fleet.peer(peer)
         bench.up(peer.name, (process, port), headers)
         cases += peer.cases()
-    report.peers = bench.cases(cases)
-    for peer in peers.PEERS:
-        for name, figures in report.peers.items():
-            if name.startswith(peer.name):
-                figures.title = figures.title.replace(peer.title, f"{peer.title} {peer.version}", 1)
-    report.machine.foreign = fleet.foreign()
-    return report
+    return cases
 
 
 def _simulated(fleet: Fleet, cases: Sequence[Case], options: argparse.Namespace) -> Report:
@@ -154,13 +144,13 @@ def _merged(report: Report) -> Report:
     if report.simulated is not None:
         kept.simulated = report.simulated
         return kept
-    if report.aged or report.peers or report.grown:
+    if report.aged or report.grown:
         kept.aged = report.aged or kept.aged
         kept.grown = report.grown or kept.grown
-        kept.peers, kept.absent = report.peers or kept.peers, report.absent or kept.absent
         return kept
     report.simulated, report.aged, report.grown = kept.simulated, kept.aged, kept.grown
-    report.peers, report.absent = kept.peers, kept.absent
+    if not report.peers:
+        report.peers, report.absent = kept.peers, kept.absent
     return report
 
 

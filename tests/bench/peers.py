@@ -66,8 +66,10 @@ class Peer(Struct, frozen=True):
 
     @property
     def version(self) -> str:
-        """The version that is installed."""
-        found = next(FOLDER.glob(self.package))
+        """The version that is installed; empty where none is."""
+        found = next(FOLDER.glob(self.package), None)
+        if found is None:
+            return ""
         if found.name == "package.json":
             return str(msgspec.json.decode(found.read_bytes())["version"])
         return found.name.removesuffix(".dist-info").rpartition("-")[2]
@@ -76,7 +78,8 @@ class Peer(Struct, frozen=True):
         """What it is asked, beside the same of ours."""
         return [
             Case(
-                name=f"{self.name}-{case.name}", title=f"{self.title}, {case.title}",
+                name=f"{self.name}-{case.name}",
+                title=f"{self.title} {self.version}".rstrip() + f", {case.title}",
                 server=self.name, client=case.client, upstream=case.upstream, form=case.form,
                 asked=self.models[case.form], key=self.key, ours_beside=case.name,
             )

@@ -125,7 +125,7 @@ class Report(Struct, omit_defaults=True):
     aged: list[Aged] = []
     grown: list[Grown] = []
     peers: dict[str, Figures] = {}
-    """Other gateways, and ours and nginx in the same rounds."""
+    """Other gateways, in the rounds of `cases` when they were last asked."""
     absent: list[str] = []
     """Peers that are not installed."""
     simulated: Counted | None = None

@@ -13,9 +13,7 @@ def shown(report: Report) -> str:
     if report.machine.date:
         parts.append(_machine(report))
     if report.cases:
-        parts.append(_cases(report.cases))
-    if report.peers:
-        parts.append(_cases(report.peers))
+        parts.append(_cases(report.cases | report.peers))
     if report.absent:
         parts.append(f"Not installed, and not measured: {', '.join(report.absent)}.")
     others = [*_latency(report), *_held(report), *_start(report)]
