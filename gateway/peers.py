@@ -64,13 +64,17 @@ class Ready(Struct, tag=True):
     """This worker serves."""
 
 
+class Leaving(Struct, tag=True):
+    """This worker takes no new connections."""
+
+
 class Stop(Struct, tag=True):
     """Take no new calls, and end when those in flight have: or at once."""
 
     now: bool
 
 
-Message = Ask | Answer | Answers | Keep | Tell | Ready | Stop
+Message = Ask | Answer | Answers | Keep | Tell | Ready | Leaving | Stop
 _read = msgspec.msgpack.Decoder(Message).decode
 
 
@@ -210,6 +214,10 @@ class Linked:
     def ready(self) -> None:
         """Tells the supervisor that this worker serves."""
         self._wire.send(Ready())
+
+    def leaving(self) -> None:
+        """Tells the supervisor that this worker takes no new connections."""
+        self._wire.send(Leaving())
 
     def tell(self, topic: str, about: bytes) -> None:
         """Has the others know; those that are gone never will."""

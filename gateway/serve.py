@@ -18,8 +18,8 @@ import uvicorn
 from gateway.admin.workers import FOLDS
 from gateway.app import Gateway, build
 from gateway.asgi import Edge
-from gateway.assemble import Assembly
-from gateway.config import Config, ConfigError
+from gateway.assemble import Assembly, assemble
+from gateway.config import Config, ConfigError, reload_config
 from gateway.front import Front
 from gateway.listen import Port, url_of
 from gateway.log import close, setup
@@ -27,7 +27,7 @@ from gateway.memory import keep_freed
 from gateway.options import Server as Options
 from gateway.peers import ALONE, Linked, Peers
 from gateway.secret import Secret
-from gateway.supervisor import AT_ONCE, Signals, Supervisor
+from gateway.supervisor import AT_ONCE, Signals, Supervisor, hung_up
 
 _log = structlog.get_logger("interlingua")
 
@@ -78,12 +78,20 @@ class Server(uvicorn.Server):
 
 
 class Single(Server):
-    """The server of a gateway with one process."""
+    """The server of a gateway with one process, which reads its configuration once."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Says where the gateway listens."""
         await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._keep_on)
         _log.info("listening", url=", ".join(url_of(each) for each in sockets or []))
+
+    def _keep_on(self) -> None:
+        if hung_up():
+            self.stop(now=False)
+        else:
+            advice = "restart the gateway, or let it have 2 [server] workers or more"
+            _log.warning("not_reloaded", advice=advice)
 
 
 class Worker(Server):
@@ -95,6 +103,11 @@ class Worker(Server):
         """Tells the supervisor that it serves."""
         await super().startup(sockets)
         self.peers.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Has the supervisor let go of its sockets too, or connections would wait in vain."""
+        self.peers.leaving()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drains at a signal to this process alone; one from the terminal is the supervisor's."""
@@ -121,7 +134,7 @@ def serve(config: Config, config_path: Path | None = None, made: Assembly | None
     try:
         if count > 1:
             shared = _shared(config, count)
-            return asyncio.run(Supervisor(shared, port, count, work, FOLDS).run())
+            return asyncio.run(Supervisor(shared, port, work, FOLDS, _again).run())
         return _run(config, port.sockets(), Single, ALONE, made)
     finally:
         port.close()
@@ -130,7 +143,8 @@ def serve(config: Config, config_path: Path | None = None, made: Assembly | None
 
 def work(config: Config, sockets: list[socket.socket], line: socket.socket, place: int) -> None:
     """What one of several workers does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to the supervisor too
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the terminal's goes to the supervisor too
     setup(config.log.level, config.log.format, worker=place)
     try:
         sys.exit(_run(config, sockets, Worker, Linked(line, place, config.server.workers)))
@@ -187,6 +201,22 @@ def _shared(config: Config, count: int) -> Config:
     # Not the environment itself, which cannot be handed to another process.
     source = msgspec.structs.replace(source, env=dict(source.env))
     return msgspec.structs.replace(config, server=server, source=source)
+
+
+def _again(config: Config) -> Config:
+    """The configuration read anew, but for what a running gateway keeps. ConfigError."""
+    before = config.server
+    read = reload_config(config, config.source.env)
+    assemble(read)
+    for option in ("host", "port", "workers"):
+        said = getattr(read.server, option)
+        if said != getattr(before, option) and not (option == "workers" and not said):
+            _log.warning("needs_restart", option=f"server.{option}")
+    server = msgspec.structs.replace(
+        read.server, host=before.host, port=before.port,
+        seal_key=read.server.seal_key or before.seal_key,
+    )  # fmt: skip
+    return _shared(msgspec.structs.replace(read, server=server), before.workers)
 
 
 def usable_cores() -> int:

@@ -5,9 +5,11 @@ where the kernel shares a port, its own socket. A worker whose supervisor is gon
 """
 
 import asyncio
+import os
 import signal
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from time import monotonic
@@ -15,7 +17,7 @@ from typing import Protocol
 
 import structlog
 
-from gateway.config import Config
+from gateway.config import Config, ConfigError
 from gateway.listen import Port
 from gateway.peers import Stop, Wire
 from gateway.switchboard import Fold, Switchboard
@@ -40,6 +42,27 @@ class Work(Protocol):
         """Serves on the sockets until the line says stop."""
 
 
+Again = Callable[[Config], Config]
+"""Reads the configuration anew, as workers are to have it. ConfigError where it is not sound."""
+_LEADER = 1
+"""The worker that works batches off."""
+
+
+def hung_up() -> bool:
+    """Whether SIGHUP came because the terminal is gone, and not to have something read anew."""
+    return sys.__stdin__ is not None and _HAD_TERMINAL and not os.isatty(sys.__stdin__.fileno())
+
+
+def _on_terminal() -> bool:
+    try:
+        return sys.__stdin__ is not None and os.isatty(sys.__stdin__.fileno())
+    except ValueError:  # it was closed
+        return False
+
+
+_HAD_TERMINAL = _on_terminal()
+
+
 class Signals:
     """Tells a second signal from the same one sent twice, to a process and to its group."""
 
@@ -56,15 +79,18 @@ class Supervisor:
     """The workers of one gateway."""
 
     def __init__(
-        self, config: Config, port: Port, count: int, work: Work, folds: Mapping[str, Fold]
+        self, config: Config, port: Port, work: Work, folds: Mapping[str, Fold], again: Again
     ) -> None:
         self._config = config
         self._port = port
-        self._count = count
+        self._count = config.server.workers
         self._work = work
+        self._again = again
         self._board = Switchboard(folds)
         self._workers: dict[int, _Worker] = {}
+        self._leaving: set[_Worker] = set()
         self._stopping = asyncio.Event()
+        self._wanted = asyncio.Event()  # the configuration is to be read anew
         self._failed = False
         self._signals = Signals()
 
@@ -73,6 +99,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         # The first worker finds out what keeps all of them from starting, and says it once.
         first = await self._start(1)
         if not await first.settled():
@@ -84,7 +111,11 @@ class Supervisor:
         keeping = [loop.create_task(self._keep(place)) for place in (1, *rest)]
         if not self._stopping.is_set():
             _log.info("listening", url=", ".join(self._port.urls), workers=self._count)
+        reloading = loop.create_task(self._reload())
         await asyncio.gather(*keeping)
+        reloading.cancel()
+        await asyncio.gather(reloading, return_exceptions=True)
+        await asyncio.gather(*(worker.ended() for worker in self._leaving))
         return 1 if self._failed else 0
 
     async def _keep(self, place: int) -> None:
@@ -94,7 +125,9 @@ class Supervisor:
             worker = self._workers.get(place) or await self._start(place)
             if await worker.settled() and again:
                 _log.info("worker_started_again", worker=place)
-            code = await worker.ended()
+            code = await worker.over()
+            if self._workers[place] is not worker:
+                continue  # another has taken its place
             del self._workers[place]
             if self._stopping.is_set():
                 self._failed |= code != 0
@@ -105,16 +138,80 @@ class Supervisor:
             await self._pause(pause)
 
     async def _start(self, place: int) -> "_Worker":
-        ours, theirs = socket.socketpair()
-        worker = self._workers[place] = _Worker()
-        worker.wire = await self._board.join(place, ours, worker.is_ready)
-        sockets = self._port.sockets()
-        worker.start(self._work, self._config, sockets, theirs, place)
-        for each in (*sockets, theirs):
-            each.close()
-        if self._stopping.is_set():
-            worker.stop(now=False)
+        worker = self._workers[place] = _Worker(self._port.sockets())
+        await self._begin(worker, place)
         return worker
+
+    async def _begin(self, worker: "_Worker", place: int) -> None:
+        ours, theirs = socket.socketpair()
+        worker.wire = await self._board.join(place, ours, worker.is_ready, worker.close)
+        worker.start(self._work, self._config, theirs, place)
+        theirs.close()
+        if self._stopping.is_set():
+            worker.close()
+            worker.stop(now=False)
+
+    # --- the configuration read anew --------------------------------------------------------------
+
+    def _hang_up(self) -> None:
+        if hung_up():
+            self._stop()
+        else:
+            self._wanted.set()
+
+    async def _reload(self) -> None:
+        """Whenever it is wanted: nothing changes unless all of it is sound."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            before = self._config
+            try:
+                # It may take its time, and workers have their questions meanwhile.
+                self._config = await asyncio.to_thread(self._again, before)
+            except ConfigError as error:
+                for fault in error.faults:
+                    _log.error("config", fault=str(fault))
+                _log.error("not_reloaded", advice="the configuration from before is kept")
+                continue
+            for place in range(1, self._count + 1):
+                if not await self._replace(place):
+                    self._config = before
+                    _log.error("not_reloaded", worker=place, advice="see the lines above")
+                    break
+            else:
+                _log.info("reloaded", workers=self._count)
+
+    async def _replace(self, place: int) -> bool:
+        """A new worker in the place of the old one, which drains. False where it does not serve."""
+        old = self._workers.get(place)
+        if old is None or self._stopping.is_set():
+            return True  # the next that starts has the new configuration
+        if place == _LEADER and self._config.batch.engine.reveal() != "off":
+            old.close()
+            old.stop(now=False)
+            await old.ended()  # two at once would work off the same batches
+            return True
+        new = _Worker([each.dup() for each in old.sockets])
+        self._leaving.add(new)
+        await self._begin(new, place)
+        if not await new.settled():
+            await new.ended()
+            self._leaving.discard(new)
+            return False
+        self._leaving.discard(new)
+        if self._workers.get(place) is not old:  # it has ended meanwhile, and another has begun
+            old = self._workers.get(place)
+        self._workers[place] = new
+        if old is not None:
+            self._let_go(old)
+        return True
+
+    def _let_go(self, worker: "_Worker") -> None:
+        """It drains, and is gone in its time."""
+        self._leaving.add(worker)
+        worker.replace(lambda: self._leaving.discard(worker))
+        seconds = self._config.server.drain + GRACE
+        asyncio.get_running_loop().call_later(seconds, worker.kill)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -130,33 +227,38 @@ class Supervisor:
         now = self._stopping.is_set()
         self._stopping.set()
         self._port.close()
-        for worker in self._workers.values():
+        for worker in (*self._workers.values(), *self._leaving):
+            worker.close()
             worker.stop(now=now)
         seconds = 2 * AT_ONCE if now else self._config.server.drain + GRACE
         asyncio.get_running_loop().call_later(seconds, self._kill)
 
     def _kill(self) -> None:
-        for worker in self._workers.values():
+        for worker in (*self._workers.values(), *self._leaving):
             worker.kill()
 
 
 class _Worker:
-    """One process, from its start to its end."""
+    """One process, from its start to its end.
 
-    def __init__(self) -> None:
+    Its sockets are kept here too while it lives, so that who takes its place loses no connection
+    that was not yet accepted.
+    """
+
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         self.began = monotonic()
+        self.sockets = sockets
         self.wire: Wire | None = None
         self._process: SpawnProcess | None = None
         self._settled: asyncio.Future[bool] = loop.create_future()
         self._ended: asyncio.Future[int] = loop.create_future()
+        self._over: asyncio.Future[int] = loop.create_future()
 
-    def start(
-        self, work: Work, config: Config, sockets: list[socket.socket], *rest: object
-    ) -> None:
+    def start(self, work: Work, config: Config, line: socket.socket, place: int) -> None:
         """Starts the process. A fork would take the loop and its threads along."""
         process = get_context("spawn").Process(
-            target=work, args=(config, sockets, *rest), daemon=True
+            target=work, args=(config, list(self.sockets), line, place), daemon=True
         )
         process.start()
         self._process = process
@@ -174,6 +276,24 @@ class _Worker:
     async def ended(self) -> int:
         """Its exit code, once it has ended; the negative number of the signal that killed it."""
         return await self._ended
+
+    async def over(self) -> int:
+        """The same, or 0 as soon as another has taken its place."""
+        return await self._over
+
+    def replace(self, on_end: Callable[[], None]) -> None:
+        """Another has taken its place: it drains."""
+        self._ended.add_done_callback(lambda _: on_end())
+        self.close()
+        self.stop(now=False)
+        if not self._over.done():
+            self._over.set_result(0)
+
+    def close(self) -> None:
+        """Lets go of its sockets; the process has its own."""
+        for each in self.sockets:
+            each.close()
+        self.sockets = ()
 
     def stop(self, *, now: bool) -> None:
         """Tells it to end."""
@@ -194,4 +314,8 @@ class _Worker:
         process.close()  # its line ends by itself, once all that it said is read
         if not self._settled.done():
             self._settled.set_result(False)
-        self._ended.set_result(1 if code is None else code)
+        self.close()
+        code = 1 if code is None else code
+        self._ended.set_result(code)
+        if not self._over.done():
+            self._over.set_result(code)

@@ -8,7 +8,18 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 
-from gateway.peers import PATIENCE, Answer, Answers, Ask, Keep, Message, Ready, Tell, Wire
+from gateway.peers import (
+    PATIENCE,
+    Answer,
+    Answers,
+    Ask,
+    Keep,
+    Leaving,
+    Message,
+    Ready,
+    Tell,
+    Wire,
+)
 
 _ENDED = 100
 """Workers that have ended, and whose words are kept where none are folded; the oldest go first."""
@@ -32,13 +43,21 @@ class Switchboard:
         """Where there are workers that serve."""
         return set(self._wires)
 
-    async def join(self, place: int, end: socket.socket, on_ready: Callable[[], None]) -> Wire:
+    async def join(
+        self,
+        place: int,
+        end: socket.socket,
+        on_ready: Callable[[], None],
+        on_leaving: Callable[[], None] = lambda: None,
+    ) -> Wire:
         """A worker's line; the wire is what it is told on."""
 
         def heard(message: Message) -> None:
             if isinstance(message, Ready):
                 on_ready()
                 self._wires[place] = wire
+            elif isinstance(message, Leaving):
+                on_leaving()
             else:
                 self._heard(place, wire, message)
 
@@ -57,7 +76,7 @@ class Switchboard:
 
     def _heard(self, place: int, wire: Wire, message: Message) -> None:
         if isinstance(message, Ask):
-            self._pass_on(place, wire, message)
+            self._pass_on(wire, message)
         elif isinstance(message, Answer):
             self._gather(place, message)
         elif isinstance(message, Tell):
@@ -67,12 +86,16 @@ class Switchboard:
         elif isinstance(message, Keep):
             self._kept.setdefault(wire, {})[message.topic] = message.body
 
-    def _pass_on(self, asker: int, wire: Wire, ask: Ask) -> None:
-        chosen = [ask.to] if ask.to else [place for place in self._wires if place != asker]
+    def _pass_on(self, wire: Wire, ask: Ask) -> None:
+        # Not by place: a worker that drains shares its own with the one that took it over.
+        chosen = (
+            [ask.to] if ask.to else [at for at, each in self._wires.items() if each is not wire]
+        )
         self._last = ident = self._last + 1
         question = _Question(wire, ask)
         if not ask.to:
             question.bodies += self._ended.get(ask.topic, [])
+            question.bodies += self._of_leaving(ask.topic, wire)
         for place in chosen:
             other = self._wires.get(place)
             if other is None:
@@ -85,6 +108,12 @@ class Switchboard:
             return
         self._open[ident] = question
         asyncio.get_running_loop().call_later(PATIENCE, self._close, ident)
+
+    def _of_leaving(self, topic: str, asker: Wire) -> list[bytes]:
+        """What workers said last that have been replaced, and are not yet gone."""
+        here = {*self._wires.values(), asker}
+        kept = self._kept.items()
+        return [said[topic] for wire, said in kept if topic in said and wire not in here]
 
     def _gather(self, place: int, answer: Answer) -> None:
         question = self._open.get(answer.id)

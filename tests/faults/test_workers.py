@@ -302,6 +302,115 @@ async def test_a_worker_that_is_told_to_end_is_replaced(tmp_path: Path) -> None:
         assert totals["summary"]["requests"] == MANY
 
 
+async def test_a_worker_that_drains_alone_gets_no_new_connections(tmp_path: Path) -> None:
+    async with scene(tmp_path, TWO.format(drain=5.0)) as running, AsyncExitStack() as stack:
+        quick = f"chat:{running.play(Json(whole('chat')))}"
+        silent = running.play(Stall())
+        for _ in range(MANY):  # both workers have something to drain
+            await opened(stack, running, "chat", silent)
+        os.kill(running.gateway.workers[0], signal.SIGTERM)
+        await until(lambda: '"draining"' in running.gateway.log)
+        await asyncio.sleep(0.1)  # the supervisor hears of it
+        async with asyncio.timeout(4):
+            assert await calls(running, MANY, quick) == MANY
+
+
+class TestReload:
+    async def test_all_workers_are_replaced_and_nobody_is_cut(self, tmp_path: Path) -> None:
+        async with scene(tmp_path, TWO.format(drain=5.0)) as running, AsyncExitStack() as stack:
+            path = tmp_path / "config.toml"
+            model = running.play(SSE(stream("chat", *"abcdefghij"), seconds=0.1))
+            quick = f"chat:{running.play(Json(whole('chat')))}"
+            before = set(running.gateway.workers)
+            assert await calls(running, MANY, quick) == MANY
+            going = [await opened(stack, running, "chat", model) for _ in range(10)]
+            path.write_text(path.read_text() + f'\n[aliases]\nfresh = "{quick}"\n')
+            running.gateway.signal(signal.SIGHUP)
+            answered = asked = 0
+            while '"reloaded"' not in running.gateway.log:
+                asked += 4
+                answered += await calls(running, 4, quick)
+            assert answered == asked
+            answers = await asyncio.gather(*(received(client, "chat") for client in going))
+            assert [(each.text, each.ended) for each in answers] == [("abcdefghij", True)] * 10
+            await until(lambda: not before & set(running.gateway.workers), 8)
+            assert len(running.gateway.workers) == 2
+            assert await calls(running, MANY, "fresh") == MANY
+            totals = await told(running, "/metrics/running-totals")
+            assert totals["summary"]["requests"] == asked + 10 + 2 * MANY
+            assert "Traceback" not in running.gateway.log
+
+    async def test_figures_never_shrink_meanwhile(self, tmp_path: Path) -> None:
+        async with scene(tmp_path, TWO.format(drain=5.0)) as running, AsyncExitStack() as stack:
+            quick = f"chat:{running.play(Json(whole('chat')))}"
+            await calls(running, MANY, quick)
+            await opened(stack, running, "chat", running.play(Stall()))  # old workers stay a while
+            assert (await told(running, "/metrics/running-totals"))["summary"]["requests"] == MANY
+            running.gateway.signal(signal.SIGHUP)
+            while '"reloaded"' not in running.gateway.log:
+                totals = await told(running, "/metrics/running-totals")
+                assert totals["summary"]["requests"] == MANY
+            for _ in range(8):
+                totals = await told(running, "/metrics/running-totals")
+                assert totals["summary"]["requests"] == MANY
+
+    async def test_a_fault_in_the_file_changes_nothing(self, tmp_path: Path) -> None:
+        async with scene(tmp_path, TWO.format(drain=1.0)) as running:
+            quick = f"chat:{running.play(Json(whole('chat')))}"
+            before, path = running.gateway.workers, tmp_path / "config.toml"
+            path.write_text(path.read_text() + "\n[sever]\nport = 1\n")
+            running.gateway.signal(signal.SIGHUP)
+            await until(lambda: '"not_reloaded"' in running.gateway.log, 5)
+            assert "sever" in running.gateway.log
+            assert running.gateway.workers == before
+            assert await calls(running, MANY, quick) == MANY
+
+    async def test_no_two_workers_work_the_same_batches_off(self, tmp_path: Path) -> None:
+        batch = f'[batch]\nengine = "embedded"\nfolder = "{tmp_path / "state"}"\n'
+        options = TWO.format(drain=1.0) + batch
+        async with scene(tmp_path, options) as running, AsyncExitStack() as stack:
+            quick = f"chat:{running.play(Json(whole('chat')))}"
+            before = running.gateway.workers
+            for _ in range(MANY):
+                await opened(stack, running, "chat", running.play(Stall()))
+            running.gateway.signal(signal.SIGHUP)
+            most = 2
+            while alive(before[0]):  # the first one drains; the other has not been replaced yet
+                most = max(most, len(running.gateway.workers))
+                await asyncio.sleep(0.02)
+            assert most == 2
+            await until(lambda: '"reloaded"' in running.gateway.log, 8)
+            await until(lambda: not set(before) & set(running.gateway.workers), 8)
+            await until(lambda: len(running.gateway.workers) == 2, 8)
+            assert await calls(running, MANY, quick) == MANY
+
+    async def test_a_gateway_that_is_stopped_meanwhile_ends(self, tmp_path: Path) -> None:
+        for wait in (0.0, 0.1, 0.5):
+            async with scene(tmp_path, TWO.format(drain=1.0)) as running:
+                running.gateway.signal(signal.SIGHUP)
+                await asyncio.sleep(wait)
+                running.gateway.signal(signal.SIGTERM)
+                async with asyncio.timeout(6):
+                    assert await running.gateway.process.wait() == 0
+                assert not running.gateway.log.count("Traceback")
+
+    async def test_what_needs_a_restart_is_told(self, tmp_path: Path) -> None:
+        async with scene(tmp_path, TWO.format(drain=1.0)) as running:
+            path, quick = tmp_path / "config.toml", f"chat:{running.play(Json(whole('chat')))}"
+            path.write_text(path.read_text().replace("workers = 2", "workers = 3"))
+            running.gateway.signal(signal.SIGHUP)
+            await until(lambda: '"reloaded"' in running.gateway.log, 8)
+            assert '"option":"server.workers"' in running.gateway.log
+            assert await calls(running, MANY, quick) == MANY
+
+    async def test_a_single_process_says_what_to_do(self, tmp_path: Path) -> None:
+        async with scene(tmp_path, "[server]\nworkers = 1\n") as running:
+            running.gateway.signal(signal.SIGHUP)
+            await until(lambda: '"not_reloaded"' in running.gateway.log, 5)
+            quick = f"chat:{running.play(Json(whole('chat')))}"
+            assert await calls(running, 2, quick) == 2
+
+
 def test_cores_that_may_be_used_are_counted() -> None:
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
 
