@@ -30,6 +30,8 @@ from gateway.secret import Secret
 from gateway.supervisor import AT_ONCE, Signals, Supervisor, hung_up
 
 _log = structlog.get_logger("interlingua")
+_ARRIVING = 0.1
+"""Seconds that who was let in last has for a request before a worker drains: others serve on."""
 
 
 class Server(uvicorn.Server):
@@ -107,6 +109,10 @@ class Worker(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Has the supervisor let go of its sockets too, or connections would wait in vain."""
         self.peers.leaving()
+        for server in self.servers:
+            server.close()
+        if not self.force_exit:
+            await asyncio.sleep(_ARRIVING)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
