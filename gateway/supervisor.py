@@ -187,8 +187,7 @@ class Supervisor:
         if old is None or self._stopping.is_set():
             return True  # the next that starts has the new configuration
         if place == _LEADER and self._config.batch.engine.reveal() != "off":
-            old.close()
-            old.stop(now=False)
+            self._drain(old)
             await old.ended()  # two at once would work off the same batches
             return True
         new = _Worker([each.dup() for each in old.sockets])
@@ -199,17 +198,18 @@ class Supervisor:
             self._leaving.discard(new)
             return False
         self._leaving.discard(new)
-        if self._workers.get(place) is not old:  # it has ended meanwhile, and another has begun
-            old = self._workers.get(place)
+        now = self._workers.get(place)  # the old one may have ended, and another have begun
         self._workers[place] = new
-        if old is not None:
-            self._let_go(old)
+        if now is not None:
+            self._leaving.add(now)
+            now.replace(lambda: self._leaving.discard(now))
+            self._drain(now)
         return True
 
-    def _let_go(self, worker: "_Worker") -> None:
-        """It drains, and is gone in its time."""
-        self._leaving.add(worker)
-        worker.replace(lambda: self._leaving.discard(worker))
+    def _drain(self, worker: "_Worker") -> None:
+        """It takes no more connections, and is gone in its time."""
+        worker.close()
+        worker.stop(now=False)
         seconds = self._config.server.drain + GRACE
         asyncio.get_running_loop().call_later(seconds, worker.kill)
 
@@ -282,10 +282,8 @@ class _Worker:
         return await self._over
 
     def replace(self, on_end: Callable[[], None]) -> None:
-        """Another has taken its place: it drains."""
+        """Another has taken its place; it calls back at its end."""
         self._ended.add_done_callback(lambda _: on_end())
-        self.close()
-        self.stop(now=False)
         if not self._over.done():
             self._over.set_result(0)
 

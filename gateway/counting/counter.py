@@ -38,7 +38,7 @@ from gateway.errors import GatewayError, InvalidRequest, Unavailable, UpstreamEr
 from gateway.notes import Notes
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply, Stream
-from gateway.seal import PREFIX
+from gateway.seal import sealed_in
 
 INLINE = 65_536
 """Bytes of a body up to which it is estimated on the loop: two milliseconds."""
@@ -133,9 +133,8 @@ class Counter:
         words, contents = _WORDS[call.dialect]
         if words in target.dialects:
             # Reasoning that another upstream minted would be refused by this one.
-            sealed = any(
-                mark in bytes(call.fields.get(contents, b"")) for mark in (PREFIX.encode(), SEALED)
-            )
+            said = bytes(call.fields.get(contents, b""))
+            sealed = sealed_in(said) or SEALED in said
             return None if sealed else call.with_model(target.model)
         if MESSAGES not in target.dialects and GEMINI not in target.dialects:
             return None

@@ -12,15 +12,13 @@ from gateway.dialects.chat.extra import signature_in
 from gateway.seal import PREFIX, Seal, sealed_in
 from gateway.wire import ABSENT, decode
 
-_SEALED = PREFIX.encode()
-
 
 def unsealed(call: Call, _capability: Capability, _seal: Seal) -> Call:
     """The call without sealed reasoning: where dialects agree, some other upstream minted it."""
     if call.body and not sealed_in(call.body):
         return call  # to search a member of it would take a copy
     raw = call.fields.get("messages")
-    if raw is None or _SEALED not in bytes(raw):
+    if raw is None or not sealed_in(bytes(raw)):
         return call
     try:
         pruned = [_pruned(message) for message in decode(raw, list[Raw])]
@@ -35,7 +33,7 @@ def unsealed(call: Call, _capability: Capability, _seal: Seal) -> Call:
 
 def _pruned(message: Raw) -> Raw | None:
     """A message without the sealed parts of it; None where nothing else is in it."""
-    if _SEALED not in bytes(message):
+    if not sealed_in(bytes(message)):
         return message
     members = decode(message, dict[str, Raw])
     _unsign(members)
@@ -58,7 +56,7 @@ def _unsign(members: dict[str, Raw]) -> None:
     if signature_in(members.get("extra_content", ABSENT)).startswith(PREFIX):
         del members["extra_content"]
     calls = members.get("tool_calls", ABSENT)
-    if _SEALED in bytes(calls):
+    if sealed_in(bytes(calls)):
         opened = decode(calls, list[dict[str, Raw]])
         for call in opened:
             _unsign(call)

@@ -7,10 +7,10 @@ from gateway.call import Call, Record
 from gateway.capability import Capability
 from gateway.dialect import Dialect
 from gateway.dialects.responses.errors import failed_after
-from gateway.dialects.responses.restored import SEALED, restored
+from gateway.dialects.responses.restored import restored
 from gateway.errors import GatewayError
 from gateway.lanes import Relay
-from gateway.seal import Seal
+from gateway.seal import Seal, sealed_in
 from gateway.sse import Splitter
 from gateway.wire import ABSENT, decode
 
@@ -19,7 +19,7 @@ def fitted(call: Call, _capability: Capability, seal: Seal) -> Call:
     """The call with the reasoning that its target minted, and without what others did."""
     call.record.relayed = str(call.target)
     raw, target = call.fields.get("input", ABSENT), call.target
-    if target is None or SEALED not in bytes(raw):
+    if target is None or not sealed_in(bytes(raw)):
         return call
     try:
         before = decode(raw, list[Raw])

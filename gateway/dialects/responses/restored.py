@@ -9,10 +9,8 @@ from msgspec import Raw
 
 from gateway.dialects.responses.reasoning import parted
 from gateway.dialects.responses.typed_in import Item
-from gateway.seal import PREFIX, Seal
+from gateway.seal import PREFIX, Seal, sealed_in
 from gateway.wire import decode
-
-SEALED = PREFIX.encode()
 
 
 def restored(items: list[Raw], seal: Seal, target: tuple[str, str]) -> tuple[list[Raw], bool]:
@@ -20,7 +18,7 @@ def restored(items: list[Raw], seal: Seal, target: tuple[str, str]) -> tuple[lis
     kept: list[Raw] = []
     dropped = False
     for raw in items:
-        blob = _blob(raw) if SEALED in bytes(raw) else None
+        blob = _blob(raw) if sealed_in(bytes(raw)) else None
         if blob is None:
             kept.append(raw)
             continue
