@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from gateway.config import Config, Fault, fold
+from gateway.config.decode import join
+from gateway.config.load import Config, Fault, fold
+from gateway.config.messages import nearest
 from gateway.plugin import Provider
-from gateway.validate import join
-from gateway.words import nearest
 
 LIMIT = 10
 """Most aliases that may lead to each other."""

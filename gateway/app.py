@@ -15,21 +15,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from gateway.admin.batch import batch_routes
-from gateway.admin.cache import cache_routes
-from gateway.admin.count import count_routes
 from gateway.admin.explain import explain_routes
-from gateway.admin.gemini import MODELS, gemini_routes
-from gateway.admin.inside import Inside
-from gateway.admin.lists import Lists
 from gateway.admin.probes import Unrouted
-from gateway.admin.responses import response_routes
 from gateway.admin.routes import operator_routes
-from gateway.asgi import Edge, Endpoint, Limits
+from gateway.api.batch import batch_routes
+from gateway.api.cache import cache_routes
+from gateway.api.count import count_routes
+from gateway.api.gemini import MODELS, gemini_routes
+from gateway.api.responses import response_routes
 from gateway.assemble import Assembly, assemble
 from gateway.call import Call, Record
-from gateway.callers import Callers
-from gateway.config import Config, ConfigError, Fault
+from gateway.catalogue.lists import Lists
+from gateway.config.load import Config, ConfigError, Fault
 from gateway.counting.counter import counting
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
@@ -37,15 +34,18 @@ from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
+from gateway.edge.callers import Callers
+from gateway.edge.exchange import Edge, Endpoint, Limits
+from gateway.edge.headers import EXPOSED, own_headers, request_id
 from gateway.errors import GatewayError
-from gateway.headers import EXPOSED, own_headers, request_id
-from gateway.peers import ALONE, Peers
+from gateway.inside import Inside
 from gateway.plugin import Next, Site
 from gateway.reply import Reply
-from gateway.signatures import share_signatures
+from gateway.workers.peers import ALONE, Peers
+from gateway.workers.shared_signatures import share_signatures
 
 if TYPE_CHECKING:
-    from gateway.admin.batches import BatchApis
+    from gateway.api.batches import BatchApis
 
 
 class Gateway(Starlette):
@@ -87,15 +87,15 @@ def build(config: Config, peers: Peers = ALONE, made: Assembly | None = None) ->
     share_signatures(peers)
     edge = Edge(counting(site, links, dispatch(site)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES, RESPONSES, COMPLETIONS, EMBEDDINGS)
-    inside = Inside(site, edge, links, Callers(site.config.auth.keys), Lists(site), peers)
+    inside, lists = Inside(site, edge, links, Callers(site.config.auth.keys), peers), Lists(site)
     batches = inside.batches = _batches(inside)
-    parts: list[Living] = [peers, *site.providers.values(), *links, inside.lists]
+    parts: list[Living] = [peers, *site.providers.values(), *links, lists]
     parts += [batches] if batches is not None else []
     named = gemini_routes(edge)
     app = Gateway(
         routes=_routes(edge, dialects)
         + named
-        + operator_routes(inside)
+        + operator_routes(inside, lists)
         + count_routes(edge)
         + cache_routes(links, inside.callers, peers)
         + batch_routes(links, edge, inside.callers, peers)
@@ -168,7 +168,7 @@ def _batches(inside: Inside) -> "BatchApis | None":
     if inside.site.config.batch.engine.reveal() == "off":
         return None
     try:
-        from gateway.admin.batches import batch_apis  # noqa: PLC0415  # takes a second, and an extra
+        from gateway.api.batches import batch_apis  # noqa: PLC0415  # takes a second, and an extra
     except ModuleNotFoundError as fault:
         message = f'needs the extra "batch" ({fault.name} is missing): interlingua[batch]'
         raise ConfigError([Fault(path="batch.engine", message=message)]) from None

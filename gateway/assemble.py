@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from gateway.aliases import alias_faults, reachable, with_shipped
-from gateway.config import Config, ConfigError, Fault, Tables, is_loopback, located
-from gateway.options import Profile, Routing
+from gateway.config.builtins import MIDDLEWARES, ORDER, PROVIDERS, provider_names, short_name
+from gateway.config.decode import Reading, join
+from gateway.config.load import Config, ConfigError, Fault, Tables, is_loopback, located
+from gateway.config.messages import listed, nearest
+from gateway.config.schema import Profile, Routing
+from gateway.neutral.seal import Seal
 from gateway.plugin import LoadError, Middleware, Provider, Site, load
-from gateway.seal import Seal
-from gateway.shipped import MIDDLEWARES, ORDER, PROVIDERS, provider_names
-from gateway.validate import Reading, join
-from gateway.words import listed, nearest
 
 P = TypeVar("P", bound=Struct)
 
@@ -212,13 +212,6 @@ class _Maker:
                 path = f"{at}.{fault.path}" if fault.path else at
                 fault = msgspec.structs.replace(fault, path=path)
             self.faults.append(fault)
-
-
-def short_name(link: Struct | None) -> str:
-    """The built-in that a link is or derives from, or ""."""
-    names = {dotted: name for name, dotted in MIDDLEWARES.items()}
-    lineage = [f"{each.__module__}:{each.__name__}" for each in type(link).__mro__]
-    return next((names[each] for each in lineage if each in names), "")
 
 
 def _batch_faults(config: Config) -> list[Fault]:

@@ -7,10 +7,10 @@ from typing import Self
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Dialect, Fields
 from gateway.errors import GatewayError
-from gateway.events import Usage
+from gateway.neutral.events import Usage
 from gateway.secret import Secret
 
 Headers = list[tuple[bytes, bytes]]

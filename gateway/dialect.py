@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Raw, Struct
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.errors import GatewayError
-from gateway.events import Event, Message, Prompt, Usage
-from gateway.notes import Notes
-from gateway.seal import Seal, Sealed
-from gateway.sse import Frame
+from gateway.neutral.events import Event, Message, Prompt, Usage
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal, Sealed
+from gateway.wire.sse import Frame
 
 if TYPE_CHECKING:
     from gateway.call import Call, Target

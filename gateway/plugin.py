@@ -1,22 +1,23 @@
 """What a link of the chain is, and how a dotted path becomes one."""
 
 import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from gateway.call import Call, Target
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Dialect
-from gateway.peers import ALONE, Peers
+from gateway.neutral.seal import Seal
 from gateway.reply import Reply
-from gateway.seal import Seal
 from gateway.secret import Secret
+from gateway.workers.peers import ALONE, Peers
 
 if TYPE_CHECKING:
-    from gateway.config import Config
+    from gateway.config.load import Config
 
 Next = Callable[[Call], Awaitable[Reply]]
 """The rest of the chain."""
@@ -172,3 +173,11 @@ def load(path: str) -> type:
     if not isinstance(found, type):
         raise LoadError(f'"{module_name}" has no class "{class_name}"')
     return found
+
+
+def chain(middlewares: Sequence[Middleware], last: Next) -> Next:
+    """The links in order, the last answering what no other did."""
+    rest = last
+    for link in reversed(middlewares):
+        rest = partial(link.__call__, next=rest)
+    return rest

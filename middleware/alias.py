@@ -9,13 +9,13 @@ from msgspec import Struct
 
 from gateway.aliases import SHIPPED, Meant, Names
 from gateway.call import Call, Target
-from gateway.config import fold
-from gateway.environment import WORDS
+from gateway.config.decode import join
+from gateway.config.environment import WORDS
+from gateway.config.faults import ConfigError, Fault
+from gateway.config.load import fold
 from gateway.errors import NotFound
-from gateway.faults import ConfigError, Fault
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply
-from gateway.validate import join
 
 CHAIN_LIMIT = 10
 """Aliases that may lead to aliases."""

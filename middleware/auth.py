@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from time import monotonic
 
 from gateway.call import Call
-from gateway.callers import Callers
+from gateway.edge.callers import Callers
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply
 

@@ -8,14 +8,14 @@ from gateway.call import Call, Headers, Record, Target
 from gateway.counting.families import families
 from gateway.counting.said import measured
 from gateway.dialect import Crossing, Dialect, Fields
-from gateway.dialects.signatures import signatures
+from gateway.dialects.common.ratelimits import translated
+from gateway.dialects.common.signatures import signatures
 from gateway.errors import InvalidRequest, NotFound
-from gateway.events import Message
-from gateway.fold import unfold
-from gateway.lanes import Recode
-from gateway.notes import Notes
+from gateway.lanes.recode import Recode
+from gateway.neutral.events import Message
+from gateway.neutral.fold import unfold
+from gateway.neutral.notes import Notes
 from gateway.plugin import Middleware, Next, Site
-from gateway.ratelimits import translated
 from gateway.reply import Here, Prepended, Reply, Step, Stream
 
 BYTES_PER_TOKEN = 4

@@ -4,9 +4,9 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from gateway.call import Call, Headers
+from gateway.config.faults import ConfigError, Fault
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from gateway.secret import Secret
 from providers.transport.provider import HttpProvider

@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 import msgspec
 
 from gateway.call import Call, Headers
-from gateway.capabilities import kind_base_url, known_kinds
+from gateway.capability.table import kind_base_url, known_kinds
+from gateway.config.faults import ConfigError, Fault
 from gateway.counting.kind import COUNTING
 from gateway.dialect import Dialect
 from gateway.dialects.messages import MESSAGES
-from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from providers.transport.provider import DIALECTS, HttpProvider
 from providers.transport.versions import FORWARDED, with_version

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from itertools import count
 
 from gateway.call import Call
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing, Dialect, Writer
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.events import Ending, Event, Message, Part, Prompt, Text, TextDelta, Usage
-from gateway.fold import unfold
-from gateway.notes import Notes
+from gateway.neutral.events import Ending, Event, Message, Part, Prompt, Text, TextDelta, Usage
+from gateway.neutral.fold import unfold
+from gateway.neutral.notes import Notes
 from gateway.plugin import Provider, Site
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Raw
 
 from gateway.call import Call, Headers
+from gateway.config.faults import ConfigError, Fault
 from gateway.counting.kind import GEMINI_COUNTING
 from gateway.dialect import Fields
-from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from gateway.reply import Reply
 from providers.transport.provider import HttpProvider

@@ -5,7 +5,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from gateway.assemble import assembled
-from gateway.config import Config, load_config, located, read_config
+from gateway.config.load import Config, load_config, located, read_config
 
 PLUGINS = Path(__file__).parent / "plugins"
 SHIPPED = Path(__file__).parent.parent / "config.toml"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gateway.aliases import Names, alias_faults, reachable, with_shipped
-from gateway.config import Config, fold
+from gateway.config.load import Config, fold
 
 
 def said(aliases: dict[str, list[str]]) -> list[str]:

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from gateway.assemble import assemble, assembled
-from gateway.config import Config, load_config
-from gateway.seal import Sealed
+from gateway.config.load import Config, load_config
+from gateway.neutral.seal import Sealed
 from tests.configs import CLOUD, LINKS, PLUGINS, faults, loaded, warnings
 
 

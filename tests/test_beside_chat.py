@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from tests.fakes.asgi import Driven
 from tests.fakes.hosting import Hosting, hosting
 from tests.fakes.upstream import SSE, Chunk, Close, Head, Json, Script

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.call import Target
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.completions import COMPLETIONS

@@ -1,6 +1,5 @@
 from gateway.call import Call
-from gateway.chain import chain
-from gateway.plugin import Middleware, Next
+from gateway.plugin import Middleware, Next, chain
 from gateway.reply import Reply
 from tests.fakes import calls
 

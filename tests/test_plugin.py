@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Dialect as Format
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES

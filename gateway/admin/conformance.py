@@ -1,6 +1,6 @@
-"""The figures of `gateway.conformance` in the words of `/` and `/health/detailed`."""
+"""The figures of `gateway.telemetry.conformance` in the words of `/` and `/health/detailed`."""
 
-from gateway.conformance import Count, read
+from gateway.telemetry.conformance import Count, read
 
 NOT_MEASURED = "not measured"
 _APIS = ("anthropic", "openai", "openrouter", "overall")

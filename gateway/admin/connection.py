@@ -6,17 +6,19 @@ from time import monotonic
 import msgspec
 from msgspec import Struct
 
-from gateway.admin.door import Ask, say
-from gateway.admin.entries import entries
-from gateway.admin.inside import Inside, timestamp
-from gateway.admin.models import check_provider
 from gateway.aliases import SHIPPED
 from gateway.call import Call, Record
+from gateway.catalogue.entries import entries
+from gateway.catalogue.lists import Lists
+from gateway.catalogue.models import check_provider
 from gateway.dialects.chat import CHAT
+from gateway.edge.operation import Ask, say
 from gateway.errors import GatewayError, InvalidRequest, UpstreamTimeout
-from gateway.log import log_call
+from gateway.inside import Inside
 from gateway.reply import Reply, Stream
-from gateway.wire import encoded
+from gateway.roles import timestamp
+from gateway.telemetry.log import log_call
+from gateway.wire.raw_json import encoded
 
 SECONDS = 30.0
 """Seconds that the completion may take."""
@@ -40,8 +42,9 @@ class _Answer(Struct):
 class Connection:
     """The endpoint that tries a provider."""
 
-    def __init__(self, inside: Inside) -> None:
+    def __init__(self, inside: Inside, lists: Lists) -> None:
         self._inside = inside
+        self._lists = lists
 
     async def test(self, ask: Ask) -> Reply:
         """Whether a provider answers: success, skipped where only clients have keys, or failed."""
@@ -122,7 +125,7 @@ class Connection:
             return str(next(iter(own)))
         if name in SHIPPED:
             return SHIPPED[name]["small"]
-        held = (await inside.lists.get([name]))[name]
+        held = (await self._lists.get([name]))[name]
         listed = [] if held.models is None else entries(held.models)
         if not listed:
             message = f"no model of the provider '{name}' is known; name one: ?model="

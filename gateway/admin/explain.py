@@ -13,21 +13,20 @@ import msgspec
 from msgspec import Raw
 from starlette.routing import BaseRoute, Route
 
-from gateway.admin.gemini import Asked, Generate
-from gateway.admin.inside import way
-from gateway.admin.query_key import KeyInQuery
-from gateway.asgi import Edge, Endpoint, Exchange
-from gateway.assemble import short_name
+from gateway.api.gemini import Asked, Generate
+from gateway.api.query_key import KeyInQuery
 from gateway.call import Call, Target
-from gateway.capability import differing
-from gateway.chain import chain
-from gateway.client import AsgiClient, Client, Receive, Scope, Send
+from gateway.capability.record import differing
+from gateway.config.builtins import short_name
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.messages import MESSAGES
+from gateway.edge.client import AsgiClient, Client, Receive, Scope, Send
+from gateway.edge.exchange import Edge, Endpoint, Exchange
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.log import log_call
-from gateway.plugin import Middleware, Preview, Site
+from gateway.plugin import Middleware, Preview, Site, chain
 from gateway.reply import Reply
+from gateway.roles import way
+from gateway.telemetry.log import log_call
 
 _PART = frozenset({"auth", "alias", "history"})
 

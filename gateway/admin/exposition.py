@@ -21,9 +21,9 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from gateway.admin.scrape import Scraped
-from gateway.admin.workers import Done, merged, named, read
-from gateway.totals import BOUNDS, Tally
+from gateway.admin.workers import Scraped
+from gateway.telemetry.shares import Done, merged, named, read
+from gateway.telemetry.totals import BOUNDS, Tally
 
 _PAIR = ("provider", "model")
 _LES = (*map(str, BOUNDS), "+Inf")

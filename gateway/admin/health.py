@@ -6,14 +6,16 @@ No upstream is asked: how a provider is, its last calls have shown.
 from collections.abc import Mapping
 
 from gateway.admin import conformance
-from gateway.admin.cache import Cached, improvement, whole
-from gateway.admin.door import Ask, say
-from gateway.admin.inside import Inside, timestamp
-from gateway.admin.workers import Done, Now, Rests, Workers
+from gateway.admin.workers import Now, Rests, Workers
 from gateway.admin.yaml import shown
+from gateway.api.cache import improvement, whole
+from gateway.edge.operation import Ask, say
+from gateway.inside import Inside
 from gateway.plugin import Provider
 from gateway.reply import Reply
-from gateway.totals import Tally
+from gateway.roles import Cached, timestamp
+from gateway.telemetry.shares import Done
+from gateway.telemetry.totals import Tally
 from gateway.version import version
 
 FORMATS = {"chat": "openai", "messages": "anthropic"}

@@ -1,8 +1,8 @@
 """`GET /`: what this is and where the rest is; the signs of life."""
 
 from gateway.admin import conformance
-from gateway.admin.door import Ask, say
-from gateway.admin.inside import Inside
+from gateway.edge.operation import Ask, say
+from gateway.inside import Inside
 from gateway.reply import Reply
 from gateway.version import version
 

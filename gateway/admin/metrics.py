@@ -6,14 +6,16 @@ from typing import Any
 
 import msgspec
 
-from gateway.admin.door import Ask, say
-from gateway.admin.inside import Inside, timestamp
-from gateway.admin.workers import Workers, named
+from gateway.admin.workers import Workers
 from gateway.admin.yaml import shown
 from gateway.dialects.messages import MESSAGES
-from gateway.log import redact
+from gateway.edge.operation import Ask, say
+from gateway.inside import Inside
 from gateway.reply import Reply, Stream
-from gateway.totals import Failure, Tally
+from gateway.roles import timestamp
+from gateway.telemetry.log import redact
+from gateway.telemetry.shares import named
+from gateway.telemetry.totals import Failure, Tally
 
 _INTERVAL = 1.0
 _LEAST_INTERVAL = 0.25

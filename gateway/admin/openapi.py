@@ -12,13 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from starlette.routing import Route
 
-from gateway.admin.door import Ask, say
-from gateway.admin.gemini import GeminiEndpoint
-from gateway.admin.inside import Inside
-from gateway.admin.query_key import KeyInQuery, Shared
+from gateway.api.gemini import GeminiEndpoint
+from gateway.api.query_key import KeyInQuery, Shared
 from gateway.call import Headers
-from gateway.callers import PLACES
 from gateway.dialects.messages import MESSAGES
+from gateway.edge.callers import PLACES
+from gateway.edge.operation import Ask, say
+from gateway.inside import Inside
 from gateway.reply import Reply
 from gateway.version import version
 

@@ -4,11 +4,11 @@ from time import monotonic
 
 import msgspec
 
-from gateway.asgi import refused_method
 from gateway.call import Record
-from gateway.client import Receive, Scope, Send
+from gateway.edge.client import Receive, Scope, Send
+from gateway.edge.exchange import refused_method
+from gateway.edge.headers import error_headers, request_id
 from gateway.errors import GatewayError, NotFound, UpgradeRefused
-from gateway.headers import error_headers, request_id
 
 
 class Unrouted:

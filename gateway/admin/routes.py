@@ -3,28 +3,29 @@
 from starlette.routing import BaseRoute, Route
 
 from gateway.admin.connection import Connection
-from gateway.admin.door import Answers, Door
-from gateway.admin.gemini_models import GeminiModels
 from gateway.admin.health import Health
 from gateway.admin.home import Home
-from gateway.admin.inside import Inside
 from gateway.admin.metrics import Metrics
-from gateway.admin.models import Models
 from gateway.admin.openapi import OpenApi
-from gateway.admin.query_key import KeyInQuery, Shared
 from gateway.admin.scrape import Scrape
-from gateway.admin.top import TopModels
 from gateway.admin.workers import Workers
+from gateway.api.query_key import KeyInQuery, Shared
+from gateway.catalogue.gemini_models import GeminiModels
+from gateway.catalogue.lists import Lists
+from gateway.catalogue.models import Models
+from gateway.catalogue.top import TopModels
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
+from gateway.edge.operation import Answers, Door
+from gateway.inside import Inside
 
 
-def operator_routes(inside: Inside) -> list[BaseRoute]:
+def operator_routes(inside: Inside, lists: Lists) -> list[BaseRoute]:
     """The endpoints that are no calls."""
     workers = Workers(inside)
     health = Health(inside, workers)
-    home, models, top = Home(inside), Models(inside), TopModels(inside)
-    metrics, connection = Metrics(inside, workers), Connection(inside)
+    home, models, top = Home(inside), Models(inside, lists), TopModels(inside, lists)
+    metrics, connection = Metrics(inside, workers), Connection(inside, lists)
     api = OpenApi(inside)
     opened: dict[str, Answers] = {
         "/": home.root,
@@ -55,7 +56,7 @@ def operator_routes(inside: Inside) -> list[BaseRoute]:
     callers = inside.callers
     routes += [Route(path, Door(each, callers)) for path, each in locked.items()]
     every, one = (Door(each, callers, dialect=CHAT) for each in (models.all, models.one))
-    gemini = GeminiModels(inside)
+    gemini = GeminiModels(inside, lists)
     listed, named = (Door(each, callers, dialect=GEMINI) for each in (gemini.all, gemini.one))
     for prefix in ("/v1", ""):
         routes.append(Route(f"{prefix}/models", KeyInQuery(Shared(listed, every))))

@@ -2,31 +2,16 @@
 
 import asyncio
 
-from msgspec import Struct
-
-from gateway.admin.door import Ask
-from gateway.admin.inside import Inside
-from gateway.admin.workers import Now, Workers
+from gateway.admin.workers import Scraped, Workers
 from gateway.call import Headers
 from gateway.dialects.messages import MESSAGES
+from gateway.edge.operation import Ask
+from gateway.inside import Inside
 from gateway.reply import Reply
 from gateway.version import version
 
 _PLAIN: Headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
 _OPEN: Headers = [(b"content-type", b"application/openmetrics-text; version=1.0.0; charset=utf-8")]
-
-
-class Scraped(Struct):
-    """What there is to tell."""
-
-    shares: list[bytes]
-    """Of each worker, what it has done."""
-    now: Now
-    workers: int
-    """How many there should be."""
-    keys: dict[str, int]
-    """How many each provider has."""
-    version: str
 
 
 class Scrape:

@@ -1,84 +1,23 @@
 """What all workers of the gateway have done and are doing, told by the one that is asked."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from time import monotonic
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from gateway.admin.batch import Batched
-from gateway.admin.inside import Inside
-from gateway.asgi import Exchange
-from gateway.assemble import short_name
+from gateway.config.builtins import short_name
+from gateway.edge.exchange import Exchange
 from gateway.errors import Unavailable
-from gateway.totals import MODELS, OTHER, Failure, Tally
+from gateway.inside import Inside
+from gateway.roles import Batched, Storing
+from gateway.telemetry.shares import _DONE, Done, merged, read
+from gateway.telemetry.totals import Failure
 
-UNROUTED = "unrouted"
-"""Stands for the provider and model of calls that were refused before they had any."""
-_DONE = "done"
 _NOW = "now"
 _CALLS = "calls"
 _FAILURES = "failures"
-
-
-class Done(Struct):
-    """What has come to its end since the start: it is added up, and outlives its worker."""
-
-    since: float
-    tallies: list[tuple[str, str, Tally]]
-    batched: tuple[float, float] = (0.0, 0.0)
-    """Seconds of all completed batches, and of their items one by one."""
-
-    def by_pair(self) -> dict[tuple[str, str], Tally]:
-        """The tallies by provider and model."""
-        return {(provider, model): tally for provider, model, tally in self.tallies}
-
-    def of_provider(self, provider: str) -> Tally:
-        """The sum over a provider's models."""
-        total = Tally()
-        for name, _, tally in self.tallies:
-            if name == provider:
-                total.add(tally)
-        return total
-
-
-def named(provider: str, model: str) -> tuple[str, str]:
-    """Provider and model as they are told."""
-    return (provider, model[:200]) if provider else (UNROUTED, UNROUTED)
-
-
-def merged(shares: Iterable[Done]) -> Done:
-    """What all of them come to; the shares stay as they are."""
-    whole, tallies = Done(math.inf, []), dict[tuple[str, str], Tally]()
-    for share in shares:
-        whole.since = min(whole.since, share.since)
-        whole.batched = whole.batched[0] + share.batched[0], whole.batched[1] + share.batched[1]
-        for provider, model, tally in share.tallies:
-            tallies.setdefault((provider, model), Tally()).add(tally)
-    whole.tallies = [(*pair, tally) for pair, tally in tallies.items()]
-    return whole
-
-
-def read(share: bytes) -> Done:
-    """A worker's share as it came."""
-    return msgspec.msgpack.decode(share, type=Done)
-
-
-def folded(first: bytes, second: bytes) -> bytes:
-    """One share of two, with no more models told apart than a worker tells."""
-    whole = merged([read(first), read(second)])
-    others = {(name, OTHER): Tally() for name, _, _ in whole.tallies[MODELS:]}
-    for name, _, tally in whole.tallies[MODELS:]:
-        others[name, OTHER].add(tally)
-    rest = Done(whole.since, [(*pair, tally) for pair, tally in others.items()])
-    whole.tallies = whole.tallies[:MODELS]
-    return msgspec.msgpack.encode(merged([whole, rest]))
-
-
-FOLDS = {_DONE: folded}
-"""How the supervisor makes one of what ended workers had done."""
 
 
 class Rests(Struct):
@@ -96,15 +35,6 @@ class Rests(Struct):
         self.resting = max(self.resting, other.resting, key=lambda each: (len(each), sum(each)))
         for name, count in other.connections.items():
             self.connections[name] = self.connections.get(name, 0) + count
-
-
-@runtime_checkable
-class Storing(Protocol):
-    """A link of the chain that keeps things."""
-
-    @property
-    def down(self) -> bool | None:
-        """Whether its store does not answer; None where that is the gateway's own memory."""
 
 
 class Now(Struct):
@@ -237,3 +167,16 @@ def _call(exchange: Exchange, now: float) -> dict[str, Any]:
         "attempts": len(record.attempts),
         "age_ms": round((now - record.started) * 1e3, 1),
     }
+
+
+class Scraped(Struct):
+    """What there is to tell."""
+
+    shares: list[bytes]
+    """Of each worker, what it has done."""
+    now: Now
+    workers: int
+    """How many there should be."""
+    keys: dict[str, int]
+    """How many each provider has."""
+    version: str

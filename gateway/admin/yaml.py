@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from gateway.admin.door import Ask, say
+from gateway.edge.operation import Ask, say
 from gateway.errors import InvalidRequest
 from gateway.reply import Reply
 

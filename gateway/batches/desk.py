@@ -22,12 +22,12 @@ from gateway.batches.items import Road, answer
 from gateway.batches.lines import Refused, read_input
 from gateway.batches.store import Store
 from gateway.batches.tables import Batch, File, Item, Line, connected
-from gateway.config import ConfigError, Fault
+from gateway.config.load import ConfigError, Fault
+from gateway.config.schema import Batches
 from gateway.errors import Unavailable
-from gateway.limiter import Limiter
-from gateway.options import Batches
-from gateway.peers import ALONE, Peers
+from gateway.fanout.limiter import Limiter
 from gateway.secret import Secret
+from gateway.workers.peers import ALONE, Peers
 
 _log = structlog.get_logger("interlingua")
 GRACE = 5.0

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, Headers as FormHeaders, UploadFil
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from gateway.call import Headers
-from gateway.client import Receive
+from gateway.edge.client import Receive
 from gateway.errors import BodyTimeout, InvalidRequest, TooLarge
 
 _OVERHEAD = 64 * 1024

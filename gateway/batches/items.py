@@ -7,19 +7,19 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 
-from gateway.asgi import Edge
 from gateway.batches.forms import answered
 from gateway.batches.tables import Batch, Item, Line
 from gateway.call import Call, Caller, Headers, Record
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
+from gateway.edge.exchange import Edge
 from gateway.errors import BadAnswer, GatewayError
-from gateway.log import log_call
 from gateway.plugin import Next
 from gateway.reply import Reply
 from gateway.secret import Secret
-from gateway.wire import decode, split_object
+from gateway.telemetry.log import log_call
+from gateway.wire.raw_json import decode, split_object
 
 _log = structlog.get_logger("interlingua")
 DIALECTS: dict[str, Dialect] = {"messages": MESSAGES, "chat": CHAT}

@@ -10,7 +10,7 @@ from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
-from gateway.wire import member, split_object
+from gateway.wire.raw_json import member, split_object
 
 ENDPOINT = "/v1/chat/completions"
 """The one endpoint of which the Batch API takes requests here."""

@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 from gateway.batches.lines import ENDPOINT
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
-from gateway.wire import member
+from gateway.wire.raw_json import member
 
 _INSTEAD = {
     "/v1/responses": "write each line as a chat completion, or send the requests to /v1/responses",

@@ -13,9 +13,8 @@ from time import monotonic
 
 from anyio import CapacityLimiter, to_thread
 
-from gateway.assemble import short_name
 from gateway.call import Call, Target
-from gateway.chain import chain
+from gateway.config.builtins import short_name
 from gateway.counting.estimate import estimate
 from gateway.counting.families import families, family
 from gateway.counting.kind import (
@@ -35,10 +34,10 @@ from gateway.dialects.gemini.carried import SEALED
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError, InvalidRequest, Unavailable, UpstreamError
-from gateway.notes import Notes
-from gateway.plugin import Middleware, Next, Site
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import sealed_in
+from gateway.plugin import Middleware, Next, Site, chain
 from gateway.reply import Reply, Stream
-from gateway.seal import sealed_in
 
 INLINE = 65_536
 """Bytes of a body up to which it is estimated on the loop: two milliseconds."""

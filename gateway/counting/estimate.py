@@ -7,7 +7,7 @@ import msgspec
 from gateway.counting import pictures
 from gateway.counting.families import Family
 from gateway.counting.texts import Length
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     Document,
     Image,

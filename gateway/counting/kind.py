@@ -13,7 +13,7 @@ from gateway.dialect import Dialect, Digest, Fields
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.wire import member
+from gateway.wire.raw_json import member
 
 _ANSWER_ONLY = frozenset({
     "max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k", "metadata",

@@ -7,7 +7,15 @@ import msgspec
 from gateway.counting.families import family
 from gateway.counting.texts import by_script
 from gateway.dialect import Crossing, Writer
-from gateway.events import ArgumentsDelta, Ended, Event, TextDelta, ThinkingDelta, ToolBegan, Usage
+from gateway.neutral.events import (
+    ArgumentsDelta,
+    Ended,
+    Event,
+    TextDelta,
+    ThinkingDelta,
+    ToolBegan,
+    Usage,
+)
 
 
 class Measured:

@@ -11,7 +11,7 @@ from msgspec import Raw
 from gateway.dialect import Fields
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import CallError, InvalidRequest
-from gateway.wire import member
+from gateway.wire.raw_json import member
 
 T = TypeVar("T")
 

@@ -11,14 +11,14 @@ from msgspec import Raw, Struct
 
 from gateway.dialect import Digest, Fields
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.answer import UsageCounts, exclusive
-from gateway.dialects.chat.errors import error_in
-from gateway.dialects.chat.unsealed import unsealed
+from gateway.dialects.common.faults import error_in
+from gateway.dialects.common.unsealed import unsealed
+from gateway.dialects.common.usage import UsageCounts, exclusive
 from gateway.errors import BadAnswer, InvalidRequest
-from gateway.events import Prompt
-from gateway.lanes import Relay
-from gateway.notes import Notes
-from gateway.wire import ABSENT, decode, member, present
+from gateway.lanes.relay import Relay
+from gateway.neutral.events import Prompt
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import ABSENT, decode, member, present
 
 _TYPES: dict[str, type[object]] = {
     "dimensions": float, "encoding_format": str, "user": str,

@@ -9,13 +9,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.batch import Progress
-from gateway.asgi import Edge
 from gateway.call import Call, Caller
 from gateway.dialects.batch import BATCH
-from gateway.limiter import Limiter
+from gateway.edge.exchange import Edge
+from gateway.fanout.limiter import Limiter
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply, Stream
+from gateway.roles import Progress
 from middleware.batch.forms import Events, Feed, Pieces, whole
 from middleware.batch.items import read_items
 from middleware.batch.ledger import Ledger

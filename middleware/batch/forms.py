@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw
 
-from gateway.sse import frame
+from gateway.wire.sse import frame
 from middleware.batch.ledger import Entry
 from middleware.batch.run import Done, Run
 

@@ -7,8 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway.admin.batch import Progress
-from gateway.admin.inside import timestamp
+from gateway.roles import Progress, timestamp
 
 _AT_ONCE = 100
 """Most batches that are forgotten when one begins: the others of a burst go with the next."""

@@ -9,15 +9,15 @@ import msgspec
 import structlog
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.asgi import Edge
 from gateway.call import Call, Record
 from gateway.dialects.messages import MESSAGES
+from gateway.edge.exchange import Edge
 from gateway.errors import BadAnswer, GatewayError
-from gateway.limiter import Limiter
-from gateway.log import log_call
+from gateway.fanout.limiter import Limiter
 from gateway.plugin import Next
 from gateway.reply import Reply
-from gateway.wire import decode
+from gateway.telemetry.log import log_call
+from gateway.wire.raw_json import decode
 from middleware.batch.items import Item
 from middleware.batch.ledger import Entry, Ledger
 

@@ -13,17 +13,17 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.admin.cache import CacheError, Figures
 from gateway.call import Call, Caller
+from gateway.config.size import Size
 from gateway.dialect import Crossing
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.errors import InvalidRequest
-from gateway.kept import opened
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply
+from gateway.roles import CacheError, Figures
 from gateway.secret import Secret
-from gateway.size import Size
+from gateway.store.open import opened
 from middleware.cache.answer import crossing
 from middleware.cache.ask import Ask, Shelf
 from middleware.cache.key import Keys, opted_out, storable

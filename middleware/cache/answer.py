@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.call import Call
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing, Dialect
 from gateway.errors import BadAnswer, GatewayError, UpstreamError
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Ending,
     Message,
@@ -26,11 +26,11 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
-from gateway.fold import Fold, unfold
-from gateway.notes import Notes
+from gateway.neutral.fold import Fold, unfold
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
 from gateway.reply import Here, Reply, Stream
-from gateway.seal import Seal
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from middleware.cache.store import Form, Told
 
 VERSION = 1

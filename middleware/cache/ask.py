@@ -8,7 +8,7 @@ import msgspec
 from gateway.call import Call
 from gateway.dialect import Crossing
 from gateway.errors import BadAnswer
-from gateway.events import Message
+from gateway.neutral.events import Message
 from gateway.plugin import Next
 from gateway.reply import Reply, Stream
 from middleware.cache.answer import (

@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway.events import Message
+from gateway.neutral.events import Message
 from gateway.reply import Source
 from middleware.cache.answer import Answer, Listener
 

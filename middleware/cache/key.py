@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from gateway.call import Call, Caller, Headers, Target
 from gateway.dialect import Fields
 from gateway.plugin import Site
-from gateway.wire import decode, present
+from gateway.wire.raw_json import decode, present
 
 FORM = b"interlingua cache 2"
 """Part of every key: another way to make them, or to store an answer, needs another one."""

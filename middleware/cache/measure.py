@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from gateway.admin.cache import Figures
+from gateway.roles import Figures
 
 
 class Measure:

@@ -1,11 +1,11 @@
-"""Answers kept in Redis: shared by several gateways, as `gateway.remote` keeps them."""
+"""Answers kept in Redis: shared by several gateways, as `gateway.store.redis` keeps them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
-from gateway.remote import Server
+from gateway.store.redis import Server
 from middleware.cache.key import Key
 from middleware.cache.store import Form, Told
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.breaker import StoreDown
+from gateway.store.breaker import StoreDown
 from middleware.cache.key import Key
 
 __all__ = ["OVERHEAD", "Form", "Memory", "Store", "StoreDown", "Told"]

@@ -13,19 +13,19 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw
 
-from gateway.breaker import StoreDown
 from gateway.call import Call, Caller
+from gateway.config.size import Size
 from gateway.counting.kind import RESPONSES_COUNTING
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.request_in import unknown_previous
 from gateway.dialects.responses.wire import NAME
 from gateway.errors import Unavailable
-from gateway.kept import opened
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
-from gateway.size import Size
-from gateway.wire import decode, member, present
+from gateway.store.breaker import StoreDown
+from gateway.store.open import opened
+from gateway.wire.raw_json import decode, member, present
 from middleware.history.keeping import Asked, Keeper, Watched
 from middleware.history.kept import Item, Items, Kept, input_of, listed, tenant_of
 from middleware.history.spread import Spread

@@ -5,8 +5,8 @@ from msgspec import Raw, Struct
 
 from gateway.call import Call, Record
 from gateway.reply import Source
-from gateway.sse import Splitter
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
+from gateway.wire.sse import Splitter
 from middleware.history.kept import Kept, finished, input_of
 from middleware.history.store import Store
 

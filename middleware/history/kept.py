@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.call import Call, Caller
-from gateway.wire import decode, present
+from gateway.wire.raw_json import decode, present
 
 Items = list[Raw]
 

@@ -1,11 +1,11 @@
-"""Responses kept in Redis: shared by several gateways, as `gateway.remote` keeps them."""
+"""Responses kept in Redis: shared by several gateways, as `gateway.store.redis` keeps them."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
-from gateway.remote import Server
+from gateway.store.redis import Server
 
 _PREFIX = "interlingua:history:1:"
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from gateway.peers import Peers
+from gateway.workers.peers import Peers
 from middleware.history.store import Memory
 
 _GET, _OWNERS, _DROP = "history get", "history owners", "history drop"

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 from providers.transport.hosted import error_body
 
 _TABLE = {

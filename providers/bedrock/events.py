@@ -5,8 +5,8 @@ from msgspec import Struct
 
 from gateway.errors import BadAnswer, Cut, GatewayError
 from gateway.reply import Source, linger
-from gateway.sse import frame
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
+from gateway.wire.sse import frame
 from providers.bedrock.errors import told
 from providers.bedrock.eventstream import Message, Unframer
 

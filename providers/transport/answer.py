@@ -13,8 +13,8 @@ from gateway.call import Headers
 from gateway.dialect import Dialect
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused
 from gateway.reply import Source
-from gateway.sse import BOM, Splitter
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
+from gateway.wire.sse import BOM, Splitter
 
 _PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")

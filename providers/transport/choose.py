@@ -1,27 +1,7 @@
 """Which engine serves an origin."""
 
-from typing import Literal
-
-from msgspec import Struct
-
 from providers.transport.direct import Direct
-from providers.transport.engine import Engine
-
-Kind = Literal["direct", "httpx2"]
-
-
-class Options(Struct, frozen=True):
-    """How an origin is reached."""
-
-    kind: Kind = "direct"
-    proxy: str | None = None
-    http2: bool = False
-    ca_file: str | None = None
-    client_cert: str | None = None
-    """A PEM file with the certificate and its key."""
-    max_connections: int = 1000
-    keepalive: float = 55.0
-
+from providers.transport.engine import Engine, Options
 
 _PLAIN = Options()
 

@@ -8,7 +8,7 @@ from gateway.dialect import Dialect, Fields
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.wire import UNKNOWN
-from gateway.wire import encoded
+from gateway.wire.raw_json import encoded
 
 _BARE = (*COUNTINGS, EMBEDDINGS)
 """Dialects that take no defaults, which are parameters of answers."""

@@ -7,7 +7,7 @@ Unavailable where no connection came free in time.
 
 import re
 from functools import lru_cache
-from typing import NewType, Protocol
+from typing import Literal, NewType, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
@@ -187,3 +187,19 @@ def full(origin: str, seconds: float) -> Unavailable:
     )
     error.should_retry, error.retry_after = True, 1.0
     return error
+
+
+Kind = Literal["direct", "httpx2"]
+
+
+class Options(Struct, frozen=True):
+    """How an origin is reached."""
+
+    kind: Kind = "direct"
+    proxy: str | None = None
+    http2: bool = False
+    ca_file: str | None = None
+    client_cert: str | None = None
+    """A PEM file with the certificate and its key."""
+    max_connections: int = 1000
+    keepalive: float = 55.0

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Fields
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 
 HALVES = {
     "context-management": "context_management",

@@ -17,11 +17,11 @@ import httpx2
 from gateway.call import Headers
 from gateway.errors import BadAnswer, Cut, GatewayError, Unavailable, Unreachable, UpstreamTimeout
 from gateway.reply import Source
-from providers.transport.choose import Options
 from providers.transport.decode import Inflated, decodable, encoding, plain
 from providers.transport.engine import (
     HEAD_BYTES,
     HEAD_COUNT,
+    Options,
     Request,
     Response,
     Stats,

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from gateway.call import Call, Headers
-from gateway.capabilities import capability as table, matching
-from gateway.capability import Capability
+from gateway.capability.record import Capability
+from gateway.capability.table import capability as table, matching
+from gateway.config.faults import ConfigError, Fault
+from gateway.config.schema import Retries
 from gateway.counting.kind import COUNTING, COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
@@ -17,12 +19,10 @@ from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
-from gateway.faults import ConfigError, Fault
-from gateway.options import Retries
 from gateway.plugin import Preview, Provider, Site, Standing
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
-from gateway.sse import BOM
+from gateway.wire.sse import BOM
 from providers.transport.answer import (
     first_error,
     is_object,
@@ -35,9 +35,9 @@ from providers.transport.answer import (
     sight,
     whole,
 )
-from providers.transport.choose import Options, engine
+from providers.transport.choose import engine
 from providers.transport.defaults import Defaults
-from providers.transport.engine import Block, Engine, Request, Timeouts, block
+from providers.transport.engine import Block, Engine, Options, Request, Timeouts, block
 from providers.transport.kept import told
 from providers.transport.keys import KEY_BOUND, KeyRing
 from providers.transport.records import wrong

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.capability import Capability
-from gateway.faults import Fault
-from gateway.validate import Reading, join
+from gateway.capability.record import Capability
+from gateway.config.decode import Reading, join
+from gateway.config.faults import Fault
 
 
 def wrong(

@@ -4,10 +4,10 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from gateway.call import Call, Headers
+from gateway.config.faults import ConfigError, Fault
 from gateway.counting.kind import COUNTING
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
-from gateway.faults import ConfigError, Fault
 from gateway.plugin import Site
 from gateway.reply import Reply
 from gateway.secret import Secret

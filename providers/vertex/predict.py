@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.reply import Here
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 from providers.transport.answer import whole
 from providers.transport.engine import Engine, Request, Response, Stats, Timeouts
 from providers.transport.hosted import ERROR_LIMIT, error_body

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import Unavailable
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 from providers.transport.renew import Lease
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.admin import conformance
-from gateway.conformance import Conformance, Count, Family, Missing
+from gateway.telemetry.conformance import Conformance, Count, Family, Missing
 
 PHASES = dict.fromkeys(conformance.phases(), Count(2, 2))
 

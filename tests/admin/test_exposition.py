@@ -13,9 +13,9 @@ from prometheus_client.samples import Sample
 
 from gateway.admin import exposition
 from gateway.admin.exposition import text
-from gateway.admin.scrape import Scraped
-from gateway.admin.workers import Done, Now, Rests
-from gateway.totals import Tally
+from gateway.admin.workers import Now, Rests, Scraped
+from gateway.telemetry.shares import Done
+from gateway.telemetry.totals import Tally
 
 ODD = [
     'a "quoted" name', "back\\slash\\n", "two\nlines", '{le="+Inf"} 7', "ä 模型 🙂", " ", "a\r\tb",

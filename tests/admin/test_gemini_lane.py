@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.extra_content import SKIP
 from tests.admin.gemini_house import HELLO, KEY, scene
 from tests.dialects.gemini.sent import said
 from tests.fakes.upstream import SSE, Json

@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.routing import Route
 
-from gateway.admin.door import Ask, Door, say
 from gateway.admin.openapi import described, page
-from gateway.callers import Callers
+from gateway.edge.callers import Callers
+from gateway.edge.operation import Ask, Door, say
 from gateway.reply import Reply
 from tests.admin.house import House, house
 

@@ -10,10 +10,10 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.admin import exposition
-from gateway.admin.scrape import Scraped
+from gateway.admin.workers import Scraped
 from gateway.app import build
-from gateway.peers import Alone
-from gateway.totals import Tally
+from gateway.telemetry.totals import Tally
+from gateway.workers.peers import Alone
 from tests.admin.house import CHAT, KEY, House, before, house
 from tests.configs import loaded
 from tests.fakes.client import until
@@ -119,7 +119,7 @@ async def test_no_figures_rather_than_a_part_of_them(tmp_path: Path) -> None:
 
 async def test_only_who_is_scraped_loads_the_library() -> None:
     code = (
-        "import sys, gateway.app; from gateway.config import load_config; "
+        "import sys, gateway.app; from gateway.config.load import load_config; "
         "gateway.app.build(load_config(None, {})); print('prometheus_client' in sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(

@@ -4,8 +4,8 @@ from functools import reduce
 
 import msgspec
 
-from gateway.admin.workers import Done, folded, merged, read
-from gateway.totals import MODELS, OTHER, Tally
+from gateway.telemetry.shares import Done, folded, merged, read
+from gateway.telemetry.totals import MODELS, OTHER, Tally
 
 
 def share(*models: str, since: float = 5.0) -> Done:

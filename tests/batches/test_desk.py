@@ -9,17 +9,17 @@ import pytest
 import sqlalchemy as sa
 from blockbuster import blockbuster_ctx
 
-from gateway.asgi import Edge, Limits
 from gateway.batches.desk import Desk
 from gateway.batches.items import Road
 from gateway.batches.tables import BATCH, Batch, Line
 from gateway.call import Call
+from gateway.config.schema import Batches
 from gateway.dialects.messages import MESSAGES
-from gateway.options import Batches
-from gateway.peers import Alone
+from gateway.edge.exchange import Edge, Limits
 from gateway.plugin import Next
 from gateway.reply import Reply
 from gateway.secret import Secret
+from gateway.workers.peers import Alone
 from tests.faults.wires import whole
 
 ASKED = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}],"stream":true}'

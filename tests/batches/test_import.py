@@ -8,7 +8,7 @@ from tests.fakes.running import ROOT
 
 async def test_a_gateway_without_batches_loads_nothing_of_them() -> None:
     code = (
-        "import sys, gateway.app; from gateway.config import load_config; "
+        "import sys, gateway.app; from gateway.config.load import load_config; "
         "gateway.app.build(load_config(None, {})); "
         "print([name for name in ('dbos', 'sqlalchemy', 'psycopg') if "
         "name in sys.modules])"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.batches.desk import database, locked
-from gateway.config import ConfigError
-from gateway.options import Batches
+from gateway.config.load import ConfigError
+from gateway.config.schema import Batches
 from gateway.secret import Secret
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.conformance import Conformance
+from gateway.telemetry.conformance import Conformance
 from tests.conformance.figures import counted
 from tests.conformance.page import page
 from tests.conformance.run import Matrix, matrix

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from tests.conformance.table import Dialect, Json
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.conformance import Conformance, Count, Family, Missing
+from gateway.telemetry.conformance import Conformance, Count, Family, Missing
 from gateway.version import version
 from tests.conformance.run import Result
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from gateway.conformance import Conformance
+from gateway.telemetry.conformance import Conformance
 from tests.conformance.figures import counted
 from tests.conformance.run import FAMILIES, Result
 from tests.conformance.table import Family, Json, Way

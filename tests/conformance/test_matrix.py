@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.conformance import Conformance, Count
+from gateway.telemetry.conformance import Conformance, Count
 from tests.conformance.__main__ import FIGURES, PAGE
 from tests.conformance.figures import counted, unshown
 from tests.conformance.openai_items import OPENAI

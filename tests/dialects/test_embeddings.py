@@ -3,9 +3,9 @@ import pytest
 
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.errors import BadAnswer, InvalidRequest
-from gateway.events import Usage
-from gateway.notes import Notes
-from gateway.wire import split_object
+from gateway.neutral.events import Usage
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import split_object
 
 ANSWER = {
     "object": "list", "model": "m", "usage": {"prompt_tokens": 5, "total_tokens": 5},

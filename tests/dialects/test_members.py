@@ -31,16 +31,16 @@ from openai.types.chat import (
 )
 from openai.types.shared_params import FunctionDefinition
 
-from gateway.capabilities import capability
+from gateway.capability.table import capability
 from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
-from gateway.notes import Notes
-from gateway.seal import Seal
-from gateway.wire import split_object
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
+from gateway.wire.raw_json import split_object
 
 Json = dict[str, Any]
 

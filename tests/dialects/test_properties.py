@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec import Raw
 
-from gateway.capabilities import capability
-from gateway.capability import Capability
+from gateway.capability.record import Capability
+from gateway.capability.table import capability
 from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.events import (
+from gateway.neutral.events import (
     Ending,
     Message,
     Part,
@@ -29,10 +29,10 @@ from gateway.events import (
     Turn,
     Usage,
 )
-from gateway.fold import fold, unfold
-from gateway.notes import Notes
-from gateway.seal import Seal
-from gateway.sse import Splitter
+from gateway.neutral.fold import fold, unfold
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
+from gateway.wire.sse import Splitter
 from tests.pairs.rows import NAMED
 
 MODELS: dict[str, Capability] = {

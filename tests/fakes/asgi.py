@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gateway.call import Headers
-from gateway.client import Message, Scope
+from gateway.edge.client import Message, Scope
 
 
 class Driven:

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 
 from gateway.call import Call, Headers, Record, Target
-from gateway.config import Auth, Config, Key, Routing, Server
+from gateway.config.load import Auth, Config, Key, Routing, Server
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
+from gateway.neutral.seal import Seal
 from gateway.plugin import Provider, Site
 from gateway.reply import Reply
-from gateway.seal import Seal
 from gateway.secret import Secret
-from gateway.wire import split_object
+from gateway.wire.raw_json import split_object
 
 
 class Named(Provider):

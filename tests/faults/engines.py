@@ -3,12 +3,12 @@
 from msgspec import Struct, structs
 
 from gateway.call import Call, Caller, Headers, Target
-from gateway.config import Config, Server
+from gateway.config.load import Config, Server
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
+from gateway.neutral.seal import Seal
 from gateway.plugin import Site
-from gateway.seal import Seal
 from gateway.secret import Secret
 from providers.transport.engine import Request, Response, Stats, Timeouts, pairs
 from providers.transport.provider import HttpProvider

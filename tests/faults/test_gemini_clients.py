@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from tests.fakes.client import RawClient, until
 from tests.fakes.steps import SSE, Chunk, Close, Head, Json, Script, Stall
 from tests.faults.scene import Scene, scene

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from gateway.breaker import StoreDown
 from gateway.call import Caller
 from gateway.errors import InvalidRequest, Unavailable
 from gateway.secret import Secret
+from gateway.store.breaker import StoreDown
 from middleware.history import History
 from middleware.history.remote import Remote
 from tests.fakes import calls

@@ -9,7 +9,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.extra_content import SKIP
 from tests.fakes.running import gateway
 from tests.fakes.steps import SSE, Json, Received, Script
 from tests.fakes.upstream import ScriptedUpstream

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.serve import usable_cores
+from gateway.server.serve import usable_cores
 from tests.fakes.client import RawClient, until
 from tests.fakes.running import ROOT, gateway
 from tests.fakes.steps import SSE, Chunk, Head, Json, Stall

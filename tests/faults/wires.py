@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.dialects.chat.writer import PING as CHAT_PING
 from gateway.dialects.messages.writer import PING as MESSAGES_PING
-from gateway.sse import Frame, Splitter
+from gateway.wire.sse import Frame, Splitter
 from tests.fakes import responses
 from tests.fakes.client import RawClient
 

@@ -8,7 +8,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["gateway", "middleware", "providers"]):
-    from gateway.log import setup
+    from gateway.telemetry.log import setup
     from tests.fuzz.target import Target
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.app import build
 from gateway.errors import GatewayError
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from providers.transport.engine import Response
 from providers.transport.provider import HttpProvider
 from tests.configs import loaded

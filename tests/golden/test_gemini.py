@@ -6,16 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.capabilities import capability
+from gateway.capability.table import capability
 from gateway.dialect import Crossing, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
-from gateway.fold import fold
-from gateway.notes import Notes
-from gateway.seal import Seal
-from gateway.sse import Splitter
-from gateway.wire import split_object
+from gateway.neutral.fold import fold
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
+from gateway.wire.raw_json import split_object
+from gateway.wire.sse import Splitter
 
 FILES = Path(__file__).parent / "gemini"
 MODEL = "gemini-3-pro-preview"

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from gateway.call import Call
-from gateway.config import Config, Profile, Source
+from gateway.config.faults import ConfigError
+from gateway.config.load import Config, Profile, Source
 from gateway.errors import NotFound
-from gateway.faults import ConfigError
 from gateway.plugin import Site
 from gateway.reply import Reply
 from middleware.alias import REMEMBERED, Alias

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.asgi import Edge, Limits
 from gateway.call import Call, Caller
 from gateway.dialects.batch import BATCH, BatchError
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
+from gateway.edge.exchange import Edge, Limits
 from gateway.errors import Refused
 from gateway.reply import Reply, Stream
 from middleware.batch import Batch

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from gateway.call import Call, Caller, Headers
+from gateway.config.faults import ConfigError
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.lane import signed as signed_by
+from gateway.dialects.common.signatures import Kept, Signatures
 from gateway.dialects.messages import MESSAGES
-from gateway.dialects.signatures import Kept, Signatures
 from gateway.errors import Cut, Refused, Unreachable
-from gateway.faults import ConfigError
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 from middleware.cache import Cache

@@ -12,7 +12,7 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Ending,
     Message,
@@ -25,8 +25,8 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
+from gateway.neutral.seal import Seal
 from gateway.reply import Reply, Stream
-from gateway.seal import Seal
 from middleware.cache.answer import (
     Answer,
     Listener,

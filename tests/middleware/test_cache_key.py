@@ -10,7 +10,7 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.secret import Secret
-from gateway.wire import split_object
+from gateway.wire.raw_json import split_object
 from middleware.cache.key import Key, Keys, opted_out, storable
 from tests.fakes import calls
 

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.breaker import StoreDown
 from gateway.call import Call, Caller, Target
+from gateway.config.faults import ConfigError
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest, Unavailable
-from gateway.faults import ConfigError
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
+from gateway.store.breaker import StoreDown
 from middleware.history import History
 from middleware.history.store import OVERHEAD, Memory
 from tests.fakes import calls

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from gateway.call import Call, Caller
-from gateway.chain import chain
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
+from gateway.plugin import chain
 from gateway.reply import Reply, Stream
 from middleware.cache import Cache
 from middleware.convert import Convert

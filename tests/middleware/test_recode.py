@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from gateway.call import Call, Target
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import Cut

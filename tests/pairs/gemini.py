@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from tests.pairs.said import Ask, Called, Heard, HeardFault, Said, Stop
 from tests.sdk import gemini as wire
 from tests.sdk.answers import encoded

@@ -1,8 +1,8 @@
 import pytest
 
+from gateway.config.faults import ConfigError
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
-from gateway.faults import ConfigError
 from gateway.secret import Secret
 from providers.azure import Azure
 from tests.faults.engines import made, site, to

@@ -2,10 +2,10 @@ from typing import Literal
 
 import pytest
 
+from gateway.config.faults import ConfigError
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.faults import ConfigError
 from gateway.secret import Secret
 from providers.compatible import Compatible
 from tests.faults.engines import answer, made, site, to

@@ -3,11 +3,11 @@ import pytest
 from msgspec import Raw
 
 from gateway.call import Call
+from gateway.config.faults import ConfigError
 from gateway.counting.kind import GEMINI_COUNTING
 from gateway.dialect import Dialect
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import Refused
-from gateway.faults import ConfigError
 from gateway.secret import Secret
 from providers.gemini import Gemini
 from tests.dialects.gemini.crossings import encoded, event

@@ -7,7 +7,7 @@ from anthropic import Anthropic, BadRequestError
 from anthropic.types import MessageParam, ToolParam
 from pydantic import BaseModel
 
-from gateway.seal import PREFIX
+from gateway.neutral.seal import PREFIX
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import (
     DONE,

@@ -9,7 +9,7 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.extra_content import SKIP
 from tests.fakes.upstream import SSE, Chunk, Head, Json as Whole, Reset, Script
 from tests.sdk.answers import PNG
 from tests.sdk.clients import Which, connected

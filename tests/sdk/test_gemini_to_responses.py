@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from httpx2 import Client
 
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from tests.fakes.responses import call, message, reasoning, response, script
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.stage import Stage

@@ -11,7 +11,7 @@ from openai.types.chat import (
 )
 from pydantic import BaseModel
 
-from gateway.seal import PREFIX
+from gateway.neutral.seal import PREFIX
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import (
     CHAT_USAGE,

@@ -12,7 +12,7 @@ from openai.types.responses import (
 )
 from pydantic import BaseModel
 
-from gateway.seal import PREFIX
+from gateway.neutral.seal import PREFIX
 from tests.fakes.responses import message as message_item, response
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import (

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from gateway.config import located, read_config
+from gateway.config.load import located, read_config
 from tests.seeds import faults, openrouter, vandamme
 from tests.seeds.examples import SHOWN, Example, gaps, others
 from tests.seeds.house import EXTENSIONS, KEY, PAGE, Houses, System, houses

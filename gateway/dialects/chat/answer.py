@@ -6,37 +6,11 @@ Types are as wide as the servers that call themselves compatible; what is not he
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialects.chat.wire import Number
-from gateway.events import Stop, Usage
-from gateway.notes import Notes
-from gateway.seal import PREFIX
-from gateway.wire import ABSENT, decode
-
-
-class PromptTokens(Struct):
-    """`PromptTokensDetails`."""
-
-    cached_tokens: Number | None = None
-    cache_write_tokens: Number | None = None
-
-
-class CompletionTokens(Struct):
-    """`CompletionTokensDetails`."""
-
-    reasoning_tokens: Number | None = None
-
-
-class UsageCounts(Struct):
-    """`CompletionUsage`, with the members that DeepSeek, Moonshot and others add."""
-
-    prompt_tokens: Number | None = None
-    completion_tokens: Number | None = None
-    total_tokens: Number | None = None
-    prompt_tokens_details: PromptTokens | None = None
-    completion_tokens_details: CompletionTokens | None = None
-    prompt_cache_hit_tokens: Number | None = None
-    cached_tokens: Number | None = None
-    cache_creation_input_tokens: Number | None = None
+from gateway.dialects.common.usage import UsageCounts
+from gateway.neutral.events import Stop
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import PREFIX
+from gateway.wire.raw_json import ABSENT, decode
 
 
 class ReasoningDetail(Struct, omit_defaults=True):
@@ -150,45 +124,6 @@ class Annotation(Struct):
 
     type: str = ""
     url_citation: URLCitation | None = None
-
-
-_NO_PROMPT_TOKENS = PromptTokens()
-_NO_COMPLETION_TOKENS = CompletionTokens()
-
-
-def exclusive(counts: UsageCounts) -> Usage:
-    """Chat counts include what the prompt cache gave and took; neutral ones do not."""
-    prompt = counts.prompt_tokens_details or _NO_PROMPT_TOKENS
-    completion = counts.completion_tokens_details or _NO_COMPLETION_TOKENS
-    # int() because some servers write 12.0
-    cached = int(
-        prompt.cached_tokens or counts.prompt_cache_hit_tokens or counts.cached_tokens or 0
-    )
-    written = int(prompt.cache_write_tokens or counts.cache_creation_input_tokens or 0)
-    given, output = int(counts.prompt_tokens or 0), int(counts.completion_tokens or 0)
-    reasoning = completion.reasoning_tokens
-    if reasoning and int(counts.total_tokens or 0) == given + output + int(reasoning):
-        output += int(reasoning)  # xAI counts reasoning apart
-    # An upstream whose parts exceed its sum counts exclusively already.
-    fresh = given if cached + written > given else given - cached - written
-    return Usage(fresh, output, cached, written, None if reasoning is None else int(reasoning))
-
-
-def inclusive(usage: Usage) -> dict[str, object]:
-    """Neutral counts as `CompletionUsage`."""
-    prompt = usage.input + usage.cache_read + usage.cache_write
-    counts: dict[str, object] = {
-        "prompt_tokens": prompt,
-        "completion_tokens": usage.output,
-        "total_tokens": prompt + usage.output,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cache_read,
-            "cache_write_tokens": usage.cache_write,
-        },
-    }
-    if usage.reasoning is not None:
-        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
-    return counts
 
 
 BROKEN = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})

@@ -4,21 +4,17 @@ A server may interleave the fragments of parallel calls, repeat a call's id, nam
 arguments in every fragment, cut a name in pieces, or give every call the index 0.
 """
 
-import secrets
-
 import msgspec
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import ToolFragment
-from gateway.dialects.chat.extra import signature_in
 from gateway.dialects.chat.scan import ObjectScanner
-from gateway.dialects.chat.wire import is_object
-from gateway.dialects.signatures import CALL
+from gateway.dialects.common.arguments import INVALID_ARGUMENTS, made_id, unwrapped, wrapped_names
+from gateway.dialects.common.extra_content import signature_in
+from gateway.dialects.common.shapes import is_object
+from gateway.dialects.common.signatures import CALL
 from gateway.errors import BadAnswer
-from gateway.events import ArgumentsDelta, Event, PartEnded, RedactedCame, ToolBegan
-from gateway.wire import decode
-
-INVALID_ARGUMENTS = "upstream produced invalid tool arguments"
+from gateway.neutral.events import ArgumentsDelta, Event, PartEnded, RedactedCame, ToolBegan
 
 
 class _Slot:
@@ -46,32 +42,6 @@ class _Slot:
     @property
     def complete(self) -> bool:
         return self.custom or self.scanner.complete
-
-
-class Wrapped(msgspec.Struct):
-    """The arguments of a function that stands for a custom tool."""
-
-    input: str = ""
-
-
-def unwrapped(arguments: str) -> str:
-    """The free text of a custom tool that was sent as a function."""
-    try:
-        return decode(arguments.encode(), Wrapped).input
-    except (msgspec.MsgspecError, RecursionError):
-        return arguments
-
-
-def wrapped_names(crossing: Crossing) -> frozenset[str]:
-    """The client's names of the custom tools that the upstream knows as functions."""
-    if crossing.capability.custom_tools:
-        return frozenset()
-    return frozenset(tool.name for tool in crossing.prompt.tools if tool.custom)
-
-
-def made_id() -> str:
-    """An id for a call that came without one."""
-    return f"call_{secrets.token_hex(12)}"
 
 
 class Calls:

@@ -5,10 +5,11 @@ import re
 import msgspec
 
 from gateway.dialect import Digest
-from gateway.dialects.chat.answer import Groq, UsageCounts, exclusive
-from gateway.dialects.chat.errors import error_in
+from gateway.dialects.chat.answer import Groq
+from gateway.dialects.common.faults import error_in
+from gateway.dialects.common.usage import UsageCounts, exclusive
 from gateway.errors import BadAnswer
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
 
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
 _FINISH = re.compile(rb'"finish_reason": ?"(?!error")[^"]')

@@ -13,16 +13,16 @@ import msgspec
 from msgspec import Raw
 
 from gateway.call import Call
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Dialect
 from gateway.dialects.chat.digest import only_usage
 from gateway.dialects.chat.mended import CallsMended
 from gateway.dialects.chat.signed import KeepingReader, digest_keeping, with_signatures
-from gateway.dialects.chat.unsealed import unsealed
-from gateway.dialects.signatures import Kept, signatures
-from gateway.lanes import Relay
-from gateway.seal import Seal
-from gateway.wire import ABSENT, decode, present
+from gateway.dialects.common.signatures import Kept, signatures
+from gateway.dialects.common.unsealed import unsealed
+from gateway.lanes.relay import Relay
+from gateway.neutral.seal import Seal
+from gateway.wire.raw_json import ABSENT, decode, present
 
 _NO_REASONING = Raw(b'""')
 _TRUE = Raw(b"true")

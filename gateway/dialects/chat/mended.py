@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.chat.answer import ToolFragment
-from gateway.dialects.chat.calls import made_id, said
-from gateway.dialects.chat.extra import signature_in
+from gateway.dialects.chat.calls import said
 from gateway.dialects.chat.scan import ObjectScanner
-from gateway.dialects.signatures import Kept
-from gateway.sse import data_of, events_in
-from gateway.wire import ABSENT, decode, present
+from gateway.dialects.common.arguments import made_id
+from gateway.dialects.common.extra_content import signature_in
+from gateway.dialects.common.signatures import Kept
+from gateway.wire.raw_json import ABSENT, decode, present
+from gateway.wire.sse import data_of, events_in
 
 _Members = dict[str, Raw]
 _CALLED = Raw(b'"tool_calls"')

@@ -12,21 +12,23 @@ from gateway.dialects.chat.answer import (
     Delta,
     Outcome,
     ToolFragment,
-    exclusive,
     native_word,
     stop_of,
 )
-from gateway.dialects.chat.calls import made_id, unwrapped, wrapped_names
-from gateway.dialects.chat.errors import broken, error_in
-from gateway.dialects.chat.extra import signature_in
-from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces, valid_arguments
+from gateway.dialects.chat.errors import broken
+from gateway.dialects.chat.parts import citation_of, content_pieces
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.scan import Piece, ThinkTags
 from gateway.dialects.chat.wire import NAME
-from gateway.dialects.signatures import CALL
-from gateway.dialects.stops import StopScanner
+from gateway.dialects.common.arguments import made_id, unwrapped, valid_arguments, wrapped_names
+from gateway.dialects.common.extra_content import signature_in
+from gateway.dialects.common.faults import error_in
+from gateway.dialects.common.parameters import TIERS
+from gateway.dialects.common.signatures import CALL
+from gateway.dialects.common.stops import stopped
+from gateway.dialects.common.usage import exclusive
 from gateway.errors import BadAnswer
-from gateway.events import (
+from gateway.neutral.events import (
     Ending,
     Message,
     Part,
@@ -36,7 +38,7 @@ from gateway.events import (
     Thinking,
     ToolCall,
 )
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:
@@ -125,19 +127,6 @@ def _cite(parts: list[Part], annotations: list[Raw], crossing: Crossing) -> None
         return
     found = [citation_of(raw, text.text) for raw in annotations]
     text.citations = [citation for citation in found if citation is not None]
-
-
-def stopped(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str | None]:
-    """The parts up to the first stop sequence enforced here, and that sequence."""
-    if not stops:
-        return parts, None
-    for at, part in enumerate(parts):
-        if isinstance(part, Text):
-            released, matched = StopScanner(stops).feed(part.text)
-            if matched is not None:
-                before = parts[:at]
-                return ([*before, Text(released)] if released else before), matched
-    return parts, None
 
 
 def _calls(said: Delta, finish: str | None, crossing: Crossing) -> list[Part]:

@@ -6,17 +6,13 @@ import time
 import msgspec
 
 from gateway.dialect import Crossing
-from gateway.dialects.chat.answer import (
-    DECLINED,
-    FINISH,
-    detail_block,
-    inclusive,
-)
-from gateway.dialects.chat.extra import extra_content
-from gateway.dialects.chat.parts import TIERS
+from gateway.dialects.chat.answer import DECLINED, FINISH, detail_block
 from gateway.dialects.chat.wire import NAME
-from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
-from gateway.events import (
+from gateway.dialects.common.extra_content import extra_content
+from gateway.dialects.common.parameters import TIERS
+from gateway.dialects.common.signatures import ALONE, CALL, NATIVE_CALL, SAID
+from gateway.dialects.common.usage import inclusive
+from gateway.neutral.events import (
     Ending,
     Message,
     Part,

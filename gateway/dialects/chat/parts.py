@@ -5,12 +5,9 @@ from msgspec import Raw
 
 from gateway.dialects.chat.answer import Annotation
 from gateway.dialects.chat.scan import Piece
-from gateway.dialects.chat.wire import Kind, TextPart, ThinkingPart, is_object
-from gateway.events import Citation
-from gateway.wire import decode
-
-TIERS = {"default": "default", "priority": "priority"}
-"""Service tiers of an answer, as the neutral form says them."""
+from gateway.dialects.chat.wire import Kind, TextPart, ThinkingPart
+from gateway.neutral.events import Citation
+from gateway.wire.raw_json import decode
 
 
 def citation_of(raw: Raw, said: str) -> Citation | None:
@@ -39,21 +36,3 @@ def content_pieces(parts: list[Raw]) -> list[Piece]:
             texts = [thinking] if isinstance(thinking, str) else [part.text for part in thinking]
             pieces.append(("thinking", "".join(texts)))
     return pieces
-
-
-class Arguments(msgspec.Struct):
-    """Tool arguments as JSON text, and whether they were none before."""
-
-    text: str
-    repaired: bool = False
-
-
-def valid_arguments(arguments: str | dict[str, Raw] | None) -> Arguments:
-    """The arguments as the text of one object; what is none is kept as a string inside one."""
-    if isinstance(arguments, dict):
-        return Arguments(msgspec.json.encode(arguments).decode())
-    if arguments is None or not arguments.strip() or arguments.strip() == "null":
-        return Arguments("")
-    if is_object(arguments):
-        return Arguments(arguments)
-    return Arguments(msgspec.json.encode({"_raw_arguments": arguments}).decode(), repaired=True)

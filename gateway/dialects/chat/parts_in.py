@@ -1,8 +1,5 @@
 """Content of a Chat client's messages (`ChatCompletionContentPartParam`)."""
 
-import base64
-import binascii
-
 from msgspec import Raw
 
 from gateway.dialects.chat import typed
@@ -11,7 +8,6 @@ from gateway.dialects.chat.wire import (
     AudioPart,
     Breakpoint,
     CacheControl,
-    FileFile,
     FilePart,
     ImagePart,
     Kind,
@@ -20,28 +16,20 @@ from gateway.dialects.chat.wire import (
     TextPart,
     ThinkingPart,
 )
-from gateway.errors import InvalidRequest, UnusableMedia
-from gateway.events import (
+from gateway.dialects.common.media import read_file, read_image
+from gateway.errors import InvalidRequest
+from gateway.neutral.events import (
     Audio,
     CacheMark,
-    Document,
-    Image,
     Opaque,
     Part,
     Refusal,
     Text,
     Thinking,
 )
-from gateway.notes import Notes
-from gateway.wire import member
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import member
 
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"%PDF", "application/pdf"),
-)
-_PDF = "application/pdf"
 Shape = TextPart | ImagePart | AudioPart | FilePart | RefusalPart | ThinkingPart
 
 
@@ -113,70 +101,5 @@ def _image(found: ImagePart, path: str, notes: Notes) -> Part:
     return read_image(url, path if bare else f"{path}.url", mark, notes)
 
 
-def read_image(url: str, where: str, mark: CacheMark | None, notes: Notes) -> Part:
-    """The picture, or the PDF, at a URL; `where` is the path of the member that holds it."""
-    if url.startswith(("http://", "https://")):
-        return Image(url=url, cache=mark)
-    if not url.startswith("data:"):
-        raise InvalidRequest(f"{where}: must be an http, https or data URL", param=where)
-    label, data = _data_url(url, where)
-    sniffed = _sniff(data)
-    if sniffed and sniffed != label:
-        notes.note(where, "media_type_corrected")
-        label = sniffed
-    if label == _PDF:
-        return Document(_PDF, data, cache=mark)
-    if not label.startswith("image/"):
-        raise UnusableMedia(where, f"{label or 'unlabelled data'} is no image")
-    return Image(label, data, cache=mark)
-
-
-def _data_url(url: str, path: str) -> tuple[str, str]:
-    comma = url.find(",")
-    label, *options = url[len("data:") : max(comma, 0)].split(";")
-    if "base64" not in options:
-        raise InvalidRequest(f"{path}: must be base64 after `data:<media type>;`", param=path)
-    return label.strip().lower(), url[comma + 1 :]
-
-
-def _sniff(data: str) -> str | None:
-    """The media type that the first bytes show."""
-    try:
-        head = base64.b64decode(data[:24])
-    except (binascii.Error, ValueError):
-        return None
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    return next((label for magic, label in _MAGIC if head.startswith(magic)), None)
-
-
 def _file(found: FilePart, path: str, notes: Notes) -> Part:
     return read_file(found.file, path, _mark(found.cache_control, found.prompt_cache_breakpoint))
-
-
-def read_file(file: FileFile, path: str, mark: CacheMark | None) -> Part:
-    """A file's data, or its id; `path` is that of the object that holds them."""
-    if file.file_data is None:
-        if file.file_id is None:
-            raise InvalidRequest(f"{path}.file_data: Field required", param=f"{path}.file_data")
-        return Document(file_id=file.file_id, title=file.filename, cache=mark)
-    where = f"{path}.file_data"
-    if file.file_data.startswith("data:"):
-        label, data = _data_url(file.file_data, where)
-    else:
-        label, data = "", file.file_data
-    label = _sniff(data) or label
-    if label.startswith("image/"):
-        return Image(label, data, cache=mark)
-    if label.startswith("text/"):
-        return Document(label, text=_decoded(data, where), title=file.filename, cache=mark)
-    if label != _PDF:
-        raise InvalidRequest(f"{where}: only PDF and text can be carried", param=where)
-    return Document(_PDF, data, title=file.filename, cache=mark)
-
-
-def _decoded(data: str, path: str) -> str:
-    try:
-        return base64.b64decode(data, validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        raise InvalidRequest(f"{path}: is no base64 of UTF-8 text", param=path) from None

@@ -19,20 +19,21 @@ from gateway.dialects.chat.answer import (
     Delta,
     Outcome,
     ToolFragment,
-    UsageCounts,
-    exclusive,
     native_word,
     stop_of,
 )
 from gateway.dialects.chat.calls import Calls
-from gateway.dialects.chat.errors import broken, error_in
-from gateway.dialects.chat.parts import TIERS, citation_of, content_pieces
+from gateway.dialects.chat.errors import broken
+from gateway.dialects.chat.parts import citation_of, content_pieces
 from gateway.dialects.chat.reasoning import Reasons, Thought
 from gateway.dialects.chat.scan import Piece, ThinkTags
 from gateway.dialects.chat.wire import NAME
-from gateway.dialects.stops import StopScanner
+from gateway.dialects.common.faults import error_in
+from gateway.dialects.common.parameters import TIERS
+from gateway.dialects.common.stops import StopScanner
+from gateway.dialects.common.usage import UsageCounts, exclusive
 from gateway.errors import BadAnswer, Cut
-from gateway.events import (
+from gateway.neutral.events import (
     Began,
     CitationCame,
     Ended,
@@ -47,9 +48,9 @@ from gateway.events import (
     ThinkingBegan,
     ThinkingDelta,
 )
-from gateway.groove import Groove
-from gateway.sse import Frame
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
+from gateway.wire.sse import Frame
+from gateway.wire.text_template import Groove
 
 _decode = msgspec.json.Decoder(Chunk).decode
 _QUEUE_LIMIT = 64 * 1024

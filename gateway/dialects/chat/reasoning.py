@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gateway.dialects.chat.answer import Delta, ReasoningDetail, carried, detail_of
 from gateway.dialects.chat.wire import NAME
-from gateway.events import Part, Redacted, Thinking
+from gateway.neutral.events import Part, Redacted, Thinking
 
 
 class Thought(Struct):

@@ -15,18 +15,17 @@ from gateway.dialects.chat.turns_in import read_turns
 from gateway.dialects.chat.wire import (
     CacheControl,
     CacheOptions,
-    Moderation,
-    Number,
     ReasoningConfig,
     ResponseFormat,
     StreamOptions,
     ThinkingConfig,
     WebSearchOptions,
 )
+from gateway.dialects.common.shapes import Moderation, Number
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Reasoning
-from gateway.notes import Notes
-from gateway.wire import LIST, RAWS, filled_list, member, opens, present
+from gateway.neutral.events import Format, Prompt, Reasoning
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import LIST, RAWS, filled_list, member, opens, present
 
 _TYPES: dict[str, type[object]] = {
     "stream": bool,

@@ -6,12 +6,12 @@ from msgspec import Raw, Struct
 from gateway.dialect import Crossing, Digest
 from gateway.dialects.chat.answer import Chunk, ToolFragment
 from gateway.dialects.chat.digest import digest
-from gateway.dialects.chat.extra import SKIP, extended, signature_in
 from gateway.dialects.chat.reader import ChatReader
-from gateway.dialects.signatures import CALL, Kept
-from gateway.events import Event, RedactedCame, ToolBegan
-from gateway.sse import Frame
-from gateway.wire import ABSENT, decode
+from gateway.dialects.common.extra_content import SKIP, extended, signature_in
+from gateway.dialects.common.signatures import CALL, Kept
+from gateway.neutral.events import Event, RedactedCame, ToolBegan
+from gateway.wire.raw_json import ABSENT, decode
+from gateway.wire.sse import Frame
 
 
 def digest_keeping(kept: Kept, body: bytes) -> Digest:

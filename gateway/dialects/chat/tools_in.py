@@ -17,9 +17,9 @@ from gateway.dialects.chat.wire import (
     WebSearchOptions,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import CacheMark, Prompt, Tool, ToolChoice, WebSearch
-from gateway.notes import Notes
-from gateway.wire import Shape, decode, member, present
+from gateway.neutral.events import CacheMark, Prompt, Tool, ToolChoice, WebSearch
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import Shape, decode, member, present
 
 _TOOLS: Shape[list[ToolParam]] = Shape(list[ToolParam])
 

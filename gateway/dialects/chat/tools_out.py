@@ -3,8 +3,8 @@
 from msgspec import Raw
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.schema import strict_subset
-from gateway.events import Tool
+from gateway.dialects.common.schema import strict_subset
+from gateway.neutral.events import Tool
 
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 _FREE_TEXT = {

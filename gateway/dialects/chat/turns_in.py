@@ -8,14 +8,14 @@ from msgspec import Raw
 
 from gateway.dialects.chat import typed
 from gateway.dialects.chat.answer import Delta, ReasoningDetail, ThinkingBlock
-from gateway.dialects.chat.extra import signature_in
-from gateway.dialects.chat.parts import valid_arguments
 from gateway.dialects.chat.parts_in import read_parts
 from gateway.dialects.chat.reasoning import reasoned
 from gateway.dialects.chat.tools_in import mark_of
 from gateway.dialects.chat.wire import NAME, MessageParam, ToolCallParam
+from gateway.dialects.common.arguments import valid_arguments
+from gateway.dialects.common.extra_content import signature_in
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     Part,
     Redacted,
@@ -25,9 +25,9 @@ from gateway.events import (
     ToolResult,
     Turn,
 )
-from gateway.notes import Notes
-from gateway.seal import PREFIX
-from gateway.wire import RAWS, Shape, decode, member
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import PREFIX
+from gateway.wire.raw_json import RAWS, Shape, decode, member
 
 _KNOWN = frozenset(MessageParam.__struct_fields__)
 _SILENT = frozenset(typed.Message.__struct_fields__) - _KNOWN

@@ -8,12 +8,13 @@ import msgspec
 
 from gateway.dialect import Block, Crossing
 from gateway.dialects.chat.answer import detail_block
-from gateway.dialects.chat.extra import SKIP, extra_content
-from gateway.dialects.chat.parts_out import Marks, parts_out, result_out
-from gateway.dialects.names import tool_id
-from gateway.dialects.pairing import paired
-from gateway.dialects.signatures import ALONE, CALL, SAID
-from gateway.events import (
+from gateway.dialects.chat.parts_out import parts_out, result_out
+from gateway.dialects.common.cache_marks import Marks
+from gateway.dialects.common.extra_content import SKIP, extra_content
+from gateway.dialects.common.names import tool_id
+from gateway.dialects.common.pairing import BILLING, CONTINUE, paired
+from gateway.dialects.common.signatures import ALONE, CALL, SAID
+from gateway.neutral.events import (
     Opaque,
     Part,
     Redacted,
@@ -25,12 +26,7 @@ from gateway.events import (
     ToolResult,
     Turn,
 )
-from gateway.seal import PREFIX
-
-BILLING = "x-anthropic-billing-header:"
-"""How a first line begins that clients add and that differs in each request."""
-CONTINUE = "Continue exactly from where your last message stopped."
-"""What a model is told that cannot go on with a trailing assistant turn."""
+from gateway.neutral.seal import PREFIX
 
 
 def write_turns(crossing: Crossing, hints: list[str]) -> tuple[list[Block], Block]:

@@ -16,7 +16,7 @@ from gateway.dialects.chat.wire import (
     TextPart,
     ThinkingPart,
 )
-from gateway.wire import ABSENT
+from gateway.wire.raw_json import ABSENT
 
 
 class Text(TextPart, tag="text"):

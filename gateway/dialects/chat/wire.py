@@ -4,24 +4,13 @@ Lists whose members differ by `type` are read as raw members and sniffed: a tagg
 refuse the types of tomorrow.
 """
 
-import msgspec
 from msgspec import Raw, Struct
 
-from gateway.wire import ABSENT, decode
-
-Number = int | float
+from gateway.dialects.common.shapes import FileFile
+from gateway.wire.raw_json import ABSENT
 
 NAME = "chat"
 """The dialect's name, and the origin of what is native to it."""
-
-
-def is_object(text: str) -> bool:
-    """Whether the text is one JSON object."""
-    try:
-        decode(text.encode("utf-8", "replace"), dict[str, Raw])
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True
 
 
 class Kind(Struct):
@@ -84,14 +73,6 @@ class AudioPart(Struct):
     """`ChatCompletionContentPartInputAudioParam`."""
 
     input_audio: Sound
-
-
-class FileFile(Struct):
-    """`FileFile`."""
-
-    file_data: str | None = None
-    file_id: str | None = None
-    filename: str | None = None
 
 
 class FilePart(Struct):
@@ -307,22 +288,3 @@ class ReasoningConfig(Struct):
     max_tokens: int | float | None = None
     exclude: bool | None = None
     enabled: bool | None = None
-
-
-class ModerationMode(Struct):
-    """`ModerationPolicyInput` and `ModerationPolicyOutput`."""
-
-    mode: str = "score"
-
-
-class ModerationPolicy(Struct):
-    """`ModerationPolicy`."""
-
-    input: ModerationMode | None = None
-    output: ModerationMode | None = None
-
-
-class Moderation(Struct):
-    """`Moderation`."""
-
-    policy: ModerationPolicy | None = None

@@ -8,7 +8,6 @@ import msgspec
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat.answer import DECLINED
-from gateway.dialects.chat.extra import extra_content
 from gateway.dialects.chat.message_out import (
     annotation,
     chat_id,
@@ -19,8 +18,9 @@ from gateway.dialects.chat.message_out import (
     signed_detail,
     written_usage,
 )
-from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
-from gateway.events import (
+from gateway.dialects.common.extra_content import extra_content
+from gateway.dialects.common.signatures import ALONE, CALL, NATIVE_CALL, SAID
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,

@@ -8,11 +8,11 @@ client of another. Errors are those of Chat.
 from dataclasses import replace
 
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.unsealed import unsealed
+from gateway.dialects.common.unsealed import unsealed
 from gateway.dialects.completions.answer import read_message, write_message
 from gateway.dialects.completions.prompt import check, read_prompt
 from gateway.dialects.completions.stream import CompletionsReader, CompletionsWriter
-from gateway.lanes import Relay
+from gateway.lanes.relay import Relay
 
 COMPLETIONS = replace(
     CHAT,

@@ -7,12 +7,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialect import Crossing
-from gateway.dialects.chat.answer import FINISH, Outcome, UsageCounts, exclusive, stop_of
-from gateway.dialects.chat.errors import error_in
+from gateway.dialects.chat.answer import FINISH, Outcome, stop_of
 from gateway.dialects.chat.message_out import written_usage
+from gateway.dialects.common.faults import error_in
+from gateway.dialects.common.usage import UsageCounts, exclusive
 from gateway.errors import BadAnswer
-from gateway.events import Ending, Message, Part, Refusal, Text
-from gateway.wire import ABSENT, decode, present
+from gateway.neutral.events import Ending, Message, Part, Refusal, Text
+from gateway.wire.raw_json import ABSENT, decode, present
 
 
 class Choice(Struct):

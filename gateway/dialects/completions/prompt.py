@@ -6,9 +6,9 @@ from msgspec import Raw
 from gateway.dialect import Fields
 from gateway.dialects.chat import request_in
 from gateway.errors import InvalidRequest
-from gateway.events import Prompt
-from gateway.notes import Notes
-from gateway.wire import ABSENT, member, present
+from gateway.neutral.events import Prompt
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import ABSENT, member, present
 
 DEFAULT_TOKENS = Raw(b"16")
 """What the API takes where a client sets no `max_tokens`."""

@@ -3,12 +3,12 @@
 import msgspec
 
 from gateway.dialect import Crossing
-from gateway.dialects.chat.answer import UsageCounts
 from gateway.dialects.chat.message_out import written_usage
 from gateway.dialects.chat.writer import DONE, PING
+from gateway.dialects.common.usage import UsageCounts
 from gateway.dialects.completions.answer import completion, ending_of, finish_of, identity
 from gateway.errors import Cut
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     Began,
     Ended,
@@ -22,7 +22,7 @@ from gateway.events import (
     ThinkingBegan,
     ToolBegan,
 )
-from gateway.sse import Frame
+from gateway.wire.sse import Frame
 
 _encode = msgspec.json.encode
 

@@ -5,8 +5,8 @@ import secrets
 
 from gateway.dialects.gemini.wire import Answer, PromptFeedback, UsageCounts
 from gateway.errors import Refused
-from gateway.events import Ending, Stop, Usage
-from gateway.notes import Notes
+from gateway.neutral.events import Ending, Stop, Usage
+from gateway.neutral.notes import Notes
 
 BROKEN = frozenset(
     {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",

@@ -1,10 +1,10 @@
 """What whole answers and streamed ones for Gemini clients have in common."""
 
 from gateway.dialect import Block, Crossing
+from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.gemini.carried import Reasoning, signature
 from gateway.dialects.gemini.wire import NAME
-from gateway.dialects.signatures import sealed_kind
-from gateway.events import Citation, Ending, Redacted, Thinking, Usage
+from gateway.neutral.events import Citation, Ending, Redacted, Thinking, Usage
 
 DECLINED = "The model declined to answer."
 _FINISH = {

@@ -11,8 +11,8 @@ import binascii
 import msgspec
 
 from gateway.dialects.gemini.wire import NAME
-from gateway.events import Redacted, Thinking
-from gateway.seal import PREFIX
+from gateway.neutral.events import Redacted, Thinking
+from gateway.neutral.seal import PREFIX
 
 SEALED = b'"' + base64.b64encode(PREFIX.encode())
 """How the JSON of a sealed `thoughtSignature` begins."""

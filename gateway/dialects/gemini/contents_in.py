@@ -15,9 +15,18 @@ from gateway.dialects.gemini.spelling import camelised
 from gateway.dialects.gemini.wire import NAME, FunctionCall, FunctionResponse
 from gateway.dialects.gemini.wire_in import SentContent, SentPart
 from gateway.errors import InvalidRequest
-from gateway.events import Part, Prompt, Redacted, Text, Thinking, ToolCall, ToolResult, Turn
-from gateway.notes import Notes
-from gateway.wire import ABSENT, member, present
+from gateway.neutral.events import (
+    Part,
+    Prompt,
+    Redacted,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import ABSENT, member, present
 
 _USERS = frozenset({"user", "function", "tool"})
 

@@ -6,13 +6,13 @@ other.
 """
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.arguments import arguments
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.arguments import arguments
+from gateway.dialects.common.extra_content import SKIP
+from gateway.dialects.common.pairing import paired
+from gateway.dialects.common.signatures import ALONE, CALL, SAID
 from gateway.dialects.gemini.parts_out import parts_out, text_part
 from gateway.dialects.gemini.results_out import result_out
-from gateway.dialects.pairing import paired
-from gateway.dialects.signatures import ALONE, CALL, SAID
-from gateway.events import Part, Redacted, Text, Thinking, ToolCall, ToolResult, Turn
+from gateway.neutral.events import Part, Redacted, Text, Thinking, ToolCall, ToolResult, Turn
 
 _BILLING = "x-anthropic-billing-header:"
 _CONTINUE = "Continue exactly from where your last message stopped."

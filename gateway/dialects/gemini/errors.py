@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from gateway import wire
 from gateway.dialect import Digest
-from gateway.dialects.chat.errors import Fault, fault_in, refused
+from gateway.dialects.common.faults import Fault, fault_in, refused
 from gateway.dialects.gemini.answer import is_blocked, usage_of
 from gateway.dialects.gemini.wire import Answer
 from gateway.errors import BadAnswer, GatewayError, Refused
-from gateway.sse import Frame
-from gateway.wire import decode, present
+from gateway.wire import raw_json
+from gateway.wire.raw_json import decode, present
+from gateway.wire.sse import Frame
 
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -68,7 +68,7 @@ def _wait(detail: dict[str, Any]) -> float | None:
 
 def _json(body: bytes) -> Any:
     try:
-        return wire.decode(body, object)
+        return raw_json.decode(body, object)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

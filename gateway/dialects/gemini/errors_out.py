@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import GatewayError
-from gateway.sse import data_frame
+from gateway.wire.sse import data_frame
 
 _TYPE = "type.googleapis.com/google.rpc."
 _STATUS = {

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.gemini.wire import GroundingMetadata, GroundingSupport, Segment
-from gateway.events import Citation
+from gateway.neutral.events import Citation
 
 
 def citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list[Citation]:

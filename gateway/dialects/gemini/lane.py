@@ -3,12 +3,12 @@
 import msgspec
 
 from gateway.call import Call
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.gemini.mended import signed, unsealed
-from gateway.lanes import HOLD_LIMIT, Relay
-from gateway.seal import Seal
-from gateway.sse import Splitter
-from gateway.wire import ABSENT
+from gateway.lanes.relay import HOLD_LIMIT, Relay
+from gateway.neutral.seal import Seal
+from gateway.wire.raw_json import ABSENT
+from gateway.wire.sse import Splitter
 
 
 def fitted(call: Call, capability: Capability, _seal: Seal) -> Call:

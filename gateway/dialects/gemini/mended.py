@@ -9,9 +9,9 @@ import itertools
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.extra_content import SKIP
 from gateway.dialects.gemini.carried import SEALED
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
 
 _SIGNATURES = ("thoughtSignature", "thought_signature")
 _CALLS = ("functionCall", "function_call")

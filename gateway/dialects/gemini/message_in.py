@@ -7,9 +7,9 @@ from gateway.dialects.gemini.errors import digest
 from gateway.dialects.gemini.reader import GeminiReader
 from gateway.dialects.gemini.wire import Answer
 from gateway.errors import BadAnswer
-from gateway.events import Message
-from gateway.fold import fold
-from gateway.wire import decode
+from gateway.neutral.events import Message
+from gateway.neutral.fold import fold
+from gateway.wire.raw_json import decode
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:

@@ -3,7 +3,8 @@
 import msgspec
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.arguments import arguments
+from gateway.dialects.common.arguments import arguments
+from gateway.dialects.common.signatures import ALONE, CALL, NATIVE_CALL, SAID
 from gateway.dialects.gemini.answer_out import (
     Grounds,
     carrier,
@@ -14,8 +15,7 @@ from gateway.dialects.gemini.answer_out import (
     usage_metadata,
 )
 from gateway.dialects.gemini.carried import Bundle, Reasoning, bundle, signature
-from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID
-from gateway.events import (
+from gateway.neutral.events import (
     Ending,
     Image,
     Message,

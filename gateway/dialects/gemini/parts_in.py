@@ -7,9 +7,9 @@ from gateway.dialects.gemini.carried import standard
 from gateway.dialects.gemini.wire import Blob, FileData, FunctionResponse
 from gateway.dialects.gemini.wire_in import SentPart
 from gateway.errors import InvalidRequest, UnusableMedia
-from gateway.events import Audio, Document, Image, Part, ServerTool, Text, ToolResult
-from gateway.notes import Notes
-from gateway.wire import decode, present
+from gateway.neutral.events import Audio, Document, Image, Part, ServerTool, Text, ToolResult
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import decode, present
 
 _SOUNDS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
 _PDF = "application/pdf"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.passages import decoded, passage, within, wrapped
-from gateway.events import (
+from gateway.dialects.common.passages import decoded, passage, within, wrapped
+from gateway.neutral.events import (
     Audio,
     Document,
     Image,

@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
-from gateway.dialects.arguments import custom_names, unwrapped
+from gateway.dialects.common.arguments import custom_names, unwrapped
+from gateway.dialects.common.signatures import ALONE, NATIVE_CALL, SAID
+from gateway.dialects.common.stops import StopScanner
 from gateway.dialects.gemini.answer import (
     BROKEN,
     blocked,
@@ -24,10 +26,8 @@ from gateway.dialects.gemini.errors import error_in
 from gateway.dialects.gemini.grounding import citations
 from gateway.dialects.gemini.reasoning_out import is_thinking
 from gateway.dialects.gemini.wire import NAME, Answer, Candidate, FunctionCall, Part, UsageCounts
-from gateway.dialects.signatures import ALONE, NATIVE_CALL, SAID
-from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer, Cut
-from gateway.events import (
+from gateway.neutral.events import (
     ArgumentsDelta,
     Began,
     CitationCame,
@@ -43,8 +43,8 @@ from gateway.events import (
     ThinkingDelta,
     ToolBegan,
 )
-from gateway.sse import Frame
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
+from gateway.wire.sse import Frame
 
 _decode = msgspec.json.Decoder(Answer).decode
 

@@ -1,7 +1,7 @@
 """How hard a Gemini model shall think (`ThinkingConfig`): a level or a budget, never both."""
 
 from gateway.dialect import Block, Crossing
-from gateway.events import Reasoning
+from gateway.neutral.events import Reasoning
 
 _LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _BUDGETS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576}

@@ -17,9 +17,9 @@ from gateway.dialects.gemini.spelling import camel, camelised
 from gateway.dialects.gemini.tools_in import read_choice, read_tools
 from gateway.dialects.gemini.wire_in import Number, ThinkingConfig
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Reasoning
-from gateway.notes import Notes
-from gateway.wire import LIST, RAWS, filled_list, member, opens, present
+from gateway.neutral.events import Format, Prompt, Reasoning
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import LIST, RAWS, filled_list, member, opens, present
 
 _CHECKED: dict[str, Any] = {
     "stream": bool | None,

@@ -4,15 +4,15 @@
 """
 
 from gateway.dialect import Block, Crossing, Fields
-from gateway.dialects.chat.parts_out import Marks
-from gateway.dialects.chat.request_out import limits
+from gateway.dialects.common.cache_marks import Marks
+from gateway.dialects.common.names import settle_names
+from gateway.dialects.common.parameters import limits
 from gateway.dialects.gemini.contents_out import write_contents, write_system
 from gateway.dialects.gemini.reasoning_out import write_reasoning
 from gateway.dialects.gemini.schema_out import narrowed
 from gateway.dialects.gemini.tools_out import write_choice, write_tools
-from gateway.dialects.names import settle_names
-from gateway.events import Prompt
-from gateway.wire import encoded
+from gateway.neutral.events import Prompt
+from gateway.wire.raw_json import encoded
 
 _BYTES_PER_TOKEN = 4
 _SEEDS = 2**31

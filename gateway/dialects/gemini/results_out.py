@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from gateway.dialect import Block, Crossing
 from gateway.dialects.gemini.parts_out import parts_out
-from gateway.events import Text, ToolResult
+from gateway.neutral.events import Text, ToolResult
 
 
 def result_out(result: ToolResult, name: str, crossing: Crossing) -> tuple[Block, list[Block]]:

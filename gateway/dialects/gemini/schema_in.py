@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini.spelling import camel
 from gateway.errors import InvalidRequest
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 
 Schema = dict[str, Any]
 _NESTED = frozenset({"items", "additionalProperties", "not"})

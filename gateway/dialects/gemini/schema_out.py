@@ -7,7 +7,7 @@ way where there is one, and else in the description.
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.branches import (
+from gateway.dialects.common.branches import (
     EMPTY,
     LEVELS,
     Branches,
@@ -18,9 +18,9 @@ from gateway.dialects.branches import (
     read,
     types_of,
 )
-from gateway.dialects.schema import prose
+from gateway.dialects.common.schema import prose
 from gateway.errors import InvalidRequest
-from gateway.notes import Notes
+from gateway.neutral.notes import Notes
 
 _encode = msgspec.json.encode
 _KEPT = frozenset(

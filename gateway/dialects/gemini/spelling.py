@@ -9,7 +9,7 @@ import re
 import msgspec
 from msgspec import Raw
 
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 
 _SNAKE = re.compile(rb'_[a-z]+"[ \t\r\n]*:')
 """A member's name in the other spelling; perhaps one of the client's own."""

@@ -6,9 +6,9 @@ from gateway.dialects.gemini.schema_in import json_schema
 from gateway.dialects.gemini.spelling import camel, camelised
 from gateway.dialects.gemini.wire_in import FunctionDeclaration, GoogleSearch, ToolConfig
 from gateway.errors import InvalidRequest
-from gateway.events import Prompt, Tool, ToolChoice, WebSearch
-from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.neutral.events import Prompt, Tool, ToolChoice, WebSearch
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import member, present
 
 _SEARCHES = frozenset({"googleSearch", "googleSearchRetrieval", "enterpriseWebSearch"})
 _REFUSED = frozenset({

@@ -1,9 +1,9 @@
 """Tools and their choice, as Gemini takes them (`Tool`, `ToolConfig`)."""
 
 from gateway.dialect import Block, Crossing
+from gateway.dialects.common.schema import root_object
 from gateway.dialects.gemini.schema_out import is_bare, narrowed
-from gateway.dialects.schema import root_object
-from gateway.events import Tool
+from gateway.neutral.events import Tool
 
 _FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 _MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}

@@ -5,7 +5,7 @@ On the wire names are camelCase; `args`, `response` and schemas stay the bytes t
 
 from msgspec import Raw, Struct
 
-from gateway.wire import ABSENT
+from gateway.wire.raw_json import ABSENT
 
 NAME = "gemini"
 

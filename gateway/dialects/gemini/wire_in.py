@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from gateway.dialects.gemini.wire import Part
-from gateway.wire import ABSENT
+from gateway.wire.raw_json import ABSENT
 
 Number = int | float
 """A count that JSON may write as 100.0."""

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.arguments import arguments
+from gateway.dialects.common.arguments import arguments
+from gateway.dialects.common.signatures import ALONE, SAID
 from gateway.dialects.gemini.answer_out import (
     Grounds,
     carrier,
@@ -20,8 +21,7 @@ from gateway.dialects.gemini.answer_out import (
     usage_metadata,
 )
 from gateway.dialects.gemini.message_out import Before
-from gateway.dialects.signatures import ALONE, SAID
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,
@@ -41,7 +41,7 @@ from gateway.events import (
     ThinkingDelta,
     ToolBegan,
 )
-from gateway.sse import data_frame
+from gateway.wire.sse import data_frame
 
 PING = b"\n\n"
 _HEAD = b'data: {"candidates":[{"content":{"parts":['

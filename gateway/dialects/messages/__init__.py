@@ -1,12 +1,12 @@
 """The Anthropic Messages dialect (`POST /v1/messages`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.chat.unsealed import unsealed
+from gateway.dialects.common.unsealed import unsealed
 from gateway.dialects.messages import errors, request_in, request_out
 from gateway.dialects.messages.message import read_message, write_message
 from gateway.dialects.messages.reader import MessagesReader
 from gateway.dialects.messages.writer import PING, MessagesWriter
-from gateway.lanes import Relay
+from gateway.lanes.relay import Relay
 
 MESSAGES = Dialect(
     name="messages",

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
+from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.messages.wire import CitationBlock, StopDetails
-from gateway.dialects.signatures import sealed_kind
-from gateway.events import Citation, Ending, Stop, Usage
-from gateway.wire import decode
+from gateway.neutral.events import Citation, Ending, Stop, Usage
+from gateway.wire.raw_json import decode
 
 ORIGIN = "messages"
 _STOPS: dict[str, Stop] = {

@@ -22,7 +22,7 @@ from gateway.dialects.messages.wire import (
     ToolUseBlock,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     CacheMark,
     Document,
     Image,
@@ -36,8 +36,8 @@ from gateway.events import (
     ToolCall,
     ToolResult,
 )
-from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import member, present
 
 ORIGIN = "messages"
 _UNSEEN = frozenset({"mcp_tool_listing", "fallback"})

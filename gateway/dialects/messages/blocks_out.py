@@ -6,10 +6,10 @@ import binascii
 from msgspec import Raw
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.arguments import arguments
+from gateway.dialects.common.arguments import arguments
+from gateway.dialects.common.names import tool_id
 from gateway.dialects.messages import keys
-from gateway.dialects.names import tool_id
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     CacheMark,
     Document,
@@ -25,7 +25,7 @@ from gateway.events import (
     ToolCall,
     ToolResult,
 )
-from gateway.seal import PREFIX
+from gateway.neutral.seal import PREFIX
 
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _MAGIC = {

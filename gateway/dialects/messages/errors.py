@@ -14,8 +14,8 @@ from gateway.dialect import Digest
 from gateway.dialects.messages.usage import read_usage
 from gateway.dialects.messages.wire import UsageCounts
 from gateway.errors import BadAnswer, GatewayError, Refused
-from gateway.sse import Frame, frame
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
+from gateway.wire.sse import Frame, frame
 
 _OVERFLOW_CODE = "context_length_exceeded"
 _STATUS = {

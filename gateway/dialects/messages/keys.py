@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialect import Crossing, Names
-from gateway.dialects.names import sanitised
-from gateway.wire import decode
+from gateway.dialects.common.names import sanitised
+from gateway.wire.raw_json import decode
 
 _LONGEST = 64
 _encode = msgspec.json.encode

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.arguments import arguments, custom_names, unwrapped
+from gateway.dialects.common.arguments import arguments, custom_names, unwrapped
 from gateway.dialects.messages import keys, server_tools, typed
 from gateway.dialects.messages.answer import (
     ORIGIN,
@@ -30,7 +30,7 @@ from gateway.dialects.messages.wire import (
     ToolUseBlock,
 )
 from gateway.errors import BadAnswer
-from gateway.events import (
+from gateway.neutral.events import (
     Ending,
     Message,
     Opaque,
@@ -43,7 +43,7 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
-from gateway.wire import ABSENT, decode
+from gateway.wire.raw_json import ABSENT, decode
 
 
 def read_message(body: bytes, crossing: Crossing) -> Message:

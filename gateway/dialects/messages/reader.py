@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.dialect import Crossing
-from gateway.dialects.arguments import custom_names, unwrapped
+from gateway.dialects.common.arguments import custom_names, unwrapped
 from gateway.dialects.messages import keys
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_ending, tier_in
 from gateway.dialects.messages.errors import read_error
@@ -24,7 +24,7 @@ from gateway.dialects.messages.wire import (
     UsageCounts,
 )
 from gateway.errors import BadAnswer, Cut
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,
@@ -41,9 +41,9 @@ from gateway.events import (
     ToolBegan,
     Usage,
 )
-from gateway.groove import Groove
-from gateway.sse import Frame
-from gateway.wire import decode, present
+from gateway.wire.raw_json import decode, present
+from gateway.wire.sse import Frame
+from gateway.wire.text_template import Groove
 
 _decode = msgspec.json.Decoder(StreamEvent).decode
 

@@ -3,7 +3,7 @@
 from gateway.dialect import Block, Crossing
 from gateway.dialects.messages.blocks_out import minted
 from gateway.dialects.messages.tools_out import is_forced
-from gateway.events import Prompt, Reasoning, Redacted, Thinking, ToolCall
+from gateway.neutral.events import Prompt, Reasoning, Redacted, Thinking, ToolCall
 
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "xhigh": 32768}

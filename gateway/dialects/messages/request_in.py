@@ -23,9 +23,19 @@ from gateway.dialects.messages.wire import (
     ThinkingConfig,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Reasoning
-from gateway.notes import Notes
-from gateway.wire import LIST, NULL, NUMBER, RAWS, Shape, filled_list, member, opens, present
+from gateway.neutral.events import Format, Prompt, Reasoning
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import (
+    LIST,
+    NULL,
+    NUMBER,
+    RAWS,
+    Shape,
+    filled_list,
+    member,
+    opens,
+    present,
+)
 
 _SILENT = frozenset({"model", "diagnostics", "anthropic_version", "anthropic_beta"})
 _DROPPED = frozenset({

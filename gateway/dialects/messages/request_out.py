@@ -6,6 +6,8 @@ import re
 from msgspec import Raw
 
 from gateway.dialect import Block, Crossing, Fields
+from gateway.dialects.common.names import settle_names
+from gateway.dialects.common.schema import closed
 from gateway.dialects.messages.blocks_out import control, text_block
 from gateway.dialects.messages.reasoning_out import write_reasoning
 from gateway.dialects.messages.tools_out import (
@@ -16,10 +18,8 @@ from gateway.dialects.messages.tools_out import (
     write_tools,
 )
 from gateway.dialects.messages.turns_out import write_turns
-from gateway.dialects.names import settle_names
-from gateway.dialects.schema import closed
-from gateway.events import CacheMark
-from gateway.wire import encoded
+from gateway.neutral.events import CacheMark
+from gateway.wire.raw_json import encoded
 
 _MOST_TOKENS = 32000
 """Asked for where the client names no limit: 0 would warm the cache and answer nothing."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 
 USES = frozenset({"server_tool_use", "mcp_tool_use"})
 SUFFIX = "_tool_result"

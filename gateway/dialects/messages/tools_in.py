@@ -7,9 +7,9 @@ from gateway.dialects.messages.blocks_in import mark
 from gateway.dialects.messages.catalogue import known
 from gateway.dialects.messages.wire import ToolChange, ToolChoiceParam, ToolDefinition
 from gateway.errors import InvalidRequest
-from gateway.events import Prompt, Tool, ToolChoice, WebSearch
-from gateway.notes import Notes
-from gateway.wire import Shape, decode, member, present
+from gateway.neutral.events import Prompt, Tool, ToolChoice, WebSearch
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import Shape, decode, member, present
 
 _TOOLS: Shape[list[ToolDefinition]] = Shape(list[ToolDefinition])
 

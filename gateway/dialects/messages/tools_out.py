@@ -3,10 +3,10 @@
 from msgspec import Raw
 
 from gateway.dialect import Block, Crossing
+from gateway.dialects.common.schema import closed, root_object
 from gateway.dialects.messages import keys
 from gateway.dialects.messages.blocks_out import control
-from gateway.dialects.schema import closed, root_object
-from gateway.events import Prompt, Tool, WebSearch
+from gateway.neutral.events import Prompt, Tool, WebSearch
 
 ANSWER_TOOL = "json_output"
 """Its input is the answer where the model cannot be held to a schema otherwise."""

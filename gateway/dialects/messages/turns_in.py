@@ -11,9 +11,9 @@ from gateway.dialects.messages.blocks_in import kind, mark, read_block
 from gateway.dialects.messages.tools_in import ToolChanges
 from gateway.dialects.messages.wire import CompactionBlock, MessageParam, TextBlock
 from gateway.errors import InvalidRequest
-from gateway.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
-from gateway.notes import Notes
-from gateway.wire import RAWS, Shape, decode, member
+from gateway.neutral.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import RAWS, Shape, decode, member
 
 _BILLING = "x-anthropic-billing-header:"
 """Opens a system block that differs in every request and would defeat any prompt cache."""

@@ -5,9 +5,9 @@ the client only appends an answer and its next turn: prompt caches and signed re
 """
 
 from gateway.dialect import Block, Crossing
+from gateway.dialects.common.pairing import paired
 from gateway.dialects.messages.blocks_out import blocks, minted
-from gateway.dialects.pairing import paired
-from gateway.events import (
+from gateway.neutral.events import (
     Part,
     Redacted,
     Refusal,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.dialects.messages.wire import UsageCounts
-from gateway.events import Usage
+from gateway.neutral.events import Usage
 
 
 def read_usage(counts: UsageCounts | None) -> Usage | None:

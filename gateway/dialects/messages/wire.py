@@ -6,7 +6,7 @@ refuse the block types of tomorrow.
 
 from msgspec import Raw, Struct
 
-from gateway.wire import ABSENT
+from gateway.wire.raw_json import ABSENT
 
 
 class Kind(Struct):

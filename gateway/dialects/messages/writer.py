@@ -22,7 +22,7 @@ from gateway.dialects.messages.answer import (
     write_citation,
 )
 from gateway.dialects.messages.usage import write_usage
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,
@@ -39,7 +39,7 @@ from gateway.events import (
     ThinkingDelta,
     ToolBegan,
 )
-from gateway.sse import frame
+from gateway.wire.sse import frame
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'

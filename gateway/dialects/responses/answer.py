@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
+from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.responses.reasoning import parted
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import NAME
-from gateway.dialects.signatures import sealed_kind
-from gateway.events import Citation, Ending, Form, Usage
-from gateway.wire import decode, present
+from gateway.neutral.events import Citation, Ending, Form, Usage
+from gateway.wire.raw_json import decode, present
 
 Item = dict[str, object]
 DECLINED = "The model declined to answer."

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.chat.parts import valid_arguments
+from gateway.dialects.common.arguments import valid_arguments
 from gateway.dialects.responses.content_in import read_content
 from gateway.dialects.responses.forms import Forms
 from gateway.dialects.responses.wire import (
@@ -14,9 +14,9 @@ from gateway.dialects.responses.wire import (
     ShellOutput,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import Form, Part, Text, ToolCall, ToolResult
-from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.neutral.events import Form, Part, Text, ToolCall, ToolResult
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import member, present
 
 _ACTIONS = {
     "local_shell_call": "local_shell",

@@ -2,8 +2,8 @@
 
 from msgspec import Raw
 
-from gateway.dialects.chat.parts_in import read_file, read_image
-from gateway.dialects.chat.wire import FileFile
+from gateway.dialects.common.media import read_file, read_image
+from gateway.dialects.common.shapes import FileFile
 from gateway.dialects.responses.wire import (
     NAME,
     Breakpoint,
@@ -14,9 +14,9 @@ from gateway.dialects.responses.wire import (
     TextPart,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import CacheMark, Document, Image, Opaque, Part, Refusal, Text
-from gateway.notes import Notes
-from gateway.wire import member
+from gateway.neutral.events import CacheMark, Document, Image, Opaque, Part, Refusal, Text
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import member
 
 _TEXTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
 

@@ -7,7 +7,7 @@ from gateway.dialect import Digest
 from gateway.dialects.responses.errors import read_error
 from gateway.dialects.responses.usage import UsageCounts, read_usage
 from gateway.errors import BadAnswer
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
 
 
 class _Inner(Struct):

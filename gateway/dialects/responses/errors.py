@@ -13,8 +13,8 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.chat import errors as openai
 from gateway.errors import GatewayError, Refused, Unavailable, UpstreamError
-from gateway.sse import Frame, frame
-from gateway.wire import ABSENT, decode, present
+from gateway.wire.raw_json import ABSENT, decode, present
+from gateway.wire.sse import Frame, frame
 
 _CODES = {
     "authentication_error": "invalid_api_key",

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.events import Form, Prompt, Tool
+from gateway.neutral.events import Form, Prompt, Tool
 
 _PLAIN = ("function", "custom")
 

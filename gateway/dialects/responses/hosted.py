@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 
 Item = dict[str, Any]
 

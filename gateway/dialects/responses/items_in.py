@@ -23,7 +23,7 @@ from gateway.dialects.responses.wire import (
     TextPart,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     Part,
     Redacted,
     ServerTool,
@@ -31,9 +31,9 @@ from gateway.events import (
     Thinking,
     Turn,
 )
-from gateway.notes import Notes
-from gateway.seal import PREFIX
-from gateway.wire import member
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import PREFIX
+from gateway.wire.raw_json import member
 
 _SYSTEM = ("system", "developer")
 

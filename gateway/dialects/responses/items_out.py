@@ -7,14 +7,13 @@ looks only backwards: a longer conversation starts with the same items, and prom
 import msgspec
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.chat.parts_out import Marks
-from gateway.dialects.chat.turns_out import BILLING, CONTINUE
-from gateway.dialects.names import tool_id
-from gateway.dialects.pairing import paired
+from gateway.dialects.common.cache_marks import Marks
+from gateway.dialects.common.names import tool_id
+from gateway.dialects.common.pairing import BILLING, CONTINUE, paired
+from gateway.dialects.common.signatures import ALONE, CALL, SAID
 from gateway.dialects.responses.parts_out import content, output, parts_out, plain, text_block
 from gateway.dialects.responses.reasoning import replayed
-from gateway.dialects.signatures import ALONE, CALL, SAID
-from gateway.events import (
+from gateway.neutral.events import (
     Opaque,
     Part,
     Redacted,

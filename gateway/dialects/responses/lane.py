@@ -4,15 +4,15 @@ import msgspec
 from msgspec import Raw
 
 from gateway.call import Call, Record
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Dialect
 from gateway.dialects.responses.errors import failed_after
 from gateway.dialects.responses.restored import restored
 from gateway.errors import GatewayError
-from gateway.lanes import Relay
-from gateway.seal import Seal, sealed_in
-from gateway.sse import Splitter
-from gateway.wire import ABSENT, decode
+from gateway.lanes.relay import Relay
+from gateway.neutral.seal import Seal, sealed_in
+from gateway.wire.raw_json import ABSENT, decode
+from gateway.wire.sse import Splitter
 
 
 def fitted(call: Call, _capability: Capability, seal: Seal) -> Call:

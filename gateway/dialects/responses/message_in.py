@@ -4,16 +4,16 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
-from gateway.dialects.chat.calls import made_id, unwrapped, wrapped_names
-from gateway.dialects.chat.message_in import stopped
-from gateway.dialects.chat.parts import TIERS, valid_arguments
+from gateway.dialects.common.arguments import made_id, unwrapped, valid_arguments, wrapped_names
+from gateway.dialects.common.parameters import TIERS
+from gateway.dialects.common.stops import stopped
 from gateway.dialects.responses.digest import digest
 from gateway.dialects.responses.reasoning import carried
 from gateway.dialects.responses.typed_in import Annotation, Answer, Item, ItemKind, Piece
 from gateway.dialects.responses.usage import read_usage
 from gateway.dialects.responses.wire import NAME
 from gateway.errors import BadAnswer
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Ending,
     Message,
@@ -25,7 +25,7 @@ from gateway.events import (
     Thinking,
     ToolCall,
 )
-from gateway.wire import decode
+from gateway.wire.raw_json import decode
 
 KNOWN = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 """Items that have a neutral form."""

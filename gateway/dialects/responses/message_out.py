@@ -1,6 +1,7 @@
 """A whole answer for a Responses client (`Response`)."""
 
 from gateway.dialect import Crossing
+from gateway.dialects.common.signatures import ALONE, SAID
 from gateway.dialects.responses.answer import (
     DECLINED,
     Frame,
@@ -19,8 +20,7 @@ from gateway.dialects.responses.answer import (
     refusal,
 )
 from gateway.dialects.responses.forms import forms_of
-from gateway.dialects.signatures import ALONE, SAID
-from gateway.events import Message, Part, Redacted, Refusal, Text, Thinking, ToolCall
+from gateway.neutral.events import Message, Part, Redacted, Refusal, Text, Thinking, ToolCall
 
 
 def write_message(message: Message, crossing: Crossing) -> bytes:

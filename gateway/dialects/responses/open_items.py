@@ -7,13 +7,13 @@ the item, is told then; nothing is told twice.
 from typing import Protocol
 
 from gateway.dialect import Crossing
-from gateway.dialects.chat.calls import INVALID_ARGUMENTS, made_id, unwrapped
-from gateway.dialects.chat.wire import is_object
+from gateway.dialects.common.arguments import INVALID_ARGUMENTS, made_id, unwrapped
+from gateway.dialects.common.shapes import is_object
 from gateway.dialects.responses.message_in import BETWEEN, Documents, cited, thoughts
 from gateway.dialects.responses.typed_in import Item, StreamEvent
 from gateway.dialects.responses.wire import NAME
 from gateway.errors import BadAnswer
-from gateway.events import (
+from gateway.neutral.events import (
     ArgumentsDelta,
     CitationCame,
     Event,
@@ -29,7 +29,7 @@ from gateway.events import (
     ThinkingDelta,
     ToolBegan,
 )
-from gateway.wire import present
+from gateway.wire.raw_json import present
 
 CLOSED = -1
 

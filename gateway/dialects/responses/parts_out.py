@@ -1,8 +1,8 @@
 """Parts of messages and of tool results as Responses content (`ResponseInputContentParam`)."""
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.chat.parts_out import Marks
-from gateway.dialects.passages import (
+from gateway.dialects.common.cache_marks import Marks
+from gateway.dialects.common.passages import (
     decoded,
     mark_error,
     passage,
@@ -10,7 +10,7 @@ from gateway.dialects.passages import (
     within,
     wrapped,
 )
-from gateway.events import (
+from gateway.neutral.events import (
     CacheMark,
     Document,
     Image,

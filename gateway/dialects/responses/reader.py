@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Crossing
-from gateway.dialects.chat.calls import wrapped_names
+from gateway.dialects.common.arguments import wrapped_names
+from gateway.dialects.common.stops import StopScanner
 from gateway.dialects.responses.errors import stream_error
 from gateway.dialects.responses.message_in import KNOWN, Documents, note_unknown, read_ending
 from gateway.dialects.responses.open_items import CLOSED, Calling, OpenItem, Quiet, opened
 from gateway.dialects.responses.typed_in import Answer, Item, ItemKind, StreamEvent
-from gateway.dialects.stops import StopScanner
 from gateway.errors import BadAnswer, Cut
-from gateway.events import (
+from gateway.neutral.events import (
     Began,
     Ended,
     Ending,
@@ -30,8 +30,8 @@ from gateway.events import (
     TextDelta,
     ToolBegan,
 )
-from gateway.sse import Frame
-from gateway.wire import decode, present
+from gateway.wire.raw_json import decode, present
+from gateway.wire.sse import Frame
 
 _decode = msgspec.json.Decoder(StreamEvent).decode
 _TEXT = "response.output_text.delta"

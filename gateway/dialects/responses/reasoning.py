@@ -7,10 +7,10 @@ both travel in one blob, the id first; an upstream that gives no id gets none ba
 import hashlib
 
 from gateway.dialect import Block, Crossing
-from gateway.dialects.chat.reasoning_out import effort_of, openrouter
+from gateway.dialects.common.effort import effort_of, openrouter
 from gateway.dialects.responses.wire import NAME
-from gateway.events import Reasoning, Redacted, Thinking
-from gateway.seal import PREFIX
+from gateway.neutral.events import Reasoning, Redacted, Thinking
+from gateway.neutral.seal import PREFIX
 
 _KINDS = ("signature", "redacted")
 _BETWEEN = " "

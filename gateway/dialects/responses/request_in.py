@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import Raw
 
 from gateway.dialect import Fields
-from gateway.dialects.chat.wire import Moderation
+from gateway.dialects.common.shapes import Moderation
 from gateway.dialects.responses.calls_in import CallReading
 from gateway.dialects.responses.forms import Forms
 from gateway.dialects.responses.items_in import Reading
@@ -22,9 +22,9 @@ from gateway.dialects.responses.wire import (
     TextFormat,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Reasoning, Text
-from gateway.notes import Notes
-from gateway.wire import LIST, TEXT, member, opens, present
+from gateway.neutral.events import Format, Prompt, Reasoning, Text
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import LIST, TEXT, member, opens, present
 
 _TYPES: dict[str, type[object]] = {
     "instructions": str,

@@ -5,13 +5,13 @@ it can bring it back.
 """
 
 from gateway.dialect import Block, Crossing, Fields
-from gateway.dialects.chat.request_out import answer_format, caching, identity, limits, sampling
-from gateway.dialects.names import settle_names
+from gateway.dialects.common.names import settle_names
+from gateway.dialects.common.parameters import answer_format, caching, identity, limits, sampling
 from gateway.dialects.responses.items_out import write_items
 from gateway.dialects.responses.reasoning import write_reasoning
 from gateway.dialects.responses.tools_out import write_choice, write_tools
 from gateway.dialects.responses.wire import UNKNOWN
-from gateway.wire import encoded
+from gateway.wire.raw_json import encoded
 
 _BYTES_PER_TOKEN = 4
 

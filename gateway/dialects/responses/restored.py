@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from gateway.dialects.responses.reasoning import parted
 from gateway.dialects.responses.typed_in import Item
-from gateway.seal import PREFIX, Seal, sealed_in
-from gateway.wire import decode
+from gateway.neutral.seal import PREFIX, Seal, sealed_in
+from gateway.wire.raw_json import decode
 
 
 def restored(items: list[Raw], seal: Seal, target: tuple[str, str]) -> tuple[list[Raw], bool]:

@@ -6,9 +6,9 @@ from msgspec import Raw
 from gateway.dialects.responses.forms import Forms, action_tool, is_action
 from gateway.dialects.responses.wire import ToolChoiceParam, ToolParam
 from gateway.errors import InvalidRequest
-from gateway.events import Form, Prompt, Tool, ToolChoice, WebSearch
-from gateway.notes import Notes
-from gateway.wire import member, present
+from gateway.neutral.events import Form, Prompt, Tool, ToolChoice, WebSearch
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import member, present
 
 _SEARCHES = (
     "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11",

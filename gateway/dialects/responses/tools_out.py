@@ -6,8 +6,8 @@ for a strict one where it can be.
 
 from gateway.dialect import Block, Crossing
 from gateway.dialects.chat import tools_out as chat
-from gateway.dialects.chat.request_out import context_size
-from gateway.events import WebSearch
+from gateway.dialects.common.parameters import context_size
+from gateway.neutral.events import WebSearch
 
 
 def write_tools(crossing: Crossing) -> list[Block]:

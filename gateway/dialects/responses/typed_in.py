@@ -6,7 +6,7 @@ Types are as wide as the servers that call themselves compatible; what is not he
 from msgspec import Raw, Struct
 
 from gateway.dialects.responses.usage import UsageCounts
-from gateway.wire import ABSENT
+from gateway.wire.raw_json import ABSENT
 
 
 class ItemKind(Struct):

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gateway.events import Usage
+from gateway.neutral.events import Usage
 
 
 class InputDetails(Struct):

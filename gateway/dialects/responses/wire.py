@@ -6,7 +6,7 @@ refuse the types of tomorrow.
 
 from msgspec import Raw, Struct
 
-from gateway.wire import ABSENT
+from gateway.wire.raw_json import ABSENT
 
 NAME = "responses"
 """The dialect's name, and the origin of what is native to it."""

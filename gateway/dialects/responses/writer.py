@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.dialect import Crossing
+from gateway.dialects.common.signatures import ALONE, SAID
 from gateway.dialects.responses.answer import (
     DECLINED,
     Frame,
@@ -30,9 +31,8 @@ from gateway.dialects.responses.answer import (
 )
 from gateway.dialects.responses.errors import error_object
 from gateway.dialects.responses.forms import forms_of
-from gateway.dialects.signatures import ALONE, SAID
 from gateway.errors import GatewayError
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,
@@ -50,7 +50,7 @@ from gateway.events import (
     ThinkingDelta,
     ToolBegan,
 )
-from gateway.sse import frame
+from gateway.wire.sse import frame
 
 PING = b": keep-alive\n\n"
 _DELTAS = {

@@ -3,11 +3,11 @@
 import msgspec
 from msgspec import Raw
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing, Fields
-from gateway.events import Prompt, Text, Turn
-from gateway.notes import Notes
-from gateway.seal import Seal
+from gateway.neutral.events import Prompt, Text, Turn
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
 
 SEAL = Seal(b"key")
 

@@ -15,8 +15,8 @@ from gateway.errors import (
     Unavailable,
     UpstreamTimeout,
 )
-from gateway.events import Usage
-from gateway.sse import Frame
+from gateway.neutral.events import Usage
+from gateway.wire.sse import Frame
 
 Told = tuple[int, str, object, str]
 READ: list[tuple[int, bytes, Told, bool | None]] = [

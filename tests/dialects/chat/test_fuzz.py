@@ -7,8 +7,8 @@ from hypothesis import given, settings, strategies as st
 
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.notes import Notes
-from gateway.sse import Frame
+from gateway.neutral.notes import Notes
+from gateway.wire.sse import Frame
 from tests.dialects.chat.crossings import crossing, fields
 
 WORDS = (

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from gateway.call import Target
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.lane import counts_alone, fitted, relay
-from gateway.seal import Seal, Sealed
-from gateway.sse import data_frame
+from gateway.neutral.seal import Seal, Sealed
+from gateway.wire.sse import data_frame
 from tests.fakes import calls
 
 SEAL = Seal(b"k")

@@ -8,8 +8,8 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from gateway.dialects.chat.mended import CallsMended
-from gateway.dialects.signatures import Kept, Signatures
-from gateway.sse import Splitter
+from gateway.dialects.common.signatures import Kept, Signatures
+from gateway.wire.sse import Splitter
 
 Wire = dict[str, Any]
 DONE = b"data: [DONE]\n\n"

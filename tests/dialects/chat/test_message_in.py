@@ -5,7 +5,7 @@ import pytest
 
 from gateway.dialects.chat import CHAT
 from gateway.errors import BadAnswer, Refused as UpstreamRefused
-from gateway.events import (
+from gateway.neutral.events import (
     Ending,
     Message,
     Part,

@@ -6,7 +6,7 @@ from msgspec import Raw
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Ending,
     Message,

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
-from gateway.dialects.names import sanitised
+from gateway.dialects.common.names import sanitised
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused as UpstreamRefused
-from gateway.events import (
+from gateway.neutral.events import (
     ArgumentsDelta,
     Began,
     CitationCame,
@@ -33,7 +33,7 @@ from gateway.events import (
     Usage,
     WebSearch,
 )
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from tests.dialects.chat.crossings import crossing
 
 BEGAN = Began("c1", "m")

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateway.dialects.chat import CHAT
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     CacheMark,
     Document,
@@ -30,8 +30,8 @@ from gateway.events import (
     Turn,
     WebSearch,
 )
-from gateway.notes import Notes
-from gateway.seal import PREFIX
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import PREFIX
 from tests.dialects.chat.crossings import fields
 
 HI = [{"role": "user", "content": "hi"}]

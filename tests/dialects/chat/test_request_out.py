@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     CacheMark,
     Document,
     Format,
@@ -28,7 +28,7 @@ from gateway.events import (
     Turn,
     WebSearch,
 )
-from gateway.seal import PREFIX
+from gateway.neutral.seal import PREFIX
 from tests.dialects.chat.crossings import crossing, plain
 
 OPENAI = Capability(token_param="max_completion_tokens", developer_role=True, obfuscation_off=True)

@@ -7,16 +7,16 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.capabilities import capability
-from gateway.capability import Capability
+from gateway.capability.record import Capability
+from gateway.capability.table import capability
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.extra import SKIP
 from gateway.dialects.chat.lane import fitted, signed
 from gateway.dialects.chat.signed import with_signatures
+from gateway.dialects.common.extra_content import SKIP
+from gateway.dialects.common.signatures import CALL, Kept, Signatures
 from gateway.dialects.messages import MESSAGES
-from gateway.dialects.signatures import CALL, Kept, Signatures
-from gateway.events import (
+from gateway.neutral.events import (
     Event,
     Prompt,
     Redacted,
@@ -27,9 +27,9 @@ from gateway.events import (
     ToolCall,
     Turn,
 )
-from gateway.notes import Notes
-from gateway.seal import Seal, Sealed
-from gateway.sse import Splitter
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal, Sealed
+from gateway.wire.sse import Splitter
 from tests.dialects.chat.crossings import crossing, fields, plain
 from tests.fakes import calls
 

@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from gateway.dialects.chat import CHAT, tools_in, turns_in
 from gateway.errors import InvalidRequest
-from gateway.notes import Notes
-from gateway.wire import split_object
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import split_object
 
 PARTS: list[dict[str, Any]] = [
     {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}, "new": 1},

@@ -7,7 +7,7 @@ from openai.lib.streaming._deltas import accumulate_delta
 
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,

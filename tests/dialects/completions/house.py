@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing
 from gateway.dialects.completions import COMPLETIONS
-from gateway.events import Prompt
-from gateway.notes import Notes
-from gateway.seal import Seal
-from gateway.wire import split_object
+from gateway.neutral.events import Prompt
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
+from gateway.wire.raw_json import split_object
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
 

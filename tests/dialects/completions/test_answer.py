@@ -6,7 +6,7 @@ from openai.types import Completion
 
 from gateway.dialects.completions import COMPLETIONS
 from gateway.errors import BadAnswer, GatewayError
-from gateway.events import (
+from gateway.neutral.events import (
     Ending,
     Message,
     Part,

@@ -2,8 +2,8 @@ import pytest
 
 from gateway.dialects.completions import COMPLETIONS
 from gateway.errors import InvalidRequest
-from gateway.events import Text, Turn
-from gateway.notes import Notes
+from gateway.neutral.events import Text, Turn
+from gateway.neutral.notes import Notes
 from tests.dialects.completions.house import fields, read
 
 

@@ -10,7 +10,9 @@ from openai.types import Completion
 from gateway.call import Record
 from gateway.dialects.completions import COMPLETIONS
 from gateway.errors import Cut, GatewayError
-from gateway.events import (
+from gateway.lanes.recode import Recode
+from gateway.lanes.relay import Relay
+from gateway.neutral.events import (
     Alive,
     Began,
     Ended,
@@ -26,8 +28,7 @@ from gateway.events import (
     ToolBegan,
     Usage,
 )
-from gateway.lanes import Recode, Relay
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from tests.dialects.completions.house import USAGE, chunk, crossing
 
 BEGAN = Began("msg_01", "up")

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from gateway.capabilities import capability as table
+from gateway.capability.table import capability as table
 from gateway.dialect import Crossing
 from gateway.dialects.gemini import GEMINI
-from gateway.events import Event, Part, Prompt, Text, Tool, Turn
-from gateway.notes import Notes
-from gateway.seal import Seal
-from gateway.sse import Frame
+from gateway.neutral.events import Event, Part, Prompt, Text, Tool, Turn
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
+from gateway.wire.sse import Frame
 
 Json = dict[str, Any]
 SEAL = Seal(b"key")

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.dialects.gemini.answer import call_id, usage_of
 from gateway.dialects.gemini.wire import UsageCounts
-from gateway.events import Usage
+from gateway.neutral.events import Usage
 
 COUNTS = [
     # thoughts beside the answer's tokens

@@ -14,8 +14,8 @@ from gateway.dialects.gemini.carried import Bundle, bundle, signature
 from gateway.dialects.gemini.mended import signed, unsealed
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
-from gateway.events import Redacted, Thinking
-from gateway.notes import Notes
+from gateway.neutral.events import Redacted, Thinking
+from gateway.neutral.notes import Notes
 from tests.dialects.gemini.sent import crossing, fields
 
 KEYS = st.sampled_from([

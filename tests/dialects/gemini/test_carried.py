@@ -5,8 +5,8 @@ import base64
 import pytest
 
 from gateway.dialects.gemini.carried import SEALED, Bundle, bundle, carried, signature, standard
-from gateway.events import Redacted, Thinking
-from gateway.seal import Sealed
+from gateway.neutral.events import Redacted, Thinking
+from gateway.neutral.seal import Sealed
 from tests.dialects.gemini.sent import SEAL
 
 

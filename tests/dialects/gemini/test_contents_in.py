@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dialects.gemini.carried import Bundle, bundle, signature
 from gateway.errors import InvalidRequest, UnusableMedia
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     Document,
     Image,
@@ -18,7 +18,7 @@ from gateway.events import (
     ToolResult,
     Turn,
 )
-from gateway.notes import Notes
+from gateway.neutral.notes import Notes
 from tests.dialects.gemini.sent import parts_of, said, turns_of
 
 

@@ -3,11 +3,11 @@
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.extra_content import SKIP
+from gateway.dialects.common.signatures import ALONE, CALL, SAID
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.signatures import ALONE, CALL, SAID
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Part,
     Redacted,

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import Refused
-from gateway.events import Usage
-from gateway.sse import Frame
+from gateway.neutral.events import Usage
+from gateway.wire.sse import Frame
 from tests.dialects.gemini.crossings import Json, encoded, event
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}

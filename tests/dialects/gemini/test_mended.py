@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.extra_content import SKIP
 from gateway.dialects.gemini.carried import SEALED as MARK, Bundle, bundle, signature
 from gateway.dialects.gemini.mended import signed, unsealed
-from gateway.events import Thinking
+from gateway.neutral.events import Thinking
 from tests.dialects.gemini.sent import said
 
 SEALED = signature("~gw01.data")

@@ -2,10 +2,10 @@
 
 import pytest
 
+from gateway.dialects.common.signatures import NATIVE_CALL
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.signatures import NATIVE_CALL
 from gateway.errors import BadAnswer, Cut, Refused
-from gateway.events import Ending, Message, Redacted, Text, Thinking, ToolCall, Usage
+from gateway.neutral.events import Ending, Message, Redacted, Text, Thinking, ToolCall, Usage
 from tests.dialects.gemini.crossings import (
     Json,
     asked,

@@ -7,10 +7,10 @@ import pytest
 from msgspec import Raw
 
 from gateway.dialect import Crossing
+from gateway.dialects.common.signatures import CALL, NATIVE_CALL, SAID
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.gemini.carried import Bundle, carried, signature
-from gateway.dialects.signatures import CALL, NATIVE_CALL, SAID
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Ending,
     Image,

@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini.parts_out import parts_out
 from gateway.errors import UnusableMedia
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     Document,
     Image,

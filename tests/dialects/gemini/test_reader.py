@@ -7,10 +7,11 @@ import pytest
 
 from gateway.call import Record
 from gateway.dialects.chat import CHAT
+from gateway.dialects.common.signatures import ALONE, NATIVE_CALL, SAID
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.signatures import ALONE, NATIVE_CALL, SAID
 from gateway.errors import BadAnswer, Cut, Refused
-from gateway.events import (
+from gateway.lanes.recode import Recode
+from gateway.neutral.events import (
     ArgumentsDelta,
     Began,
     CitationCame,
@@ -30,8 +31,7 @@ from gateway.events import (
     Usage,
     WebSearch,
 )
-from gateway.lanes import Recode
-from gateway.sse import Frame, data_frame
+from gateway.wire.sse import Frame, data_frame
 from tests.dialects.gemini.crossings import (
     Json,
     Memory,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.dialects.gemini.reasoning_out import is_thinking
-from gateway.events import Reasoning
+from gateway.neutral.events import Reasoning
 from tests.dialects.gemini.crossings import NEWEST, config
 
 PRO, FLASH, LITE = "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite"

@@ -8,8 +8,8 @@ from msgspec import Raw
 
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Reasoning, Text, Turn
-from gateway.notes import Notes
+from gateway.neutral.events import Format, Prompt, Reasoning, Text, Turn
+from gateway.neutral.notes import Notes
 from tests.dialects.gemini.sent import config_of, fields, prompt_of, said
 
 

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import InvalidRequest
-from gateway.events import CacheMark, Format, Text
+from gateway.neutral.events import CacheMark, Format, Text
 from tests.dialects.gemini.crossings import (
     NEWEST,
     OLD,

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.dialects.gemini.results_out import result_out
-from gateway.events import Document, Image, Text, ToolResult
+from gateway.neutral.events import Document, Image, Text, ToolResult
 from tests.dialects.gemini.crossings import NEW, OLD, crossing, encoded
 
 PNG = Image("image/png", "AAA")

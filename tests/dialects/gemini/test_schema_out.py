@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini.schema_out import narrowed
 from gateway.errors import InvalidRequest
-from gateway.notes import Notes
+from gateway.neutral.notes import Notes
 
 SAME = [
     b'{"type": "object", "properties": {"b": {"type": ["string", "null"]}}, "required": ["b"]}',

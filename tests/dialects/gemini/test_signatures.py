@@ -9,14 +9,14 @@ from openai.lib.streaming._deltas import accumulate_delta
 
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.extra import SKIP
+from gateway.dialects.common.extra_content import SKIP
+from gateway.dialects.common.signatures import ALONE, CALL, NATIVE_CALL, SAID, sealed_kind
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.dialects.signatures import ALONE, CALL, NATIVE_CALL, SAID, sealed_kind
-from gateway.events import Citation, Message, Reasoning, Text, WebSearch
-from gateway.fold import unfold
-from gateway.sse import Splitter
+from gateway.neutral.events import Citation, Message, Reasoning, Text, WebSearch
+from gateway.neutral.fold import unfold
+from gateway.wire.sse import Splitter
 from tests.dialects.gemini.crossings import (
     Json,
     asked,

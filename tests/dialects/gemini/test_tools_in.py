@@ -6,8 +6,8 @@ import pytest
 from msgspec import Raw
 
 from gateway.errors import InvalidRequest
-from gateway.events import Tool, ToolChoice, WebSearch
-from gateway.notes import Notes
+from gateway.neutral.events import Tool, ToolChoice, WebSearch
+from gateway.neutral.notes import Notes
 from tests.dialects.gemini.sent import prompt_of
 
 F = {"name": "f", "description": "does f", "parameters": {"type": "OBJECT"}}

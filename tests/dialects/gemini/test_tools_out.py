@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gateway.events import Text, Tool, ToolChoice, WebSearch
+from gateway.neutral.events import Text, Tool, ToolChoice, WebSearch
 from tests.dialects.gemini.crossings import NEW, OLD, Json, asked, crossing, tools, written
 
 SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string","minLength":1}}}')

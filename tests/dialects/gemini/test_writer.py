@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from gateway.dialects.common.signatures import CALL, NATIVE_CALL, SAID
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.gemini.carried import Bundle, carried
 from gateway.dialects.gemini.writer import PING
-from gateway.dialects.signatures import CALL, NATIVE_CALL, SAID
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,
@@ -38,7 +38,7 @@ from gateway.events import (
     ToolCall,
     Usage,
 )
-from gateway.fold import unfold
+from gateway.neutral.fold import unfold
 from tests.dialects.gemini.sent import crossing, written
 from tests.dialects.gemini.test_message_out import SEARCHED, SHOWN, whole
 

@@ -11,7 +11,7 @@ from gateway.dialects.messages.answer import (
     tier_out,
     tool_use_id,
 )
-from gateway.events import Citation
+from gateway.neutral.events import Citation
 
 
 def test_ids() -> None:

@@ -8,8 +8,8 @@ from msgspec import Raw
 
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.notes import Notes
-from gateway.sse import Frame
+from gateway.neutral.notes import Notes
+from gateway.wire.sse import Frame
 from tests.dialects.messages.wires import crossing, fields
 
 WORDS = st.sampled_from(

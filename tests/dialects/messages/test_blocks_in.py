@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     CacheMark,
     Document,
     Image,
@@ -19,7 +19,7 @@ from gateway.events import (
     ToolCall,
     ToolResult,
 )
-from gateway.notes import Notes
+from gateway.neutral.notes import Notes
 from tests.dialects.messages.wires import fields, parts_of
 
 PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     CacheMark,
     Document,

@@ -12,8 +12,8 @@ from gateway.errors import (
     Unavailable,
     UpstreamTimeout,
 )
-from gateway.events import Usage
-from gateway.sse import Frame
+from gateway.neutral.events import Usage
+from gateway.wire.sse import Frame
 
 
 @pytest.mark.parametrize(

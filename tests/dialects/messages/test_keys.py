@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.capabilities import capability
-from gateway.capability import Capability
+from gateway.capability.record import Capability
+from gateway.capability.table import capability
 from gateway.dialect import Crossing
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.events import (
+from gateway.neutral.events import (
     ArgumentsDelta,
     Event,
     Format,
@@ -24,8 +24,8 @@ from gateway.events import (
     ToolResult,
     Turn,
 )
-from gateway.notes import Notes
-from gateway.sse import Splitter
+from gateway.neutral.notes import Notes
+from gateway.wire.sse import Splitter
 from tests.dialects.chat.crossings import SEAL, fields, plain
 from tests.dialects.messages.wires import events_of, sse
 

@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateway.dialect import Crossing, Names
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, Refused
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Ending,
     Message,
@@ -27,7 +27,7 @@ from gateway.events import (
     Usage,
     WebSearch,
 )
-from gateway.seal import Sealed
+from gateway.neutral.seal import Sealed
 from tests.dialects.messages.wires import crossing
 
 USAGE = {

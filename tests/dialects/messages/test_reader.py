@@ -9,7 +9,7 @@ from msgspec import Raw
 from gateway.dialect import Crossing, Names
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, Cut, Refused
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,

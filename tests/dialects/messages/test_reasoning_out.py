@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gateway.events import (
+from gateway.neutral.events import (
     Prompt,
     Reasoning,
     Text,

@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Reasoning, Text, Turn
-from gateway.notes import Notes
+from gateway.neutral.events import Format, Prompt, Reasoning, Text, Turn
+from gateway.neutral.notes import Notes
 from tests.dialects.messages.wires import fields, prompt_of
 
 

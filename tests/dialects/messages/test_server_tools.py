@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from gateway.dialects.messages.server_tools import is_server_block, readable
-from gateway.events import ServerTool
+from gateway.neutral.events import ServerTool
 from tests.dialects.messages.wires import parts_of
 
 TEXT = {"type": "text", "text": "t"}

@@ -7,8 +7,8 @@ from msgspec import Raw
 
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
-from gateway.events import CacheMark, Tool, ToolChoice, WebSearch
-from gateway.notes import Notes
+from gateway.neutral.events import CacheMark, Tool, ToolChoice, WebSearch
+from gateway.neutral.notes import Notes
 from tests.dialects.messages.wires import fields, prompt_of
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     CacheMark,
     Prompt,
     Text,

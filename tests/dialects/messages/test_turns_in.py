@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.events import CacheMark, Text, Tool, ToolCall, ToolResult, Turn
-from gateway.notes import Notes
+from gateway.neutral.events import CacheMark, Text, Tool, ToolCall, ToolResult, Turn
+from gateway.neutral.notes import Notes
 from tests.dialects.messages.wires import prompt_of
 
 USER = {"role": "user", "content": "hi"}

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from gateway.dialects.messages.turns_out import write_turns
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     Opaque,
     Part,
     Prompt,
@@ -20,7 +20,7 @@ from gateway.events import (
     ToolResult,
     Turn,
 )
-from gateway.seal import Sealed
+from gateway.neutral.seal import Sealed
 from tests.dialects.messages.wires import SEAL, crossing, messages_of, written
 
 U, A = Turn("user", [Text("u")]), Turn("assistant", [Text("a")])

@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from gateway.dialects.messages import MESSAGES, tools_in, turns_in
 from gateway.errors import InvalidRequest
-from gateway.notes import Notes
-from gateway.wire import split_object
+from gateway.neutral.notes import Notes
+from gateway.wire.raw_json import split_object
 
 CACHED = {"type": "ephemeral", "ttl": "1h"}
 PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}

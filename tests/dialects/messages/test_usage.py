@@ -2,7 +2,7 @@
 
 from gateway.dialects.messages.usage import merged, read_usage, write_usage
 from gateway.dialects.messages.wire import ThinkingTokens, UsageCounts
-from gateway.events import Usage
+from gateway.neutral.events import Usage
 
 
 def test_counts_are_exclusive_on_both_sides() -> None:

@@ -5,7 +5,7 @@ from msgspec import Raw
 
 from gateway.dialects.messages.wire import ImageBlock
 from gateway.errors import InvalidRequest
-from gateway.wire import ABSENT, decode, member, present
+from gateway.wire.raw_json import ABSENT, decode, member, present
 
 
 @pytest.mark.parametrize(

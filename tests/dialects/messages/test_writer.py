@@ -15,7 +15,7 @@ from msgspec import Raw
 from gateway.dialect import Crossing
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import Cut
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,
@@ -37,7 +37,7 @@ from gateway.events import (
     Usage,
     WebSearch,
 )
-from gateway.seal import Sealed
+from gateway.neutral.seal import Sealed
 from tests.dialects.messages.wires import crossing, events_of
 
 BEGAN = Began("msg_1", "up", Usage(3))

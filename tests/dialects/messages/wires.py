@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing, Fields, Reader
 from gateway.dialects.messages import MESSAGES
-from gateway.events import ArgumentsDelta, Event, Prompt, TextDelta, ThinkingDelta, Turn
-from gateway.notes import Notes
-from gateway.seal import Seal
-from gateway.sse import Splitter
+from gateway.neutral.events import ArgumentsDelta, Event, Prompt, TextDelta, ThinkingDelta, Turn
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
+from gateway.wire.sse import Splitter
 
 SEAL = Seal(b"a key of the tests")
 

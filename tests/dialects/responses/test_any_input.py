@@ -12,7 +12,7 @@ from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     ArgumentsDelta,
     Began,
     Citation,
@@ -31,8 +31,8 @@ from gateway.events import (
     ToolBegan,
     Usage,
 )
-from gateway.fold import fold
-from gateway.notes import Notes
+from gateway.neutral.fold import fold
+from gateway.neutral.notes import Notes
 from tests.dialects.responses.wires import crossing, fields, frames_of, prompt_of, written
 
 WORDS = st.sampled_from([

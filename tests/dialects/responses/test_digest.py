@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.dialects.responses import RESPONSES
-from gateway.events import Usage
+from gateway.neutral.events import Usage
 
 COUNTS = {
     "input_tokens": 10, "output_tokens": 3, "total_tokens": 13,

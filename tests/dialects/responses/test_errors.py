@@ -7,7 +7,7 @@ import pytest
 
 from gateway.dialects.responses import RESPONSES, errors
 from gateway.errors import GatewayError, Resting, Unavailable
-from gateway.sse import Frame
+from gateway.wire.sse import Frame
 from tests.dialects.responses.wires import names_of, response_of
 
 

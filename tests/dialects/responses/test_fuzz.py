@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError
-from gateway.sse import Frame
+from gateway.wire.sse import Frame
 from tests.dialects.chat.crossings import crossing
 from tests.dialects.chat.test_reader import check_order
 from tests.fakes.responses import call, free_call, message, reasoning, refusal, response, script

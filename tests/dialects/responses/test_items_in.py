@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gateway.events import (
+from gateway.neutral.events import (
     CacheMark,
     Document,
     Image,
@@ -18,8 +18,8 @@ from gateway.events import (
     ToolResult,
     Turn,
 )
-from gateway.notes import Notes
-from gateway.seal import Sealed
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Sealed
 from tests.dialects.responses.wires import SEAL, prompt_of, turns_of
 
 USER = {"role": "user", "content": "hi"}

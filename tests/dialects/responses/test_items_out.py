@@ -5,11 +5,11 @@ from typing import Any, Literal
 import pytest
 from msgspec import Raw
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing
+from gateway.dialects.common.signatures import CALL
 from gateway.dialects.responses import RESPONSES
-from gateway.dialects.signatures import CALL
-from gateway.events import (
+from gateway.neutral.events import (
     CacheMark,
     Citation,
     Image,

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.lane import fitted
-from gateway.seal import Seal, Sealed
+from gateway.neutral.seal import Seal, Sealed
 from tests.fakes import calls
 
 SEAL = Seal(b"k")

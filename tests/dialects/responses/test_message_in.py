@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing
-from gateway.dialects.names import sanitised
+from gateway.dialects.common.names import sanitised
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import BadAnswer, GatewayError, Refused
-from gateway.events import (
+from gateway.neutral.events import (
     Ending,
     Format,
     Message,

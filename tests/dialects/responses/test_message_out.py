@@ -9,7 +9,7 @@ from openai.types.responses import Response
 
 from gateway.dialect import Crossing
 from gateway.dialects.responses import RESPONSES
-from gateway.events import (
+from gateway.neutral.events import (
     Citation,
     Ending,
     Message,

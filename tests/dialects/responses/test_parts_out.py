@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
-from gateway.events import (
+from gateway.neutral.events import (
     Audio,
     Document,
     Image,

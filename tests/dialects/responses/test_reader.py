@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from openai.types.responses import ResponseError
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing
-from gateway.dialects.names import sanitised
+from gateway.dialects.common.names import sanitised
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused as UpstreamRefused
-from gateway.events import (
+from gateway.neutral.events import (
     ArgumentsDelta,
     Began,
     CitationCame,
@@ -36,8 +36,8 @@ from gateway.events import (
     Usage,
     WebSearch,
 )
-from gateway.fold import fold
-from gateway.sse import Splitter
+from gateway.neutral.fold import fold
+from gateway.wire.sse import Splitter
 from tests.dialects.chat.crossings import crossing
 from tests.dialects.chat.test_reader import check_order
 from tests.dialects.messages.wires import joined

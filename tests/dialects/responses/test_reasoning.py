@@ -5,10 +5,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.reasoning import carried, parted
-from gateway.events import Ending, Message, Part, Prompt, Reasoning, Redacted, Text, Thinking, Turn
+from gateway.neutral.events import (
+    Ending,
+    Message,
+    Part,
+    Prompt,
+    Reasoning,
+    Redacted,
+    Text,
+    Thinking,
+    Turn,
+)
 from tests.dialects.chat.crossings import crossing, plain
 
 LEVELS = Capability(effort=("none", "low", "medium", "high"))

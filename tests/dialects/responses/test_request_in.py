@@ -7,8 +7,17 @@ from msgspec import Raw
 
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Reasoning, Text, Tool, ToolChoice, Turn, WebSearch
-from gateway.notes import Notes
+from gateway.neutral.events import (
+    Format,
+    Prompt,
+    Reasoning,
+    Text,
+    Tool,
+    ToolChoice,
+    Turn,
+    WebSearch,
+)
+from gateway.neutral.notes import Notes
 from tests.dialects.responses.wires import fields, prompt_of
 
 

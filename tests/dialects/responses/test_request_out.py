@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
-from gateway.events import Format, Prompt, Text, Turn
+from gateway.neutral.events import Format, Prompt, Text, Turn
 from tests.dialects.chat.crossings import crossing, plain
 
 OPENAI = Capability(

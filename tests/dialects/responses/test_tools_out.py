@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.responses import RESPONSES
-from gateway.events import Prompt, Text, Tool, ToolCall, ToolChoice, Turn, WebSearch
+from gateway.neutral.events import Prompt, Text, Tool, ToolCall, ToolChoice, Turn, WebSearch
 from tests.dialects.chat.crossings import crossing, plain
 
 ASK = Turn("user", [Text("hi")])

@@ -9,7 +9,7 @@ from msgspec import Raw
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.writer import ResponsesWriter
 from gateway.errors import Cut, Refused as UpstreamRefused
-from gateway.events import (
+from gateway.neutral.events import (
     Alive,
     ArgumentsDelta,
     Began,
@@ -32,7 +32,7 @@ from gateway.events import (
     ToolBegan,
     Usage,
 )
-from gateway.seal import Sealed
+from gateway.neutral.seal import Sealed
 from tests.dialects.responses.wires import (
     SEAL,
     accumulated,

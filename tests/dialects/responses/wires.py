@@ -9,13 +9,13 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialect import Crossing, Fields
 from gateway.dialects.responses import RESPONSES
-from gateway.events import Event, Prompt
-from gateway.notes import Notes
-from gateway.seal import Seal
-from gateway.sse import Splitter
+from gateway.neutral.events import Event, Prompt
+from gateway.neutral.notes import Notes
+from gateway.neutral.seal import Seal
+from gateway.wire.sse import Splitter
 
 SEAL = Seal(b"a key of the tests")
 _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)

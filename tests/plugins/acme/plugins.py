@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from gateway import Call, Dialect, Middleware, Next, Provider, Reply
-from gateway.config import ConfigError, Fault, Size
+from gateway.config.load import ConfigError, Fault, Size
 from gateway.plugin import Site
 from gateway.secret import Secret
 

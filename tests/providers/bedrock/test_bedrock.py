@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dialects.messages import MESSAGES as DIALECT
 from gateway.secret import Secret
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from providers.bedrock import Bedrock
 from providers.bedrock.invoke import Invoking
 from tests.configs import faults

@@ -2,7 +2,7 @@ import pytest
 
 from gateway.errors import BadAnswer, Cut, GatewayError
 from gateway.reply import Source, linger
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from providers.bedrock.events import Events
 from tests.faults.engines import Chunks
 from tests.providers.bedrock.frames import (

@@ -10,8 +10,7 @@ from typing import ClassVar
 import pytest
 
 from gateway.errors import BadAnswer, Cut
-from providers.transport.choose import Kind
-from providers.transport.engine import Engine, Request, Response, Timeouts, block
+from providers.transport.engine import Engine, Kind, Request, Response, Timeouts, block
 from tests.fakes.client import until
 from tests.fakes.upstream import (
     SSE,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from providers.transport.choose import Options, engine
-from providers.transport.engine import Engine
+from providers.transport.choose import engine
+from providers.transport.engine import Engine, Options
 from tests.fakes.certificate import Certificate, make_certificate
 
 _ENGINES = ("test_direct.py", "test_httpx_engine.py")

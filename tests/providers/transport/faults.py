@@ -8,8 +8,7 @@ from typing import ClassVar
 import pytest
 
 from gateway.errors import Cut, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
-from providers.transport.choose import Kind
-from providers.transport.engine import Request, Timeouts, block
+from providers.transport.engine import Kind, Request, Timeouts, block
 from tests.fakes.certificate import Certificate
 from tests.fakes.client import until
 from tests.fakes.upstream import (

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from providers.transport import httpx_engine
-from providers.transport.choose import Options, engine
+from providers.transport.choose import engine
 from providers.transport.direct import Direct
+from providers.transport.engine import Options
 from tests.fakes.certificate import Certificate
 
 

@@ -7,7 +7,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.wire import split_object
+from gateway.wire.raw_json import split_object
 from providers.transport.defaults import Defaults
 
 GIVEN = {"seed": 7, "frequency_penalty": 0.1, "temperature": 0.2, "min_p": 0.01}

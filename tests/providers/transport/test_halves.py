@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.wire import split_object
+from gateway.wire.raw_json import split_object
 from providers.transport.halves import without_half
 
 

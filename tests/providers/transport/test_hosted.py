@@ -3,7 +3,7 @@ import pytest
 from msgspec import Raw
 
 from gateway.call import Call, Headers, Target
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
 from providers.transport.hosted import Hosted, asked, error_body, hosted, tell, versioned

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from providers.transport.choose import Kind
+from providers.transport.engine import Kind
 from tests.providers.transport.conformance import Answers
 from tests.providers.transport.faults import Faults, Storm
 

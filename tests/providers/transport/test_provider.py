@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from gateway.call import Headers
+from gateway.config.faults import ConfigError
 from gateway.errors import (
     BadAnswer,
     Cut,
@@ -15,7 +16,6 @@ from gateway.errors import (
     Unauthenticated,
     Unreachable,
 )
-from gateway.faults import ConfigError
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 from providers.transport.engine import Response

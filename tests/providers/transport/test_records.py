@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.assemble import assembled
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.plugin import Provider
 from tests.configs import faults, loaded
 

@@ -1,7 +1,7 @@
 import pytest
 from msgspec import structs
 
-from gateway.capability import Capability
+from gateway.capability.record import Capability
 from gateway.dialects.messages import MESSAGES
 from providers.transport.versions import CLASSIC, with_version
 from tests.fakes.calls import call, target

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gateway.secret import Secret
-from gateway.sse import Splitter
+from gateway.wire.sse import Splitter
 from providers.vertex import Vertex
 from tests.configs import faults
 from tests.fakes.hosting import TURNS, Open, opening

@@ -1,0 +1,55 @@
+"""Counts of input tokens: calls like any other, but for their end and their book-keeping."""
+
+from collections.abc import Callable
+
+from starlette.routing import BaseRoute, Route
+
+from gateway.call import Call
+from gateway.counting.kind import COUNTING, RESPONSES_COUNTING, counted, taken
+from gateway.dialect import Dialect, Fields
+from gateway.edge.client import Client
+from gateway.edge.exchange import Edge, Endpoint, Exchange
+from gateway.telemetry.log import log_call
+
+Taking = Callable[[Fields], Fields]
+"""The members of a request that count; a client may send the whole call it is about to make."""
+_ENDPOINTS: tuple[tuple[Dialect, Taking], ...] = (
+    (COUNTING, taken),
+    (RESPONSES_COUNTING, counted),
+)
+
+
+def count_routes(edge: Edge) -> list[BaseRoute]:
+    """The path of each dialect that counts, with and without /v1."""
+    return [
+        Route(prefix + dialect.path, CountEndpoint(edge, dialect, taking))
+        for dialect, taking in _ENDPOINTS
+        for prefix in ("/v1", "")
+    ]
+
+
+class CountEndpoint(Endpoint):
+    """The ASGI application of one path."""
+
+    def __init__(self, edge: Edge, dialect: Dialect, taking: Taking) -> None:
+        super().__init__(edge, dialect)
+        self._taking = taking
+
+    def exchange(self, client: Client) -> Exchange:
+        """A client's count, still to be made."""
+        made = _Count(self._edge, self._dialect, client)
+        made.taking = self._taking
+        return made
+
+
+class _Count(Exchange):
+    """One count: logged, but in no total, for nothing was answered and nothing is paid."""
+
+    taking: Taking
+
+    def _checked(self, fields: Fields) -> Call:
+        return super()._checked(self.taking(fields))
+
+    def book(self) -> None:
+        """Adds the ended count to the log."""
+        log_call(self.id, self.dialect.name, self.record, self.status)

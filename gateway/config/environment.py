@@ -1,0 +1,310 @@
+"""What variables of the environment say: single options, and whole providers.
+
+`{NAME}_API_KEY` makes a provider, and `{NAME}_BASE_URL`, `_API_FORMAT`, `_API_VERSION`,
+`_AUTH_MODE`, `_ALIAS_*` and `_CUSTOM_HEADER_*` are its options. The name's own class and address
+are used where the gateway knows it; any other name needs a `_BASE_URL`.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.config.decode import PASSTHROUGH, join
+from gateway.config.faults import Fault
+from gateway.config.messages import listed, nearest
+
+PREFIX = "INTERLINGUA__"
+CLIENT_KEY = "PROXY_API_KEY"
+OPTIONS = {
+    "HOST": ("server.host",),
+    "PORT": ("server.port",),
+    "LOG_LEVEL": ("log.level",),
+    "REQUEST_TIMEOUT": ("timeouts.first_byte", "timeouts.idle"),
+    "STREAMING_CONNECT_TIMEOUT_SECONDS": ("timeouts.connect",),
+    "STREAMING_READ_TIMEOUT_SECONDS": ("timeouts.idle",),
+    "CACHE_DIR": ("catalogue.folder",),
+    "MODELS_CACHE_TTL_HOURS": ("catalogue.ttl",),
+    "TOP_MODELS_SOURCE": ("catalogue.top_models",),
+    "VDM_DEFAULT_PROVIDER": ("routing.default_provider",),
+    "VDM_DEFAULT_TARGET": ("routing.default_provider",),
+}
+"""Variables that stand for options of the file; of two for one option the later holds."""
+RETRIES = "MAX_RETRIES"
+WORDS = {"big": "ANTHROPIC_MODEL", "small": "ANTHROPIC_SMALL_FAST_MODEL"}
+"""Aliases that ship, and the variables that say what they are in place of the shipped models."""
+UNUSED = (
+    "MAX_TOKENS_LIMIT",
+    "MIN_TOKENS_LIMIT",
+    "MODELS_CACHE_ENABLED",
+    "ALIAS_MAX_CHAIN_LENGTH",
+    "LOG_REQUEST_METRICS",
+    "TOP_MODELS_EXCLUDE",
+    "TOP_MODELS_RANKINGS_FILE",
+    "TOP_MODELS_TIMEOUT_SECONDS",
+)
+"""Variables of vandamme-proxy that nothing here answers to."""
+
+_FORMATS = ("openai", "anthropic", "responses")
+_OTHER_NAMES = {"google": "gemini"}
+"""Names that keys of known providers go by as well."""
+_OPENAI_FORMS = {"gemini": "gemini-openai"}
+"""What known providers of another format are in that of OpenAI."""
+
+
+def option_text(name: str, env: Mapping[str, str]) -> str:
+    """What the variable of an option says, in the words of the file."""
+    text = env[name].strip()
+    if name == "LOG_LEVEL":
+        word = text.split()[0].lower()
+        return {"critical": "error", "fatal": "error", "warn": "warning"}.get(word, word)
+    if name == "TOP_MODELS_SOURCE":
+        return {"manual_rankings": "manual"}.get(text, text)
+    if name == "CACHE_DIR" and text.startswith("~/") and env.get("HOME"):
+        return env["HOME"] + text[1:]
+    if name == "MODELS_CACHE_TTL_HOURS":
+        try:
+            return str(float(text) * 3600)
+        except ValueError:
+            return text
+    return text
+
+
+class Written(Struct, frozen=True):
+    """What a file says as variables would, where each is said, and the names of its providers."""
+
+    variables: Mapping[str, str] = {}
+    places: Mapping[str, str] = {}
+    names: Collection[str] = ()
+
+
+class Discovered(Struct):
+    """Providers found, the variable each of their options came from, and what is wrong or odd."""
+
+    providers: dict[str, dict[str, Any]] = {}
+    origins: dict[str, str] = {}
+    faults: list[Fault] = []
+    warnings: list[Fault] = []
+    written: Written = Written()
+
+    def place(self, variable: str) -> str:
+        """Where what a variable stands for is said."""
+        return self.written.places.get(variable, f"env {variable}")
+
+    def fault(self, variable: str, path: str, message: str, hint: str = "") -> None:
+        """Notes a variable whose value cannot be used."""
+        place = self.place(variable)
+        self.faults.append(Fault(file=place, path=path, message=message, hint=hint))
+
+    def warn(self, variable: str, message: str) -> None:
+        """Notes a variable that has no effect."""
+        self.warnings.append(Fault(file=self.place(variable), message=message))
+
+    def set(self, name: str, option: str, value: object, variable: str) -> None:
+        """Sets an option of a provider."""
+        self.providers.setdefault(name, {})[option] = value
+        self.origins[join(join("providers", name), option)] = self.place(variable)
+
+    def add(self, name: str, option: str, key: str, value: object, variable: str) -> None:
+        """Sets one key of an option that is a table."""
+        self.providers.setdefault(name, {}).setdefault(option, {})[key] = value
+        path = join(join(join("providers", name), option), key)
+        self.origins[path] = self.place(variable)
+
+
+def discover(
+    env: Mapping[str, str],
+    known: Collection[str],
+    configured: Collection[str],
+    written: Written | None = None,
+) -> Discovered:
+    """What the environment says of providers; `known` have addresses, `configured` keys."""
+    set_here = {name: value.strip() for name, value in env.items() if value.strip()}
+    written = written or Written()
+    places = {name: place for name, place in written.places.items() if name not in set_here}
+    found = Discovered(written=Written(written.variables, places, written.names))
+    variables = dict(sorted((dict(written.variables) | set_here).items()))
+    taken = {_fold(name): name for name in configured}
+    for variable in variables:
+        prefix = variable.removesuffix("_API_KEY")
+        if prefix in ("", variable) or variable == CLIENT_KEY or variable.startswith(PREFIX):
+            continue
+        if _fold(prefix) in taken or _is_there(prefix, variables, {*taken, *found.providers}):
+            continue
+        _provider(prefix, variables, known, found)
+    names = taken | {_fold(name): name for name in found.providers}
+    for variable in variables:
+        _alias(variable, variables, names, found)
+    for variable in [name for name in _DEFAULTS if name in variables]:
+        _default(variable, variables[variable], names, found)
+    return found
+
+
+def _is_there(prefix: str, variables: Mapping[str, str], names: Collection[str]) -> bool:
+    """Whether a key's provider has one already, under the name that it is known by."""
+    return f"{prefix}_BASE_URL" not in variables and _OTHER_NAMES.get(_fold(prefix)) in names
+
+
+def _provider(
+    prefix: str, variables: Mapping[str, str], known: Collection[str], found: Discovered
+) -> None:
+    spelled = [*known, *found.written.names]
+    name = next((each for each in spelled if _fold(each) == _fold(prefix)), prefix.lower())
+    key, address = f"{prefix}_API_KEY", f"{prefix}_BASE_URL"
+    if name not in spelled and address not in variables:
+        name = _OTHER_NAMES.get(name, name)
+    if name not in known and address not in variables:
+        # Many programs have such a key: it is no fault that one of theirs stands here.
+        found.warn(key, f"not used: {address} must be set too for this to be a provider")
+        return
+    if _is_beyond(prefix, variables, found):
+        return
+    found.origins[join("providers", name)] = found.place(key)
+    use = _use(prefix, name, variables, known, found)
+    found.set(name, "use", use, key)
+    form = f"{prefix}_API_FORMAT"
+    if use == "compatible" and variables.get(form, "").lower() == "responses":
+        found.set(name, "speaks", ["responses"], form)
+    # A key of the environment by reference; one that a file holds is not in the environment.
+    held = variables[key].split()
+    held_key: str | list[str] = held if len(held) > 1 else held[0]
+    value = held_key if key in found.written.places else f"env:{key}"
+    if variables.get(f"{prefix}_AUTH_MODE", "").lower() == "passthrough":
+        value = PASSTHROUGH
+    found.set(name, "api_key", value, key)
+    if address in variables:
+        found.set(name, "base_url", _address(variables[address], use), address)
+    version = f"{prefix}_API_VERSION"
+    if version in variables and use == "azure":
+        found.set(name, "api_version", variables[version], version)
+    elif version in variables:
+        found.warn(version, f'not used: the provider "{name}" takes no version')
+    start = f"{prefix}_CUSTOM_HEADER_"
+    headers = {each.removeprefix(start): each for each in variables if each.startswith(start)}
+    if headers:
+        # By reference: a header may be a credential.
+        values = {_header(rest): f"env:{variable}" for rest, variable in headers.items()}
+        found.set(name, "headers", values, next(iter(headers.values())))
+
+
+def _is_beyond(prefix: str, variables: Mapping[str, str], found: Discovered) -> bool:
+    """Whether a provider can only be used by signing in."""
+    mode = f"{prefix}_AUTH_MODE"
+    if variables.get(mode, "").lower() == "oauth":
+        found.warn(mode, "not used: a provider is used with a key, nobody signs in here")
+    elif variables[f"{prefix}_API_KEY"] == "!OAUTH":
+        found.warn(f"{prefix}_API_KEY", "not used: a provider is used with a key")
+    else:
+        return False
+    return True
+
+
+def _use(
+    prefix: str,
+    name: str,
+    variables: Mapping[str, str],
+    known: Collection[str],
+    found: Discovered,
+) -> str:
+    """The class of a provider, from its format, its version and its name."""
+    variable = f"{prefix}_API_FORMAT"
+    form = variables.get(variable, "").lower()
+    path = join("providers", name)
+    if form not in ("", *_FORMATS):
+        message = f'expected one of {listed(_FORMATS)}, got "{form}"'
+        found.fault(variable, path, message, nearest(form, _FORMATS))
+        form = ""
+    base = variables.get(f"{prefix}_BASE_URL", "").rstrip("/")
+    if name in _OPENAI_FORMS and (form == "openai" or base.endswith("/openai")):
+        return _OPENAI_FORMS[name]
+    if not base:
+        if form and form != _own_format(name):
+            found.fault(variable, path, f"{prefix}_BASE_URL must be set for another format")
+        return name
+    if form == "anthropic":
+        return "anthropic"
+    if name == "azure" or (f"{prefix}_API_VERSION" in variables and name != "anthropic"):
+        return "azure"
+    return "compatible" if name not in known or (form and form != _own_format(name)) else name
+
+
+def _alias(
+    variable: str, variables: Mapping[str, str], names: Mapping[str, str], found: Discovered
+) -> None:
+    prefix, mark, alias = variable.partition("_ALIAS_")
+    if not prefix or not mark or not alias or variable.startswith(PREFIX):
+        return
+    name = names.get(_fold(prefix))
+    if name is None:
+        found.warn(variable, f'not used: there is no provider "{prefix.lower()}"')
+        return
+    found.add(name, "aliases", alias.lower(), variables[variable], variable)
+
+
+def _default(variable: str, text: str, names: Mapping[str, str], found: Discovered) -> None:
+    parse, expected = _DEFAULTS[variable]
+    provider, _, parameter = variable.lower().partition("_")
+    name = names.get(provider)
+    try:
+        value = parse(text)
+    except ValueError:
+        path = f"providers.{name or provider}.defaults.{parameter}"
+        found.fault(variable, path, f'expected {expected}, got "{text}"')
+        return
+    if name is None:
+        found.warn(variable, f'not used: there is no provider "{provider}"')
+    else:
+        found.add(name, "defaults", parameter, value, variable)
+
+
+def _between(least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise ValueError(text)
+        return value
+
+    return number
+
+
+def _preference(text: str) -> dict[str, Any]:
+    """OpenRouter's `provider` object: as JSON, or the names in the order they are tried."""
+    if text.startswith("{"):
+        return msgspec.json.decode(text, type=dict[str, Any])
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(text)
+    return {"order": names}
+
+
+_DEFAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "OPENROUTER_MIN_P": (_between(0, 1), "a number from 0 to 1"),
+    "OPENROUTER_TOP_A": (_between(0, 1), "a number from 0 to 1"),
+    "OPENROUTER_REPETITION_PENALTY": (_between(0, 2), "a number from 0 to 2"),
+    "OPENROUTER_PROVIDER": (_preference, "names with commas between, or a JSON object"),
+    "OPENAI_FREQUENCY_PENALTY": (_between(-2, 2), "a number from -2 to 2"),
+    "OPENAI_PRESENCE_PENALTY": (_between(-2, 2), "a number from -2 to 2"),
+    "OPENAI_SEED": (int, "a whole number"),
+    "OPENAI_USER": (str, "text"),
+}
+"""Variables that are default parameters of a provider, how they are read, what is expected."""
+
+
+def _address(url: str, use: str) -> str:
+    # Clients of the Messages API are given its address without the version, so operators are too.
+    url, version = url.rstrip("/"), {"anthropic": "v1", "gemini": "v1beta"}.get(use)
+    return f"{url}/{version}" if version and not re.search(r"/v\d+\w*$", url) else url
+
+
+def _own_format(name: str) -> str:
+    return "anthropic" if name == "anthropic" else "openai"
+
+
+def _header(rest: str) -> str:
+    return rest.lower().replace("_", "-")
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("-", "_")

@@ -1,0 +1,68 @@
+"""Prompt-cache marks: how many a request may carry."""
+
+from gateway.dialect import Block, Crossing
+from gateway.neutral.events import (
+    CacheMark,
+    Part,
+    Text,
+    ToolResult,
+)
+
+
+class Marks:
+    """The parts that carry a cache mark; upstreams take only so many."""
+
+    def __init__(self) -> None:
+        self._marked: list[tuple[Block, str]] = []
+
+    def put(self, block: Block, mark: CacheMark | None, crossing: Crossing) -> Block:
+        """The part with its mark, in the upstream's word for it."""
+        form = crossing.capability.cache
+        if mark is None or form == "none":
+            return block
+        if form == "breakpoints":
+            block["prompt_cache_breakpoint"] = {"mode": "explicit"}
+            self._marked.append((block, "prompt_cache_breakpoint"))
+        else:
+            ttl = {"ttl": mark.ttl} if mark.ttl else {}
+            block["cache_control"] = {"type": "ephemeral"} | ttl
+            self._marked.append((block, "cache_control"))
+        return block
+
+    def tell(self, crossing: Crossing, *forms: str) -> None:
+        """Note the marks that stand where this upstream takes none, in one of `forms`."""
+        prompt = crossing.prompt
+        wanted = 0
+        for text in prompt.system:
+            wanted += text.cache is not None
+        for tool in prompt.tools:
+            wanted += tool.cache is not None
+        for turn in prompt.turns:
+            wanted += _count(turn.parts)
+        if wanted > len(self._marked):
+            none = crossing.capability.cache not in (forms or ("breakpoints", "cache_control"))
+            reason = "target_takes_no_marks" if none else "kept_on_content_only"
+            crossing.notes.note("cache_control", reason)
+
+    def keep_last(self, most: int, crossing: Crossing) -> None:
+        """Take the oldest marks off again."""
+        if not self._marked:
+            return
+        if crossing.capability.cache == "cache_control":
+            most = 4
+        for block, name in self._marked[:-most]:
+            del block[name]
+        if len(self._marked) > most:
+            crossing.notes.note("cache_control", f"last_{most}_kept")
+
+
+def _count(parts: list[Part]) -> int:
+    """The cache marks on parts, those within tool results included."""
+    count = 0
+    for part in parts:
+        if isinstance(part, Text):
+            count += part.cache is not None
+        else:
+            count += getattr(part, "cache", None) is not None
+            count += _count(part.parts) if isinstance(part, ToolResult) else 0
+    return count

@@ -1,0 +1,239 @@
+"""Errors of upstreams, in any shape that servers have been seen to write them."""
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.errors import GatewayError, Refused
+from gateway.wire import raw_json
+
+_OVERFLOW = re.compile(
+    r"maximum context length|context[_ ]length|prompt is too long|context[_ ]window|"
+    r"context[_ ]size|input token count|too many (input )?tokens|input is too long|"
+    r"reduce the length of the (messages|prompt)",
+    re.IGNORECASE,
+)
+
+
+_BUSY = re.compile(r"overloaded|capacity", re.IGNORECASE)
+
+
+_FINAL = frozenset(
+    {
+        "insufficient_quota",
+        "content_policy_violation",
+        "content_filter",
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+    }
+)
+
+
+_LONGEST = 2000
+
+
+_PLAIN_LONGEST = 300
+
+
+_KIND_OF_STATUS = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+_STATUS_OF_WORD = {
+    "invalid_request_error": 400,
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "context_length_exceeded": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "UNAUTHENTICATED": 401,
+    "insufficient_quota": 429,
+    "permission_error": 403,
+    "PERMISSION_DENIED": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "NOT_FOUND": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "RESOURCE_EXHAUSTED": 429,
+    "engine_overloaded_error": 429,
+    "overloaded_error": 503,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+} | dict.fromkeys(
+    # what Responses says inside a 200 of a prompt that it does not take
+    (
+        "invalid_prompt", "data_residency_mismatch", "bio_policy", "misalignment_policy_violation",
+        "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+        "image_too_large", "image_too_small", "image_parse_error", "invalid_image_mode",
+        "image_content_policy_violation", "image_file_too_large", "unsupported_image_media_type",
+        "empty_image_file", "failed_to_download_image", "image_file_not_found",
+    ),
+    400,
+)  # fmt: skip
+
+
+class Fault(Struct):
+    """What an error body says, whatever its shape."""
+
+    message: str = ""
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+    details: dict[str, object] | None = None
+
+
+def fault_in(value: Any) -> Fault | None:
+    """The fault that a JSON value of an upstream tells of, if it does."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, dict):
+        return None
+    inner = value.get("error")
+    if isinstance(inner, dict):
+        return _from_object(inner)
+    if isinstance(inner, str) and inner:
+        return Fault(inner, code=_code(value.get("code")))
+    if "choices" in value:
+        return None
+    return _unwrapped(value)
+
+
+def _unwrapped(value: dict[str, Any]) -> Fault | None:
+    """The fault in a body that has no `error` member."""
+    if detail := value.get("detail"):
+        return _from_detail(detail)
+    status = value.get("base_resp")
+    if isinstance(status, dict) and status.get("status_code"):
+        return Fault(_text(status.get("status_msg")), code=_code(status.get("status_code")))
+    if value.get("success") is False:
+        return Fault(_text(value.get("msg", value.get("message"))), code=_code(value.get("code")))
+    if value.get("object") == "error" or "message" in value:
+        return _from_object(value)
+    return None
+
+
+def _from_object(inner: dict[str, Any]) -> Fault:
+    message = _text(inner.get("message"))
+    metadata = inner.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if raw and (said := _provider_words(raw)) and said not in message:
+        message = f"{message}: {said}" if message else said
+    kept = ("innererror", "failed_generation", "details")
+    details = {name: inner[name] for name in kept if inner.get(name)}
+    kind = inner.get("type") or inner.get("status")
+    param = inner.get("param")
+    return Fault(
+        message,
+        kind if isinstance(kind, str) else None,
+        _code(inner.get("code")),
+        param if isinstance(param, str) else None,
+        details or None,
+    )
+
+
+def _provider_words(raw: Any) -> str:
+    """What OpenRouter's `metadata.raw` says: the provider's own body, often JSON in a string."""
+    if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
+        raw = _json(raw.encode()) or raw
+    inner = fault_in(raw)
+    return inner.message if inner else _text(raw)
+
+
+def _from_detail(detail: Any) -> Fault:
+    first = detail[0] if isinstance(detail, list) and detail else None
+    if isinstance(first, dict) and "msg" in first:
+        path = [str(step) for step in first.get("loc", []) if step != "body"]
+        param = ".".join(path) or None
+        message = _text(first["msg"])
+        return Fault(f"{param}: {message}" if param else message, param=param)
+    if isinstance(detail, dict):
+        return fault_in(detail) or _from_object(detail)
+    return Fault(_text(detail))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text[:_LONGEST]
+
+
+def _code(value: Any) -> str | int | None:
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        return None
+    return value
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return raw_json.decode(body, object)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _plain(body: bytes) -> str:
+    """A short body of words; a page of HTML says nothing a client can use."""
+    text = body[:_PLAIN_LONGEST].decode("utf-8", "replace").strip()
+    return "" if text[:1] in ("<", "{", "[") or not text.isprintable() else text
+
+
+def refused(status: int, fault: Fault) -> Refused:
+    """The fault as an upstream's refusal; a status of 200 leaves it to the fault's own words."""
+    status = status if status >= 400 else _status(fault)
+    if status == 400 and "API_KEY_INVALID" in _text(fault.details):
+        status = 401
+    message = fault.message or f"upstream returned {status}"
+    if fault.code == "tool_use_failed":
+        status = 502  # the model's slip, not the client's: another try may do
+    kind, code, param = _kind(status, message), fault.code, fault.param
+    final = code in _FINAL or fault.type in _FINAL or status == 402
+    if status in (400, 413, 422) and _OVERFLOW.search(f"{message} {code} {fault.type}"):
+        status, kind, final = 400, "invalid_request_error", True
+        code, param = "context_length_exceeded", param or "messages"
+    elif code is None and (status == 402 or fault.type == "insufficient_quota"):
+        code = "insufficient_quota"
+    error = Refused(
+        message, status=status, kind=kind, code=code, param=param, details=fault.details
+    )
+    if final:
+        error.should_retry = False
+    return error
+
+
+def _status(fault: Fault) -> int:
+    for word in (fault.code, fault.type):
+        number = int(word) if isinstance(word, str) and word.isdecimal() else word
+        if isinstance(number, int) and 400 <= number < 600:
+            return number
+        if isinstance(word, str) and word in _STATUS_OF_WORD:
+            return _STATUS_OF_WORD[word]
+    return 400 if _OVERFLOW.search(fault.message) else 502
+
+
+def _kind(status: int, message: str) -> str:
+    if status in _KIND_OF_STATUS:
+        return _KIND_OF_STATUS[status]
+    if status < 500:
+        return "invalid_request_error"
+    return "overloaded_error" if status == 503 and _BUSY.search(message) else "api_error"
+
+
+def error_in(data: bytes) -> GatewayError | None:
+    """The error in a 200 answer's body or in one chunk of a stream, if there is one."""
+    fault = fault_in(_json(data))
+    return refused(200, fault) if fault is not None else None

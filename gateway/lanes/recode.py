@@ -1,0 +1,128 @@
+"""The two ways of a stream through the gateway: relayed as it is, or recoded into another dialect.
+
+Both hand on whole events only, so that a ping or an error may follow any chunk; both end in an
+error where the upstream's stream ended early, never in a made-up ending.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from gateway.call import Record
+from gateway.dialect import Reader, Writer
+from gateway.errors import GatewayError
+from gateway.neutral.events import Ended
+from gateway.wire.sse import Frame, Splitter, frame_of
+from gateway.wire.text_template import Groove
+
+_encode = msgspec.json.Encoder().encode
+Around = Callable[[], tuple[bytes, bytes] | None]
+
+
+_SEAM = "\x7f"
+"""Hardly ever in a text, and not escaped in JSON."""
+
+
+class Recode:
+    """The hub lane: upstream frames to neutral events to the client's frames."""
+
+    def __init__(self, reader: Reader, writer: Writer, record: Record) -> None:
+        self.done = False
+        self.cut = False
+        self.error: GatewayError | None = None
+        self._splitter = Splitter()
+        self._reader = reader
+        self._writer = writer
+        self._record = record
+        self._groove = Groove()  # of whole events; what runs in it is written without an event
+        self._plain: Groove | None = None  # that one, where it is laid
+        self._before = self._after = b""  # what stands around the text then
+        # A reader and a writer may each offer to tell what stands around plain text; the writer,
+        # to hear how much of it was written so.
+        self._around_theirs: Around | None = getattr(reader, "around_text", None)
+        self._around_ours: Around | None = getattr(writer, "around_text", None)
+        self._wrote: Callable[[int], None] | None = getattr(writer, "wrote", None)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The client's bytes for what this chunk completes, in one piece."""
+        out: list[bytes] = []
+        reader, write = self._reader, self._writer.write
+        plain, wrote = self._plain, self._wrote
+        try:
+            blocks = self._splitter.blocks(chunk)
+            if plain is not None and len(blocks) > 1:
+                texts = plain.texts(blocks)
+                if texts is not None:
+                    return self._written(texts)
+            for block in blocks:
+                # Most events of a stream are one more piece of text: a fifth of the way for these.
+                if plain is not None and (text := plain.text(block)) is not None:
+                    if text:
+                        out.append(self._before + _encode(text) + self._after)
+                        if wrote is not None:
+                            wrote(len(text))
+                    continue
+                frame = frame_of(block)
+                if frame is None:
+                    continue
+                for event in reader.read(frame):
+                    if type(event) is Ended:
+                        self._book(event)
+                    out.append(write(event))
+                plain = self._plain = self._laid(block, frame)
+            self.done = reader.ended
+            self.cut = reader.cut
+        except GatewayError as error:
+            self._fail(error)
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def finish(self) -> bytes:
+        """What the reader still held; `error` is set where the stream ended too early."""
+        out: list[bytes] = []
+        try:
+            events = [
+                event for frame in self._splitter.finish() for event in self._reader.read(frame)
+            ]
+            for event in (*events, *self._reader.finish()):
+                if isinstance(event, Ended):
+                    self._book(event)
+                out.append(self._writer.write(event))
+        except GatewayError as error:
+            self._fail(error)
+        return b"".join(out)
+
+    def _written(self, texts: list[str]) -> bytes:
+        """Events of text alone."""
+        if "" in texts:
+            texts = [text for text in texts if text]
+            if not texts:
+                return b""
+        joined = _SEAM.join(texts)
+        if self._wrote is not None:
+            self._wrote(len(joined) - len(texts) + 1)
+        between = self._after + self._before
+        if joined.count(_SEAM) < len(texts):
+            # One string is encoded sooner than many.
+            encoded = _encode(joined).replace(_SEAM.encode(), b'"' + between + b'"')
+        else:
+            encoded = between.join([_encode(text) for text in texts])
+        return self._before + encoded + self._after
+
+    def _laid(self, block: bytes, frame: Frame) -> Groove | None:
+        """The groove of text from here on, learned from the event that was read last."""
+        if self._around_theirs is None or self._around_ours is None:
+            return None
+        theirs, ours = self._around_theirs(), self._around_ours()
+        if theirs is None or ours is None or not block.endswith(frame.data):
+            return None
+        self._before, self._after = ours
+        self._groove.lay(block[: -len(frame.data)] + theirs[0], theirs[1])
+        return self._groove
+
+    def _fail(self, error: GatewayError) -> None:
+        if self._record.secret is not None:
+            error.message = error.message.replace(self._record.secret.reveal(), "***")
+        self.error = error
+
+    def _book(self, event: Ended) -> None:
+        self._record.usage = event.ending.usage or self._record.usage

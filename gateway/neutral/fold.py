@@ -1,0 +1,127 @@
+"""Events to a whole message, and a whole message to events: written once, for every dialect."""
+
+from collections.abc import Iterable, Iterator
+
+from gateway.neutral.events import (
+    ArgumentsDelta,
+    Began,
+    CitationCame,
+    Ended,
+    Event,
+    Message,
+    Part,
+    PartEnded,
+    Redacted,
+    RedactedCame,
+    Refusal,
+    Refused,
+    SignatureCame,
+    Text,
+    TextBegan,
+    TextDelta,
+    Thinking,
+    ThinkingBegan,
+    ThinkingDelta,
+    ToolBegan,
+    ToolCall,
+)
+
+
+class Fold:
+    """Gathers the events of one answer; `message` is set once the answer is whole."""
+
+    def __init__(self) -> None:
+        self._id = ""
+        self._model = ""
+        self._parts: list[Part] = []
+        self._pieces: list[str] = []  # of the open part: joined once, when it ends
+        self.message: Message | None = None
+
+    def add(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case TextDelta() | ThinkingDelta() | ArgumentsDelta():
+                self._pieces.append(event.text)
+            case TextBegan():
+                self._parts.append(Text(""))
+            case ThinkingBegan():
+                self._parts.append(Thinking(""))
+            case ToolBegan():
+                self._parts.append(ToolCall(event.id, event.name, "", event.custom))
+            case PartEnded():
+                self._close()
+            case Began():
+                self._id, self._model = event.id, event.model
+            case Ended():
+                self.message = Message(self._id, self._model, self._parts, event.ending)
+            case _:
+                self._add_rare(event)
+
+    def _add_rare(self, event: Event) -> None:
+        last = self._parts[-1] if self._parts else None
+        match event:
+            case RedactedCame():
+                self._parts.append(Redacted(event.data, event.origin))
+            case SignatureCame() if isinstance(last, Thinking):
+                last.signature, last.origin = event.signature, event.origin
+            case CitationCame() if isinstance(last, Text):
+                last.citations.append(event.citation)
+            case Refused() if isinstance(last, Refusal):
+                last.text += event.text
+            case Refused():
+                self._parts.append(Refusal(event.text))
+            case _:
+                pass  # a sign of life says nothing of the answer
+
+    def _close(self) -> None:
+        text, self._pieces = "".join(self._pieces), []
+        last = self._parts[-1]
+        if isinstance(last, Text | Thinking):
+            last.text = text
+        elif isinstance(last, ToolCall):
+            last.arguments = text
+
+
+def fold(events: Iterable[Event]) -> Message | None:
+    """The message that the events make, or None where they do not end."""
+    gathered = Fold()
+    for event in events:
+        gathered.add(event)
+    return gathered.message
+
+
+def unfold(message: Message) -> Iterator[Event]:
+    """The events of a whole message, each part in one delta."""
+    yield Began(message.id, message.model, message.ending.usage)
+    for part in message.parts:
+        yield from _part_events(part)
+    yield Ended(message.ending)
+
+
+def _part_events(part: Part) -> Iterator[Event]:
+    match part:
+        case Text():
+            yield TextBegan()
+            if part.text:
+                yield TextDelta(part.text)
+            for citation in part.citations:
+                yield CitationCame(citation)
+            yield PartEnded()
+        case Thinking():
+            yield ThinkingBegan()
+            if part.text:
+                yield ThinkingDelta(part.text)
+            if part.signature is not None:
+                yield SignatureCame(part.signature, part.origin)
+            yield PartEnded()
+        case ToolCall():
+            yield ToolBegan(part.id, part.name, part.custom)
+            if part.arguments:
+                yield ArgumentsDelta(part.arguments)
+            yield PartEnded()
+        case Redacted():
+            yield RedactedCame(part.data, part.origin)
+        case Refusal():
+            yield Refused(part.text)
+        case _:
+            pass  # server tools and prompt-only parts have no events: dialects leave them out alike

@@ -1,0 +1,24 @@
+"""Thought signatures that all workers know: a client's next call may come to any of them."""
+
+import msgspec
+
+from gateway.dialects.common.signatures import PROCESS
+from gateway.workers.peers import Peers
+
+_Told = tuple[str, tuple[str, str], str]
+
+
+def share_signatures(peers: Peers) -> None:
+    """Has the other workers know what one keeps."""
+    if peers.count == 1:
+        return
+
+    async def hear(about: bytes) -> bytes:
+        PROCESS.keep(*msgspec.msgpack.decode(about, type=_Told))
+        return b""
+
+    def tell(tenant: str, key: tuple[str, str], signature: str) -> None:
+        peers.tell("signature", msgspec.msgpack.encode((tenant, key, signature)))
+
+    peers.answer("signature", hear)
+    PROCESS.on_keep = tell
