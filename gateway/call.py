@@ -48,7 +48,7 @@ class Target(Struct, frozen=True):
 
     def takes(self, dialect: Dialect) -> bool:
         """Whether a call in the dialect goes there as it is."""
-        return dialect in self.dialects or dialect.beside(self)
+        return dialect in self.dialects or dialect.also_served_by(self)
 
 
 class Attempt(Struct, frozen=True):
@@ -133,13 +133,9 @@ class Call(Struct, frozen=True):
         """The same call on its way to a target."""
         return msgspec.structs.replace(self, target=target)
 
-    def spoken(self, dialect: Dialect, fields: Fields) -> Self:
-        """The same call in another dialect's words."""
-        return msgspec.structs.replace(self, dialect=dialect, fields=fields)
-
-    def crossed(self, dialect: Dialect, fields: Fields) -> Self:
-        """The same call in the words of another dialect, whose answer will be converted."""
-        return msgspec.structs.replace(self, dialect=dialect, fields=fields, converted=True)
+    def in_dialect(self, dialect: Dialect, fields: Fields, *, converted: bool = False) -> Self:
+        """The same call in another dialect; `converted` when its answer will be converted back."""
+        return msgspec.structs.replace(self, dialect=dialect, fields=fields, converted=converted)
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that lower-case name."""

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from gateway.capability.record import Capability
 from gateway.errors import GatewayError
 from gateway.neutral.events import Event, Message, Prompt, Usage
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal, Sealed
 from gateway.wire.sse import Frame
 
@@ -23,25 +23,25 @@ Block = dict[str, Any]
 """One JSON object on its way out."""
 
 
-class Names:
+class ToolNames:
     """A request's bijection of tool names: `sent` is the upstream's, `known` the client's."""
 
-    __slots__ = ("_known", "_sent")
+    __slots__ = ("_to_client", "_to_upstream")
 
     def __init__(self, sent: dict[str, str] | None = None) -> None:
-        self._sent = sent or {}  # client's name -> upstream's; only the rewritten ones
-        self._known = {theirs: ours for ours, theirs in self._sent.items()}
+        self._to_upstream = sent or {}  # client's name -> upstream's; only the rewritten ones
+        self._to_client = {theirs: ours for ours, theirs in self._to_upstream.items()}
 
-    def sent(self, name: str) -> str:
+    def to_upstream(self, name: str) -> str:
         """The upstream's name for the client's tool."""
-        return self._sent.get(name, name)
+        return self._to_upstream.get(name, name)
 
-    def known(self, name: str) -> str:
+    def to_client(self, name: str) -> str:
         """The client's name for the upstream's tool."""
-        return self._known.get(name, name)
+        return self._to_client.get(name, name)
 
 
-class Signed(Protocol):
+class SignatureStore(Protocol):
     """The signatures of one caller's tool calls at one target, for clients that drop them."""
 
     def keep(self, id: str, signature: str) -> None:
@@ -51,7 +51,7 @@ class Signed(Protocol):
         """The signature of the call with that id, if it was kept."""
 
 
-class Crossing(Struct):
+class Conversion(Struct):
     """One call's way between two dialects: what writing the request settled and the answer needs.
 
     Made by `convert` for each attempt; `write_prompt` fills the four members from `names`.
@@ -62,17 +62,17 @@ class Crossing(Struct):
     model: str  # the upstream's name of the model
     alias: str  # the name the client asked for, echoed in the answer
     capability: Capability
-    notes: Notes
+    notes: LossReport
     seal: Seal
     native_extras: bool = False
-    names: Names = Names()
+    names: ToolNames = ToolNames()
     local_stops: tuple[str, ...] = ()  # stop sequences to enforce here (2.9.6)
     answer_tool: str | None = None  # the tool whose input is the answer's content
     input_estimate: int = 0  # tokens, for dialects that open with a count
     stored: bool = False  # the gateway keeps the answer, for a Responses client to go on from
     previous: str | None = None  # the id of the answer that the client goes on from
-    signed: Signed | None = None  # where the upstream signs tool calls
-    keys: dict[str, Names] = {}  # of tools, those whose inputs' keys are others at the upstream
+    signed: SignatureStore | None = None  # where the upstream signs tool calls
+    keys: dict[str, ToolNames] = {}  # of tools, those whose inputs' keys are others at the upstream
 
     def sealed(self, kind: str, data: str) -> str:
         """The data sealed as minted by this call's provider and model."""
@@ -108,7 +108,7 @@ class Writer(Protocol):
         """The wire form of one event; empty where the dialect says nothing."""
 
 
-class Digest(Struct):
+class AnswerSummary(Struct):
     """What a whole answer's bytes say at a glance: an error in a 200, and the tokens used."""
 
     error: GatewayError | None = None
@@ -130,7 +130,7 @@ class Dialect:
     name: str
     path: str
     """The path at an upstream, under its base URL."""
-    endings: tuple[bytes, ...] = ()
+    terminators: tuple[bytes, ...] = ()
     """How the bytes of a stream may end; nothing that means anything follows."""
     ping: bytes
     """A sign of life between two events of a stream."""
@@ -139,38 +139,38 @@ class Dialect:
 
     check: Callable[[Fields], None]
     """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
-    read_prompt: Callable[[Fields, Notes], Prompt]
+    read_prompt: Callable[[Fields, LossReport], Prompt]
     """A client's request that `check` let pass; notes what no other dialect can say.
 
     Raises InvalidRequest.
     """
-    write_prompt: Callable[[Crossing], Fields]
-    """The upstream's request for `crossing.prompt`, in the crossing's capability."""
+    write_prompt: Callable[[Conversion], Fields]
+    """The upstream's request for `conversion.prompt`, in the conversion's capability."""
 
     # --- answers ---
 
-    read_message: Callable[[bytes, Crossing], Message]
+    read_message: Callable[[bytes, Conversion], Message]
     """A whole answer of an upstream. BadAnswer where it is none, Refused for an error."""
-    write_message: Callable[[Message, Crossing], bytes]
+    write_message: Callable[[Message, Conversion], bytes]
     """A whole answer for the client."""
-    reader: Callable[[Crossing], Reader]
+    reader: Callable[[Conversion], Reader]
     """A reader of one upstream stream."""
-    writer: Callable[[Crossing], Writer]
+    writer: Callable[[Conversion], Writer]
     """A writer of one client stream."""
-    digest: Callable[[bytes], Digest]
+    summarize: Callable[[bytes], AnswerSummary]
     """What an upstream's whole 200 answer says at a glance."""
-    whole: Callable[[bytes], bool]
+    is_complete: Callable[[bytes], bool]
     """Whether a stream whose last bytes these are came to its proper end."""
-    usage_asked: bool = False
+    usage_opt_in: bool = False
     """Its streams tell the tokens used only to a client that asks for them."""
-    slips_late: bool = False
+    late_errors: bool = False
     """Its streams tell of a slip at their end only: another attempt may do better until then."""
 
     # --- errors ---
 
     stream_error: Callable[[Frame], GatewayError | None]
     """The error that a frame of this dialect's stream carries, if any."""
-    says_nothing: Callable[[Frame], bool] | None = None
+    is_preamble: Callable[[Frame], bool] | None = None
     """Whether a frame only tells of an answer to come: an error may still be a status."""
     read_error: Callable[[int, bytes], GatewayError]
     """What an upstream's error answer says, in the gateway's words; given its status."""
@@ -180,16 +180,16 @@ class Dialect:
     """An error inside a stream; no ending follows it."""
     error_status: Callable[[GatewayError], int]
     """The status a client of this dialect gets for the error (5.1)."""
-    told_in_stream: Callable[[GatewayError], bool] = _never
+    error_as_event: Callable[[GatewayError], bool] = _never
     """Whether a client that asked for a stream understands the error only there."""
 
     # --- where client and upstream both speak it ---
 
-    fitted: "Callable[[Call, Capability, Seal], Call]" = _as_it_is
+    adapt_request: "Callable[[Call, Capability, Seal], Call]" = _as_it_is
     """The call as its upstream takes it; the call itself where nothing has to change."""
     relay: "Callable[[Dialect, Call], Step]"
     """The way of one stream's bytes to the client of the call."""
-    beside: "Callable[[Target], bool]" = _never
+    also_served_by: "Callable[[Target], bool]" = _never
     """Whether a target that speaks another dialect has this endpoint too."""
-    crosses: bool = True
+    convertible: bool = True
     """Other dialects have words for what it says."""

@@ -119,7 +119,7 @@ def linger(source: Source) -> bool:
     return offered is not None and bool(offered())
 
 
-class Here:
+class BytesSource:
     """A source of one chunk that is here already."""
 
     __slots__ = ("_body",)

@@ -7,16 +7,16 @@ import msgspec
 from gateway.call import Call, Headers, Record, Target
 from gateway.counting.families import families
 from gateway.counting.said import measured
-from gateway.dialect import Crossing, Dialect, Fields
+from gateway.dialect import Conversion, Dialect, Fields
 from gateway.dialects.common.ratelimits import translated
-from gateway.dialects.common.signatures import signatures
+from gateway.dialects.common.signatures import signatures_for_call
 from gateway.errors import InvalidRequest, NotFound
-from gateway.lanes.recode import Recode
+from gateway.lanes.recode import Transcoder
 from gateway.neutral.events import Message
-from gateway.neutral.fold import unfold
-from gateway.neutral.notes import Notes
+from gateway.neutral.fold import message_events
+from gateway.neutral.notes import LossReport
 from gateway.plugin import Middleware, Next, Site
-from gateway.reply import Here, Prepended, Reply, Step, Stream
+from gateway.reply import BytesSource, Prepended, Reply, Step, Stream
 
 BYTES_PER_TOKEN = 4
 
@@ -41,26 +41,28 @@ class Convert(Middleware):
         call.record.tell = None  # that of an earlier attempt knows another answer
         call.record.relayed = ""
         if call.dialect in target.dialects or target.takes(call.dialect):
-            ours = call.dialect.fitted(call, target.capability, self._seal)
-            return self._relayed(call, await next(ours.with_model(target.model)))
-        if not call.dialect.crosses:
-            raise self._missing(call.dialect, target)
+            ours = call.dialect.adapt_request(call, target.capability, self._seal)
+            return self._relay_reply(call, await next(ours.with_model(target.model)))
+        if not call.dialect.convertible:
+            raise self._make_not_found(call.dialect, target)
         began = perf_counter()
-        notes = Notes(strict=self._strict)
+        notes = LossReport(strict=self._strict)
         theirs = target.dialects[0]
         extras: Fields = {}
         asked = call
         if not call.fields.keys().isdisjoint(target.capability.extras):
-            extras, own = _apart(call.fields, target.capability.extras)
-            asked = call.spoken(call.dialect, own)
-        crossing = self._crossing(asked, target, notes)
-        fields = extras | theirs.write_prompt(crossing)
+            extras, own = _split_extras(call.fields, target.capability.extras)
+            asked = call.in_dialect(call.dialect, own)
+        conversion = self._make_conversion(asked, target, notes)
+        fields = extras | theirs.write_prompt(conversion)
         call.record.convert += perf_counter() - began
         call.record.warnings = notes.entries
-        answer = self._recoded(call, crossing, await next(call.crossed(theirs, fields)))
-        return await _begun(answer) if theirs.slips_late else answer
+        answer = self._convert_reply(
+            call, conversion, await next(call.in_dialect(theirs, fields, converted=True))
+        )
+        return await _await_first_chunk(answer) if theirs.late_errors else answer
 
-    def _missing(self, dialect: Dialect, target: Target) -> NotFound:
+    def _make_not_found(self, dialect: Dialect, target: Target) -> NotFound:
         """What a client hears that asks a provider for an endpoint that it has not."""
         site, what = self._site, dialect.name
         able = [
@@ -72,13 +74,13 @@ class Convert(Middleware):
         message = f'The provider "{target.provider}" has no {what}; {advice}'
         return NotFound(message, code="model_not_found", param="model")
 
-    def _crossing(self, call: Call, target: Target, notes: Notes) -> Crossing:
+    def _make_conversion(self, call: Call, target: Target, notes: LossReport) -> Conversion:
         try:
             prompt = call.dialect.read_prompt(call.fields, notes)
         except UnicodeDecodeError:  # in a member that nobody had to read before
             raise InvalidRequest("the request body is not UTF-8") from None
         signs = target.capability.thought_signatures != "none" and prompt.tools
-        return Crossing(
+        return Conversion(
             prompt=prompt,
             provider=target.provider,
             model=target.model,
@@ -89,60 +91,64 @@ class Convert(Middleware):
             input_estimate=len(b"".join(call.fields.values())) // BYTES_PER_TOKEN,
             stored=call.record.stored,
             previous=call.record.previous,
-            signed=signatures(call) if signs else None,
+            signed=signatures_for_call(call) if signs else None,
         )
 
-    def _relayed(self, call: Call, reply: Reply) -> Reply:
+    def _relay_reply(self, call: Call, reply: Reply) -> Reply:
         if isinstance(reply.body, Stream):
-            return msgspec.structs.replace(reply, body=reply.body.through(self._lane(call, reply)))
+            return msgspec.structs.replace(
+                reply, body=reply.body.through(self._make_step(call, reply))
+            )
         if call.stream and reply.status == 200:
             # The upstream answered whole although a stream was asked for.
-            crossing = self._crossing(call, _target(call), Notes())
-            message = reply.dialect.read_message(reply.body, crossing)
+            conversion = self._make_conversion(call, _require_target(call), LossReport())
+            message = reply.dialect.read_message(reply.body, conversion)
             call.record.relayed = ""  # the answer is written anew, under another id
-            return _replayed(call.dialect, message, crossing, reply.headers)
+            return _render_as_stream(call.dialect, message, conversion, reply.headers)
         return reply
 
-    def _lane(self, call: Call, reply: Reply) -> Step:
+    def _make_step(self, call: Call, reply: Reply) -> Step:
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
-        target, dialect = _target(call), reply.dialect
+        target, dialect = _require_target(call), reply.dialect
         if not target.capability.recode:
             return dialect.relay(dialect, call)
-        crossing = self._crossing(call, target, Notes())
-        return _recode(dialect, dialect, crossing, call.record)
+        conversion = self._make_conversion(call, target, LossReport())
+        return _make_transcoder(dialect, dialect, conversion, call.record)
 
-    def _recoded(self, call: Call, crossing: Crossing, reply: Reply) -> Reply:
+    def _convert_reply(self, call: Call, conversion: Conversion, reply: Reply) -> Reply:
         ours, theirs, record = call.dialect, reply.dialect, call.record
         headers = translated(reply.headers, ours.name)
         if isinstance(reply.body, Stream):
-            step = _recode(theirs, ours, crossing, record)
+            step = _make_transcoder(theirs, ours, conversion, record)
             return Reply(200, ours, reply.body.through(step), headers)
         if reply.error is not None:
             error = reply.error
-            if call.stream and ours.told_in_stream(error):
-                told = Stream(Here(ours.write_error_event(error, call.id)))
+            if call.stream and ours.error_as_event(error):
+                told = Stream(BytesSource(ours.write_error_event(error, call.id)))
                 return Reply(200, ours, told, headers, error)
             body = ours.write_error(error, call.id)
             return Reply(ours.error_status(error), ours, body, headers, error)
         began = perf_counter()
-        message = theirs.read_message(reply.body, crossing)
+        message = theirs.read_message(reply.body, conversion)
         record.usage = message.ending.usage or record.usage
         if call.stream:
-            answer = _replayed(ours, message, crossing, headers)
+            answer = _render_as_stream(ours, message, conversion, headers)
         else:
-            body = ours.write_message(message, crossing)
+            body = ours.write_message(message, conversion)
             answer = Reply(200, ours, body, headers)
         record.convert += perf_counter() - began
         return answer
 
 
-def _recode(theirs: Dialect, ours: Dialect, crossing: Crossing, record: Record) -> Recode:
-    writer = ours.writer(crossing)
-    record.tell = getattr(writer, "failed", None)
-    return Recode(theirs.reader(crossing), measured(writer, crossing), record)
+def _make_transcoder(
+    theirs: Dialect, ours: Dialect, conversion: Conversion, record: Record
+) -> Transcoder:
+    writer = ours.writer(conversion)
+    record.tell = getattr(writer, "write_failure", None)
+    return Transcoder(theirs.reader(conversion), measured(writer, conversion), record)
 
 
-async def _begun(reply: Reply) -> Reply:
+async def _await_first_chunk(reply: Reply) -> Reply:
     """The answer once it says something: some tell only at the end that they made a slip.
 
     Until then another attempt may do better.
@@ -158,19 +164,21 @@ async def _begun(reply: Reply) -> Reply:
     return msgspec.structs.replace(reply, body=Stream(Prepended([first], stream)))
 
 
-def _apart(fields: Fields, extras: tuple[str, ...]) -> tuple[Fields, Fields]:
+def _split_extras(fields: Fields, extras: tuple[str, ...]) -> tuple[Fields, Fields]:
     """The members that pass as they are, and the dialect's own."""
     passing = {name: raw for name, raw in fields.items() if name in extras}
     return passing, {name: raw for name, raw in fields.items() if name not in passing}
 
 
-def _replayed(ours: Dialect, message: Message, crossing: Crossing, headers: Headers) -> Reply:
+def _render_as_stream(
+    ours: Dialect, message: Message, conversion: Conversion, headers: Headers
+) -> Reply:
     """A whole answer as the stream that the client asked for."""
-    writer = ours.writer(crossing)
-    body = b"".join(writer.write(event) for event in unfold(message))
-    return Reply(200, ours, Stream(Here(body)), headers)
+    writer = ours.writer(conversion)
+    body = b"".join(writer.write(event) for event in message_events(message))
+    return Reply(200, ours, Stream(BytesSource(body)), headers)
 
 
-def _target(call: Call) -> Target:
+def _require_target(call: Call) -> Target:
     assert call.target is not None
     return call.target

@@ -5,12 +5,12 @@ from itertools import count
 
 from gateway.call import Call
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing, Dialect, Writer
+from gateway.dialect import Conversion, Dialect, Writer
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.neutral.events import Ending, Event, Message, Part, Prompt, Text, TextDelta, Usage
-from gateway.neutral.fold import unfold
-from gateway.neutral.notes import Notes
+from gateway.neutral.fold import message_events
+from gateway.neutral.notes import LossReport
 from gateway.plugin import Provider, Site
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
@@ -46,16 +46,16 @@ class Echo(Provider):
     async def __call__(self, call: Call) -> Reply:
         """The last words of the prompt, as a whole answer or as a stream."""
         assert call.target is not None
-        prompt = call.dialect.read_prompt(call.fields, Notes())
-        crossing = Crossing(
-            prompt, self._name, call.target.model, call.model, call.target.capability, Notes(),
+        prompt = call.dialect.read_prompt(call.fields, LossReport())
+        conversion = Conversion(
+            prompt, self._name, call.target.model, call.model, call.target.capability, LossReport(),
             self._seal,
         )  # fmt: skip
         message = self._message(prompt, call)
         call.record.usage = message.ending.usage
         if not call.stream:
-            return Reply(200, call.dialect, call.dialect.write_message(message, crossing))
-        words = _Words(call.dialect.writer(crossing), _in_words(message))
+            return Reply(200, call.dialect, call.dialect.write_message(message, conversion))
+        words = _Words(call.dialect.writer(conversion), _in_words(message))
         return Reply(200, call.dialect, Stream(words))
 
     def _message(self, prompt: Prompt, call: Call) -> Message:
@@ -84,7 +84,7 @@ class _Words:
 
 
 def _in_words(message: Message) -> Iterator[Event]:
-    for event in unfold(message):
+    for event in message_events(message):
         if isinstance(event, TextDelta):
             words = event.text.split(" ")
             yield from (TextDelta(word + " ") for word in words[:-1])

@@ -113,7 +113,7 @@ class _Array(Generate):
 
     def _checked(self, fields: Fields) -> Call:
         call = super()._checked(fields)
-        return call.spoken(GEMINI, call.fields)  # events, until they leave the gateway
+        return call.in_dialect(GEMINI, call.fields)  # events, until they leave the gateway
 
     async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
         stream = as_array(stream, self._elements)

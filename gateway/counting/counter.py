@@ -28,13 +28,13 @@ from gateway.counting.kind import (
 )
 from gateway.counting.learned import Learned, Pair, Sample
 from gateway.counting.texts import Vocabularies, by_script
-from gateway.dialect import Crossing, Dialect, Fields
+from gateway.dialect import Conversion, Dialect, Fields
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.gemini.carried import SEALED
+from gateway.dialects.gemini.signature_bundle import SEALED_JSON_PREFIX
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError, InvalidRequest, Unavailable, UpstreamError
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import sealed_in
 from gateway.plugin import Middleware, Next, Site, chain
 from gateway.reply import Reply, Stream
@@ -133,23 +133,23 @@ class Counter:
         if words in target.dialects:
             # Reasoning that another upstream minted would be refused by this one.
             said = bytes(call.fields.get(contents, b""))
-            sealed = sealed_in(said) or SEALED in said
+            sealed = sealed_in(said) or SEALED_JSON_PREFIX in said
             return None if sealed else call.with_model(target.model)
         if MESSAGES not in target.dialects and GEMINI not in target.dialects:
             return None
         try:
-            prompt = call.dialect.read_prompt(call.fields, Notes())
+            prompt = call.dialect.read_prompt(call.fields, LossReport())
         except UnicodeDecodeError:
             return None  # whoever estimates says so
-        crossing = Crossing(
-            prompt, target.provider, target.model, call.model, target.capability, Notes(),
+        conversion = Conversion(
+            prompt, target.provider, target.model, call.model, target.capability, LossReport(),
             self._site.seal,
         )  # fmt: skip
         if GEMINI in target.dialects:
-            fields = GEMINI.write_prompt(crossing)
+            fields = GEMINI.write_prompt(conversion)
             fields.pop("generationConfig", None)  # it is of the answer
-            return call.spoken(GEMINI_COUNTING, fields)
-        return call.spoken(COUNTING, taken(MESSAGES.write_prompt(crossing)))
+            return call.in_dialect(GEMINI_COUNTING, fields)
+        return call.in_dialect(COUNTING, taken(MESSAGES.write_prompt(conversion)))
 
     def _miss(self, name: str) -> None:
         if len(self._absent) >= _REMEMBERED:
@@ -176,7 +176,7 @@ class Counter:
         found = family(target.model)
         length = self._vocabularies.length(found.vocabulary)
         try:
-            prompt = call.dialect.read_prompt(call.fields, Notes())
+            prompt = call.dialect.read_prompt(call.fields, LossReport())
         except UnicodeDecodeError:
             raise InvalidRequest("the request body is not UTF-8") from None
         except InvalidRequest:

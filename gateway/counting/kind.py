@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 from msgspec import Raw, Struct, field
 
-from gateway.dialect import Dialect, Digest, Fields
+from gateway.dialect import AnswerSummary, Dialect, Fields
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
@@ -41,8 +41,8 @@ def _limited(fields: Fields) -> Fields:
     return taken(fields) | {"max_tokens": _LIMIT}
 
 
-def _nothing(_body: bytes) -> Digest:
-    return Digest()  # a count used no tokens
+def _nothing(_body: bytes) -> AnswerSummary:
+    return AnswerSummary()  # a count used no tokens
 
 
 COUNTING = replace(
@@ -51,7 +51,7 @@ COUNTING = replace(
     path="/messages/count_tokens",
     check=lambda fields: MESSAGES.check(_limited(fields)),
     read_prompt=lambda fields, notes: MESSAGES.read_prompt(_limited(fields), notes),
-    digest=_nothing,
+    summarize=_nothing,
 )
 """`POST /v1/messages/count_tokens` (`MessageCountTokensParams`)."""
 
@@ -62,7 +62,7 @@ class GeminiCounted(Struct, rename="camel"):
     total_tokens: int
 
 
-GEMINI_COUNTING = replace(GEMINI, name="count", digest=_nothing)
+GEMINI_COUNTING = replace(GEMINI, name="count", summarize=_nothing)
 """`POST .../models/{model}:countTokens` (`CountTokensParameters`)."""
 
 _REQUEST = ("generateContentRequest", "generate_content_request")
@@ -84,7 +84,7 @@ class ResponsesCounted(Struct, kw_only=True):
 
 
 RESPONSES_COUNTING = replace(
-    RESPONSES, name="count", path="/responses/input_tokens", digest=_nothing
+    RESPONSES, name="count", path="/responses/input_tokens", summarize=_nothing
 )
 """`POST /v1/responses/input_tokens` (`InputTokenCountParams`)."""
 

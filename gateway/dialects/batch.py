@@ -30,17 +30,17 @@ class BatchError(CallError):
         super().__init__(message, param=param, details=details)
 
 
-def _check(fields: Fields) -> None:
+def _check_batch(fields: Fields) -> None:
     """BatchError where there are no items, or `model`, which is theirs by default, is none."""
     if "messages" not in fields:
         raise BatchError("messages: Field required", "messages")
-    if not read(fields["messages"], list[Raw], "messages"):
+    if not read_member(fields["messages"], list[Raw], "messages"):
         raise BatchError("messages: at least one item is required", "messages")
     if "model" in fields:
-        read(fields["model"], str, "model")
+        read_member(fields["model"], str, "model")
 
 
-def read(raw: Raw, type: type[T], path: str) -> T:
+def read_member(raw: Raw, type: type[T], path: str) -> T:
     """The value at that path of a batch; BatchError names the member that is wrong."""
     try:
         return member(raw, type, path)
@@ -50,4 +50,4 @@ def read(raw: Raw, type: type[T], path: str) -> T:
         raise BatchError(f"{path}: is not UTF-8", path) from None
 
 
-BATCH = replace(MESSAGES, name="messages_batch", path="/messages/batch", check=_check)
+BATCH = replace(MESSAGES, name="messages_batch", path="/messages/batch", check=_check_batch)

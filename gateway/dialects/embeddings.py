@@ -9,23 +9,23 @@ from dataclasses import replace
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialect import Digest, Fields
+from gateway.dialect import AnswerSummary, Fields
 from gateway.dialects.chat import CHAT
-from gateway.dialects.common.faults import error_in
-from gateway.dialects.common.unsealed import unsealed
-from gateway.dialects.common.usage import UsageCounts, exclusive
+from gateway.dialects.common.faults import find_error
+from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
+from gateway.dialects.common.usage import UsageCounts, read_usage
 from gateway.errors import BadAnswer, InvalidRequest
 from gateway.lanes.relay import Relay
 from gateway.neutral.events import Prompt
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import ABSENT, decode, member, present
 
-_TYPES: dict[str, type[object]] = {
+_MEMBER_TYPES: dict[str, type[object]] = {
     "dimensions": float, "encoding_format": str, "user": str,
 }  # fmt: skip
 
 
-class _Glance(Struct):
+class _SummaryFields(Struct):
     """The members of `CreateEmbeddingResponse` that tell how it went."""
 
     data: Raw = ABSENT
@@ -33,7 +33,7 @@ class _Glance(Struct):
     usage: UsageCounts | None = None
 
 
-def _check(fields: Fields) -> None:
+def _check_request(fields: Fields) -> None:
     """InvalidRequest where a top-level member is missing or mistyped; none is streamed."""
     for name in ("model", "input"):
         if name not in fields:
@@ -44,36 +44,36 @@ def _check(fields: Fields) -> None:
         raise InvalidRequest("input: must be text, or a list of texts or tokens", param="input")
     if bytes(fields.get("stream", ABSENT)) == b"true":
         raise InvalidRequest("stream: embeddings are not streamed", param="stream")
-    for name, type in _TYPES.items():  # msgspec's word
+    for name, type in _MEMBER_TYPES.items():  # msgspec's word
         if name in fields and present(fields[name]):
             member(fields[name], type, name)
 
 
-def _read_prompt(_fields: Fields, _notes: Notes) -> Prompt:
+def _read_prompt(_fields: Fields, _notes: LossReport) -> Prompt:
     """InvalidRequest: there is no prompt in it."""
     raise InvalidRequest("an embedding is no answer of a chat model", param="input")
 
 
-def _digest(body: bytes) -> Digest:
+def _summarize(body: bytes) -> AnswerSummary:
     """An error in a 200 answer, and the tokens used."""
     try:
-        glance = decode(body, _Glance)
+        glance = decode(body, _SummaryFields)
     except (msgspec.MsgspecError, RecursionError):
-        return Digest(error_in(body))
+        return AnswerSummary(find_error(body))
     if present(glance.data) and not present(glance.error):
-        return Digest(None, exclusive(glance.usage) if glance.usage is not None else None)
-    return Digest(error_in(body) or BadAnswer("upstream returned no embeddings"))
+        return AnswerSummary(None, read_usage(glance.usage) if glance.usage is not None else None)
+    return AnswerSummary(find_error(body) or BadAnswer("upstream returned no embeddings"))
 
 
 EMBEDDINGS = replace(
     CHAT,
     name="embeddings",
     path="/embeddings",
-    check=_check,
+    check=_check_request,
     read_prompt=_read_prompt,
-    digest=_digest,
-    fitted=unsealed,
+    summarize=_summarize,
+    adapt_request=strip_sealed_reasoning,
     relay=Relay.of,
-    beside=lambda target: target.capability.embeddings and CHAT in target.dialects,
-    crosses=False,
+    also_served_by=lambda target: target.capability.embeddings and CHAT in target.dialects,
+    convertible=False,
 )

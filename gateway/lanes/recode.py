@@ -11,9 +11,9 @@ import msgspec
 from gateway.call import Record
 from gateway.dialect import Reader, Writer
 from gateway.errors import GatewayError
-from gateway.neutral.events import Ended
+from gateway.neutral.events import MessageEnd
 from gateway.wire.sse import Frame, Splitter, frame_of
-from gateway.wire.text_template import Groove
+from gateway.wire.text_template import TextDeltaTemplate
 
 _encode = msgspec.json.Encoder().encode
 Around = Callable[[], tuple[bytes, bytes] | None]
@@ -23,7 +23,7 @@ _SEAM = "\x7f"
 """Hardly ever in a text, and not escaped in JSON."""
 
 
-class Recode:
+class Transcoder:
     """The hub lane: upstream frames to neutral events to the client's frames."""
 
     def __init__(self, reader: Reader, writer: Writer, record: Record) -> None:
@@ -34,8 +34,10 @@ class Recode:
         self._reader = reader
         self._writer = writer
         self._record = record
-        self._groove = Groove()  # of whole events; what runs in it is written without an event
-        self._plain: Groove | None = None  # that one, where it is laid
+        self._groove = (
+            TextDeltaTemplate()
+        )  # of whole events; what runs in it is written without an event
+        self._plain: TextDeltaTemplate | None = None  # that one, where it is laid
         self._before = self._after = b""  # what stands around the text then
         # A reader and a writer may each offer to tell what stands around plain text; the writer,
         # to hear how much of it was written so.
@@ -66,7 +68,7 @@ class Recode:
                 if frame is None:
                     continue
                 for event in reader.read(frame):
-                    if type(event) is Ended:
+                    if type(event) is MessageEnd:
                         self._book(event)
                     out.append(write(event))
                 plain = self._plain = self._laid(block, frame)
@@ -84,7 +86,7 @@ class Recode:
                 event for frame in self._splitter.finish() for event in self._reader.read(frame)
             ]
             for event in (*events, *self._reader.finish()):
-                if isinstance(event, Ended):
+                if isinstance(event, MessageEnd):
                     self._book(event)
                 out.append(self._writer.write(event))
         except GatewayError as error:
@@ -108,7 +110,7 @@ class Recode:
             encoded = between.join([_encode(text) for text in texts])
         return self._before + encoded + self._after
 
-    def _laid(self, block: bytes, frame: Frame) -> Groove | None:
+    def _laid(self, block: bytes, frame: Frame) -> TextDeltaTemplate | None:
         """The groove of text from here on, learned from the event that was read last."""
         if self._around_theirs is None or self._around_ours is None:
             return None
@@ -116,7 +118,7 @@ class Recode:
         if theirs is None or ours is None or not block.endswith(frame.data):
             return None
         self._before, self._after = ours
-        self._groove.lay(block[: -len(frame.data)] + theirs[0], theirs[1])
+        self._groove.set(block[: -len(frame.data)] + theirs[0], theirs[1])
         return self._groove
 
     def _fail(self, error: GatewayError) -> None:
@@ -124,5 +126,5 @@ class Recode:
             error.message = error.message.replace(self._record.secret.reveal(), "***")
         self.error = error
 
-    def _book(self, event: Ended) -> None:
+    def _book(self, event: MessageEnd) -> None:
         self._record.usage = event.ending.usage or self._record.usage

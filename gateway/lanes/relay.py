@@ -79,7 +79,7 @@ class Relay:
             chunk = self._masked(chunk)
         size = len(chunk)
         self._tail = chunk if size >= TAIL else self._tail[size - TAIL :] + chunk
-        self.done = chunk.endswith(self._dialect.endings)  # what may follow says nothing more
+        self.done = chunk.endswith(self._dialect.terminators)  # what may follow says nothing more
         if self._edit is None and chunk.find(b'_tokens"') < 0:
             return chunk  # nearly all of them; a null usage, as each chunk may have, tells nothing
         return self._passed(chunk)
@@ -88,7 +88,7 @@ class Relay:
         """A last event without its blank line gets one; Cut is due where the ending never came."""
         rest = self._masked(b"".join(self._held))
         tail = self._tail + rest
-        if self._dialect.whole(tail) or self._told(tail):
+        if self._dialect.is_complete(tail) or self._told(tail):
             return self._passed(rest + b"\n\n") if rest.strip() else b""
         self.error = Cut("the upstream closed the stream before the answer was complete")
         return b""
@@ -121,7 +121,7 @@ class Relay:
         kept: list[bytes] = []
         for event in events_in(chunk):
             data = data_of(event) if event.find(b'_tokens"') >= 0 else b""
-            if data and (usage := self._dialect.digest(data).usage) is not None:
+            if data and (usage := self._dialect.summarize(data).usage) is not None:
                 self._record.usage = merged(self._record.usage, usage)
                 if self._unasked is not None and self._unasked(data):
                     continue

@@ -156,7 +156,7 @@ class Turn(Struct):
 # --- prompt ---------------------------------------------------------------------------------------
 
 
-class Form(Struct, frozen=True):
+class ClientToolKind(Struct, frozen=True):
     """What a Responses client calls a tool: the kind of its calls, its name, and its namespace."""
 
     kind: Literal["function", "custom", "local_shell", "shell", "apply_patch", "tool_search"]
@@ -179,7 +179,7 @@ class Tool(Struct):
     cache: CacheMark | None = None
     custom: bool = False
     grammar: tuple[str, str] | None = None
-    form: Form | None = None
+    form: ClientToolKind | None = None
 
 
 class WebSearch(Struct):
@@ -296,7 +296,7 @@ class Message(Struct):
 # one part is open at any time; readers reorder what an upstream interleaves.
 
 
-class Began(Struct):
+class MessageStart(Struct):
     """The answer starts."""
 
     id: str
@@ -304,15 +304,15 @@ class Began(Struct):
     usage: Usage | None = None
 
 
-class TextBegan(Struct):
+class TextStart(Struct):
     """A text part opens."""
 
 
-class ThinkingBegan(Struct):
+class ThinkingStart(Struct):
     """A reasoning part opens."""
 
 
-class ToolBegan(Struct):
+class ToolStart(Struct):
     """A tool call opens; its name is the one the client knows."""
 
     id: str
@@ -320,7 +320,7 @@ class ToolBegan(Struct):
     custom: bool = False
 
 
-class RedactedCame(Struct):
+class RedactedThinking(Struct):
     """A whole part of hidden reasoning, native to `origin`."""
 
     data: str
@@ -339,7 +339,7 @@ class ThinkingDelta(Struct):
     text: str
 
 
-class SignatureCame(Struct):
+class Signature(Struct):
     """The whole signature of the open reasoning part, native to `origin`."""
 
     signature: str
@@ -352,33 +352,34 @@ class ArgumentsDelta(Struct):
     text: str
 
 
-class CitationCame(Struct):
+class CitationAdded(Struct):
     """A source of the open text part."""
 
     citation: Citation
 
 
-class PartEnded(Struct):
+class PartEnd(Struct):
     """The open part is whole."""
 
 
-class Refused(Struct):
+class RefusalDelta(Struct):
     """The model declines: more of its words, outside any part."""
 
     text: str
 
 
-class Alive(Struct):
+class KeepAlive(Struct):
     """The upstream says that it is still there."""
 
 
-class Ended(Struct):
+class MessageEnd(Struct):
     """The answer is whole."""
 
     ending: Ending
 
 
 Event = (
-    Began | TextBegan | ThinkingBegan | ToolBegan | RedactedCame | TextDelta | ThinkingDelta
-    | SignatureCame | ArgumentsDelta | CitationCame | PartEnded | Refused | Alive | Ended
+    MessageStart | TextStart | ThinkingStart | ToolStart | RedactedThinking | TextDelta
+    | ThinkingDelta | Signature | ArgumentsDelta | CitationAdded | PartEnd | RefusalDelta
+    | KeepAlive | MessageEnd
 )  # fmt: skip

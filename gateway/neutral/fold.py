@@ -4,30 +4,30 @@ from collections.abc import Iterable, Iterator
 
 from gateway.neutral.events import (
     ArgumentsDelta,
-    Began,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Event,
     Message,
+    MessageEnd,
+    MessageStart,
     Part,
-    PartEnded,
+    PartEnd,
     Redacted,
-    RedactedCame,
+    RedactedThinking,
     Refusal,
-    Refused,
-    SignatureCame,
+    RefusalDelta,
+    Signature,
     Text,
-    TextBegan,
     TextDelta,
+    TextStart,
     Thinking,
-    ThinkingBegan,
     ThinkingDelta,
-    ToolBegan,
+    ThinkingStart,
     ToolCall,
+    ToolStart,
 )
 
 
-class Fold:
+class MessageBuilder:
     """Gathers the events of one answer; `message` is set once the answer is whole."""
 
     def __init__(self) -> None:
@@ -42,17 +42,17 @@ class Fold:
         match event:
             case TextDelta() | ThinkingDelta() | ArgumentsDelta():
                 self._pieces.append(event.text)
-            case TextBegan():
+            case TextStart():
                 self._parts.append(Text(""))
-            case ThinkingBegan():
+            case ThinkingStart():
                 self._parts.append(Thinking(""))
-            case ToolBegan():
+            case ToolStart():
                 self._parts.append(ToolCall(event.id, event.name, "", event.custom))
-            case PartEnded():
+            case PartEnd():
                 self._close()
-            case Began():
+            case MessageStart():
                 self._id, self._model = event.id, event.model
-            case Ended():
+            case MessageEnd():
                 self.message = Message(self._id, self._model, self._parts, event.ending)
             case _:
                 self._add_rare(event)
@@ -60,15 +60,15 @@ class Fold:
     def _add_rare(self, event: Event) -> None:
         last = self._parts[-1] if self._parts else None
         match event:
-            case RedactedCame():
+            case RedactedThinking():
                 self._parts.append(Redacted(event.data, event.origin))
-            case SignatureCame() if isinstance(last, Thinking):
+            case Signature() if isinstance(last, Thinking):
                 last.signature, last.origin = event.signature, event.origin
-            case CitationCame() if isinstance(last, Text):
+            case CitationAdded() if isinstance(last, Text):
                 last.citations.append(event.citation)
-            case Refused() if isinstance(last, Refusal):
+            case RefusalDelta() if isinstance(last, Refusal):
                 last.text += event.text
-            case Refused():
+            case RefusalDelta():
                 self._parts.append(Refusal(event.text))
             case _:
                 pass  # a sign of life says nothing of the answer
@@ -82,46 +82,46 @@ class Fold:
             last.arguments = text
 
 
-def fold(events: Iterable[Event]) -> Message | None:
+def build_message(events: Iterable[Event]) -> Message | None:
     """The message that the events make, or None where they do not end."""
-    gathered = Fold()
+    gathered = MessageBuilder()
     for event in events:
         gathered.add(event)
     return gathered.message
 
 
-def unfold(message: Message) -> Iterator[Event]:
+def message_events(message: Message) -> Iterator[Event]:
     """The events of a whole message, each part in one delta."""
-    yield Began(message.id, message.model, message.ending.usage)
+    yield MessageStart(message.id, message.model, message.ending.usage)
     for part in message.parts:
         yield from _part_events(part)
-    yield Ended(message.ending)
+    yield MessageEnd(message.ending)
 
 
 def _part_events(part: Part) -> Iterator[Event]:
     match part:
         case Text():
-            yield TextBegan()
+            yield TextStart()
             if part.text:
                 yield TextDelta(part.text)
             for citation in part.citations:
-                yield CitationCame(citation)
-            yield PartEnded()
+                yield CitationAdded(citation)
+            yield PartEnd()
         case Thinking():
-            yield ThinkingBegan()
+            yield ThinkingStart()
             if part.text:
                 yield ThinkingDelta(part.text)
             if part.signature is not None:
-                yield SignatureCame(part.signature, part.origin)
-            yield PartEnded()
+                yield Signature(part.signature, part.origin)
+            yield PartEnd()
         case ToolCall():
-            yield ToolBegan(part.id, part.name, part.custom)
+            yield ToolStart(part.id, part.name, part.custom)
             if part.arguments:
                 yield ArgumentsDelta(part.arguments)
-            yield PartEnded()
+            yield PartEnd()
         case Redacted():
-            yield RedactedCame(part.data, part.origin)
+            yield RedactedThinking(part.data, part.origin)
         case Refusal():
-            yield Refused(part.text)
+            yield RefusalDelta(part.text)
         case _:
             pass  # server tools and prompt-only parts have no events: dialects leave them out alike

@@ -5,7 +5,7 @@ from typing import NoReturn
 from gateway.errors import InvalidRequest, UnusableMedia
 
 
-class Notes:
+class LossReport:
     """Collects `field:reason` entries; under `strict`, what would be lost is refused instead."""
 
     __slots__ = ("entries", "strict")

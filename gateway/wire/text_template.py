@@ -14,7 +14,7 @@ _TRIES = 16
 """Chunks that may be learned from: a server that changes a member in each is not worth more."""
 
 
-class Groove:
+class TextDeltaTemplate:
     """What surrounds the text of a stream's deltas; `mark` begins the member that holds it."""
 
     __slots__ = ("_after", "_before", "_mark", "_start", "_stop", "_tries")
@@ -60,15 +60,15 @@ class Groove:
         literal = msgspec.json.encode(text)
         # A text with other escapes than ours, or a member that comes twice, teaches nothing.
         if mark and value.startswith(literal) and mark not in value:
-            self.lay(head + mark + rest[: len(rest) - len(value)], value[len(literal) :])
+            self.set(head + mark + rest[: len(rest) - len(value)], value[len(literal) :])
 
-    def lay(self, before: bytes, after: bytes) -> None:
+    def set(self, before: bytes, after: bytes) -> None:
         """Take these bytes, learned elsewhere."""
         self._before, self._after = before, after
         self._start, self._stop = len(before), -len(after)
 
     @property
-    def around(self) -> tuple[bytes, bytes] | None:
+    def affixes(self) -> tuple[bytes, bytes] | None:
         """What stands before and after the text; None where nothing is learned."""
         return (self._before, self._after) if self._start else None
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.dialects.common.signatures import PROCESS
+from gateway.dialects.common.signatures import PROCESS_SIGNATURES
 from gateway.workers.peers import Peers
 
 _Told = tuple[str, tuple[str, str], str]
@@ -14,11 +14,11 @@ def share_signatures(peers: Peers) -> None:
         return
 
     async def hear(about: bytes) -> bytes:
-        PROCESS.keep(*msgspec.msgpack.decode(about, type=_Told))
+        PROCESS_SIGNATURES.keep(*msgspec.msgpack.decode(about, type=_Told))
         return b""
 
     def tell(tenant: str, key: tuple[str, str], signature: str) -> None:
         peers.tell("signature", msgspec.msgpack.encode((tenant, key, signature)))
 
     peers.answer("signature", hear)
-    PROCESS.on_keep = tell
+    PROCESS_SIGNATURES.on_keep = tell

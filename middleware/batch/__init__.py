@@ -16,12 +16,12 @@ from gateway.fanout.limiter import Limiter
 from gateway.plugin import Middleware, Next, Site
 from gateway.reply import Reply, Stream
 from gateway.roles import Progress
-from middleware.batch.forms import Events, Feed, Pieces, whole
+from middleware.batch.formats import BatchSource, EventFormat, JsonFormat, render_batch
 from middleware.batch.items import read_items
-from middleware.batch.ledger import Ledger
-from middleware.batch.run import Commons, Run
+from middleware.batch.registry import BatchRegistry
+from middleware.batch.run import BatchRun, BatchShared
 
-LARGE = 20
+STREAMED_ITEMS = 20
 """Items beyond which the JSON of an answer is sent as it comes to be."""
 
 
@@ -42,40 +42,40 @@ class Batch(Middleware):
     def bind(self, site: Site) -> None:
         """Takes the interval of pings."""
         self._ping = site.config.server.ping or None
-        self._ledger = Ledger(self.retained, self.retain)
+        self._registry = BatchRegistry(self.retained, self.retain)
 
     def join(self, edge: Edge) -> None:
         """Takes the edge, where all calls in flight are."""
         self._edge = edge
-        slots = Limiter(self._room)
-        self._commons = Commons(edge, self._ledger, slots, self.concurrency)
+        slots = Limiter(self._count_slots)
+        self._shared = BatchShared(edge, self._registry, slots, self.concurrency)
 
-    def _room(self) -> int:
-        others = len(self._edge.open) - self._ledger.open
+    def _count_slots(self) -> int:
+        others = len(self._edge.open) - self._registry.open_count
         return max(1, self.concurrency - max(0, others - self.busy))
 
     def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """The answers to all items. BatchError where one cannot be started: then none is."""
-        return self._answers(call, next) if call.dialect is BATCH else next(call)
+        return self._answer_batch(call, next) if call.dialect is BATCH else next(call)
 
-    async def _answers(self, call: Call, next: Next) -> Reply:
+    async def _answer_batch(self, call: Call, next: Next) -> Reply:
         items = await read_items(call, self.max_items)
-        entry = self._ledger.begin(call.caller.name, len(items))
-        run = Run(self._commons, entry, items, next)
+        entry = self._registry.begin_batch(call.caller.name, len(items))
+        run = BatchRun(self._shared, entry, items, next)
         head = [(b"x-batch-id", entry.id.encode())]
         if call.stream:
-            return Reply(200, BATCH, Stream(Feed(run, Events(run), None)), head)
-        if len(items) > LARGE:
+            return Reply(200, BATCH, Stream(BatchSource(run, EventFormat(run), None)), head)
+        if len(items) > STREAMED_ITEMS:
             head += [(b"content-type", b"application/json"), (b"x-accel-buffering", b"no")]
-            return Reply(200, BATCH, Stream(Feed(run, Pieces(run), self._ping)), head)
-        await run.work()
-        return Reply(200, BATCH, whole(run), head)
+            return Reply(200, BATCH, Stream(BatchSource(run, JsonFormat(run), self._ping)), head)
+        await run.run_items()
+        return Reply(200, BATCH, render_batch(run), head)
 
     def progress(self, caller: Caller, batch_id: str) -> Progress | None:
         """How far the caller's batch of that id is; None where the caller has no such batch."""
-        entry = self._ledger.find(caller.name, batch_id)
-        return entry.progress() if entry is not None else None
+        entry = self._registry.find_batch(caller.name, batch_id)
+        return entry.make_progress() if entry is not None else None
 
     def seconds(self) -> tuple[float, float]:
         """What all completed batches took, and their items one by one."""
-        return self._ledger.together, self._ledger.apart
+        return self._registry.wall_seconds, self._registry.item_seconds

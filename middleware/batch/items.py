@@ -7,41 +7,41 @@ from msgspec import Raw, Struct
 
 from gateway.call import Call, Headers
 from gateway.dialect import Fields
-from gateway.dialects.batch import BatchError, read
+from gateway.dialects.batch import BatchError, read_member
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
 
-_ID_LIMIT = 64
-_AT_ONCE = 50
-_OF_ONE_REQUEST = b"idempotency-key"
+_MAX_ID_LENGTH = 64
+_YIELD_EVERY = 50
+_IDEMPOTENCY_HEADER = b"idempotency-key"
 
 
-class Item(Struct, frozen=True):
+class BatchItem(Struct, frozen=True):
     """One request of a batch."""
 
     call: Call
     custom_id: str | None
 
 
-async def read_items(call: Call, most: int) -> list[Item]:
+async def read_items(call: Call, most: int) -> list[BatchItem]:
     """The items of a batch in order. BatchError names the first one that cannot be started."""
-    raws = read(call.fields["messages"], list[Raw], "messages")
+    raws = read_member(call.fields["messages"], list[Raw], "messages")
     if len(raws) > most:
         message = f"messages: {len(raws)} items are more than the {most} of one batch"
         raise BatchError(message, "messages")
     seen: dict[str, int] = {}
     items = []
     for place, raw in enumerate(raws):
-        if place % _AT_ONCE == _AT_ONCE - 1:
+        if place % _YIELD_EVERY == _YIELD_EVERY - 1:
             await asyncio.sleep(0)  # a thousand of them take 10 ms, and others call too
-        items.append(_item(call, raw, place, seen))
+        items.append(_read_item(call, raw, place, seen))
     return items
 
 
-def _item(batch: Call, raw: Raw, place: int, seen: dict[str, int]) -> Item:
+def _read_item(batch: Call, raw: Raw, place: int, seen: dict[str, int]) -> BatchItem:
     path = f"messages.{place}"
-    fields: Fields = read(raw, dict[str, Raw], path)
-    custom_id = _custom_id(fields, path)
+    fields: Fields = read_member(raw, dict[str, Raw], path)
+    custom_id = _read_custom_id(fields, path)
     if custom_id is not None and seen.setdefault(custom_id, place) != place:
         at = f"{path}.custom_id"
         first = seen[custom_id]
@@ -51,7 +51,7 @@ def _item(batch: Call, raw: Raw, place: int, seen: dict[str, int]) -> Item:
         fields.setdefault("model", batch.fields["model"])
     try:
         MESSAGES.check(fields)
-        model = read(fields["model"], str, f"{path}.model")
+        model = read_member(fields["model"], str, f"{path}.model")
     except InvalidRequest as fault:
         raise BatchError(f"{path}.{fault.message}", f"{path}.{fault.param}") from None
     except UnicodeDecodeError:
@@ -63,24 +63,24 @@ def _item(batch: Call, raw: Raw, place: int, seen: dict[str, int]) -> Item:
         model=model,
         stream=False,
         fields=fields,
-        headers=_headers(batch.headers, place),
+        headers=_make_item_headers(batch.headers, place),
     )
-    return Item(call, custom_id)
+    return BatchItem(call, custom_id)
 
 
-def _custom_id(fields: Fields, path: str) -> str | None:
+def _read_custom_id(fields: Fields, path: str) -> str | None:
     if "custom_id" not in fields:
         return None
     at = f"{path}.custom_id"
-    custom_id = read(fields.pop("custom_id"), str, at)
-    if not 0 < len(custom_id) <= _ID_LIMIT:
-        raise BatchError(f"{at}: must have 1 to {_ID_LIMIT} characters", at)
+    custom_id = read_member(fields.pop("custom_id"), str, at)
+    if not 0 < len(custom_id) <= _MAX_ID_LENGTH:
+        raise BatchError(f"{at}: must have 1 to {_MAX_ID_LENGTH} characters", at)
     return custom_id
 
 
-def _headers(headers: Headers, place: int) -> Headers:
+def _make_item_headers(headers: Headers, place: int) -> Headers:
     """The batch's headers; an idempotency key in them becomes one of the item's own."""
     return [
-        (name, value + b"-%d" % place if name == _OF_ONE_REQUEST else value)
+        (name, value + b"-%d" % place if name == _IDEMPOTENCY_HEADER else value)
         for name, value in headers
     ]

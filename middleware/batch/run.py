@@ -18,167 +18,173 @@ from gateway.plugin import Next
 from gateway.reply import Reply
 from gateway.telemetry.log import log_call
 from gateway.wire.raw_json import decode
-from middleware.batch.items import Item
-from middleware.batch.ledger import Entry, Ledger
+from middleware.batch.items import BatchItem
+from middleware.batch.registry import BatchEntry, BatchRegistry
 
 _log = structlog.get_logger("interlingua")
 
 
-class _Converted(Struct):
+class _ConvertedData(Struct):
     response: str
     """All that the answer says."""
     message: Raw
     """The answer as it is."""
 
 
-class _Result(Struct):
+class _ItemResult(Struct):
     success: bool
-    converted_data: _Converted | None = None
+    converted_data: _ConvertedData | None = None
     errors: list[str] = []
     warnings: list[str] = []
     custom_id: str | UnsetType = UNSET
 
 
-class Done(Struct, frozen=True):
+class FinishedItem(Struct, frozen=True):
     """An item that has come to its end, and how far the batch was then."""
 
     place: int
-    item: Item
+    item: BatchItem
     success: bool
     successful: int
     failed: int
 
 
-class Commons(Struct, frozen=True):
+class BatchShared(Struct, frozen=True):
     """What the batches of one gateway share."""
 
     edge: Edge
-    ledger: Ledger
+    registry: BatchRegistry
     slots: Limiter
     workers: int
     """Most items of one batch that are in flight or wait for a slot."""
 
 
-class Run:
+class BatchRun:
     """One batch."""
 
-    def __init__(self, commons: Commons, entry: Entry, items: list[Item], next: Next) -> None:
+    def __init__(
+        self, commons: BatchShared, entry: BatchEntry, items: list[BatchItem], next: Next
+    ) -> None:
         self.entry = entry
         self.items = items
         self.results: list[bytes] = [b""] * len(items)
         """The result of each item as JSON; empty while there is none."""
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
         """Set when an item, or all of it, has come to an end."""
-        self.over = False
-        self._commons = commons
+        self.is_over = False
+        self._shared = commons
         self._next = next
         self._places = iter(range(len(items)))
-        self._done: deque[Done] = deque()
+        self._finished: deque[FinishedItem] = deque()
 
-    async def work(self) -> None:
+    async def run_items(self) -> None:
         """Answers every item; where this is cancelled, so are the items in flight."""
-        commons = self._commons
+        commons = self._shared
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(commons.workers, len(self.items))):
-                    group.create_task(self._work_off())
-            commons.ledger.end(self.entry, "completed")
+                    group.create_task(self._run_worker())
+            commons.registry.end_batch(self.entry, "completed")
         finally:
-            self.stop()
+            self.end_batch()
 
-    def stop(self) -> None:
+    def end_batch(self) -> None:
         """The batch is over, if it was not: what was not answered will not be."""
-        self._commons.ledger.end(self.entry, "cancelled")
-        self.over = True
-        self.news.set()
+        self._shared.registry.end_batch(self.entry, "cancelled")
+        self.is_over = True
+        self.changed.set()
 
-    def take(self) -> list[Done]:
+    def take_finished(self) -> list[FinishedItem]:
         """The items that have come to their end since this was last asked, in that order."""
-        taken = list(self._done)
-        self._done.clear()
-        self.news.clear()
+        taken = list(self._finished)
+        self._finished.clear()
+        self.changed.clear()
         return taken
 
-    async def _work_off(self) -> None:
+    async def _run_worker(self) -> None:
         for place in self._places:
             await asyncio.sleep(0)  # answers from the cache wait for nothing: others must get on
             entry = self.entry
-            async with self._commons.slots:
+            async with self._shared.slots:
                 began = monotonic()
-                result = await self._answered(self.items[place])
-                entry.apart += monotonic() - began
+                result = await self._answer_item(self.items[place])
+                entry.item_seconds += monotonic() - began
             self.results[place] = msgspec.json.encode(result)
             if result.success:
                 entry.successful += 1
             else:
                 entry.failed += 1
-            done = Done(place, self.items[place], result.success, entry.successful, entry.failed)
-            self._done.append(done)
-            self.news.set()
+            done = FinishedItem(
+                place, self.items[place], result.success, entry.successful, entry.failed
+            )
+            self._finished.append(done)
+            self.changed.set()
 
-    async def _answered(self, item: Item) -> _Result:
+    async def _answer_item(self, item: BatchItem) -> _ItemResult:
         """What the item came to; nothing that happens to it is more than its own failure."""
         record = Record(monotonic(), caller=item.call.record.caller)
         call = msgspec.structs.replace(item.call, record=record)
         status = 0
         try:
-            converted = await self._converted(call)
+            converted = await self._fetch_answer(call)
             status, record.end = 200, "complete"
-            result = _Result(True, converted)
+            result = _ItemResult(True, converted)
         except GatewayError as error:
             status = MESSAGES.error_status(error)
-            result = _failed(call, error)
+            result = _make_failure(call, error)
         except Exception as fault:  # noqa: BLE001  # the others must not fail with this one
             _log.error("fault", request_id=call.id, kind=type(fault).__name__, exc_info=True)
             status = 500
-            result = _failed(call, GatewayError("the gateway failed; its log has the details"))
+            result = _make_failure(
+                call, GatewayError("the gateway failed; its log has the details")
+            )
         finally:
-            record.end = record.end or ("drained" if self._commons.edge.draining else "client_gone")
-            self._book(call, status)
+            record.end = record.end or ("drained" if self._shared.edge.draining else "client_gone")
+            self._record_call(call, status)
         result.warnings = record.warnings
         if item.custom_id is not None:
             result.custom_id = item.custom_id
         return result
 
-    async def _converted(self, call: Call) -> _Converted:
+    async def _fetch_answer(self, call: Call) -> _ConvertedData:
         reply = await self._next(call)
         try:
-            return _read(reply)
+            return _read_answer(reply)
         finally:
             await reply.aclose()
 
-    def _book(self, call: Call, status: int) -> None:
+    def _record_call(self, call: Call, status: int) -> None:
         """Counts and logs the item as a call: it was one, and was paid for."""
         name = MESSAGES.name
-        self._commons.edge.totals.book(call.id, name, call.record, status, streamed=False)
+        self._shared.edge.totals.book(call.id, name, call.record, status, streamed=False)
         log_call(call.id, name, call.record, status)
 
 
-class _Block(Struct):
+class _TextBlock(Struct):
     type: str = ""
     text: str | None = None
 
 
-class _Answer(Struct):
-    content: list[_Block]
+class _MessageAnswer(Struct):
+    content: list[_TextBlock]
 
 
-def _read(reply: Reply) -> _Converted:
+def _read_answer(reply: Reply) -> _ConvertedData:
     """The text of an answer beside it. Raises the error that it is instead; BadAnswer."""
     if reply.error is not None:
         raise reply.error
     if not isinstance(reply.body, bytes):
         raise BadAnswer("a stream came back that was not asked for")
     try:
-        body = _whole(reply.body)
-        answer = decode(body, _Answer)
+        body = _normalize_json(reply.body)
+        answer = decode(body, _MessageAnswer)
     except (msgspec.DecodeError, RecursionError):
         raise BadAnswer("the upstream sent a body that is no Messages answer") from None
     said = "".join(block.text or "" for block in answer.content if block.type == "text")
-    return _Converted(said, Raw(body))
+    return _ConvertedData(said, Raw(body))
 
 
-def _whole(body: bytes) -> bytes:
+def _normalize_json(body: bytes) -> bytes:
     """The body as one line of sound JSON: it becomes a part of another document."""
     body = body.decode("utf-8", "replace").encode()
     try:
@@ -187,18 +193,18 @@ def _whole(body: bytes) -> bytes:
         return msgspec.json.encode(decode(body, dict[str, Any]))
 
 
-class _Words(Struct):
+class _ErrorFields(Struct):
     type: str
     message: str
 
 
 class _ErrorBody(Struct):
-    error: _Words
+    error: _ErrorFields
 
 
-def _failed(call: Call, error: GatewayError) -> _Result:
+def _make_failure(call: Call, error: GatewayError) -> _ItemResult:
     """The failure in the words that a client of a lone call would read."""
     call.record.end = "rejected" if error.status < 500 else "upstream_error"
     call.record.error = f"{error.kind}: {error.message}"
     told = msgspec.json.decode(MESSAGES.write_error(error, call.id), type=_ErrorBody).error
-    return _Result(False, None, [f"{told.type}: {told.message}"])
+    return _ItemResult(False, None, [f"{told.type}: {told.message}"])

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from gateway.call import Call, Caller
 from gateway.config.size import Size
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.errors import InvalidRequest
@@ -24,12 +24,12 @@ from gateway.reply import Reply
 from gateway.roles import CacheError, Figures
 from gateway.secret import Secret
 from gateway.store.open import opened
-from middleware.cache.answer import crossing
-from middleware.cache.ask import Ask, Shelf
-from middleware.cache.key import Keys, opted_out, storable
-from middleware.cache.store import Memory, Store, StoreDown
+from middleware.cache.answer import make_conversion
+from middleware.cache.key import CacheKeys, has_opted_out, is_storable
+from middleware.cache.lookup import CacheState, Lookup
+from middleware.cache.store import CacheStore, MemoryCacheStore, StoreDown
 
-_UNKEPT = (COMPLETIONS, EMBEDDINGS)
+_UNCACHEABLE_DIALECTS = (COMPLETIONS, EMBEDDINGS)
 """Dialects whose answers hold what no kept message can: other choices, vectors."""
 
 
@@ -61,18 +61,18 @@ class Cache(Middleware):
     def bind(self, site: Site) -> None:
         """Opens the store. ConfigError where its URL leads to none."""
         self._seal = site.seal
-        self._keys = Keys(site, shared=self.shared)
-        self._routes, self._models = _pattern(self.routes), _pattern(self.models)
-        self._store = opened(self.store, self._memory, self._remote)
-        self._shelf = Shelf(self._store, self.max_bytes)
+        self._keys = CacheKeys(site, shared=self.shared)
+        self._routes, self._models = _compile_globs(self.routes), _compile_globs(self.models)
+        self._store = opened(self.store, self._make_memory_store, self._make_redis_store)
+        self._state = CacheState(self._store, self.max_bytes)
 
-    def _memory(self) -> Store:
-        return Memory(self.ttl, self.max_entries, self.max_bytes)
+    def _make_memory_store(self) -> CacheStore:
+        return MemoryCacheStore(self.ttl, self.max_entries, self.max_bytes)
 
-    def _remote(self, url: str) -> Store:
-        from middleware.cache.remote import Remote  # noqa: PLC0415  # an extra
+    def _make_redis_store(self, url: str) -> CacheStore:
+        from middleware.cache.remote import RedisCacheStore  # noqa: PLC0415  # an extra
 
-        return Remote(url, self.ttl)
+        return RedisCacheStore(url, self.ttl)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -82,34 +82,34 @@ class Cache(Middleware):
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """The answer that is kept, or that of an equal call in flight, or a new one."""
-        if self._applies(call):
-            key = self._keys.key(call)
-            found = self._shelf.at_hand(call, key)
+        if self._is_cacheable(call):
+            key = self._keys.make_key(call)
+            found = self._state.find_rendered(call, key)
             if found is not None:
                 return found
-            way = self._way(call)
+            way = self._try_conversion(call)
             if way is not None:
-                return await Ask(self._shelf, call, key, way).answer(next)
+                return await Lookup(self._state, call, key, way).answer_call(next)
         call.record.cache = "bypass"
         return await next(call)
 
-    def _applies(self, call: Call) -> bool:
+    def _is_cacheable(self, call: Call) -> bool:
         return (
             self.enabled
-            and call.dialect not in _UNKEPT
-            and self._covers(call)
-            and not opted_out(call.headers)
-            and storable(call.fields, tools=self.tools)
+            and call.dialect not in _UNCACHEABLE_DIALECTS
+            and self._is_selected(call)
+            and not has_opted_out(call.headers)
+            and is_storable(call.fields, tools=self.tools)
         )
 
-    def _way(self, call: Call) -> Crossing | None:
+    def _try_conversion(self, call: Call) -> Conversion | None:
         """How an answer to this call is read and written; None where none may be kept."""
         try:
-            return crossing(call, self._seal)
+            return make_conversion(call, self._seal)
         except (InvalidRequest, UnicodeDecodeError):
             return None  # whoever reads it whole says what is wrong with it
 
-    def _covers(self, call: Call) -> bool:
+    def _is_selected(self, call: Call) -> bool:
         if not call.targets:
             return False
         if self._routes is not None and not self._routes.match(str(call.targets[0])):
@@ -126,11 +126,11 @@ class Cache(Middleware):
     @property
     def apart(self) -> bool:
         """Each worker keeps answers of its own; else all of them have the same store."""
-        return isinstance(self._store, Memory)
+        return isinstance(self._store, MemoryCacheStore)
 
     async def figures(self) -> Figures:
         """What the cache has done so far."""
-        figures = self._shelf.measure.figures()
+        figures = self._state.stats.make_figures()
         figures.enabled, figures.backend = self.enabled, self._store.name
         figures.limit = self._store.limit
         try:
@@ -142,7 +142,7 @@ class Cache(Middleware):
     async def clear(self, caller: Caller) -> int:
         """Forgets the caller's answers; how many they were. Raises CacheError."""
         try:
-            return await self._store.clear(self._keys.tenant(caller))
+            return await self._store.clear(self._keys.make_tenant(caller))
         except StoreDown:
             raise CacheError from None
 
@@ -154,5 +154,5 @@ class Cache(Middleware):
             raise CacheError from None
 
 
-def _pattern(globs: list[str]) -> re.Pattern[str] | None:
+def _compile_globs(globs: list[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(translate, globs))) if globs else None

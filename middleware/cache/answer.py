@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from gateway.call import Call
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing, Dialect
+from gateway.dialect import Conversion, Dialect
 from gateway.errors import BadAnswer, GatewayError, UpstreamError
 from gateway.neutral.events import (
     Citation,
@@ -26,77 +26,79 @@ from gateway.neutral.events import (
     ToolCall,
     Usage,
 )
-from gateway.neutral.fold import Fold, unfold
-from gateway.neutral.notes import Notes
+from gateway.neutral.fold import MessageBuilder, message_events
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
-from gateway.reply import Here, Reply, Stream
+from gateway.reply import BytesSource, Reply, Stream
 from gateway.wire.sse import Splitter
-from middleware.cache.store import Form, Told
+from middleware.cache.store import AnswerFormat, RenderedAnswer
 
-VERSION = 1
-_ORDINARY = frozenset({"end_turn", "stop_sequence", "tool_use"})
-_STAND_INS = {
+FORMAT_VERSION = 1
+_NORMAL_STOPS = frozenset({"end_turn", "stop_sequence", "tool_use"})
+_PLACEHOLDERS = {
     "messages": Raw(b'[{"role":"user","content":"-"}]'),
     "contents": Raw(b'[{"parts":[{"text":"-"}]}]'),
 }
-_INSTRUCTIONS = frozenset({"system", "systemInstruction", "system_instruction"})
+_SYSTEM_MEMBERS = frozenset({"system", "systemInstruction", "system_instruction"})
 _BYTES_PER_TOKEN = 4
-_UNREADABLE = (GatewayError, msgspec.MsgspecError, ValueError, RecursionError)
+_READ_ERRORS = (GatewayError, msgspec.MsgspecError, ValueError, RecursionError)
 
 
-class Answer(Struct):
+class CachedAnswer(Struct):
     """A whole answer, and what has to be known to say it again."""
 
     dialect: str
     """The dialect it was heard in: signatures and hidden reasoning are in its form."""
     message: Message
-    counted: bool
+    has_usage: bool
     """It holds all the counts that there are: some streams tell none."""
     warnings: list[str]
 
     @property
-    def ordinary(self) -> bool:
+    def has_normal_ending(self) -> bool:
         """Whether the model said something and then ended of its own accord."""
-        return self.message.ending.stop in _ORDINARY and bool(self.message.parts)
+        return self.message.ending.stop in _NORMAL_STOPS and bool(self.message.parts)
 
-    def suits(self, call: Call, crossing: Crossing) -> bool:
+    def can_serve(self, call: Call, conversion: Conversion) -> bool:
         """Whether nothing of it is lost or missing when it is said to this call."""
-        if not self.counted and told_counts(call, crossing):
+        if not self.has_usage and should_report_usage(call, conversion):
             return False
-        return self.dialect == call.dialect.name or not any(map(_bound, self.message.parts))
+        return self.dialect == call.dialect.name or not any(
+            map(_is_dialect_bound, self.message.parts)
+        )
 
 
-def _bound(part: Part) -> bool:
+def _is_dialect_bound(part: Part) -> bool:
     return isinstance(part, Redacted) or (isinstance(part, Thinking) and bool(part.signature))
 
 
-def told_counts(call: Call, crossing: Crossing) -> bool:
+def should_report_usage(call: Call, conversion: Conversion) -> bool:
     """Whether the answer to this call has the tokens used in it."""
-    return not call.stream or not call.dialect.usage_asked or crossing.prompt.include_usage
+    return not call.stream or not call.dialect.usage_opt_in or conversion.prompt.include_usage
 
 
 # --- heard ----------------------------------------------------------------------------------------
 
 
-def crossing(call: Call, seal: Seal) -> Crossing:
+def make_conversion(call: Call, seal: Seal) -> Conversion:
     """The way of an answer from the client's dialect into the neutral form, and back.
 
     InvalidRequest where the dialect itself would have refused the request.
     """
     # The conversation says nothing of how its answer is read or written, and it can be long.
     fields = {
-        name: _STAND_INS.get(name, raw)
+        name: _PLACEHOLDERS.get(name, raw)
         for name, raw in call.fields.items()
-        if name not in _INSTRUCTIONS
+        if name not in _SYSTEM_MEMBERS
     }
     target = call.targets[0]
-    return Crossing(
-        prompt=call.dialect.read_prompt(fields, Notes()),
+    return Conversion(
+        prompt=call.dialect.read_prompt(fields, LossReport()),
         provider=target.provider,
         model=target.model,
         alias=call.model,
         capability=Capability(),  # of the upstream's; the client's dialect has no gaps
-        notes=Notes(),
+        notes=LossReport(),
         seal=seal,
         input_estimate=sum(len(bytes(raw)) for raw in call.fields.values()) // _BYTES_PER_TOKEN,
         stored=call.record.stored,
@@ -104,70 +106,70 @@ def crossing(call: Call, seal: Seal) -> Crossing:
     )
 
 
-class Listener:
+class AnswerListener:
     """Hears one stream of a client's dialect; `message` is set once the answer is whole."""
 
-    def __init__(self, dialect: Dialect, crossing: Crossing, limit: int) -> None:
+    def __init__(self, dialect: Dialect, conversion: Conversion, limit: int) -> None:
         self.message: Message | None = None
         self.verdict: Literal["failed", "unshared"] | None = None
         """Why there will be no message: the stream told of an error, or it cannot be heard."""
         self._splitter = Splitter()
-        self._reader = dialect.reader(crossing)
-        self._fold = Fold()
-        self._left = limit
+        self._reader = dialect.reader(conversion)
+        self._builder = MessageBuilder()
+        self._bytes_left = limit
 
-    def hear(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         """Takes in the next chunk; the empty one is the stream's end."""
-        self._left -= len(chunk)
+        self._bytes_left -= len(chunk)
         try:
             frames = self._splitter.feed(chunk) if chunk else self._splitter.finish()
             for frame in frames:
                 for event in self._reader.read(frame):
-                    self._fold.add(event)
+                    self._builder.add(event)
             if not chunk:
                 for event in self._reader.finish():
-                    self._fold.add(event)
+                    self._builder.add(event)
         except UpstreamError:
             self.verdict = "failed"
-        except _UNREADABLE:
+        except _READ_ERRORS:
             self.verdict = "unshared"
         else:
-            self.message = self._fold.message
-            if self._left < 0 or (not chunk and self.message is None):
+            self.message = self._builder.message
+            if self._bytes_left < 0 or (not chunk and self.message is None):
                 self.message, self.verdict = None, "unshared"
 
 
-def heard(body: bytes, dialect: Dialect, crossing: Crossing) -> Message | None:
+def parse(body: bytes, dialect: Dialect, conversion: Conversion) -> Message | None:
     """The message of a whole answer, None where there is none in it."""
     try:
-        return dialect.read_message(body, crossing)
-    except _UNREADABLE:
+        return dialect.read_message(body, conversion)
+    except _READ_ERRORS:
         return None
 
 
 # --- said again -----------------------------------------------------------------------------------
 
 
-def said(answer: Answer, call: Call, crossing: Crossing) -> Told:
+def render(answer: CachedAnswer, call: Call, conversion: Conversion) -> RenderedAnswer:
     """The answer as this call wants it: whole or as a stream, in its dialect."""
     message, dialect = answer.message, call.dialect
-    crossing.alias = message.model or call.model
+    conversion.alias = message.model or call.model
     if call.stream:
-        write = dialect.writer(crossing).write
-        body = b"".join(map(write, unfold(message)))
+        write = dialect.writer(conversion).write
+        body = b"".join(map(write, message_events(message)))
     else:
-        body = dialect.write_message(message, crossing)
-    return Told(body, [*answer.warnings, *crossing.notes.entries])
+        body = dialect.write_message(message, conversion)
+    return RenderedAnswer(body, [*answer.warnings, *conversion.notes.entries])
 
 
-def replay(told: Told, call: Call) -> Reply:
+def replay(told: RenderedAnswer, call: Call) -> Reply:
     """The reply to this call."""
     call.record.usage = Usage()  # no upstream counted anything for this call
     call.record.warnings = told.warnings
-    return Reply(200, call.dialect, Stream(Here(told.body)) if call.stream else told.body)
+    return Reply(200, call.dialect, Stream(BytesSource(told.body)) if call.stream else told.body)
 
 
-def form(call: Call) -> Form:
+def get_answer_format(call: Call) -> AnswerFormat:
     """How this call wants its answer."""
     options = call.fields.get("stream_options") if call.stream else None
     return call.dialect.name, call.stream, bytes(options) if options is not None else b""
@@ -177,119 +179,125 @@ def form(call: Call) -> Form:
 # msgspec needs tags to tell structs apart, and its msgpack has no place for raw JSON.
 
 
-class _Citation(Struct, array_like=True):
+class _StoredCitation(Struct, array_like=True):
     raw: bytes
     url: str | None
     title: str | None
     cited_text: str | None
 
 
-class _Text(Struct, array_like=True, tag=1):
+class _StoredText(Struct, array_like=True, tag=1):
     text: str
-    citations: list[_Citation]
+    citations: list[_StoredCitation]
 
 
-class _Thinking(Struct, array_like=True, tag=2):
+class _StoredThinking(Struct, array_like=True, tag=2):
     text: str
     signature: str | None
     origin: str
 
 
-class _Redacted(Struct, array_like=True, tag=3):
+class _StoredRedacted(Struct, array_like=True, tag=3):
     data: str
     origin: str
 
 
-class _ToolCall(Struct, array_like=True, tag=4):
+class _StoredToolCall(Struct, array_like=True, tag=4):
     id: str
     name: str
     arguments: str
     custom: bool
 
 
-class _Refusal(Struct, array_like=True, tag=5):
+class _StoredRefusal(Struct, array_like=True, tag=5):
     text: str
 
 
-_Part = _Text | _Thinking | _Redacted | _ToolCall | _Refusal
+_StoredPart = _StoredText | _StoredThinking | _StoredRedacted | _StoredToolCall | _StoredRefusal
 
 
-class _Stored(Struct, array_like=True):
+class _StoredAnswer(Struct, array_like=True):
     version: int
     dialect: str
     id: str
     model: str
-    parts: list[_Part]
+    parts: list[_StoredPart]
     ending: Ending
     counted: bool
     warnings: list[str]
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode = msgspec.msgpack.Decoder(_StoredAnswer).decode
 
 
-def packed(answer: Answer) -> bytes | None:
+def encode_stored(answer: CachedAnswer) -> bytes | None:
     """The answer as bytes; None where it has a part that cannot be stored."""
-    parts = [_packed(part) for part in answer.message.parts]
+    parts = [_pack_part(part) for part in answer.message.parts]
     kept = [part for part in parts if part is not None]
     if len(kept) < len(parts):
         return None
     message = answer.message
-    stored = _Stored(
-        VERSION, answer.dialect, message.id, message.model, kept, message.ending, answer.counted,
+    stored = _StoredAnswer(
+        FORMAT_VERSION,
+        answer.dialect,
+        message.id,
+        message.model,
+        kept,
+        message.ending,
+        answer.has_usage,
         answer.warnings,
-    )  # fmt: skip
+    )
     return _encode(stored)
 
 
-def unpacked(value: bytes) -> Answer:
+def parse_stored(value: bytes) -> CachedAnswer:
     """The answer that was stored so. BadAnswer where it was not stored by this version."""
     try:
         stored = _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise BadAnswer("a stored answer cannot be read") from None
-    if stored.version != VERSION:
+    if stored.version != FORMAT_VERSION:
         raise BadAnswer("a stored answer is of another version")
-    message = Message(stored.id, stored.model, _unpacked(stored.parts), stored.ending)
-    return Answer(stored.dialect, message, stored.counted, stored.warnings)
+    message = Message(stored.id, stored.model, _unpack_parts(stored.parts), stored.ending)
+    return CachedAnswer(stored.dialect, message, stored.counted, stored.warnings)
 
 
-def _packed(part: Part) -> _Part | None:
+def _pack_part(part: Part) -> _StoredPart | None:
     match part:
         case Text():
             cited = [
-                _Citation(bytes(each.raw), each.url, each.title, each.cited_text)
+                _StoredCitation(bytes(each.raw), each.url, each.title, each.cited_text)
                 for each in part.citations
             ]
-            return _Text(part.text, cited)
+            return _StoredText(part.text, cited)
         case Thinking():
-            return _Thinking(part.text, part.signature, part.origin)
+            return _StoredThinking(part.text, part.signature, part.origin)
         case Redacted():
-            return _Redacted(part.data, part.origin)
+            return _StoredRedacted(part.data, part.origin)
         case ToolCall():
-            return _ToolCall(part.id, part.name, part.arguments, part.custom)
+            return _StoredToolCall(part.id, part.name, part.arguments, part.custom)
         case Refusal():
-            return _Refusal(part.text)
+            return _StoredRefusal(part.text)
     return None
 
 
-def _unpacked(parts: Sequence[_Part]) -> list[Part]:
+def _unpack_parts(parts: Sequence[_StoredPart]) -> list[Part]:
     made: list[Part] = []
     for part in parts:
         match part:
-            case _Text():
+            case _StoredText():
                 cited = [
                     Citation(Raw(each.raw), each.url, each.title, each.cited_text)
                     for each in part.citations
                 ]
                 made.append(Text(part.text, citations=cited))
-            case _Thinking():
+            case _StoredThinking():
                 made.append(Thinking(part.text, part.signature, part.origin))
-            case _Redacted():
+            case _StoredRedacted():
                 made.append(Redacted(part.data, part.origin))
-            case _ToolCall():
+            case _StoredToolCall():
                 made.append(ToolCall(part.id, part.name, part.arguments, part.custom))
-            case _Refusal():
+            case _StoredRefusal():
                 made.append(Refusal(part.text))
     return made

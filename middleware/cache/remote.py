@@ -6,16 +6,16 @@ from functools import partial
 from typing import cast
 
 from gateway.store.redis import Server
-from middleware.cache.key import Key
-from middleware.cache.store import Form, Told
+from middleware.cache.key import CacheKey
+from middleware.cache.store import AnswerFormat, RenderedAnswer
 
-SURVEY_DEADLINE = 10.0
+SCAN_DEADLINE = 10.0
 """Seconds for going through all entries, which only an operator asks for."""
-_PREFIX = b"interlingua:cache:1:"
-_PAGE = 500
+_KEY_PREFIX = b"interlingua:cache:1:"
+_SCAN_PAGE = 500
 
 
-class Remote:
+class RedisCacheStore:
     """Keeps entries in a Redis server, which expires them and bounds its own memory."""
 
     name = "redis"
@@ -30,25 +30,25 @@ class Remote:
         """The server is left alone for a while."""
         return self._server.down
 
-    def told(self, key: Key, form: Form) -> Told | None:
+    def get_rendered(self, key: CacheKey, form: AnswerFormat) -> RenderedAnswer | None:
         """Nothing: what lies here would outlive what another gateway clears there."""
         return None
 
-    def tell(self, key: Key, form: Form, told: Told) -> None:
+    def put_rendered(self, key: CacheKey, form: AnswerFormat, told: RenderedAnswer) -> None:
         """Keeps nothing."""
 
-    async def get(self, key: Key) -> bytes | None:
+    async def get(self, key: CacheKey) -> bytes | None:
         """The value, None where there is none."""
-        found = await self._server.asked(partial(self._server.redis.get, _name(key)))
+        found = await self._server.asked(partial(self._server.redis.get, _encode_key(key)))
         return cast(bytes | None, found)
 
-    def put(self, key: Key, value: bytes) -> None:
+    def put(self, key: CacheKey, value: bytes) -> None:
         """Keeps a value soon."""
-        self._server.later(partial(self._server.redis.set, _name(key), value, px=self._ttl))
+        self._server.later(partial(self._server.redis.set, _encode_key(key), value, px=self._ttl))
 
     async def clear(self, tenant: bytes) -> int:
         """Forgets a tenant's entries."""
-        return await self._survey(_PREFIX + tenant.hex().encode() + b":*", forget=True)
+        return await self._scan_entries(_KEY_PREFIX + tenant.hex().encode() + b":*", forget=True)
 
     async def cleanup(self) -> tuple[int, int]:
         """Redis forgets what has expired by itself: nothing is left to do."""
@@ -56,7 +56,7 @@ class Remote:
 
     async def size(self) -> int:
         """How many entries there are."""
-        return await self._survey(_PREFIX + b"*", forget=False)
+        return await self._scan_entries(_KEY_PREFIX + b"*", forget=False)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -64,16 +64,16 @@ class Remote:
         async with self._server.running():
             yield
 
-    async def _survey(self, pattern: bytes, *, forget: bool) -> int:
+    async def _scan_entries(self, pattern: bytes, *, forget: bool) -> int:
         """Counts the entries of a pattern, page by page, and forgets them where that is asked."""
         return await self._server.asked(
-            partial(self._counted, pattern, forget=forget), SURVEY_DEADLINE
+            partial(self._scan_pages, pattern, forget=forget), SCAN_DEADLINE
         )
 
-    async def _counted(self, pattern: bytes, *, forget: bool) -> int:
+    async def _scan_pages(self, pattern: bytes, *, forget: bool) -> int:
         redis, cursor, found = self._server.redis, 0, 0
         while True:
-            cursor, names = await redis.scan(cursor, match=pattern, count=_PAGE)
+            cursor, names = await redis.scan(cursor, match=pattern, count=_SCAN_PAGE)
             if names and forget:
                 found += await redis.unlink(*names)
             else:
@@ -82,5 +82,5 @@ class Remote:
                 return found
 
 
-def _name(key: Key) -> bytes:
-    return _PREFIX + key.tenant.hex().encode() + b":" + key.digest.hex().encode()
+def _encode_key(key: CacheKey) -> bytes:
+    return _KEY_PREFIX + key.tenant.hex().encode() + b":" + key.digest.hex().encode()

@@ -11,28 +11,35 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.store.breaker import StoreDown
-from middleware.cache.key import Key
+from middleware.cache.key import CacheKey
 
-__all__ = ["OVERHEAD", "Form", "Memory", "Store", "StoreDown", "Told"]
+__all__ = [
+    "ENTRY_OVERHEAD",
+    "AnswerFormat",
+    "CacheStore",
+    "MemoryCacheStore",
+    "RenderedAnswer",
+    "StoreDown",
+]
 
-OVERHEAD = 400
+ENTRY_OVERHEAD = 400
 """Bytes that an entry takes beside its value: 380 to 430 as measured, with 100,000 and more."""
-SLICE = 500
+RELEASE_SLICE = 500
 """Most entries that are let go of between two turns of the loop."""
 
 
-Form = tuple[str, bool, bytes]
+AnswerFormat = tuple[str, bool, bytes]
 """How an answer is sent: its dialect, whether as a stream, and that stream's options."""
 
 
-class Told(Struct, frozen=True):
+class RenderedAnswer(Struct, frozen=True):
     """A stored answer in one form, as it was last said: the bytes to say it again."""
 
     body: bytes
     warnings: list[str]
 
 
-class Store(Protocol):
+class CacheStore(Protocol):
     """Values by key, each for a time."""
 
     name: str
@@ -43,16 +50,16 @@ class Store(Protocol):
     def down(self) -> bool | None:
         """Whether it does not answer; None where it is in this process."""
 
-    async def get(self, key: Key) -> bytes | None:
+    async def get(self, key: CacheKey) -> bytes | None:
         """The value, None where there is none. Raises StoreDown."""
 
-    def put(self, key: Key, value: bytes) -> None:
+    def put(self, key: CacheKey, value: bytes) -> None:
         """Keeps a value; at once or soon, as well as it can."""
 
-    def told(self, key: Key, form: Form) -> Told | None:
+    def get_rendered(self, key: CacheKey, form: AnswerFormat) -> RenderedAnswer | None:
         """The value's bytes in that form, where they are at hand."""
 
-    def tell(self, key: Key, form: Form, told: Told) -> None:
+    def put_rendered(self, key: CacheKey, form: AnswerFormat, told: RenderedAnswer) -> None:
         """Keeps a value's bytes in that form at hand, beside the value, as well as it can."""
 
     async def clear(self, tenant: bytes) -> int:
@@ -68,22 +75,22 @@ class Store(Protocol):
         """The store's life."""
 
 
-class _Entry(Struct, eq=False, gc=False):  # it leads to nothing that leads back to it
+class _CacheEntry(Struct, eq=False, gc=False):  # it leads to nothing that leads back to it
     tenant: bytes
     digest: bytes
     value: bytes
     expires: float
-    used: int
-    told: dict[Form, Told] | None = None
+    size: int
+    rendered: dict[AnswerFormat, RenderedAnswer] | None = None
 
 
-_Own = dict[bytes, _Entry]
+_TenantEntries = dict[bytes, _CacheEntry]
 """A tenant's entries by digest, as they were put: what expires first comes first."""
-_AHEAD = 4 * SLICE
+_LOOKAHEAD = 4 * RELEASE_SLICE
 """Entries that a cleanup notes at a time: the first of a dict lies behind all that were dropped."""
 
 
-class Memory:
+class MemoryCacheStore:
     """Keeps the entries used last, as many as both limits allow.
 
     No call waits for many entries: what a tenant clears is out of reach at once, and is let go of
@@ -97,65 +104,67 @@ class Memory:
         self, ttl: float, entries: int, size: int, clock: Callable[[], float] = monotonic
     ) -> None:
         self.limit: int | None = entries
-        self.used = 0
+        self.used_bytes = 0
         """Bytes that the entries take, those cleared included until they are let go of."""
         self._ttl = ttl
-        self._max_size = size
+        self._max_bytes = size
         self._clock = clock
-        self._tenants: defaultdict[bytes, _Own] = defaultdict(dict)
-        self._cleared: list[_Own] = []
-        self._recent: OrderedDict[_Entry, None] = OrderedDict()  # of both; used last, last
+        self._tenants: defaultdict[bytes, _TenantEntries] = defaultdict(dict)
+        self._cleared: list[_TenantEntries] = []
+        self._recent: OrderedDict[_CacheEntry, None] = OrderedDict()  # of both; used last, last
 
-    async def get(self, key: Key) -> bytes | None:
+    async def get(self, key: CacheKey) -> bytes | None:
         """The value, used just now."""
-        entry = self._fresh(key)
+        entry = self._get_entry(key)
         return entry.value if entry is not None else None
 
-    def _fresh(self, key: Key) -> _Entry | None:
+    def _get_entry(self, key: CacheKey) -> _CacheEntry | None:
         entry = self._tenants[key.tenant].get(key.digest)
         if entry is None:
             return None
         if entry.expires <= self._clock():
-            self._drop(entry)
+            self._drop_entry(entry)
             return None
         self._recent.move_to_end(entry)
         return entry
 
-    def told(self, key: Key, form: Form) -> Told | None:
+    def get_rendered(self, key: CacheKey, form: AnswerFormat) -> RenderedAnswer | None:
         """The value's bytes in that form, used just now."""
-        entry = self._fresh(key)
-        return entry.told.get(form) if entry is not None and entry.told is not None else None
+        entry = self._get_entry(key)
+        return (
+            entry.rendered.get(form) if entry is not None and entry.rendered is not None else None
+        )
 
-    def tell(self, key: Key, form: Form, told: Told) -> None:
+    def put_rendered(self, key: CacheKey, form: AnswerFormat, told: RenderedAnswer) -> None:
         """Keeps them where there is room without dropping anything for it."""
         entry = self._tenants[key.tenant].get(key.digest)
-        size = len(told.body) + OVERHEAD
-        if entry is None or self.used + size > self._max_size:
+        size = len(told.body) + ENTRY_OVERHEAD
+        if entry is None or self.used_bytes + size > self._max_bytes:
             return
-        if entry.told is None:
-            entry.told = {}
-        if form in entry.told:
+        if entry.rendered is None:
+            entry.rendered = {}
+        if form in entry.rendered:
             return
-        entry.told[form] = told
-        entry.used += size
-        self.used += size
+        entry.rendered[form] = told
+        entry.size += size
+        self.used_bytes += size
 
-    def put(self, key: Key, value: bytes) -> None:
+    def put(self, key: CacheKey, value: bytes) -> None:
         """Keeps a value that fits, and drops what was not used for longest."""
         own = self._tenants[key.tenant]
         if key.digest in own:
-            self._drop(own[key.digest])
-        used = len(value) + OVERHEAD
-        if used > self._max_size:
+            self._drop_entry(own[key.digest])
+        used = len(value) + ENTRY_OVERHEAD
+        if used > self._max_bytes:
             return
         assert self.limit is not None
-        while len(self._recent) >= self.limit or self.used + used > self._max_size:
-            if not self._let_go():
-                self._drop(next(iter(self._recent)))
-        entry = _Entry(key.tenant, key.digest, value, self._clock() + self._ttl, used)
+        while len(self._recent) >= self.limit or self.used_bytes + used > self._max_bytes:
+            if not self._release_one():
+                self._drop_entry(next(iter(self._recent)))
+        entry = _CacheEntry(key.tenant, key.digest, value, self._clock() + self._ttl, used)
         own[key.digest] = entry
         self._recent[entry] = None
-        self.used += used
+        self.used_bytes += used
 
     async def clear(self, tenant: bytes) -> int:
         """Forgets a tenant's entries, all at once; what is put from here on stays."""
@@ -165,13 +174,13 @@ class Memory:
         count = len(own)
         self._cleared.append(own)
         if len(self._cleared) == 1:
-            self._let_go_of_some()
+            self._release_slice()
         return count
 
     async def cleanup(self) -> tuple[int, int]:
         """Forgets what has expired by now."""
-        expired, removed = self._expired(self._clock()), 0
-        while some := len(list(map(self._drop, islice(expired, SLICE)))):
+        expired, removed = self._iter_expired(self._clock()), 0
+        while some := len(list(map(self._drop_entry, islice(expired, RELEASE_SLICE)))):
             removed += some
             await asyncio.sleep(0)
         return removed, await self.size()
@@ -185,34 +194,34 @@ class Memory:
         """Nothing to open."""
         yield
 
-    def _expired(self, now: float) -> Iterator[_Entry]:
+    def _iter_expired(self, now: float) -> Iterator[_CacheEntry]:
         """What has expired; who takes one drops it before it takes the next."""
         for tenant in list(self._tenants):
-            for most in chain([1], repeat(_AHEAD)):
+            for most in chain([1], repeat(_LOOKAHEAD)):
                 some = list(islice(self._tenants[tenant].values(), most))
-                yield from self._left(takewhile(lambda entry: entry.expires <= now, some))
+                yield from self._iter_present(takewhile(lambda entry: entry.expires <= now, some))
                 if not some or some[-1].expires > now:
                     break
 
-    def _left(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
+    def _iter_present(self, entries: Iterable[_CacheEntry]) -> Iterator[_CacheEntry]:
         """Those that are still kept when their turn comes."""
         for entry in entries:
             if self._tenants[entry.tenant].get(entry.digest) is entry:
                 yield entry
 
-    def _drop(self, entry: _Entry) -> None:
+    def _drop_entry(self, entry: _CacheEntry) -> None:
         del self._tenants[entry.tenant][entry.digest]
         del self._recent[entry]
-        self.used -= entry.used
+        self.used_bytes -= entry.size
 
-    def _let_go_of_some(self) -> None:
+    def _release_slice(self) -> None:
         """One slice now, the others one in each turn of the loop: whoever cleared may be gone."""
-        for _ in range(SLICE):
-            if not self._let_go():
+        for _ in range(RELEASE_SLICE):
+            if not self._release_one():
                 return
-        asyncio.get_running_loop().call_soon(self._let_go_of_some)
+        asyncio.get_running_loop().call_soon(self._release_slice)
 
-    def _let_go(self) -> bool:
+    def _release_one(self) -> bool:
         """Lets go of one entry that was cleared; whether there was one."""
         if not self._cleared:
             return False
@@ -221,5 +230,5 @@ class Memory:
         if not own:
             self._cleared.pop()
         del self._recent[entry]
-        self.used -= entry.used
+        self.used_bytes -= entry.size
         return True

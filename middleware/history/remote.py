@@ -7,16 +7,18 @@ from typing import cast
 
 from gateway.store.redis import Server
 
-_PREFIX = "interlingua:history:1:"
+_KEY_PREFIX = "interlingua:history:1:"
 
 
-class Remote:
+class RedisHistoryStore:
     """Keeps entries in a Redis server, which expires them and bounds its own memory."""
 
     def __init__(self, url: str, ttl: float) -> None:
         self._ttl = max(1, int(ttl * 1000))
         self._server = Server(url, "history_store")
-        self._fresh: dict[str, bytes] = {}  # whose write is under way: a client may be faster
+        self._pending_writes: dict[
+            str, bytes
+        ] = {}  # whose write is under way: a client may be faster
 
     @property
     def down(self) -> bool:
@@ -25,19 +27,23 @@ class Remote:
 
     async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
         """The values, which last as long again."""
-        return await self._server.asked(partial(self._got, [_name(tenant, id) for id in ids]))
+        return await self._server.asked(
+            partial(self._read_values, [_encode_key(tenant, id) for id in ids])
+        )
 
-    async def _got(self, names: list[str]) -> list[bytes | None]:
+    async def _read_values(self, names: list[str]) -> list[bytes | None]:
         async with self._server.redis.pipeline(transaction=False) as line:
             for name in names:
                 line.get(name)
                 line.pexpire(name, self._ttl)
             found = (await line.execute())[::2]
-        return [self._fresh.get(name, value) for name, value in zip(names, found, strict=True)]
+        return [
+            self._pending_writes.get(name, value) for name, value in zip(names, found, strict=True)
+        ]
 
-    async def owners(self, tenant: str, names: Sequence[str]) -> list[str | None]:
+    async def find_owners(self, tenant: str, names: Sequence[str]) -> list[str | None]:
         """The ids that have those names."""
-        keys = [_name(tenant, f"name:{name}") for name in names]
+        keys = [_encode_key(tenant, f"name:{name}") for name in names]
         found = await self._server.asked(partial(self._mget, keys))
         return [value.decode() if value is not None else None for value in found]
 
@@ -46,23 +52,23 @@ class Remote:
 
     def put(self, tenant: str, id: str, value: bytes, names: Sequence[str]) -> None:
         """Keeps a value soon."""
-        self._server.later(partial(self._set, tenant, id, value, names))
+        self._server.later(partial(self._write_value, tenant, id, value, names))
 
-    async def _set(self, tenant: str, id: str, value: bytes, names: Sequence[str]) -> None:
-        key = _name(tenant, id)
-        self._fresh[key] = value
+    async def _write_value(self, tenant: str, id: str, value: bytes, names: Sequence[str]) -> None:
+        key = _encode_key(tenant, id)
+        self._pending_writes[key] = value
         try:
             async with self._server.redis.pipeline(transaction=False) as line:
                 line.set(key, value, px=self._ttl)
                 for name in names:
-                    line.set(_name(tenant, f"name:{name}"), id, px=self._ttl)
+                    line.set(_encode_key(tenant, f"name:{name}"), id, px=self._ttl)
                 await line.execute()
         finally:
-            del self._fresh[key]
+            del self._pending_writes[key]
 
     async def drop(self, tenant: str, id: str) -> bool:
         """Forgets a value; what its items are called is left to expire."""
-        return bool(await self._server.asked(partial(self._unlink, _name(tenant, id))))
+        return bool(await self._server.asked(partial(self._unlink, _encode_key(tenant, id))))
 
     async def _unlink(self, name: str) -> int:
         return int(await self._server.redis.unlink(name))
@@ -74,5 +80,5 @@ class Remote:
             yield
 
 
-def _name(tenant: str, id: str) -> str:
-    return f"{_PREFIX}{tenant}:{id}"
+def _encode_key(tenant: str, id: str) -> str:
+    return f"{_KEY_PREFIX}{tenant}:{id}"

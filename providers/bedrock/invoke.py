@@ -1,7 +1,7 @@
 """The way to Bedrock's runtime: requests signed, answers made those of the Messages API."""
 
 from gateway.call import Headers
-from gateway.reply import Here
+from gateway.reply import BytesSource
 from providers.bedrock.errors import STALE, told
 from providers.bedrock.events import Events
 from providers.bedrock.eventstream import CONTENT_TYPE
@@ -65,9 +65,9 @@ async def _refusal(response: Response, headers: Headers, named: bytes) -> tuple[
     body = await whole(response.body, ERROR_LIMIT)
     error = told(named.decode("latin-1"), response.status, body)
     if error is None:
-        response.body = Here(body)
+        response.body = BytesSource(body)
         return response, ""
-    response.status, response.body = error.status, Here(error.body)
+    response.status, response.body = error.status, BytesSource(error.body)
     response.headers = [(b"content-type", b"application/json")]
     response.headers += [header for header in headers if header[0] not in _REPLACED]
     return response, error.name

@@ -38,7 +38,7 @@ async def first_error(
     """
     splitter = Splitter()
     passed = 0
-    says_nothing = dialect.says_nothing
+    says_nothing = dialect.is_preamble
     while chunk := await source.read():
         chunks.append(chunk)
         if (

@@ -7,7 +7,7 @@ from gateway.counting.kind import COUNTINGS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.responses import RESPONSES
-from gateway.dialects.responses.wire import UNKNOWN
+from gateway.dialects.responses.wire import CHAT_ONLY_MEMBERS
 from gateway.wire.raw_json import encoded
 
 _BARE = (*COUNTINGS, EMBEDDINGS)
@@ -22,7 +22,9 @@ class Defaults:
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._all = encoded(given)
         # a provider of several dialects has one list of them, and much of it may be Chat's
-        self._responses = {name: v for name, v in self._all.items() if name not in UNKNOWN}
+        self._responses = {
+            name: v for name, v in self._all.items() if name not in CHAT_ONLY_MEMBERS
+        }
 
     def added(self, fields: Fields, dialect: Dialect) -> Fields:
         """The fields, and the defaults that are not among them."""

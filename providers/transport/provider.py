@@ -355,7 +355,7 @@ class HttpProvider(Provider):
             body = body.removeprefix(BOM).lstrip()  # some keep alive with blank lines
         if call.converted and body[:1] == b"{" and body.find(b'"error"') < 0:
             return Reply(200, dialect, body, headers)
-        digest = dialect.digest(body)
+        digest = dialect.summarize(body)
         if digest.error is not None:
             raise digest.error
         if digest.usage is None and not is_object(body):

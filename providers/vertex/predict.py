@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.reply import Here
+from gateway.reply import BytesSource
 from gateway.wire.raw_json import decode
 from providers.transport.answer import whole
 from providers.transport.engine import Engine, Request, Response, Stats, Timeouts
@@ -70,7 +70,7 @@ async def _translated(response: Response) -> Response:
     if told is not None:
         kept = [header for header in response.headers if header[0] not in _REPLACED]
         response.headers = [(b"content-type", b"application/json"), *kept]
-    response.body = Here(body if told is None else told)
+    response.body = BytesSource(body if told is None else told)
     return response
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.dialects.common.extra_content import SKIP
+from gateway.dialects.common.extra_content import SKIP_SIGNATURE
 from tests.admin.gemini_house import HELLO, KEY, scene
 from tests.dialects.gemini.sent import said
 from tests.fakes.upstream import SSE, Json
@@ -120,6 +120,6 @@ async def test_a_turn_of_another_upstreams_is_mended(tmp_path: Path, model: str)
         call = turn["parts"][0]
         del call["thoughtSignature"]
         if model == "gemini-3-pro":
-            call["thoughtSignature"] = SKIP
+            call["thoughtSignature"] = SKIP_SIGNATURE
         assert on.body == {"contents": [said("hello"), turn, said(result)], "tools": tools}
         assert got.headers["x-gateway-warnings"] == "contents:foreign_reasoning_dropped"

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.api.json_array import Array, as_array, retyped
 from gateway.errors import Cut
-from gateway.reply import Here, Stream
+from gateway.reply import BytesSource, Stream
 
 EVENTS = b'data: {"a":1}\n\ndata: {"b":\ndata: 2}\r\n\r\n: no\n\ndata: {"c":"\xc3\xa9"}'
 
@@ -27,7 +27,7 @@ class Pieces:
         self.closed += 1
 
 
-async def whole(source: Pieces | Here) -> bytes:
+async def whole(source: Pieces | BytesSource) -> bytes:
     """All that comes of a stream, as an array."""
     stream = as_array(Stream(source), Array())
     try:
@@ -54,7 +54,7 @@ async def test_elements_come_as_their_events_do() -> None:
 
 
 async def test_a_stream_of_nothing_is_an_empty_array() -> None:
-    assert await whole(Here(b"")) == b"[]\n"
+    assert await whole(BytesSource(b"")) == b"[]\n"
 
 
 async def test_an_error_is_the_last_element() -> None:

@@ -13,8 +13,8 @@ from time import perf_counter, process_time_ns
 
 import msgspec
 
-from middleware.cache.key import Key
-from middleware.cache.store import Memory
+from middleware.cache.key import CacheKey
+from middleware.cache.store import MemoryCacheStore
 from tests.bench import script
 from tests.bench.cases import SLOWLY
 from tests.bench.load import Close, Hold, Open, Rest
@@ -180,8 +180,8 @@ def entries(fleet: Fleet) -> Iterator[Grown]:
 async def _store(count: int) -> dict[str, float]:
     """Microseconds of CPU, of one among many acts where they are short."""
     now = [0.0]
-    store = Memory(3600.0, count, 10**12, lambda: now[0])
-    keys = [Key(b"tenant-%d" % (n % 50), b"%032d" % n) for n in range(count)]
+    store = MemoryCacheStore(3600.0, count, 10**12, lambda: now[0])
+    keys = [CacheKey(b"tenant-%d" % (n % 50), b"%032d" % n) for n in range(count)]
     found = {}
     began = process_time_ns()
     for key in keys:
@@ -193,7 +193,7 @@ async def _store(count: int) -> dict[str, float]:
     found["find, each"] = _since(began) / 1000
     began = process_time_ns()
     for n in range(1000):
-        store.put(Key(b"tenant-0", b"x%031d" % n), _VALUE)
+        store.put(CacheKey(b"tenant-0", b"x%031d" % n), _VALUE)
     found["keep one more, each"] = _since(began) / 1000
     found["clear a tenant"], longest = await _turns(store, store.clear(b"tenant-1"))
     found["clear a tenant, longest turn"] = longest
@@ -205,11 +205,13 @@ async def _store(count: int) -> dict[str, float]:
     return found
 
 
-async def _turns(store: Memory, act: Coroutine[object, object, object]) -> tuple[float, float]:
+async def _turns(
+    store: MemoryCacheStore, act: Coroutine[object, object, object]
+) -> tuple[float, float]:
     """CPU until the act is over, and of the longest turn of the loop until nothing is left."""
     task, used, whole, longest = asyncio.ensure_future(act), -1, 0.0, 0.0
-    while not task.done() or store.used != used:
-        used, began = store.used, process_time_ns()
+    while not task.done() or store.used_bytes != used:
+        used, began = store.used_bytes, process_time_ns()
         over = task.done()
         await asyncio.sleep(0)
         longest = max(longest, _since(began))

@@ -37,8 +37,8 @@ def test_the_checklist_has_its_82_items() -> None:
 def test_every_item_goes_to_both_dialects_or_has_checks_of_its_own() -> None:
     for family in FAMILIES:
         for item in family.items:
-            crossing = [way.reaches is not None for way in item.ways]
-            assert item.words or (any(crossing) and not all(crossing)), item.name
+            conversion = [way.reaches is not None for way in item.ways]
+            assert item.words or (any(conversion) and not all(conversion)), item.name
 
 
 def test_what_ships_claims_no_more_than_was_just_shown(run: Matrix) -> None:

@@ -106,7 +106,7 @@ async def test_a_body_that_is_not_utf_8_is_refused() -> None:
     counted, _, asked = counting()
     body = b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}'
     with pytest.raises(InvalidRequest, match="not UTF-8"):
-        await counted(asked.spoken(COUNTING, split_object(body)))
+        await counted(asked.in_dialect(COUNTING, split_object(body)))
 
 
 def learnt(counted: Counter) -> list[str]:

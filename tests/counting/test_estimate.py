@@ -29,7 +29,7 @@ from gateway.neutral.events import (
     Turn,
     WebSearch,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import split_object
 
 PLAIN = Family(match="*")
@@ -51,7 +51,7 @@ WEATHER = {
 
 def read(**members: Any) -> Prompt:
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello, Claude"}]} | members
-    return COUNTING.read_prompt(split_object(msgspec.json.encode(body)), Notes())
+    return COUNTING.read_prompt(split_object(msgspec.json.encode(body)), LossReport())
 
 
 def said(*parts: Part, **members: Any) -> Prompt:

@@ -12,10 +12,10 @@ from gateway.counting.said import Measured, measured
 from gateway.counting.texts import by_script
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.neutral.events import Ended, Ending, Event, TextDelta, Usage
+from gateway.neutral.events import Ending, Event, MessageEnd, TextDelta, Usage
 from gateway.reply import Reply, Stream
 from middleware.convert import Convert
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 from tests.fakes import calls
 from tests.faults.engines import Chunks
 from tests.faults.wires import stream
@@ -36,29 +36,33 @@ class Kept:
 
 def test_a_stream_without_local_stops_is_written_as_it_is() -> None:
     writer = Kept()
-    assert measured(writer, crossing()) is writer
+    assert measured(writer, conversion()) is writer
 
 
 def test_usage_that_was_told_stays() -> None:
-    way = crossing()
+    way = conversion()
     way.local_stops = ("END",)
     writer = Kept()
     lane = measured(writer, way)
     assert isinstance(lane, Measured)
-    told = Ended(Ending("end_turn", usage=Usage(7, 9)))
+    told = MessageEnd(Ending("end_turn", usage=Usage(7, 9)))
     lane.write(told)
     assert writer.events == [told]
 
 
 def test_usage_that_was_not_is_estimated() -> None:
-    way = crossing()
+    way = conversion()
     way.local_stops, way.input_estimate = ("END",), 12
     writer = Kept()
     lane = measured(writer, way)
-    for event in (TextDelta("Once upon "), TextDelta("a time"), Ended(Ending("stop_sequence"))):
+    for event in (
+        TextDelta("Once upon "),
+        TextDelta("a time"),
+        MessageEnd(Ending("stop_sequence")),
+    ):
         lane.write(event)
     ended = writer.events[-1]
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, MessageEnd)
     assert ended.ending.usage is not None
     wanted = family("real").factor * by_script("Once upon a time")
     assert ended.ending.usage.input == 12

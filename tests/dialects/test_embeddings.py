@@ -4,7 +4,7 @@ import pytest
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.errors import BadAnswer, InvalidRequest
 from gateway.neutral.events import Usage
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import split_object
 
 ANSWER = {
@@ -54,28 +54,28 @@ def test_a_missing_member_is_named(name: str) -> None:
 
 
 def test_an_answer_tells_the_tokens_used() -> None:
-    assert EMBEDDINGS.digest(msgspec.json.encode(ANSWER)).usage == Usage(5, 0)
+    assert EMBEDDINGS.summarize(msgspec.json.encode(ANSWER)).usage == Usage(5, 0)
     bare = ANSWER | {"usage": None}
-    digest = EMBEDDINGS.digest(msgspec.json.encode(bare))
+    digest = EMBEDDINGS.summarize(msgspec.json.encode(bare))
     assert (digest.error, digest.usage) == (None, None)
 
 
 def test_an_error_in_a_200_is_one() -> None:
-    digest = EMBEDDINGS.digest(b'{"error":{"message":"no","code":429}}')
+    digest = EMBEDDINGS.summarize(b'{"error":{"message":"no","code":429}}')
     assert digest.error is not None
     assert digest.error.status == 429
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"data":null}', b'{"object":"list"}'])
 def test_an_answer_without_vectors_is_none(body: bytes) -> None:
-    assert isinstance(EMBEDDINGS.digest(body).error, BadAnswer)
+    assert isinstance(EMBEDDINGS.summarize(body).error, BadAnswer)
 
 
 def test_what_cannot_be_read_is_left_to_the_caller() -> None:
-    digest = EMBEDDINGS.digest(b"<html>")
+    digest = EMBEDDINGS.summarize(b"<html>")
     assert digest.usage is None
 
 
 def test_there_is_no_prompt_in_it() -> None:
     with pytest.raises(InvalidRequest):
-        EMBEDDINGS.read_prompt({}, Notes())
+        EMBEDDINGS.read_prompt({}, LossReport())

@@ -32,13 +32,13 @@ from openai.types.chat import (
 from openai.types.shared_params import FunctionDefinition
 
 from gateway.capability.table import capability
-from gateway.dialect import Crossing, Dialect
+from gateway.dialect import Conversion, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.raw_json import split_object
 
@@ -184,10 +184,10 @@ def reached(dialect: Dialect, body: Json, kind: str, model: str) -> tuple[Json |
     theirs = GEMINI if kind == "gemini" else MESSAGES if dialect is CHAT else CHAT
     if (kind, model) in RESPONDERS:
         theirs = RESPONSES
-    notes, found = Notes(), capability(kind, model)
+    notes, found = LossReport(), capability(kind, model)
     try:
         prompt = dialect.read_prompt(split_object(msgspec.json.encode(body)), notes)
-        way = Crossing(prompt, kind, model, "m", found, notes, Seal(b"key"))
+        way = Conversion(prompt, kind, model, "m", found, notes, Seal(b"key"))
         fields = theirs.write_prompt(way)
     except InvalidRequest:
         return None, notes.entries

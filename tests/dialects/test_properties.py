@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from gateway.capability.record import Capability
 from gateway.capability.table import capability
-from gateway.dialect import Crossing, Dialect
+from gateway.dialect import Conversion, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
@@ -29,8 +29,8 @@ from gateway.neutral.events import (
     Turn,
     Usage,
 )
-from gateway.neutral.fold import fold, unfold
-from gateway.neutral.notes import Notes
+from gateway.neutral.fold import build_message, message_events
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.sse import Splitter
 from tests.pairs.rows import NAMED
@@ -63,11 +63,11 @@ ARGUMENTS = st.dictionaries(WORDS, st.none() | st.integers(-9, 9) | WORDS, max_s
 )
 
 
-def crossing(dialect: Dialect, prompt: Prompt) -> Crossing:
-    """A crossing to a model of that dialect."""
-    return Crossing(
+def conversion(dialect: Dialect, prompt: Prompt) -> Conversion:
+    """A conversion to a model of that dialect."""
+    return Conversion(
         prompt=prompt, provider="p", model="m", alias="m", capability=MODELS[dialect.name],
-        notes=Notes(), seal=SEAL,
+        notes=LossReport(), seal=SEAL,
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def told(message: Message | None) -> Any:
 @settings(max_examples=50, deadline=None)
 @given(message=messages())
 def test_what_is_written_whole_is_read(dialect: Dialect, message: Message) -> None:
-    way = crossing(dialect, BARE)
+    way = conversion(dialect, BARE)
     assert told(dialect.read_message(dialect.write_message(message, way), way)) == told(message)
 
 
@@ -118,12 +118,12 @@ def test_what_is_written_whole_is_read(dialect: Dialect, message: Message) -> No
 @settings(max_examples=50, deadline=None)
 @given(message=messages())
 def test_what_is_written_as_a_stream_is_read(dialect: Dialect, message: Message) -> None:
-    way = crossing(dialect, BARE)
+    way = conversion(dialect, BARE)
     writer, reader, splitter = dialect.writer(way), dialect.reader(way), Splitter()
-    wire = b"".join(writer.write(event) for event in unfold(message))
+    wire = b"".join(writer.write(event) for event in message_events(message))
     frames = [*splitter.feed(wire), *splitter.finish()]
     events = [event for frame in frames for event in reader.read(frame)]
-    assert told(fold([*events, *reader.finish()])) == told(message)
+    assert told(build_message([*events, *reader.finish()])) == told(message)
 
 
 @each_pair
@@ -132,14 +132,14 @@ def test_what_is_written_as_a_stream_is_read(dialect: Dialect, message: Message)
 def test_a_stream_says_what_the_whole_answer_says(
     ours: Dialect, theirs: Dialect, message: Message
 ) -> None:
-    way = crossing(theirs, BARE)
+    way = conversion(theirs, BARE)
     writer, reader, splitter = theirs.writer(way), theirs.reader(way), Splitter()
-    wire = b"".join(writer.write(event) for event in unfold(message))
+    wire = b"".join(writer.write(event) for event in message_events(message))
     events = [event for frame in splitter.feed(wire) for event in reader.read(frame)]
     mine, back, again = ours.writer(way), ours.reader(way), Splitter()
     recoded = b"".join(mine.write(event) for event in [*events, *reader.finish()])
     heard = [event for frame in again.feed(recoded) for event in back.read(frame)]
-    assert told(fold([*heard, *back.finish()])) == told(message)
+    assert told(build_message([*heard, *back.finish()])) == told(message)
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -178,11 +178,11 @@ def prompt(turns: list[Turn]) -> Prompt:
 def asked(dialect: Dialect, turns: list[Turn]) -> Prompt:
     """The request as a client of that dialect writes it and the gateway reads it."""
     any_names = Capability(tool_name="^.*$", tool_name_length=128)
-    way = Crossing(
+    way = Conversion(
         prompt=prompt(turns), provider="p", model="m", alias="m", capability=any_names,
-        notes=Notes(), seal=SEAL,
+        notes=LossReport(), seal=SEAL,
     )  # fmt: skip
-    return dialect.read_prompt(dialect.write_prompt(way), Notes())
+    return dialect.read_prompt(dialect.write_prompt(way), LossReport())
 
 
 def requests(turns: list[Turn]) -> list[list[Turn]]:
@@ -215,9 +215,9 @@ def test_a_request_that_is_written_is_read(dialect: Dialect, turns: list[Turn]) 
         assert shown(asked(dialect, part)) == shown(prompt(part))
 
 
-def sent(theirs: Dialect, read: Prompt) -> tuple[list[Any], Crossing, bytes]:
-    """The turns that reach an upstream, the crossing they were written with, and the body."""
-    way = crossing(theirs, read)
+def sent(theirs: Dialect, read: Prompt) -> tuple[list[Any], Conversion, bytes]:
+    """The turns that reach an upstream, the conversion they were written with, and the body."""
+    way = conversion(theirs, read)
     body = msgspec.json.encode(theirs.write_prompt(way))
     return NAMED[theirs.name].turns(body), way, body
 
@@ -242,8 +242,8 @@ def test_ids_and_names_are_one_to_one(ours: Dialect, theirs: Dialect, turns: lis
     _, way, body = sent(theirs, asked(ours, turns[:-1]))
     ask = NAMED[theirs.name].asked(body)
     calls = [part for turn in turns[:-1] for part in turn.parts if isinstance(part, ToolCall)]
-    assert [way.names.known(name) for name in ask.tools] == list(NAMES)
+    assert [way.names.to_client(name) for name in ask.tools] == list(NAMES)
     assert len(set(ask.tools)) == len(NAMES)
-    assert [way.names.known(call.name) for call in ask.calls] == [call.name for call in calls]
+    assert [way.names.to_client(call.name) for call in ask.calls] == [call.name for call in calls]
     assert [call.id for call in ask.calls] == [id for id, _ in ask.results]
     assert len({call.id for call in ask.calls}) == len(calls)

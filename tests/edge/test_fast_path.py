@@ -23,7 +23,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Endpoint, Limits
 from gateway.edge.fast_path import Front, FrontClient
 from gateway.errors import Cut, Unavailable
-from gateway.reply import Here, Reply, Stream
+from gateway.reply import BytesSource, Reply, Stream
 from tests.edge.test_http_limits import Transport
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -106,7 +106,7 @@ async def large(call: Call) -> Reply:
 
 async def streamed(call: Call) -> Reply:
     """A stream of one chunk."""
-    return Reply(200, call.dialect, Stream(Here(b"data: 1\n\n")))
+    return Reply(200, call.dialect, Stream(BytesSource(b"data: 1\n\n")))
 
 
 async def refused(call: Call) -> Reply:
@@ -397,7 +397,7 @@ async def test_a_ping_that_is_due_as_the_answer_ends_does_not_follow_it(house: A
 
 
 async def test_what_broke_where_nothing_can_be_told_is_hung_up_on(house: Any) -> None:
-    class Broken(Here):
+    class Broken(BytesSource):
         async def read(self) -> bytes:
             if chunk := await super().read():
                 return chunk

@@ -17,8 +17,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from middleware.cache.key import Key
-from middleware.cache.remote import Remote
+from middleware.cache.key import CacheKey
+from middleware.cache.remote import RedisCacheStore
 from middleware.cache.store import StoreDown
 from tests.fakes.client import until
 from tests.fakes.running import Gateway, free_port, gateway
@@ -277,8 +277,8 @@ async def test_commands_given_up_leave_no_answer_for_another(tmp_path: Path) -> 
     needed()
     redis = Server(tmp_path, free_port())
     await redis.start()
-    store = Remote(redis.url, 60)
-    keys = [Key(b"t", b"%d" % number) for number in range(30)]
+    store = RedisCacheStore(redis.url, 60)
+    keys = [CacheKey(b"t", b"%d" % number) for number in range(30)]
     try:
         async with store.running():
             for key in keys:

@@ -14,7 +14,7 @@ from gateway.errors import InvalidRequest, Unavailable
 from gateway.secret import Secret
 from gateway.store.breaker import StoreDown
 from middleware.history import History
-from middleware.history.remote import Remote
+from middleware.history.remote import RedisHistoryStore
 from tests.fakes import calls
 from tests.fakes.client import until
 from tests.fakes.responses import message
@@ -69,7 +69,7 @@ async def test_callers_are_apart_and_what_is_forgotten_is_gone(redis: Server) ->
 
 
 async def test_a_value_lasts_from_its_last_use(redis: Server) -> None:
-    store = Remote(redis.url, 1.5)
+    store = RedisHistoryStore(redis.url, 1.5)
     async with store.running():
         store.put("t", "a", b"1", ["n"])
         await until(lambda: not store._server.beside)
@@ -77,8 +77,8 @@ async def test_a_value_lasts_from_its_last_use(redis: Server) -> None:
         left = await store._server.redis.pttl("interlingua:history:1:t:a")
         assert await store.get("t", ["a", "b"]) == [b"1", None]
         assert await store._server.redis.pttl("interlingua:history:1:t:a") > left
-        assert await store.owners("t", ["n", "m"]) == ["a", None]
-        assert await store.owners("t", []) == []
+        assert await store.find_owners("t", ["n", "m"]) == ["a", None]
+        assert await store.find_owners("t", []) == []
 
 
 async def test_a_frozen_store_is_503_for_those_who_need_it_alone(redis: Server) -> None:

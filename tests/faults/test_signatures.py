@@ -9,7 +9,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from gateway.dialects.common.extra_content import SKIP
+from gateway.dialects.common.extra_content import SKIP_SIGNATURE
 from tests.fakes.running import gateway
 from tests.fakes.steps import SSE, Json, Received, Script
 from tests.fakes.upstream import ScriptedUpstream
@@ -217,15 +217,15 @@ class TestChatClient:
         said = await chat(stage, "agent", [ASKED], stream=stream)
         history = [ASKED, bare(said), *results(said)]
         await chat(stage, "agent", history, stream=stream, name="bob")
-        assert stage.signatures == [[SKIP, None]]
+        assert stage.signatures == [[SKIP_SIGNATURE, None]]
         await chat(stage, "agent", history, stream=stream)
-        assert stage.signatures != [[SKIP, None]]
+        assert stage.signatures != [[SKIP_SIGNATURE, None]]
 
     async def test_at_another_model_gets_none_of_them(self, stage: Stage, stream: bool) -> None:
         said = await chat(stage, "gemini:gemini-3-flash", [ASKED], stream=stream)
         history = [ASKED, bare(said), *results(said)]
         await chat(stage, "agent", history, stream=stream)
-        assert stage.signatures == [[SKIP, None]]
+        assert stage.signatures == [[SKIP_SIGNATURE, None]]
         await chat(stage, "gemini:gemini-2.5-flash", history, stream=stream)
         assert stage.signatures == [[None, None]]
 
@@ -323,7 +323,7 @@ class TestMessagesClient:
         answer = await messages(stage, "agent", [ASKED], stream=stream)
         history = [ASKED, *answered(answer.content[1:])]
         await messages(stage, "agent", history, stream=stream)
-        assert stage.signatures == [[SKIP, None]]
+        assert stage.signatures == [[SKIP_SIGNATURE, None]]
         await messages(stage, "gemini:gemini-2.5-flash", history, stream=stream)
         assert stage.signatures == [[None, None]]
 
@@ -348,7 +348,7 @@ class TestMessagesClient:
         assert len({block.id for block in answer.content} - {""}) == 2
         assert answer.stop_reason == "tool_use"
         await messages(stage, "agent", [ASKED, *answered(answer.content)], stream=stream)
-        assert stage.signatures == [[SKIP, None]]
+        assert stage.signatures == [[SKIP_SIGNATURE, None]]
 
 
 async def test_the_model_that_an_alias_stands_for_is_asked(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from gateway.call import Record
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.dialects.responses.lane import ResponsesRelay
+from gateway.dialects.responses.same_dialect import ResponsesRelay
 from gateway.lanes.relay import Relay
 from tests.fakes.upstream import SSE, Chunk, Dribble, Head, Json, Script
 from tests.sdk.stage import Stage

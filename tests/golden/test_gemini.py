@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from gateway.capability.table import capability
-from gateway.dialect import Crossing, Dialect
+from gateway.dialect import Conversion, Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
-from gateway.neutral.fold import fold
-from gateway.neutral.notes import Notes
+from gateway.neutral.fold import build_message
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.raw_json import split_object
 from gateway.wire.sse import Splitter
@@ -31,15 +31,15 @@ def golden(name: str) -> bytes:
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("writer", "message_out"):
-        monkeypatch.setattr(f"gateway.dialects.chat.{module}.now", lambda: 1700000000)
+        monkeypatch.setattr(f"gateway.dialects.chat.{module}.unix_time", lambda: 1700000000)
 
 
-def way(client: str) -> Crossing:
-    """The crossing of the client's golden request."""
-    notes = Notes()
+def way(client: str) -> Conversion:
+    """The conversion of the client's golden request."""
+    notes = LossReport()
     prompt = CLIENTS[client].read_prompt(split_object(golden(f"{client}.request.json")), notes)
     found = capability("gemini", MODEL)
-    made = Crossing(prompt, "gemini", MODEL, f"gemini:{MODEL}", found, notes, Seal(b"golden"))
+    made = Conversion(prompt, "gemini", MODEL, f"gemini:{MODEL}", found, notes, Seal(b"golden"))
     GEMINI.write_prompt(made)  # it settles the names of tools
     return made
 
@@ -51,16 +51,16 @@ def shown(value: Any) -> bytes:
 
 @each_client
 def test_what_the_upstream_is_asked(client: str) -> None:
-    crossing = way(client)
-    crossing.notes.entries.clear()
-    asked = shown(GEMINI.write_prompt(crossing) | {"warnings": crossing.notes.entries})
+    conversion = way(client)
+    conversion.notes.entries.clear()
+    asked = shown(GEMINI.write_prompt(conversion) | {"warnings": conversion.notes.entries})
     assert asked == golden(f"{client}.asked.json")
 
 
 def streamed(client: str, chunks: list[bytes]) -> bytes:
     """What that client gets of the golden stream in these chunks."""
-    crossing = way(client)
-    reader, writer = GEMINI.reader(crossing), CLIENTS[client].writer(crossing)
+    conversion = way(client)
+    reader, writer = GEMINI.reader(conversion), CLIENTS[client].writer(conversion)
     splitter = Splitter()
     events = [event for c in chunks for f in splitter.feed(c) for event in reader.read(f)]
     events += [event for frame in splitter.finish() for event in reader.read(frame)]
@@ -77,17 +77,17 @@ def test_what_a_client_gets_of_a_stream(client: str) -> None:
 
 @each_client
 def test_what_a_client_gets_of_a_whole_answer(client: str) -> None:
-    crossing = way(client)
-    message = GEMINI.read_message(golden("answer.json"), crossing)
-    written = msgspec.json.decode(CLIENTS[client].write_message(message, crossing))
+    conversion = way(client)
+    message = GEMINI.read_message(golden("answer.json"), conversion)
+    written = msgspec.json.decode(CLIENTS[client].write_message(message, conversion))
     assert shown(written) == golden(f"{client}.answer.json")
 
 
 @each_client
 def test_a_stream_and_a_whole_answer_say_the_same(client: str) -> None:
-    crossing = way(client)
-    reader = GEMINI.reader(crossing)
+    conversion = way(client)
+    reader = GEMINI.reader(conversion)
     frames = Splitter().feed(golden("stream.sse"))
     events = [event for frame in frames for event in reader.read(frame)]
-    whole = fold([*events, *reader.finish()])
+    whole = build_message([*events, *reader.finish()])
     assert whole == GEMINI.read_message(golden("answer.json"), way(client))

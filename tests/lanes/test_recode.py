@@ -5,15 +5,15 @@ from hypothesis import given, strategies as st
 
 from gateway.call import Record
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing, Dialect
+from gateway.dialect import Conversion, Dialect
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.digest import only_usage
+from gateway.dialects.chat.digest import is_usage_only
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, Cut, Refused
-from gateway.lanes.recode import Recode
+from gateway.lanes.recode import Transcoder
 from gateway.lanes.relay import HOLD_LIMIT, Relay, merged
-from gateway.neutral.events import Ended, Ending, Event, Prompt, TextDelta, Usage
-from gateway.neutral.notes import Notes
+from gateway.neutral.events import Ending, Event, MessageEnd, Prompt, TextDelta, Usage
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.secret import Secret
 from gateway.wire.sse import Frame
@@ -137,8 +137,8 @@ def test_many_events_of_one_read_become_what_they_do_one_by_one(
     texts: list[str], size: int
 ) -> None:
     frames = stream("chat", "a", *texts, '","', '"')
-    ways = [Crossing(Prompt("m", []), "p", "m", "m", Capability(), Notes(), Seal(b"k"))] * 2
-    one, many = (Recode(CHAT.reader(way), MESSAGES.writer(way), Record(0.0)) for way in ways)
+    ways = [Conversion(Prompt("m", []), "p", "m", "m", Capability(), LossReport(), Seal(b"k"))] * 2
+    one, many = (Transcoder(CHAT.reader(way), MESSAGES.writer(way), Record(0.0)) for way in ways)
     told = b"".join(one.feed(frame) for frame in frames)
     reads = [b"".join(frames[at : at + size]) for at in range(0, len(frames), size)]
     assert b"".join(many.feed(read) for read in reads) == told
@@ -197,7 +197,7 @@ EXTRA = b'data: {"id":"x","choices": [],"usage": {"prompt_tokens":7,"completion_
 @pytest.mark.parametrize("size", [1, 5, 64, 10_000])
 def test_usage_that_nobody_asked_for_is_counted_and_goes_no_further(size: int, end: bytes) -> None:
     record = Record(0.0)
-    lane = Relay(CHAT, record, only_usage)
+    lane = Relay(CHAT, record, is_usage_only)
     *events, done = (event.replace(b"\n\n", end) for event in stream("chat", "a", '"usage":{}'))
     whole = b"".join([*events, EXTRA + end, done])
     out = relayed(lane, *(whole[at : at + size] for at in range(0, len(whole), size)))
@@ -228,7 +228,7 @@ def test_what_tells_more_than_the_usage_is_kept(kept: bytes) -> None:
 
 
 def relay_without_usage() -> Relay:
-    return Relay(CHAT, Record(0.0), only_usage)
+    return Relay(CHAT, Record(0.0), is_usage_only)
 
 
 def test_an_edit_sees_whole_events_only() -> None:
@@ -272,7 +272,7 @@ class FakeReader:
             raise BadAnswer("nonsense")
         if frame.data == b"end":
             self.ended = True
-            return [Ended(Ending("end_turn", usage=Usage(1, 2)))]
+            return [MessageEnd(Ending("end_turn", usage=Usage(1, 2)))]
         return [TextDelta(word) for word in frame.data.decode().split()]
 
     def finish(self) -> list[Event]:
@@ -288,9 +288,9 @@ class FakeWriter:
         return f"<{event.text}>".encode() if isinstance(event, TextDelta) else b"<.>"
 
 
-def recode() -> tuple[Recode, Record]:
+def recode() -> tuple[Transcoder, Record]:
     record = Record(0.0)
-    return Recode(FakeReader(), FakeWriter(), record), record
+    return Transcoder(FakeReader(), FakeWriter(), record), record
 
 
 def test_frames_become_events_become_frames() -> None:
@@ -330,10 +330,12 @@ def test_an_end_without_its_blank_line_is_an_end() -> None:
 @pytest.mark.parametrize("theirs", ["chat", "messages"])
 def test_an_error_event_ends_a_recoded_stream(theirs: Name) -> None:
     ours: Name = "messages" if theirs == "chat" else "chat"
-    crossing = Crossing(
-        Prompt("m", []), "p", "m", "m", calls.target().capability, Notes(), Seal(b"test"),
+    conversion = Conversion(
+        Prompt("m", []), "p", "m", "m", calls.target().capability, LossReport(), Seal(b"test"),
     )  # fmt: skip
-    lane = Recode(DIALECTS[theirs].reader(crossing), DIALECTS[ours].writer(crossing), Record(0.0))
+    lane = Transcoder(
+        DIALECTS[theirs].reader(conversion), DIALECTS[ours].writer(conversion), Record(0.0)
+    )
     out = b"".join(
         lane.feed(frame) for frame in [*stream(theirs, "hello")[:-2], fault_event(theirs)]
     )
@@ -371,8 +373,10 @@ def test_text_told_by_its_surroundings_is_what_reading_it_tells(
     assert [lane.error for lane in ways] == [None, None]
 
 
-def recoding(name: Name) -> Recode:
+def recoding(name: Name) -> Transcoder:
     """From this dialect into the other."""
-    crossing = Crossing(Prompt("m", []), "up", "m", "alias", Capability(), Notes(), Seal(b"test"))
+    conversion = Conversion(
+        Prompt("m", []), "up", "m", "alias", Capability(), LossReport(), Seal(b"test")
+    )
     other = MESSAGES if name == "chat" else CHAT
-    return Recode(DIALECTS[name].reader(crossing), other.writer(crossing), Record(0.0))
+    return Transcoder(DIALECTS[name].reader(conversion), other.writer(conversion), Record(0.0))

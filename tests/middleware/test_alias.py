@@ -9,7 +9,7 @@ from gateway.config.load import Config, Profile, Source
 from gateway.errors import NotFound
 from gateway.plugin import Site
 from gateway.reply import Reply
-from middleware.alias import REMEMBERED, Alias
+from middleware.alias import MAX_CACHED_MODELS, Alias
 from tests.admin.house import CHAT, before
 from tests.fakes import calls
 from tests.fakes.calls import Named
@@ -131,9 +131,9 @@ async def test_the_call_goes_on_with_its_targets_and_made_up_names_do_not_pile_u
         "openrouter:anthropic/opus",
     ]
     assert passed[0].target == passed[0].targets[0]
-    for number in range(REMEMBERED + 10):
+    for number in range(MAX_CACHED_MODELS + 10):
         await alias(calls.call({"model": f"x{number}"}), next)
-    assert len(alias._known) <= REMEMBERED
+    assert len(alias._resolved) <= MAX_CACHED_MODELS
 
 
 def test_the_shipped_names_are_not_found_inside_other_names() -> None:

@@ -15,7 +15,7 @@ from gateway.edge.exchange import Edge, Limits
 from gateway.errors import Refused
 from gateway.reply import Reply, Stream
 from middleware.batch import Batch
-from middleware.batch.ledger import Entry, Ledger
+from middleware.batch.registry import BatchEntry, BatchRegistry
 from tests.fakes import calls
 from tests.fakes.client import until
 from tests.faults import wires
@@ -200,12 +200,12 @@ async def test_a_cancelled_batch_cancels_its_items_and_is_over(count: int, strea
 
     task = asyncio.get_running_loop().create_task(serve())
     await until(lambda: len(rest.calls) == count)
-    assert link._ledger.open == 1
+    assert link._registry.open_count == 1
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
     assert rest.cancelled == count
-    assert link._ledger.open == link._commons.slots.taken == link._commons.slots.waiting == 0
+    assert link._registry.open_count == link._shared.slots.taken == link._shared.slots.waiting == 0
     assert asyncio.all_tasks() == before
     assert {call.record.end for call in rest.calls} == {"client_gone"}
 
@@ -252,8 +252,8 @@ async def test_answers_that_wait_for_nothing_let_others_get_on() -> None:
 async def test_each_other_call_beyond_busy_takes_a_slot(others: int, room: int) -> None:
     link = batch(concurrency=8, busy=2)
     link._edge.open = set(range(others + 1))  # type: ignore[arg-type]
-    link._ledger.begin("a", 1)  # a batch is in the edge's calls too, and is no other call
-    assert link._room() == room
+    link._registry.begin_batch("a", 1)  # a batch is in the edge's calls too, and is no other call
+    assert link._count_slots() == room
 
 
 async def test_a_refused_batch_leaves_nothing_behind() -> None:
@@ -261,69 +261,69 @@ async def test_a_refused_batch_leaves_nothing_behind() -> None:
     for call in (asked(*"abc"), asked("a", max_tokens="x"), asked("a", "b", custom_id="same")):
         with pytest.raises(BatchError):
             await link(call, rest)
-    assert (rest.calls, link._ledger.open, link._ledger._tenants) == ([], 0, {})
+    assert (rest.calls, link._registry.open_count, link._registry._tenants) == ([], 0, {})
 
 
 class TestLedger:
     def test_the_oldest_ended_ones_of_a_tenant_go_first(self) -> None:
-        ledger = Ledger(2, 60)
-        running, *ended = (ledger.begin("a", 1) for _ in range(2))
-        theirs = ledger.begin("b", 1)
+        ledger = BatchRegistry(2, 60)
+        running, *ended = (ledger.begin_batch("a", 1) for _ in range(2))
+        theirs = ledger.begin_batch("b", 1)
         for entry in (*ended, theirs):
-            ledger.end(entry, "completed")
-        last = ledger.begin("a", 1)
-        assert ledger.find("a", running.id) is running
-        assert ledger.find("a", ended[0].id) is None
-        assert ledger.find("a", last.id) is last
-        assert ledger.find("b", theirs.id) is theirs
-        assert ledger.find("b", last.id) is None
+            ledger.end_batch(entry, "completed")
+        last = ledger.begin_batch("a", 1)
+        assert ledger.find_batch("a", running.id) is running
+        assert ledger.find_batch("a", ended[0].id) is None
+        assert ledger.find_batch("a", last.id) is last
+        assert ledger.find_batch("b", theirs.id) is theirs
+        assert ledger.find_batch("b", last.id) is None
 
     def test_running_ones_are_kept_whatever_their_number(self) -> None:
-        ledger = Ledger(1, 60)
-        entries = [ledger.begin("a", 1) for _ in range(3)]
-        assert all(ledger.find("a", entry.id) is entry for entry in entries)
-        assert ledger.open == 3
+        ledger = BatchRegistry(1, 60)
+        entries = [ledger.begin_batch("a", 1) for _ in range(3)]
+        assert all(ledger.find_batch("a", entry.id) is entry for entry in entries)
+        assert ledger.open_count == 3
 
     def test_an_ended_one_is_forgotten_in_time(self) -> None:
-        ledger = Ledger(10, 60)
-        old, running = ledger.begin("a", 1), ledger.begin("b", 1)
-        ledger.end(old, "completed")
-        assert ledger.find("a", old.id) is old
+        ledger = BatchRegistry(10, 60)
+        old, running = ledger.begin_batch("a", 1), ledger.begin_batch("b", 1)
+        ledger.end_batch(old, "completed")
+        assert ledger.find_batch("a", old.id) is old
         old.ended -= 61
-        assert ledger.find("a", old.id) is None
-        ledger.begin("b", 1)
+        assert ledger.find_batch("a", old.id) is None
+        ledger.begin_batch("b", 1)
         assert ledger._tenants["a"] == {}
-        assert ledger.find("b", running.id) is running
+        assert ledger.find_batch("b", running.id) is running
 
     def test_a_beginning_looks_at_nothing_of_other_tenants_but_what_is_old(self) -> None:
         looked: list[str] = []
 
-        class Watched(Ledger):
-            def _is_old(self, entry: Entry) -> bool:
+        class Watched(BatchRegistry):
+            def _is_old(self, entry: BatchEntry) -> bool:
                 looked.append(entry.id)
                 return super()._is_old(entry)
 
         ledger = Watched(1000, 60)
         for _ in range(250):
-            ledger.end(ledger.begin("a", 1), "completed")
+            ledger.end_batch(ledger.begin_batch("a", 1), "completed")
         entries = list(ledger._tenants["a"].values())
         looked.clear()
-        ledger.begin("b", 1)
+        ledger.begin_batch("b", 1)
         assert looked == [entries[0].id]  # it ended first, and is not old: none is
         for entry in entries:
             entry.ended -= 61
         left = []
         for _ in range(3):
-            ledger.begin("b", 1)
+            ledger.begin_batch("b", 1)
             left.append(len(ledger._tenants["a"]))
         assert left == [150, 50, 0]
 
     def test_the_first_end_stands(self) -> None:
-        ledger = Ledger(10, 60)
-        entry = ledger.begin("a", 3)
+        ledger = BatchRegistry(10, 60)
+        entry = ledger.begin_batch("a", 3)
         entry.successful, entry.failed = 1, 1
-        ledger.end(entry, "cancelled")
-        ledger.end(entry, "completed")
-        told = entry.progress()
-        assert (told.status, told.processed_messages, ledger.open) == ("cancelled", 2, 0)
-        assert entry.rate == 0.3333
+        ledger.end_batch(entry, "cancelled")
+        ledger.end_batch(entry, "completed")
+        told = entry.make_progress()
+        assert (told.status, told.processed_messages, ledger.open_count) == ("cancelled", 2, 0)
+        assert entry.success_rate == 0.3333

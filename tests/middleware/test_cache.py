@@ -13,8 +13,8 @@ from gateway.call import Call, Caller, Headers
 from gateway.config.faults import ConfigError
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.dialects.chat.lane import signed as signed_by
-from gateway.dialects.common.signatures import Kept, Signatures
+from gateway.dialects.chat.same_dialect import make_recording_dialect as signed_by
+from gateway.dialects.common.signatures import CallerSignatures, SignatureStore
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import Cut, Refused, Unreachable
 from gateway.reply import Reply, Stream
@@ -159,7 +159,7 @@ class TestHits:
     async def test_an_answer_that_was_heard_for_its_signatures_is_kept(
         self, way: dict[str, object]
     ) -> None:
-        signed = signed_by(CHAT, Kept(Signatures(), "t", "x"))
+        signed = signed_by(CHAT, CallerSignatures(SignatureStore(), "t", "x"))
 
         async def answer(asked: Call) -> Reply:
             if not asked.stream:
@@ -202,7 +202,7 @@ class TestHits:
     async def test_a_corrupted_value_is_a_miss(self) -> None:
         link, upstream = cache(), Upstream()
         made = call()
-        link._store.put(link._keys.key(made), b"nonsense")
+        link._store.put(link._keys.make_key(made), b"nonsense")
         assert (await ask(link, upstream, made))[1] == "miss"
         assert (await ask(link, upstream, call()))[1] == "hit"
 

@@ -28,14 +28,14 @@ from gateway.neutral.events import (
 from gateway.neutral.seal import Seal
 from gateway.reply import Reply, Stream
 from middleware.cache.answer import (
-    Answer,
-    Listener,
-    crossing,
-    heard,
-    packed,
+    AnswerListener,
+    CachedAnswer,
+    encode_stored,
+    make_conversion,
+    parse,
+    parse_stored,
+    render,
     replay,
-    said,
-    unpacked,
 )
 from tests.fakes import calls
 from tests.faults import wires
@@ -60,8 +60,8 @@ def call(dialect: Dialect, body: dict[str, Any] | None = None) -> Call:
     return made.with_targets((calls.target(),))
 
 
-def answer(message: Message, dialect: Dialect = MESSAGES, *, counted: bool = True) -> Answer:
-    return Answer(dialect.name, message, counted, ["a:b"])
+def answer(message: Message, dialect: Dialect = MESSAGES, *, counted: bool = True) -> CachedAnswer:
+    return CachedAnswer(dialect.name, message, counted, ["a:b"])
 
 
 async def body_of(reply: Reply) -> bytes:
@@ -74,14 +74,14 @@ async def body_of(reply: Reply) -> bytes:
 
 
 def test_every_part_survives_the_store() -> None:
-    value = packed(answer(MESSAGE))
+    value = encode_stored(answer(MESSAGE))
     assert value is not None
-    assert unpacked(value) == answer(MESSAGE)
+    assert parse_stored(value) == answer(MESSAGE)
 
 
 def test_a_part_that_cannot_be_stored_is_not() -> None:
     parts = [*MESSAGE.parts, Opaque("new", Raw(b"{}"), "messages")]
-    assert packed(answer(msgspec.structs.replace(MESSAGE, parts=parts))) is None
+    assert encode_stored(answer(msgspec.structs.replace(MESSAGE, parts=parts))) is None
 
 
 @pytest.mark.parametrize(
@@ -89,28 +89,28 @@ def test_a_part_that_cannot_be_stored_is_not() -> None:
 )
 def test_what_is_no_answer_is_said_to_be_none(value: bytes) -> None:
     with pytest.raises(BadAnswer):
-        unpacked(value)
+        parse_stored(value)
 
 
 def test_neither_is_a_corrupted_answer_nor_one_of_another_version() -> None:
-    value = packed(answer(MESSAGE))
+    value = encode_stored(answer(MESSAGE))
     assert value is not None
     other = msgspec.msgpack.decode(value)
     other[0] += 1
     for wrong in (msgspec.msgpack.encode(other), value[:-3], value[:5] + b"\xc1" + value[6:]):
         with pytest.raises(BadAnswer):
-            unpacked(wrong)
+            parse_stored(wrong)
 
 
 @pytest.mark.parametrize("stop", ["end_turn", "stop_sequence", "tool_use"])
 def test_an_ordinary_end(stop: Any) -> None:
-    assert answer(Message("i", "m", [Text("a")], Ending(stop))).ordinary
-    assert not answer(Message("i", "m", [], Ending(stop))).ordinary
+    assert answer(Message("i", "m", [Text("a")], Ending(stop))).has_normal_ending
+    assert not answer(Message("i", "m", [], Ending(stop))).has_normal_ending
 
 
 @pytest.mark.parametrize("stop", ["max_tokens", "refusal", "pause_turn", "compaction"])
 def test_any_other_end(stop: Any) -> None:
-    assert not answer(Message("i", "m", [Text("a")], Ending(stop))).ordinary
+    assert not answer(Message("i", "m", [Text("a")], Ending(stop))).has_normal_ending
 
 
 def test_signed_reasoning_suits_its_own_dialect_only() -> None:
@@ -118,7 +118,7 @@ def test_signed_reasoning_suits_its_own_dialect_only() -> None:
     for message, suits in ((MESSAGE, False), (plain, True)):
         for dialect in (CHAT, MESSAGES):
             asked = call(dialect)
-            found = answer(message).suits(asked, crossing(asked, SEAL))
+            found = answer(message).can_serve(asked, make_conversion(asked, SEAL))
             assert found is (suits or dialect is MESSAGES)
 
 
@@ -129,7 +129,7 @@ def test_an_answer_without_counts_suits_those_who_are_told_none() -> None:
         (CHAT, {"stream": True, "stream_options": {"include_usage": True}}, False),
     ):  # fmt: skip
         asked = call(dialect, body)
-        assert uncounted.suits(asked, crossing(asked, SEAL)) is suits
+        assert uncounted.can_serve(asked, make_conversion(asked, SEAL)) is suits
 
 
 WHOLE: dict[str, tuple[Any, list[bytes]]] = {
@@ -145,9 +145,9 @@ DIALECTS = {"chat": CHAT, "messages": MESSAGES}
 
 
 def listened(name: str, frames: list[bytes]) -> Message | None:
-    listener = Listener(DIALECTS[name], crossing(call(DIALECTS[name]), SEAL), 100_000)
+    listener = AnswerListener(DIALECTS[name], make_conversion(call(DIALECTS[name]), SEAL), 100_000)
     for frame in frames:
-        listener.hear(frame)
+        listener.feed(frame)
     return listener.message
 
 
@@ -155,7 +155,7 @@ def listened(name: str, frames: list[bytes]) -> Message | None:
 async def test_whole_or_streamed_it_is_the_same_message(name: str) -> None:
     whole, frames = WHOLE[name]
     asked = call(DIALECTS[name])
-    message = heard(msgspec.json.encode(whole), DIALECTS[name], crossing(asked, SEAL))
+    message = parse(msgspec.json.encode(whole), DIALECTS[name], make_conversion(asked, SEAL))
     streamed = listened(name, frames)
     assert message is not None
     assert streamed is not None
@@ -172,11 +172,11 @@ async def test_said_again_it_is_heard_as_it_was(name: str) -> None:
     assert message is not None
     for streamed in (False, True):
         asked = call(dialect, {"stream": streamed, "stream_options": {"include_usage": True}})
-        reply = replay(said(answer(message, dialect), asked, crossing(asked, SEAL)), asked)
+        reply = replay(render(answer(message, dialect), asked, make_conversion(asked, SEAL)), asked)
         body = await body_of(reply)
         assert isinstance(reply.body, Stream) is streamed
-        whole = heard if not streamed else lambda body, *_: listened(name, [body])
-        assert whole(body, dialect, crossing(asked, SEAL)) == message
+        whole = parse if not streamed else lambda body, *_: listened(name, [body])
+        assert whole(body, dialect, make_conversion(asked, SEAL)) == message
         assert asked.record.usage == Usage()
         assert asked.record.warnings == ["a:b"]
 
@@ -185,11 +185,13 @@ async def test_said_again_it_is_heard_as_it_was(name: str) -> None:
 def test_a_stream_cut_anywhere_is_no_message(name: str) -> None:
     frames = WHOLE[name][1][:-1] if name == "messages" else WHOLE[name][1][:-3]
     for upto in range(len(frames)):
-        listener = Listener(DIALECTS[name], crossing(call(DIALECTS[name]), SEAL), 100_000)
+        listener = AnswerListener(
+            DIALECTS[name], make_conversion(call(DIALECTS[name]), SEAL), 100_000
+        )
         for frame in frames[:upto]:
-            listener.hear(frame)
+            listener.feed(frame)
             assert listener.verdict is None
-        listener.hear(b"")
+        listener.feed(b"")
         assert listener.message is None
         assert listener.verdict == "failed"
 
@@ -197,27 +199,27 @@ def test_a_stream_cut_anywhere_is_no_message(name: str) -> None:
 @pytest.mark.parametrize("name", ["chat", "messages"])
 def test_an_error_in_the_stream_and_one_that_is_too_long(name: Any) -> None:
     dialect = DIALECTS[name]
-    listener = Listener(dialect, crossing(call(dialect), SEAL), 100_000)
+    listener = AnswerListener(dialect, make_conversion(call(dialect), SEAL), 100_000)
     for frame in [*wires.opening(name), wires.delta(name, "x"), wires.fault_event(name)]:
-        listener.hear(frame)
+        listener.feed(frame)
     assert (listener.message, listener.verdict) == (None, "failed")
-    short = Listener(dialect, crossing(call(dialect), SEAL), 50)
-    short.hear(b"".join(wires.stream(name)))
+    short = AnswerListener(dialect, make_conversion(call(dialect), SEAL), 50)
+    short.feed(b"".join(wires.stream(name)))
     assert (short.message, short.verdict) == (None, "unshared")
 
 
 def test_no_answer_at_all() -> None:
     for name, dialect in DIALECTS.items():
         body = wires.fault(name)  # type: ignore[arg-type]
-        assert heard(body, dialect, crossing(call(dialect), SEAL)) is None
-        assert heard(b"<html>", dialect, crossing(call(dialect), SEAL)) is None
+        assert parse(body, dialect, make_conversion(call(dialect), SEAL)) is None
+        assert parse(b"<html>", dialect, make_conversion(call(dialect), SEAL)) is None
 
 
 async def test_parts_come_in_order_in_the_other_dialect() -> None:
     parts: list[Part] = [Thinking("hm"), Text("one"), ToolCall("call_1", "f", '{"a":1}')]
     message = Message("chatcmpl-9", "m", parts, Ending("tool_use", usage=Usage(1, 2)))
     asked = call(MESSAGES, {"stream": True})
-    told = said(answer(message, CHAT), asked, crossing(asked, SEAL))
+    told = render(answer(message, CHAT), asked, make_conversion(asked, SEAL))
     body = await body_of(replay(told, asked))
     places = [body.find(mark) for mark in (b"hm", b"one", b"tool_use", b"message_stop")]
     assert all(0 < one < other for one, other in pairwise(places))

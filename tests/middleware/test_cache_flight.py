@@ -10,7 +10,7 @@ from gateway.call import Call
 from gateway.dialects.chat import CHAT
 from gateway.errors import Cut, Unreachable
 from gateway.reply import Reply, Stream
-from middleware.cache import Cache, flight
+from middleware.cache import Cache, in_flight as flight
 from tests.faults import wires
 from tests.middleware.test_cache import STREAM, Frames, Upstream, ask, cache, call, told
 
@@ -120,8 +120,8 @@ class TestSingleFlight:
     async def test_a_leader_whose_client_does_not_read_is_left_alone(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(flight, "LOOK", 0.01)
-        monkeypatch.setattr(flight, "PATIENCE", 0.03)
+        monkeypatch.setattr(flight, "CHECK_INTERVAL", 0.01)
+        monkeypatch.setattr(flight, "STALL_TIMEOUT", 0.03)
         link, upstream = cache(), Upstream()
         leader = await link(call(STREAM), upstream)
         assert isinstance(leader.body, Stream)
@@ -134,8 +134,8 @@ class TestSingleFlight:
     async def test_one_whose_upstream_is_slow_is_waited_for(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(flight, "LOOK", 0.01)
-        monkeypatch.setattr(flight, "PATIENCE", 0.0)
+        monkeypatch.setattr(flight, "CHECK_INTERVAL", 0.01)
+        monkeypatch.setattr(flight, "STALL_TIMEOUT", 0.0)
         source = Frames([*wires.opening("chat"), None, *wires.stream("chat")[1:]])
 
         async def pauses(call: Call) -> Reply:
@@ -177,4 +177,4 @@ class TestSingleFlight:
         asked[0].cancel()
         upstream.gate.set()
         await asyncio.gather(*asked, return_exceptions=True)
-        assert link._shelf._flights == {}
+        assert link._state._flights == {}

@@ -11,7 +11,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.secret import Secret
 from gateway.wire.raw_json import split_object
-from middleware.cache.key import Key, Keys, opted_out, storable
+from middleware.cache.key import CacheKey, CacheKeys, has_opted_out, is_storable
 from tests.fakes import calls
 
 
@@ -24,7 +24,7 @@ class Headed(calls.Named):
 
 
 SITE = calls.site("up", "other", providers={"headed": Headed()})
-KEYS = Keys(SITE, shared=False)
+KEYS = CacheKeys(SITE, shared=False)
 UP = calls.target("up")
 HEADED = calls.target("headed")
 
@@ -40,8 +40,8 @@ def call(
     return made.with_targets((UP,)).with_caller(caller)
 
 
-def key(body: dict[str, Any] | None = None, **rest: Any) -> Key:
-    return KEYS.key(call(body, **rest))
+def key(body: dict[str, Any] | None = None, **rest: Any) -> CacheKey:
+    return KEYS.make_key(call(body, **rest))
 
 
 BASE = key()
@@ -50,7 +50,7 @@ BASE = key()
 def test_the_same_call_has_the_same_key_whatever_the_order_of_its_members() -> None:
     turned = call()
     fields = dict(reversed(turned.fields.items()))
-    assert KEYS.key(msgspec.structs.replace(turned, fields=fields)) == BASE
+    assert KEYS.make_key(msgspec.structs.replace(turned, fields=fields)) == BASE
 
 
 @pytest.mark.parametrize("way", [{"stream": True}, {"stream_options": {"include_usage": True}}])
@@ -75,8 +75,8 @@ def test_values_count_as_they_were_sent() -> None:
     body = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens": 5}'
     spaced = body.replace(b'"role":"user"', b'"role": "user"')
     one, other = (msgspec.structs.replace(call(), fields=split_object(b)) for b in (body, spaced))
-    assert KEYS.key(one) == BASE
-    assert KEYS.key(other) != BASE
+    assert KEYS.make_key(one) == BASE
+    assert KEYS.make_key(other) != BASE
 
 
 def test_members_do_not_run_into_one_another() -> None:
@@ -96,31 +96,33 @@ def test_callers_are_apart_by_name_and_by_the_whole_of_their_own_credential() ->
 
 
 def test_shared_means_by_name_but_never_another_credentials_answers() -> None:
-    shared = Keys(SITE, shared=True)
+    shared = CacheKeys(SITE, shared=True)
     one, other = call(caller=Caller("a")), call(caller=Caller("b"))
-    assert shared.key(one) == shared.key(other)
-    assert shared.key(one) != shared.key(call(caller=Caller("a", Secret("own"))))
-    assert shared.key(one).digest != KEYS.key(one).digest
+    assert shared.make_key(one) == shared.make_key(other)
+    assert shared.make_key(one) != shared.make_key(call(caller=Caller("a", Secret("own"))))
+    assert shared.make_key(one).digest != KEYS.make_key(one).digest
 
 
 def test_every_target_and_their_order_are_in_it() -> None:
     other = calls.target("other")
     made = [(UP,), (UP, other), (other, UP), (other,), (calls.target("up", "n"),)]
-    assert len({KEYS.key(call().with_targets(targets)).digest for targets in made}) == len(made)
+    assert len({KEYS.make_key(call().with_targets(targets)).digest for targets in made}) == len(
+        made
+    )
 
 
 def test_an_upstream_that_is_configured_otherwise_is_another() -> None:
-    def of(provider: Headed) -> Key:
-        keys = Keys(calls.site(providers={"headed": provider}), shared=False)
-        return keys.key(call().with_targets((HEADED,)))
+    def of(provider: Headed) -> CacheKey:
+        keys = CacheKeys(calls.site(providers={"headed": provider}), shared=False)
+        return keys.make_key(call().with_targets((HEADED,)))
 
     assert of(Headed(base_url="http://a")) != of(Headed(base_url="http://b"))
     assert of(Headed(api_key=Secret("one"))) == of(Headed(api_key=Secret("two")))
 
 
 def test_headers_count_where_the_upstream_gets_them() -> None:
-    def of(*headers: tuple[bytes, bytes]) -> Key:
-        return KEYS.key(call(headers=list(headers)).with_targets((HEADED,)))
+    def of(*headers: tuple[bytes, bytes]) -> CacheKey:
+        return KEYS.make_key(call(headers=list(headers)).with_targets((HEADED,)))
 
     assert of((b"openai-beta", b"x")) != of()
     assert of((b"user-agent", b"x")) == of((b"idempotency-key", b"1")) == of()
@@ -153,7 +155,7 @@ class TestAcrossDialects:
     ],
 )  # fmt: skip
 def test_opting_out(name: bytes, value: bytes, out: bool) -> None:
-    assert opted_out([(b"accept", b"*/*"), (name, value)]) is out
+    assert has_opted_out([(b"accept", b"*/*"), (name, value)]) is out
 
 
 @pytest.mark.parametrize(
@@ -174,5 +176,5 @@ def test_which_requests_have_answers_that_can_be_kept(
     body: dict[str, object], without: bool, with_tools: bool
 ) -> None:
     fields = calls.call(body).fields
-    assert storable(fields, tools=False) is without
-    assert storable(fields, tools=True) is with_tools
+    assert is_storable(fields, tools=False) is without
+    assert is_storable(fields, tools=True) is with_tools

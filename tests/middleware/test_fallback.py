@@ -14,7 +14,7 @@ from gateway.errors import (
     Unreachable,
     UpstreamTimeout,
 )
-from gateway.reply import Here, Reply, Stream
+from gateway.reply import BytesSource, Reply, Stream
 from middleware.fallback import Fallback
 from tests.fakes import calls
 
@@ -117,7 +117,7 @@ async def test_when_all_fail_the_last_real_error_is_told() -> None:
     assert reply is real
 
 
-class Told(Here):
+class Told(BytesSource):
     """An upstream's stream that tells an error, and whether it was let go of."""
 
     closed = False

@@ -16,7 +16,7 @@ from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 from gateway.store.breaker import StoreDown
 from middleware.history import History
-from middleware.history.store import OVERHEAD, Memory
+from middleware.history.store import ENTRY_OVERHEAD, MemoryHistoryStore
 from tests.fakes import calls
 from tests.fakes.responses import message, response
 from tests.faults.engines import Chunks
@@ -277,13 +277,13 @@ class TestEndpoints:
         assert not await link.forget(Caller("tests"), "x" * 10_000)
 
 
-class Down(Memory):
+class Down(MemoryHistoryStore):
     """A store that does not answer."""
 
     async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
         raise StoreDown
 
-    async def owners(self, tenant: str, names: Sequence[str]) -> list[str | None]:
+    async def find_owners(self, tenant: str, names: Sequence[str]) -> list[str | None]:
         raise StoreDown
 
     async def drop(self, tenant: str, id: str) -> bool:
@@ -322,28 +322,28 @@ class TestMemory:
     """The store in this process."""
 
     async def test_what_was_not_used_for_longest_goes_first(self) -> None:
-        store = Memory(10, 2, 10_000)
+        store = MemoryHistoryStore(10, 2, 10_000)
         store.put("t", "a", b"1", ["n"])
         store.put("t", "b", b"2", [])
         await store.get("t", ["a"])
         store.put("t", "c", b"3", [])
         assert await store.get("t", ["a", "b", "c"]) == [b"1", None, b"3"]
-        assert await store.owners("t", ["n", "o"]) == ["a", None]
+        assert await store.find_owners("t", ["n", "o"]) == ["a", None]
 
     async def test_bytes_are_bounded_and_counted(self) -> None:
-        store = Memory(10, 100, 2 * OVERHEAD + 10)
+        store = MemoryHistoryStore(10, 100, 2 * ENTRY_OVERHEAD + 10)
         store.put("t", "big", b"x" * 2000, [])
-        assert (len(store), store.used) == (0, 0)
+        assert (len(store), store.used_bytes) == (0, 0)
         store.put("t", "a", b"12345", [])
         store.put("t", "b", b"12345", [])
-        assert store.used == 2 * OVERHEAD + 10
+        assert store.used_bytes == 2 * ENTRY_OVERHEAD + 10
         store.put("t", "c", b"12345", ["n"])
         assert await store.get("t", ["a", "b", "c"]) == [None, None, b"12345"]
-        assert store.used == 2 * OVERHEAD + 6
+        assert store.used_bytes == 2 * ENTRY_OVERHEAD + 6
 
     async def test_a_value_lasts_from_its_last_use(self) -> None:
         clock = Clock()
-        store = Memory(10, 100, 10_000, clock)
+        store = MemoryHistoryStore(10, 100, 10_000, clock)
         store.put("t", "a", b"1", ["n"])
         clock.now = 9
         assert await store.get("t", ["a"]) == [b"1"]
@@ -351,16 +351,16 @@ class TestMemory:
         assert await store.get("t", ["a"]) == [b"1"]
         clock.now = 28
         assert await store.get("t", ["a"]) == [None]
-        assert store.used == 0
-        assert await store.owners("t", ["n"]) == [None]
+        assert store.used_bytes == 0
+        assert await store.find_owners("t", ["n"]) == [None]
 
     async def test_a_value_put_again_is_one(self) -> None:
-        store = Memory(10, 100, 10_000)
+        store = MemoryHistoryStore(10, 100, 10_000)
         for _ in range(2):
             store.put("t", "a", b"1", ["n"])
         assert len(store) == 1
         assert await store.drop("t", "a")
         assert not await store.drop("t", "a")
-        assert store.used == 0
+        assert store.used_bytes == 0
         async with store.running():
             assert len(store) == 0

@@ -8,7 +8,7 @@ from gateway.capability.record import Capability
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import Cut
-from gateway.reply import Here, Reply, Stream
+from gateway.reply import BytesSource, Reply, Stream
 from middleware.convert import Convert
 from tests.fakes import calls
 from tests.faults import wires
@@ -81,7 +81,7 @@ async def test_a_fault_in_a_response_written_anew_ends_that_response() -> None:
     begun, *_ = wires.stream("responses", "hi")
 
     async def next(call: Call) -> Reply:
-        return Reply(200, RESPONSES, Stream(Here(begun)))
+        return Reply(200, RESPONSES, Stream(BytesSource(begun)))
 
     target = Target("up", "m", (RESPONSES,), Capability(recode=True))
     call = calls.call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(target,))

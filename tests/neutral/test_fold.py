@@ -5,29 +5,29 @@ from hypothesis import given, strategies as st
 from msgspec import Raw
 
 from gateway.neutral.events import (
-    Alive,
     ArgumentsDelta,
-    Began,
     Citation,
-    Ended,
     Ending,
     Event,
+    KeepAlive,
     Message,
+    MessageEnd,
+    MessageStart,
     Part,
-    PartEnded,
+    PartEnd,
     Redacted,
     Refusal,
-    Refused,
+    RefusalDelta,
     Text,
-    TextBegan,
     TextDelta,
+    TextStart,
     Thinking,
     ThinkingDelta,
-    ToolBegan,
     ToolCall,
+    ToolStart,
     Usage,
 )
-from gateway.neutral.fold import fold, unfold
+from gateway.neutral.fold import build_message, message_events
 
 _words = st.text(max_size=12)
 _citations = st.builds(Citation, st.just(Raw(b"{}")), _words, _words, _words)
@@ -58,7 +58,7 @@ _messages = st.builds(
 
 @given(message=_messages)
 def test_a_message_comes_back_from_its_events(message: Message) -> None:
-    assert fold(unfold(message)) == message
+    assert build_message(message_events(message)) == message
 
 
 def _torn(events: Iterator[Event], at: int) -> Iterator[Event]:
@@ -66,7 +66,7 @@ def _torn(events: Iterator[Event], at: int) -> Iterator[Event]:
     for event in events:
         if isinstance(event, TextDelta | ThinkingDelta | ArgumentsDelta):
             yield type(event)(event.text[:at])
-            yield Alive()
+            yield KeepAlive()
             yield type(event)(event.text[at:])
         else:
             yield event
@@ -74,24 +74,26 @@ def _torn(events: Iterator[Event], at: int) -> Iterator[Event]:
 
 @given(message=_messages, at=st.integers(0, 12))
 def test_deltas_may_come_in_any_pieces(message: Message, at: int) -> None:
-    assert fold(_torn(unfold(message), at)) == message
+    assert build_message(_torn(message_events(message), at)) == message
 
 
 @given(message=_messages)
 def test_events_that_do_not_end_make_no_message(message: Message) -> None:
-    assert fold(list(unfold(message))[:-1]) is None
+    assert build_message(list(message_events(message))[:-1]) is None
 
 
 def test_the_words_of_a_refusal_join() -> None:
     ending = Ending("end_turn")
-    message = fold([Began("i", "m"), Refused("I "), Refused("won't"), Ended(ending)])
+    message = build_message(
+        [MessageStart("i", "m"), RefusalDelta("I "), RefusalDelta("won't"), MessageEnd(ending)]
+    )
     assert message == Message("i", "m", [Refusal("I won't")], ending)
 
 
 def test_each_part_has_its_own_deltas() -> None:
     ending = Ending("tool_use")
     events: list[Event] = [
-        Began("i", "m"), TextBegan(), TextDelta("a"), PartEnded(), ToolBegan("c", "f"),
-        ArgumentsDelta("{"), ArgumentsDelta("}"), PartEnded(), Ended(ending),
+        MessageStart("i", "m"), TextStart(), TextDelta("a"), PartEnd(), ToolStart("c", "f"),
+        ArgumentsDelta("{"), ArgumentsDelta("}"), PartEnd(), MessageEnd(ending),
     ]  # fmt: skip
-    assert fold(events) == Message("i", "m", [Text("a"), ToolCall("c", "f", "{}")], ending)
+    assert build_message(events) == Message("i", "m", [Text("a"), ToolCall("c", "f", "{}")], ending)

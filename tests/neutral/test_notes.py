@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 
 
 def test_entries_are_kept_in_order_and_once() -> None:
-    notes = Notes()
+    notes = LossReport()
     notes.note("b", "repaired")
     notes.drop("a")
     notes.note("b", "repaired")
@@ -16,7 +16,7 @@ def test_entries_are_kept_in_order_and_once() -> None:
 
 
 def test_strict_refuses_a_loss() -> None:
-    notes = Notes(strict=True)
+    notes = LossReport(strict=True)
     with pytest.raises(InvalidRequest, match="unsupported by model") as caught:
         notes.drop("temperature", "unsupported_by_model")
     assert caught.value.param == "temperature"
@@ -24,12 +24,12 @@ def test_strict_refuses_a_loss() -> None:
 
 
 def test_strict_allows_a_repair() -> None:
-    notes = Notes(strict=True)
+    notes = LossReport(strict=True)
     notes.note("messages.tool_result", "duplicate_dropped")
     assert notes.entries == ["messages.tool_result:duplicate_dropped"]
 
 
 def test_some_losses_are_always_refused() -> None:
     with pytest.raises(InvalidRequest, match="inference_geo: cannot be kept") as caught:
-        Notes().refuse("inference_geo", "cannot be kept")
+        LossReport().refuse("inference_geo", "cannot be kept")
     assert caught.value.param == "inference_geo"

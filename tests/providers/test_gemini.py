@@ -10,7 +10,7 @@ from gateway.dialects.gemini import GEMINI
 from gateway.errors import Refused
 from gateway.secret import Secret
 from providers.gemini import Gemini
-from tests.dialects.gemini.crossings import encoded, event
+from tests.dialects.gemini.conversions import encoded, event
 from tests.faults.engines import Made, answer, made, site, to
 
 BODY = encoded(event({"text": "hi"}, finish="STOP"))
@@ -22,7 +22,7 @@ def ask(one: Made, model: str = "m", dialect: Dialect = GEMINI, **more: object) 
     """A call of a Gemini client, which has no messages."""
     call = to(one.provider, ASKED | more, model=model, dialect=dialect)
     fields = {name: raw for name, raw in call.fields.items() if name != "messages"}
-    return call.spoken(dialect, fields)
+    return call.in_dialect(dialect, fields)
 
 
 async def test_a_call_goes_to_its_models_path_with_the_key_in_a_header() -> None:

@@ -9,7 +9,7 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from gateway.dialects.common.extra_content import SKIP
+from gateway.dialects.common.extra_content import SKIP_SIGNATURE
 from tests.fakes.upstream import SSE, Chunk, Head, Json as Whole, Reset, Script
 from tests.sdk.answers import PNG
 from tests.sdk.clients import Which, connected
@@ -140,7 +140,7 @@ def test_another_model_is_not_sent_its_siblings_signatures(
     stage.play(played(call("f", {}, "SIG", "c1"), streamed=streamed))
     talk.say()
     talk.answer("cold")
-    for model, signature in (("gemini-3-flash-preview", SKIP), ("gemini-2.5-pro", None)):
+    for model, signature in (("gemini-3-flash-preview", SKIP_SIGNATURE), ("gemini-2.5-pro", None)):
         stage.play(played(text("ok"), streamed=streamed))
         talk.say(model=f"gemini:{model}")
         talk.history.pop()

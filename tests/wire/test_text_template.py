@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.neutral.events import Prompt, TextDelta
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.sse import Frame
-from gateway.wire.text_template import Groove
+from gateway.wire.text_template import TextDeltaTemplate
 
 CHUNK = b'{"id":"c","choices":[{"index":0,"delta":{"content":%b},"finish_reason":null}]}'
 
 
-def learned() -> Groove:
-    groove = Groove(b'"content":')
+def learned() -> TextDeltaTemplate:
+    groove = TextDeltaTemplate(b'"content":')
     groove.learn(CHUNK % b'"a"', "a")
     return groove
 
@@ -69,7 +69,7 @@ def test_among_many_one_that_runs_elsewhere_sends_all_the_long_way() -> None:
 
 
 def test_a_short_chunk_that_begins_and_ends_right_takes_the_long_way() -> None:
-    groove = Groove(b'"content":')
+    groove = TextDeltaTemplate(b'"content":')
     groove.learn(b'{"content":"a"}', "a")
     assert groove.text(b'{"content":}') is None
     assert groove.text(b'{"content":"b"}') == "b"
@@ -84,26 +84,26 @@ def test_a_short_chunk_that_begins_and_ends_right_takes_the_long_way() -> None:
     ],
 )
 def test_what_could_mislead_teaches_nothing(data: bytes, text: str) -> None:
-    groove = Groove(b'"content":')
+    groove = TextDeltaTemplate(b'"content":')
     groove.learn(data, text)
     assert groove.text(data) is None
 
 
 def test_a_blank_after_the_colon_is_learned() -> None:
-    groove = Groove(b'"content":')
+    groove = TextDeltaTemplate(b'"content":')
     groove.learn(b'{"content": "a", "x": 1}', "a")
     assert groove.text(b'{"content": "b", "x": 1}') == "b"
 
 
 def test_a_server_that_changes_every_chunk_is_not_learned_from_for_ever() -> None:
-    groove = Groove(b'"content":')
+    groove = TextDeltaTemplate(b'"content":')
     for number in range(40):
         groove.learn(b'{"n":%d,"content":"a"}' % number, "a")
     assert groove.text(b'{"n":39,"content":"b"}') is None
 
 
-def crossing() -> Crossing:
-    return Crossing(Prompt("m", []), "p", "m", "m", Capability(), Notes(), Seal(b"k"))
+def conversion() -> Conversion:
+    return Conversion(Prompt("m", []), "p", "m", "m", Capability(), LossReport(), Seal(b"k"))
 
 
 def chat_frames(texts: list[str], extra: bytes = b"") -> list[Frame]:
@@ -122,17 +122,17 @@ def messages_frames(texts: list[str]) -> list[Frame]:
 @given(st.lists(st.text(), max_size=12))
 def test_both_readers_say_the_same_with_and_without_it(texts: list[str]) -> None:
     for dialect, frames in ((CHAT, chat_frames(texts)), (MESSAGES, messages_frames(texts))):
-        short, long = dialect.reader(crossing()), dialect.reader(crossing())
-        long._groove._tries = 1_000_000  # type: ignore[attr-defined]  # it learns no more
+        short, long = dialect.reader(conversion()), dialect.reader(conversion())
+        long._template._tries = 1_000_000  # type: ignore[attr-defined]  # it learns no more
         for frame in frames:
             assert short.read(frame) == long.read(frame)
 
 
 def test_the_short_cut_is_taken() -> None:
     for dialect, frames in ((CHAT, chat_frames(["a"] * 3)), (MESSAGES, messages_frames(["a"] * 3))):
-        reader = dialect.reader(crossing())
+        reader = dialect.reader(conversion())
         for frame in frames[:-1]:
             reader.read(frame)
-        groove: Groove = reader._groove  # type: ignore[attr-defined]
+        groove: TextDeltaTemplate = reader._template  # type: ignore[attr-defined]
         assert groove.text(frames[-1].data) == "a"
         assert reader.read(frames[-1]) == [TextDelta("a")]

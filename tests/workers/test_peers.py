@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from gateway.dialects.common.signatures import Kept, Signatures
+from gateway.dialects.common.signatures import CallerSignatures, SignatureStore
 from gateway.workers.broker import Switchboard
 from gateway.workers.peers import ALONE, Keep, Linked, Stop, Wire
 from gateway.workers.shared_signatures import share_signatures
@@ -219,17 +219,17 @@ async def test_news_reach_all_others() -> None:
 async def test_a_signature_that_one_worker_keeps_is_known_in_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    here, there = Signatures(), Signatures()
+    here, there = SignatureStore(), SignatureStore()
     async with house() as opened:
-        monkeypatch.setattr("gateway.workers.shared_signatures.PROCESS", there)
+        monkeypatch.setattr("gateway.workers.shared_signatures.PROCESS_SIGNATURES", there)
         await opened.worker(2, share_signatures)
         told = there.on_keep
-        monkeypatch.setattr("gateway.workers.shared_signatures.PROCESS", here)
+        monkeypatch.setattr("gateway.workers.shared_signatures.PROCESS_SIGNATURES", here)
         await opened.worker(1, share_signatures)
         assert here.on_keep is not told
         monkeypatch.setattr(
-            "gateway.workers.shared_signatures.PROCESS", there
+            "gateway.workers.shared_signatures.PROCESS_SIGNATURES", there
         )  # what the other one's topic keeps
-        Kept(here, "tenant", "gemini:pro").keep("call_1", "sealed thought")
+        CallerSignatures(here, "tenant", "gemini:pro").keep("call_1", "sealed thought")
         await until(lambda: there.find("tenant", ("gemini:pro", "call_1")) == "sealed thought")
         assert there.find("another", ("gemini:pro", "call_1")) is None

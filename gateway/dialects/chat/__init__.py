@@ -1,8 +1,8 @@
 """The Chat Completions dialect (`POST /chat/completions`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.chat import errors, lane, request_in
-from gateway.dialects.chat.digest import digest, whole
+from gateway.dialects.chat import errors, request_in, same_dialect as lane
+from gateway.dialects.chat.digest import is_complete, summarize
 from gateway.dialects.chat.message_in import read_message
 from gateway.dialects.chat.message_out import write_message
 from gateway.dialects.chat.reader import ChatReader
@@ -13,7 +13,7 @@ from gateway.dialects.chat.writer import PING, ChatWriter
 CHAT = Dialect(
     name=NAME,
     path="/chat/completions",
-    endings=(b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n", b"data:[DONE]\n\n"),
+    terminators=(b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n", b"data:[DONE]\n\n"),
     ping=PING,
     check=request_in.check,
     read_prompt=request_in.read_prompt,
@@ -22,14 +22,14 @@ CHAT = Dialect(
     write_message=write_message,
     reader=ChatReader,
     writer=ChatWriter,
-    digest=digest,
-    whole=whole,
-    usage_asked=True,
+    summarize=summarize,
+    is_complete=is_complete,
+    usage_opt_in=True,
     stream_error=errors.stream_error,
     read_error=errors.read_error,
     write_error=errors.write_error,
     write_error_event=errors.write_error_event,
     error_status=errors.error_status,
-    fitted=lane.fitted,
-    relay=lane.relay,
+    adapt_request=lane.adapt_request,
+    relay=lane.make_relay,
 )

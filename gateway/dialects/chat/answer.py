@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from gateway.dialects.common.usage import UsageCounts
 from gateway.neutral.events import Stop
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import PREFIX
 from gateway.wire.raw_json import ABSENT, decode
 
@@ -126,12 +126,14 @@ class Annotation(Struct):
     url_citation: URLCitation | None = None
 
 
-BROKEN = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})
+ERROR_FINISH_REASONS = frozenset(
+    {"error", "network_error", "insufficient_system_resource", "abort"}
+)
 """Finish reasons that are errors, of OpenRouter, Mistral, GLM, DeepSeek, SGLang and vLLM."""
 
-_STOPS = frozenset({"stop", "eos", "eos_token", "COMPLETE", "end_turn", ""})
-_CALLS = frozenset({"tool_calls", "function_call", "tool_use"})
-_FIXED: dict[str, Stop] = {
+_STOP_FINISH_REASONS = frozenset({"stop", "eos", "eos_token", "COMPLETE", "end_turn", ""})
+_CALL_FINISH_REASONS = frozenset({"tool_calls", "function_call", "tool_use"})
+_STOP_OF_FINISH_REASON: dict[str, Stop] = {
     "length": "max_tokens",
     "max_tokens": "max_tokens",
     "model_length": "model_context_window_exceeded",
@@ -141,11 +143,11 @@ _FIXED: dict[str, Stop] = {
     "refusal": "refusal",
 }
 
-CUT_SHORT = frozenset(_FIXED)
+TRUNCATED_FINISH_REASONS = frozenset(_STOP_OF_FINISH_REASON)
 """Finish reasons after which the last tool call may be incomplete."""
 
 
-class Outcome(Struct):
+class AnswerOutcome(Struct):
     """What an answer held when its finish reason came."""
 
     called: bool = False
@@ -153,29 +155,34 @@ class Outcome(Struct):
     matched: str | None = None  # the stop sequence that ended it
 
 
-def stop_of(finish: str | None, outcome: Outcome, notes: Notes) -> Stop:
+def read_stop(finish: str | None, outcome: AnswerOutcome, notes: LossReport) -> Stop:
     """The neutral word for a finish reason; many servers say `stop` whatever happened."""
     finish = finish or ""
-    if finish in _FIXED:
-        return _FIXED[finish]
-    if finish not in _STOPS and finish not in _CALLS:
+    if finish in _STOP_OF_FINISH_REASON:
+        return _STOP_OF_FINISH_REASON[finish]
+    if finish not in _STOP_FINISH_REASONS and finish not in _CALL_FINISH_REASONS:
         notes.note("finish_reason", "unknown_value")
     if outcome.called:
         return "tool_use"
     if outcome.refused:
         return "refusal"
-    if outcome.matched is not None and finish not in _CALLS:
+    if outcome.matched is not None and finish not in _CALL_FINISH_REASONS:
         return "stop_sequence"
     return "end_turn"
 
 
-def native_word(finish: str | None) -> str | None:
+def read_native_stop(finish: str | None) -> str | None:
     """The finish reason, where the neutral word does not say it."""
-    known = not finish or finish in _FIXED or finish in _STOPS or finish in _CALLS
+    known = (
+        not finish
+        or finish in _STOP_OF_FINISH_REASON
+        or finish in _STOP_FINISH_REASONS
+        or finish in _CALL_FINISH_REASONS
+    )
     return None if known else finish
 
 
-FINISH: dict[Stop, str] = {
+FINISH_REASON_OF_STOP: dict[Stop, str] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -187,15 +194,15 @@ FINISH: dict[Stop, str] = {
 }
 """Finish reasons by neutral word."""
 
-DECLINED = "The model declined to answer."
+DECLINED_TEXT = "The model declined to answer."
 
 
-def detail_of(raw: Raw) -> ReasoningDetail:
+def parse_reasoning_detail(raw: Raw) -> ReasoningDetail:
     """A member of `reasoning_details`; msgspec.ValidationError where it is none."""
     return decode(raw, ReasoningDetail)
 
 
-def carried(detail: ReasoningDetail) -> str:
+def pack_reasoning_detail(detail: ReasoningDetail) -> str:
     """What an opaque member must carry: its bare blob, or all of it but its text as JSON.
 
     OpenRouter refuses a blob whose `format` or `id` changed, so these travel with it.
@@ -207,7 +214,7 @@ def carried(detail: ReasoningDetail) -> str:
     return msgspec.json.encode(bare).decode()
 
 
-def detail_from(kind: str, blob: str, text: str | None = None) -> ReasoningDetail:
+def unpack_reasoning_detail(kind: str, blob: str, text: str | None = None) -> ReasoningDetail:
     """The member that `carried` took apart, or a new one around a bare blob."""
     if blob.startswith("{"):
         try:
@@ -221,9 +228,9 @@ def detail_from(kind: str, blob: str, text: str | None = None) -> ReasoningDetai
     return ReasoningDetail(type=kind, text=text, signature=blob or None)
 
 
-def detail_block(kind: str, blob: str, text: str | None = None) -> dict[str, object]:
+def write_reasoning_detail(kind: str, blob: str, text: str | None = None) -> dict[str, object]:
     """The same as one JSON object."""
-    detail = detail_from(kind, blob, text)
+    detail = unpack_reasoning_detail(kind, blob, text)
     return {
         name: value
         for name in detail.__struct_fields__

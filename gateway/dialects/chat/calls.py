@@ -6,18 +6,23 @@ arguments in every fragment, cut a name in pieces, or give every call the index 
 
 import msgspec
 
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.chat.answer import ToolFragment
 from gateway.dialects.chat.scan import ObjectScanner
-from gateway.dialects.common.arguments import INVALID_ARGUMENTS, made_id, unwrapped, wrapped_names
-from gateway.dialects.common.extra_content import signature_in
-from gateway.dialects.common.shapes import is_object
-from gateway.dialects.common.signatures import CALL
+from gateway.dialects.common.arguments import (
+    INVALID_ARGUMENTS,
+    make_call_id,
+    read_custom_input,
+    wrapped_tool_names,
+)
+from gateway.dialects.common.extra_content import read_signature
+from gateway.dialects.common.shapes import is_json_object
+from gateway.dialects.common.signatures import CALL_SIGNATURE
 from gateway.errors import BadAnswer
-from gateway.neutral.events import ArgumentsDelta, Event, PartEnded, RedactedCame, ToolBegan
+from gateway.neutral.events import ArgumentsDelta, Event, PartEnd, RedactedThinking, ToolStart
 
 
-class _Slot:
+class _PartialCall:
     """One call as far as it has come."""
 
     __slots__ = (
@@ -44,89 +49,91 @@ class _Slot:
         return self.custom or self.scanner.complete
 
 
-class Calls:
+class ToolCallAssembler:
     """The slots of one stream."""
 
-    __slots__ = ("_at_index", "_crossing", "_ids", "_slots", "_wrapped", "busy", "called")
+    __slots__ = ("_by_index", "_conversion", "_ids", "_open_calls", "_wrapped", "busy", "called")
 
-    def __init__(self, crossing: Crossing) -> None:
+    def __init__(self, conversion: Conversion) -> None:
         self.busy = False  # a slot is not closed yet
         self.called = False  # a call was opened
-        self._crossing = crossing
-        self._wrapped = wrapped_names(crossing)
-        self._slots: list[_Slot] = []  # those not closed, oldest first: the first is live
-        self._at_index: dict[int | str, _Slot] = {}
+        self._conversion = conversion
+        self._wrapped = wrapped_tool_names(conversion)
+        self._open_calls: list[
+            _PartialCall
+        ] = []  # those not closed, oldest first: the first is live
+        self._by_index: dict[int | str, _PartialCall] = {}
         self._ids: set[str] = set()
 
-    def add(self, fragment: ToolFragment) -> list[Event]:
+    def add_fragment(self, fragment: ToolFragment) -> list[Event]:
         """What the client may see after one more fragment."""
-        slot = self._slot(fragment)
-        name, piece = said(fragment)
+        slot = self._call_for_fragment(fragment)
+        name, piece = read_name_and_arguments(fragment)
         if fragment.id and not slot.id:
             slot.id = str(fragment.id)
         if fragment.custom is not None:
             slot.custom = True
-        if signature := signature_in(fragment.extra_content):
-            self._sign(slot, signature)
+        if signature := read_signature(fragment.extra_content):
+            self._set_signature(slot, signature)
         if name and not slot.opened and name != slot.name:
             slot.name += name
         out: list[Event] = []
         if piece:
-            self._append(slot, piece, out)
-        self._advance(out)
+            self._append_arguments(slot, piece, out)
+        self._open_ready_calls(out)
         return out
 
-    def settle(self) -> list[Event] | None:
+    def end_if_complete(self) -> list[Event] | None:
         """The endings of all open calls if each is whole, or None."""
-        if not all(slot.complete and slot.name for slot in self._slots):
+        if not all(slot.complete and slot.name for slot in self._open_calls):
             return None
-        return self.end(cut_short=False)
+        return self.end_all(cut_short=False)
 
-    def end(self, *, cut_short: bool) -> list[Event]:
+    def end_all(self, *, cut_short: bool) -> list[Event]:
         """The endings of all open calls. BadAnswer for one that is broken but not cut."""
         out: list[Event] = []
-        for slot in self._slots[:]:
-            if cut_short and not self._whole(slot):
-                self._cut(slot, out)
+        for slot in self._open_calls[:]:
+            if cut_short and not self._is_whole(slot):
+                self._cut_call(slot, out)
             elif slot.name:
-                self._open(slot, out)
-                self._close(slot, out)
+                self._open_call(slot, out)
+                self._close_call(slot, out)
             elif slot.arguments.strip():
                 raise BadAnswer("upstream sent a tool call without a name")
-        self._slots.clear()
+        self._open_calls.clear()
         self.busy = False
         return out
 
-    def _slot(self, fragment: ToolFragment) -> _Slot:
+    def _call_for_fragment(self, fragment: ToolFragment) -> _PartialCall:
         """The slot a fragment belongs to, or a new one."""
-        given, (name, _) = str(fragment.id or ""), said(fragment)
+        given, (name, _) = str(fragment.id or ""), read_name_and_arguments(fragment)
         if fragment.index is None:
-            known = next((slot for slot in self._slots if given and slot.id == given), None)
-            if known is None and not name and self._slots:
-                known = self._slots[-1]
-            return known or self._new()
-        slot = self._at_index.get(fragment.index)
+            known = next((slot for slot in self._open_calls if given and slot.id == given), None)
+            if known is None and not name and self._open_calls:
+                known = self._open_calls[-1]
+            return known or self._new_call()
+        slot = self._by_index.get(fragment.index)
         another = slot is not None and given and name and slot.id not in ("", given)
         if slot is None or another:
-            slot = self._at_index[fragment.index] = self._new()
+            slot = self._by_index[fragment.index] = self._new_call()
         return slot
 
-    def _new(self) -> _Slot:
-        slot = _Slot()
-        self._slots.append(slot)
+    def _new_call(self) -> _PartialCall:
+        slot = _PartialCall()
+        self._open_calls.append(slot)
         self.busy = True
         return slot
 
-    def _sign(self, slot: _Slot, signature: str) -> None:
+    def _set_signature(self, slot: _PartialCall, signature: str) -> None:
         if slot.opened and signature != slot.signature:
-            self._crossing.notes.note("tool_calls.extra_content", "after_the_call_dropped")
+            self._conversion.notes.note("tool_calls.extra_content", "after_the_call_dropped")
         else:
             slot.signature = signature
 
-    def _append(self, slot: _Slot, piece: str, out: list[Event]) -> None:
+    def _append_arguments(self, slot: _PartialCall, piece: str, out: list[Event]) -> None:
         if slot.closed or (slot.scanner.complete and not slot.custom):
             if piece.strip() and piece != slot.arguments:
-                self._crossing.notes.note("tool_calls.arguments", "after_the_end_dropped")
+                self._conversion.notes.note("tool_calls.arguments", "after_the_end_dropped")
             return
         if not slot.pieces and piece == "null":
             return  # how some servers spell no arguments
@@ -136,55 +143,55 @@ class Calls:
         if slot.opened and not slot.wrapped:
             out.append(ArgumentsDelta(piece))
 
-    def _advance(self, out: list[Event]) -> None:
+    def _open_ready_calls(self, out: list[Event]) -> None:
         """Open the live slot as soon as its name is sure; go on to the next when it is whole."""
-        while self._slots:
-            live = self._slots[0]
-            another = len(self._slots) > 1
+        while self._open_calls:
+            live = self._open_calls[0]
+            another = len(self._open_calls) > 1
             if not live.opened and live.name and (live.pieces or another):
-                self._open(live, out)
+                self._open_call(live, out)
             if not (live.opened and live.complete and another):
                 return
-            self._close(live, out)
-            self._slots.pop(0)
+            self._close_call(live, out)
+            self._open_calls.pop(0)
 
-    def _open(self, slot: _Slot, out: list[Event]) -> None:
+    def _open_call(self, slot: _PartialCall, out: list[Event]) -> None:
         if slot.opened:
             return
         slot.opened = self.called = True
         if not slot.id or slot.id in self._ids:
-            slot.id = made_id()
+            slot.id = make_call_id()
         self._ids.add(slot.id)
-        name = self._crossing.names.known(slot.name)
+        name = self._conversion.names.to_client(slot.name)
         slot.wrapped = not slot.custom and name in self._wrapped
         if slot.signature:
-            out.append(RedactedCame(slot.signature, CALL))
-        out.append(ToolBegan(slot.id, name, slot.custom or slot.wrapped))
+            out.append(RedactedThinking(slot.signature, CALL_SIGNATURE))
+        out.append(ToolStart(slot.id, name, slot.custom or slot.wrapped))
         if slot.pieces and not slot.wrapped:
             out.append(ArgumentsDelta(slot.arguments))
 
-    def _close(self, slot: _Slot, out: list[Event]) -> None:
-        if not self._whole(slot):
+    def _close_call(self, slot: _PartialCall, out: list[Event]) -> None:
+        if not self._is_whole(slot):
             raise BadAnswer(INVALID_ARGUMENTS)
-        if slot.wrapped and (text := unwrapped(slot.arguments)):
+        if slot.wrapped and (text := read_custom_input(slot.arguments)):
             out.append(ArgumentsDelta(text))
-        out.append(PartEnded())
+        out.append(PartEnd())
         slot.closed = True
 
-    def _cut(self, slot: _Slot, out: list[Event]) -> None:
+    def _cut_call(self, slot: _PartialCall, out: list[Event]) -> None:
         """A call that the token limit cut: what a client saw of it ends, the rest is not told."""
         if slot.opened:
-            out.append(PartEnded())
+            out.append(PartEnd())
         else:
-            self._crossing.notes.note("tool_calls", "cut_short_dropped")
+            self._conversion.notes.note("tool_calls", "cut_short_dropped")
 
     @staticmethod
-    def _whole(slot: _Slot) -> bool:
+    def _is_whole(slot: _PartialCall) -> bool:
         text = slot.arguments
-        return slot.custom or not text.strip() or is_object(text)
+        return slot.custom or not text.strip() or is_json_object(text)
 
 
-def said(fragment: ToolFragment) -> tuple[str, str]:
+def read_name_and_arguments(fragment: ToolFragment) -> tuple[str, str]:
     """The name and the arguments in a fragment."""
     if fragment.custom is not None:
         return fragment.custom.name or "", fragment.custom.input or ""

@@ -8,7 +8,14 @@ MiniMax's `base_resp`, HTML. Written: the four members of `ErrorObject`, always.
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.common.faults import Fault, _json, _plain, error_in, fault_in, refused
+from gateway.dialects.common.faults import (
+    ErrorBody,
+    _read_plain_text,
+    _try_parse_json,
+    find_error,
+    find_error_body,
+    make_refused,
+)
 from gateway.errors import BadAnswer, GatewayError, Refused
 from gateway.wire.raw_json import ABSENT, present
 from gateway.wire.sse import Frame, data_frame
@@ -16,8 +23,8 @@ from gateway.wire.sse import Frame, data_frame
 
 def read_error(status: int, body: bytes) -> GatewayError:
     """What an upstream's error answer says."""
-    fault = fault_in(_json(body.strip())) or Fault(_plain(body))
-    return refused(status, fault)
+    fault = find_error_body(_try_parse_json(body.strip())) or ErrorBody(_read_plain_text(body))
+    return make_refused(status, fault)
 
 
 def stream_error(frame: Frame) -> GatewayError | None:
@@ -26,13 +33,13 @@ def stream_error(frame: Frame) -> GatewayError | None:
         return BadAnswer("upstream returned no choices")
     if frame.event != b"error" and b'error"' not in frame.data and b'"detail"' not in frame.data:
         return None
-    found = error_in(frame.data)
+    found = find_error(frame.data)
     if found is None and frame.event == b"error":
-        return refused(200, Fault(_plain(frame.data)))
+        return make_refused(200, ErrorBody(_read_plain_text(frame.data)))
     return found
 
 
-_TYPES: dict[str, tuple[str, str | None]] = {
+_TYPE_AND_CODE_OF_KIND: dict[str, tuple[str, str | None]] = {
     "invalid_request_error": ("invalid_request_error", None),
     "authentication_error": ("authentication_error", "invalid_api_key"),
     "billing_error": ("insufficient_quota", "insufficient_quota"),
@@ -46,16 +53,16 @@ _TYPES: dict[str, tuple[str, str | None]] = {
     "upstream_timeout": ("upstream_timeout", "upstream_timeout"),
     "multi_modal_error": ("invalid_request_error", "multi_modal_error"),
 }
-_CODES_OF_STATUS = {502: "bad_gateway", 503: "service_unavailable", 504: "timeout"}
-_STATUSES = {402: 429, 529: 503}
+_CODE_OF_STATUS = {502: "bad_gateway", 503: "service_unavailable", 504: "timeout"}
+_CLIENT_STATUSES = {402: 429, 529: 503}
 
 
 def write_error(error: GatewayError, _request_id: str = "") -> bytes:
     """`ErrorObject` in its wrapper, all four members; it has no place for the request's id."""
     if error.kind == "api_error" or (error.kind == "timeout_error" and error.status == 504):
-        kind, code = "server_error", _CODES_OF_STATUS.get(error.status)
+        kind, code = "server_error", _CODE_OF_STATUS.get(error.status)
     else:
-        kind, code = _TYPES.get(error.kind) or (error.kind, None)
+        kind, code = _TYPE_AND_CODE_OF_KIND.get(error.kind) or (error.kind, None)
     said = error.code if error.code is not None else code
     inner = {"message": error.message, "type": kind, "param": error.param, "code": said}
     return msgspec.json.encode({"error": inner})
@@ -72,14 +79,16 @@ def write_error_event(error: GatewayError, _request_id: str = "") -> bytes:
 
 def error_status(error: GatewayError) -> int:
     """The status a Chat client understands: it knows no 402 and no 529."""
-    status = _STATUSES.get(error.status, error.status)
+    status = _CLIENT_STATUSES.get(error.status, error.status)
     return status if status >= 400 else 502
 
 
-def broken(finish: str, error: Raw = ABSENT) -> Refused:
+def make_finish_error(finish: str, error: Raw = ABSENT) -> Refused:
     """The fault behind a finish reason that is no ending."""
-    fault = fault_in({"error": _json(bytes(error))}) if present(error) else None
+    fault = find_error_body({"error": _try_parse_json(bytes(error))}) if present(error) else None
     if fault is None:
         code = 503 if finish == "insufficient_system_resource" else 502
-        return refused(code, Fault(f"upstream ended its answer with finish_reason {finish!r}"))
-    return refused(200, fault)
+        return make_refused(
+            code, ErrorBody(f"upstream ended its answer with finish_reason {finish!r}")
+        )
+    return make_refused(200, fault)

@@ -4,13 +4,13 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.chat.answer import Annotation
-from gateway.dialects.chat.scan import Piece
+from gateway.dialects.chat.scan import ContentPiece
 from gateway.dialects.chat.wire import Kind, TextPart, ThinkingPart
 from gateway.neutral.events import Citation
 from gateway.wire.raw_json import decode
 
 
-def citation_of(raw: Raw, said: str) -> Citation | None:
+def read_citation(raw: Raw, said: str) -> Citation | None:
     """An `AnnotationURLCitation` of the text, or None where the annotation is another."""
     try:
         found = decode(raw, Annotation).url_citation
@@ -24,9 +24,9 @@ def citation_of(raw: Raw, said: str) -> Citation | None:
     return Citation(raw, found.url, found.title, quoted)
 
 
-def content_pieces(parts: list[Raw]) -> list[Piece]:
+def read_content_pieces(parts: list[Raw]) -> list[ContentPiece]:
     """The text and the reasoning of a content list, as Mistral writes it."""
-    pieces: list[Piece] = []
+    pieces: list[ContentPiece] = []
     for raw in parts:
         kind = decode(raw, Kind).type
         if kind in ("text", "output_text"):

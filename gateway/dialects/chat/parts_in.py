@@ -2,8 +2,8 @@
 
 from msgspec import Raw
 
-from gateway.dialects.chat import typed
-from gateway.dialects.chat.tools_in import mark_of
+from gateway.dialects.chat import fast_shapes as typed
+from gateway.dialects.chat.tools_in import read_cache_mark
 from gateway.dialects.chat.wire import (
     AudioPart,
     Breakpoint,
@@ -27,26 +27,28 @@ from gateway.neutral.events import (
     Text,
     Thinking,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import member
 
-Shape = TextPart | ImagePart | AudioPart | FilePart | RefusalPart | ThinkingPart
+KnownPart = TextPart | ImagePart | AudioPart | FilePart | RefusalPart | ThinkingPart
 
 
-def read_parts(message: typed.Message | MessageParam, at: int, notes: Notes) -> list[Part]:
+def read_parts(
+    message: typed.MessageShape | MessageParam, at: int, notes: LossReport
+) -> list[Part]:
     """The parts of the content of the message at that place; empty text says nothing."""
     content = message.content
     if content is None or content == "":
         return []
     if isinstance(content, str):
         control = message.cache_control
-        return [Text(content, mark_of(control) if control is not None else None)]
+        return [Text(content, read_cache_mark(control) if control is not None else None)]
     path = f"messages.{at}.content"
-    parts = [_part(item, f"{path}.{index}", notes) for index, item in enumerate(content)]
+    parts = [_read_part(item, f"{path}.{index}", notes) for index, item in enumerate(content)]
     return [part for part in parts if not isinstance(part, Text) or part.text]
 
 
-_SHAPES: dict[str, type[Shape]] = {
+_SHAPE_OF_TYPE: dict[str, type[KnownPart]] = {
     "text": TextPart,
     "input_text": TextPart,
     "output_text": TextPart,
@@ -58,28 +60,30 @@ _SHAPES: dict[str, type[Shape]] = {
 }
 
 
-def _part(item: typed.Item, path: str, notes: Notes) -> Part:
+def _read_part(item: typed.PartItem, path: str, notes: LossReport) -> Part:
     if not isinstance(item, Raw):
-        return _known(item, path, notes)
+        return _read_known_part(item, path, notes)
     kind = member(item, Kind, path).type
     if not kind:
         raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
-    shape = _SHAPES.get(kind)
+    shape = _SHAPE_OF_TYPE.get(kind)
     if shape is None:
         return Opaque(kind, Raw(bytes(item)), "chat")
-    return _known(member(item, shape, path), path, notes)
+    return _read_known_part(member(item, shape, path), path, notes)
 
 
-def _known(found: Shape, path: str, notes: Notes) -> Part:
+def _read_known_part(found: KnownPart, path: str, notes: LossReport) -> Part:
     match found:
         case TextPart():
-            return Text(found.text, cache=_mark(found.cache_control, found.prompt_cache_breakpoint))
+            return Text(
+                found.text, cache=_read_mark(found.cache_control, found.prompt_cache_breakpoint)
+            )
         case ImagePart():
-            return _image(found, f"{path}.image_url", notes)
+            return _read_image_part(found, f"{path}.image_url", notes)
         case AudioPart():
             return Audio(found.input_audio.data, found.input_audio.format)
         case FilePart():
-            return _file(found, f"{path}.file", notes)
+            return _read_file_part(found, f"{path}.file", notes)
         case RefusalPart():
             return Refusal(found.refusal)
         case ThinkingPart():
@@ -88,18 +92,20 @@ def _known(found: Shape, path: str, notes: Notes) -> Part:
             return Thinking("".join(texts), origin="chat")
 
 
-def _mark(control: CacheControl | None, point: Breakpoint | None) -> CacheMark | None:
+def _read_mark(control: CacheControl | None, point: Breakpoint | None) -> CacheMark | None:
     if point is not None:
         return CacheMark("1h" if point.ttl == "12h" else None)
-    return mark_of(control)
+    return read_cache_mark(control)
 
 
-def _image(found: ImagePart, path: str, notes: Notes) -> Part:
+def _read_image_part(found: ImagePart, path: str, notes: LossReport) -> Part:
     bare = isinstance(found.image_url, str)
     url = found.image_url if isinstance(found.image_url, str) else found.image_url.url
-    mark = _mark(found.cache_control, found.prompt_cache_breakpoint)
+    mark = _read_mark(found.cache_control, found.prompt_cache_breakpoint)
     return read_image(url, path if bare else f"{path}.url", mark, notes)
 
 
-def _file(found: FilePart, path: str, notes: Notes) -> Part:
-    return read_file(found.file, path, _mark(found.cache_control, found.prompt_cache_breakpoint))
+def _read_file_part(found: FilePart, path: str, notes: LossReport) -> Part:
+    return read_file(
+        found.file, path, _read_mark(found.cache_control, found.prompt_cache_breakpoint)
+    )

@@ -1,14 +1,14 @@
 """Parts of user turns and tool results as Chat content (`ChatCompletionContentPartParam`)."""
 
-from gateway.dialect import Block, Crossing
-from gateway.dialects.common.cache_marks import Marks
-from gateway.dialects.common.passages import (
-    decoded,
+from gateway.dialect import Block, Conversion
+from gateway.dialects.common.cache_marks import CacheMarks
+from gateway.dialects.common.document_text import (
+    decode_document,
     mark_error,
-    passage,
-    picture_url,
-    within,
-    wrapped,
+    render_search_result,
+    wrap_document,
+    wrap_document_blocks,
+    write_image_url,
 )
 from gateway.neutral.events import (
     Audio,
@@ -31,67 +31,67 @@ def text_block(text: str) -> Block:
     return {"type": "text", "text": text}
 
 
-def parts_out(parts: list[Part], crossing: Crossing, marks: Marks | None) -> list[Block]:
+def write_parts(parts: list[Part], conversion: Conversion, marks: CacheMarks | None) -> list[Block]:
     """The parts of a user or system message."""
     out: list[Block] = []
     for part in parts:
-        blocks = _blocks(part, crossing)
+        blocks = _write_part(part, conversion)
         if blocks and marks is not None:
-            marks.put(blocks[-1], getattr(part, "cache", None), crossing)
+            marks.add_mark(blocks[-1], getattr(part, "cache", None), conversion)
         out += blocks
     return out
 
 
-def _blocks(part: Part, crossing: Crossing) -> list[Block]:
+def _write_part(part: Part, conversion: Conversion) -> list[Block]:
     match part:
         case Text():
             return [text_block(part.text)] if part.text else []
         case Image():
-            return _image(part, crossing)
+            return _write_image(part, conversion)
         case Document():
-            return _document(part, crossing)
+            return _write_document(part, conversion)
         case Audio():
-            return _audio(part, crossing)
+            return _write_audio(part, conversion)
         case SearchResult():
-            return [text_block(passage(part))]
+            return [text_block(render_search_result(part))]
         case ServerTool() | Refusal():
             return [text_block(part.text)] if part.text else []
         case Opaque():
-            crossing.notes.drop(f"messages.{part.type}", "unknown")
+            conversion.notes.drop(f"messages.{part.type}", "unknown")
         case _:
-            crossing.notes.drop(f"messages.{type(part).__name__.lower()}")
+            conversion.notes.drop(f"messages.{type(part).__name__.lower()}")
     return []
 
 
-def _image(image: Image, crossing: Crossing) -> list[Block]:
-    url = picture_url(image, crossing)
+def _write_image(image: Image, conversion: Conversion) -> list[Block]:
+    url = write_image_url(image, conversion)
     return [{"type": "image_url", "image_url": {"url": url}}] if url is not None else []
 
 
-def _audio(audio: Audio, crossing: Crossing) -> list[Block]:
-    if audio.data is None or not crossing.capability.audio:
-        crossing.notes.refuse_media("messages.input_audio", "this provider takes no such audio")
+def _write_audio(audio: Audio, conversion: Conversion) -> list[Block]:
+    if audio.data is None or not conversion.capability.audio:
+        conversion.notes.refuse_media("messages.input_audio", "this provider takes no such audio")
     sound = {"data": audio.data, "format": audio.format or "wav"}
     return [{"type": "input_audio", "input_audio": sound}]
 
 
-def _document(document: Document, crossing: Crossing) -> list[Block]:
-    notes = crossing.notes
+def _write_document(document: Document, conversion: Conversion) -> list[Block]:
+    notes = conversion.notes
     if document.cited:
         notes.drop("messages.document.citations")
     if document.text is not None:
-        return [text_block(wrapped(document, document.text))]
+        return [text_block(wrap_document(document, document.text))]
     if document.parts is not None:
-        inner = [block for part in document.parts for block in _blocks(part, crossing)]
-        return within(document, inner, text_block)
+        inner = [block for part in document.parts for block in _write_part(part, conversion)]
+        return wrap_document_blocks(document, inner, text_block)
     if document.file_id is not None:
         notes.drop("messages.document.source.file_id", "files_are_not_portable")
         return []
     if document.data is None:
         notes.refuse_media("messages.document.source.url", "this provider takes document data only")
     if (document.media_type or _PDF).startswith("text/"):
-        return [text_block(wrapped(document, decoded(document, crossing)))]
-    if document.media_type not in (None, _PDF) or crossing.capability.files == "none":
+        return [text_block(wrap_document(document, decode_document(document, conversion)))]
+    if document.media_type not in (None, _PDF) or conversion.capability.files == "none":
         notes.refuse_media("messages.document", "this provider takes no such file")
     if document.context:
         notes.drop("messages.document.context")
@@ -102,15 +102,15 @@ def _document(document: Document, crossing: Crossing) -> list[Block]:
     return [{"type": "file", "file": file}]
 
 
-def result_out(
-    result: ToolResult, shown: int, crossing: Crossing, marks: Marks
+def write_tool_result(
+    result: ToolResult, shown: int, conversion: Conversion, marks: CacheMarks
 ) -> tuple[object, list[Block]]:
     """A tool message's content, and what of it a user message must show after `shown` others."""
-    capability = crossing.capability
+    capability = conversion.capability
     blocks: list[Block] = []
     pictures: list[Block] = []
-    for block in parts_out(
-        result.parts, crossing, marks if capability.tool_content_array else None
+    for block in write_parts(
+        result.parts, conversion, marks if capability.tool_content_array else None
     ):
         if block["type"] == "text" or capability.tool_images:
             blocks.append(block)
@@ -124,7 +124,7 @@ def result_out(
     if not blocks and not capability.empty_tool_content:
         blocks = [text_block("(no output)")]
     if blocks and result.cache is not None and capability.tool_content_array:
-        marks.put(blocks[-1], result.cache, crossing)
+        marks.add_mark(blocks[-1], result.cache, conversion)
     plain = all(block["type"] == "text" for block in blocks)
     if plain and not capability.tool_content_array:
         return "\n".join(block["text"] for block in blocks), pictures

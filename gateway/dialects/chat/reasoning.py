@@ -9,12 +9,17 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from gateway.dialects.chat.answer import Delta, ReasoningDetail, carried, detail_of
+from gateway.dialects.chat.answer import (
+    Delta,
+    ReasoningDetail,
+    pack_reasoning_detail,
+    parse_reasoning_detail,
+)
 from gateway.dialects.chat.wire import NAME
 from gateway.neutral.events import Part, Redacted, Thinking
 
 
-class Thought(Struct):
+class ReasoningPiece(Struct):
     """One piece of reasoning: text, or a whole hidden part; `new` starts another part."""
 
     text: str = ""
@@ -22,7 +27,7 @@ class Thought(Struct):
     new: bool = False
 
 
-class Reasons:
+class ReasoningDecoder:
     """Which spelling an answer uses, and the signature that comes in pieces."""
 
     __slots__ = ("_plain", "_signature")
@@ -32,58 +37,58 @@ class Reasons:
         self._signature: ReasoningDetail | None = None
 
     @property
-    def signed(self) -> bool:
+    def has_signature(self) -> bool:
         """Whether a signature of the open part has come."""
         return self._signature is not None
 
-    def signature(self) -> str:
+    def take_signature(self) -> str:
         """The whole signature of the part that ends now, or nothing."""
         detail, self._signature = self._signature, None
-        return carried(detail) if detail is not None else ""
+        return pack_reasoning_detail(detail) if detail is not None else ""
 
-    def read(self, delta: Delta) -> Iterator[Thought]:
+    def read_delta(self, delta: Delta) -> Iterator[ReasoningPiece]:
         """The reasoning in a delta, each text once."""
         plain = delta.reasoning_content or delta.reasoning or ""
         if not delta.reasoning_details and not delta.thinking_blocks:
             if plain:
                 self._plain = True
-                yield Thought(plain)
+                yield ReasoningPiece(plain)
             return
-        details = details_of(delta)
-        told = any(_text(detail) for detail in details)
+        details = read_details(delta)
+        told = any(_detail_text(detail) for detail in details)
         if plain and (self._plain or not told):
             self._plain = True
-            yield Thought(plain)
+            yield ReasoningPiece(plain)
         for detail in details:
-            yield from self._detail(detail)
+            yield from self._read_detail(detail)
 
-    def _detail(self, detail: ReasoningDetail) -> Iterator[Thought]:
+    def _read_detail(self, detail: ReasoningDetail) -> Iterator[ReasoningPiece]:
         if detail.type == "reasoning.encrypted":
             if detail.data:
-                yield Thought(redacted=carried(detail))
+                yield ReasoningPiece(redacted=pack_reasoning_detail(detail))
             return
-        text = "" if self._plain else _text(detail)
+        text = "" if self._plain else _detail_text(detail)
         if text and self._signature is not None and self._signature.index != detail.index:
-            yield Thought(new=True)
+            yield ReasoningPiece(new=True)
         if detail.signature:
-            self._sign(detail)
-        yield Thought(text)
+            self._add_signature(detail)
+        yield ReasoningPiece(text)
 
-    def _sign(self, detail: ReasoningDetail) -> None:
+    def _add_signature(self, detail: ReasoningDetail) -> None:
         if self._signature is None:
             self._signature = msgspec.structs.replace(detail, text=None)
         else:
             self._signature.signature = f"{self._signature.signature}{detail.signature}"
 
 
-def _text(detail: ReasoningDetail) -> str:
+def _detail_text(detail: ReasoningDetail) -> str:
     return detail.text or detail.summary or ""
 
 
-def details_of(delta: Delta) -> list[ReasoningDetail]:
+def read_details(delta: Delta) -> list[ReasoningDetail]:
     """The details of a delta or message; `thinking_blocks` as if they were details."""
     if delta.reasoning_details:
-        return [detail_of(raw) for raw in delta.reasoning_details]
+        return [parse_reasoning_detail(raw) for raw in delta.reasoning_details]
     return [
         ReasoningDetail("reasoning.encrypted", data=block.data)
         if block.type == "redacted_thinking"
@@ -92,19 +97,19 @@ def details_of(delta: Delta) -> list[ReasoningDetail]:
     ]
 
 
-def reasoned(said: Delta) -> list[Part]:
+def read_reasoning(said: Delta) -> list[Part]:
     """The reasoning parts of a whole message."""
-    reasons = Reasons()
+    reasons = ReasoningDecoder()
     parts: list[Part] = []
     texts: list[str] = []
 
     def close() -> None:
-        signature = reasons.signature()
+        signature = reasons.take_signature()
         if texts or signature:
             parts.append(Thinking("".join(texts), signature or None, NAME))
             texts.clear()
 
-    for thought in reasons.read(said):
+    for thought in reasons.read_delta(said):
         if thought.new or thought.redacted is not None:
             close()
         if thought.redacted is not None:

@@ -1,36 +1,36 @@
 """How hard a Chat model shall think, in the words of its server."""
 
-from gateway.dialect import Block, Crossing
-from gateway.dialects.common.effort import effort_of, openrouter
+from gateway.dialect import Block, Conversion
+from gateway.dialects.common.effort import choose_effort, write_openrouter_reasoning
 from gateway.neutral.events import Reasoning
 
 
-def write_reasoning(crossing: Crossing) -> Block:
+def write_reasoning(conversion: Conversion) -> Block:
     """The members that control reasoning; none where the client leaves it to the model."""
-    reasoning = crossing.prompt.reasoning
+    reasoning = conversion.prompt.reasoning
     if reasoning is None:
         return {}
     off = reasoning.mode in ("disabled", "between_tools") or (
         reasoning.mode is None and reasoning.effort == "none"
     )
-    if crossing.capability.effort_form == "openrouter":
-        return openrouter(reasoning, off)
-    switched = _switch(reasoning, off, crossing)
-    effort = None if off and switched else effort_of(reasoning, off, crossing)
+    if conversion.capability.effort_form == "openrouter":
+        return write_openrouter_reasoning(reasoning, off)
+    switched = _write_thinking_switch(reasoning, off, conversion)
+    effort = None if off and switched else choose_effort(reasoning, off, conversion)
     if effort is not None:
         switched["reasoning_effort"] = effort
     wanted = reasoning.mode is not None or reasoning.effort not in (None, "none")
-    if not switched and wanted and not crossing.capability.effort:
+    if not switched and wanted and not conversion.capability.effort:
         if off:
-            crossing.notes.note("thinking", "unsupported_by_target")
+            conversion.notes.note("thinking", "unsupported_by_target")
         else:
-            crossing.notes.drop("thinking" if reasoning.mode else "reasoning_effort")
+            conversion.notes.drop("thinking" if reasoning.mode else "reasoning_effort")
     return switched
 
 
-def _switch(reasoning: Reasoning, off: bool, crossing: Crossing) -> Block:
+def _write_thinking_switch(reasoning: Reasoning, off: bool, conversion: Conversion) -> Block:
     """The member that turns thinking on or off, on servers that have one."""
-    form = crossing.capability.thinking_switch
+    form = conversion.capability.thinking_switch
     if form == "none" or (reasoning.mode is None and not off):
         return {}
     if form == "thinking":

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-_MARKS = re.compile(r'["\\{}\[\]]')
+_STRUCTURAL = re.compile(r'["\\{}\[\]]')
 
 
 class ObjectScanner:
@@ -21,15 +21,15 @@ class ObjectScanner:
         """Look at the next piece."""
         skip = 0 if self._escaped else -1  # the character after a backslash means nothing
         self._escaped = False
-        for found in _MARKS.finditer(text):
+        for found in _STRUCTURAL.finditer(text):
             at = found.start()
             if at != skip:
-                self._mark(text[at])
+                self._track_char(text[at])
                 if self._escaped:
                     skip, self._escaped = at + 1, False
         self._escaped = skip == len(text)
 
-    def _mark(self, char: str) -> None:
+    def _track_char(self, char: str) -> None:
         if self._quoted:
             self._quoted = char != '"'
             self._escaped = char == "\\"
@@ -42,12 +42,12 @@ class ObjectScanner:
             self.complete = self._depth == 0
 
 
-Piece = tuple[Literal["thinking", "text"], str]
+ContentPiece = tuple[Literal["thinking", "text"], str]
 
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
-class ThinkTags:
+class ThinkTagSplitter:
     """Parts text that opens with <think> into reasoning and answer; space at the tags goes."""
 
     __slots__ = ("_held", "_state")
@@ -56,17 +56,17 @@ class ThinkTags:
         self._state: Literal["start", "opened", "thinking", "after", "text"] = "start"
         self._held = ""
 
-    def feed(self, text: str) -> list[Piece]:
+    def feed(self, text: str) -> list[ContentPiece]:
         """The pieces that the next text completes."""
-        out: list[Piece] = []
+        out: list[ContentPiece] = []
         text, self._held = self._held + text, ""
         if self._state == "start":
-            text = self._started(text)
+            text = self._feed_start(text)
         if self._state == "opened":
             text = text.lstrip()
             self._state = "thinking" if text else "opened"
         if self._state == "thinking":
-            text = self._thought(text, out)
+            text = self._feed_thinking(text, out)
         if self._state == "after":
             text = text.lstrip()
             self._state = "text" if text else "after"
@@ -74,13 +74,13 @@ class ThinkTags:
             out.append(("text", text))
         return out
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[ContentPiece]:
         """What was held back."""
         held, self._held = self._held, ""
         kind: Literal["thinking", "text"] = "thinking" if self._state == "thinking" else "text"
         return [(kind, held)] if held else []
 
-    def _started(self, text: str) -> str:
+    def _feed_start(self, text: str) -> str:
         bare = text.lstrip()
         if bare.startswith(_OPEN):
             self._state = "opened"
@@ -91,7 +91,7 @@ class ThinkTags:
         self._state = "text"
         return text
 
-    def _thought(self, text: str, out: list[Piece]) -> str:
+    def _feed_thinking(self, text: str, out: list[ContentPiece]) -> str:
         end = text.find(_CLOSE)
         if end >= 0:
             if end:

@@ -2,12 +2,12 @@
 
 from msgspec import Raw
 
-from gateway.dialect import Block, Crossing
-from gateway.dialects.common.schema import strict_subset
+from gateway.dialect import Block, Conversion
+from gateway.dialects.common.schema import is_strict_schema
 from gateway.neutral.events import Tool
 
 _NO_PARAMETERS = {"type": "object", "properties": {}}
-_FREE_TEXT = {
+_FREE_TEXT_PARAMETERS = {
     "type": "object",
     "properties": {"input": {"type": "string"}},
     "required": ["input"],
@@ -15,17 +15,20 @@ _FREE_TEXT = {
 }
 
 
-def write_tools(crossing: Crossing) -> list[Block]:
+def write_tools(conversion: Conversion) -> list[Block]:
     """The `tools` member."""
-    if not crossing.prompt.tools:
+    if not conversion.prompt.tools:
         return []
-    return [_tool(tool, f"tools.{at}", crossing) for at, tool in enumerate(crossing.prompt.tools)]
+    return [
+        _write_tool(tool, f"tools.{at}", conversion)
+        for at, tool in enumerate(conversion.prompt.tools)
+    ]
 
 
-def _tool(tool: Tool, path: str, crossing: Crossing) -> Block:
-    name = crossing.names.sent(tool.name)
-    words = _description(tool)
-    if tool.custom and crossing.capability.custom_tools:
+def _write_tool(tool: Tool, path: str, conversion: Conversion) -> Block:
+    name = conversion.names.to_upstream(tool.name)
+    words = _write_description(tool)
+    if tool.custom and conversion.capability.custom_tools:
         custom: Block = {"name": name}
         if tool.description:
             custom["description"] = tool.description
@@ -35,20 +38,22 @@ def _tool(tool: Tool, path: str, crossing: Crossing) -> Block:
             custom["format"] = {"type": "grammar", "grammar": grammar}
         return {"type": "custom", "custom": custom}
     function: Block = {"name": name} | ({"description": words} if words else {})
-    function["parameters"] = _FREE_TEXT if tool.custom else _parameters(tool.schema)
+    function["parameters"] = (
+        _FREE_TEXT_PARAMETERS if tool.custom else _write_parameters(tool.schema)
+    )
     if tool.strict and not tool.custom:
-        if crossing.capability.strict_tools and tool.schema and strict_subset(tool.schema):
+        if conversion.capability.strict_tools and tool.schema and is_strict_schema(tool.schema):
             function["strict"] = True
         else:
-            crossing.notes.drop(f"{path}.strict", "schema_or_target_not_strict")
+            conversion.notes.drop(f"{path}.strict", "schema_or_target_not_strict")
     return {"type": "function", "function": function}
 
 
-def _parameters(schema: Raw | None) -> object:
+def _write_parameters(schema: Raw | None) -> object:
     return _NO_PARAMETERS if schema is None or bytes(schema) in (b"{}", b"null") else schema
 
 
-def _description(tool: Tool) -> str:
+def _write_description(tool: Tool) -> str:
     words = tool.description or ""
     if tool.custom and tool.grammar is not None:
         syntax, definition = tool.grammar
@@ -59,37 +64,37 @@ def _description(tool: Tool) -> str:
     return words.lstrip("\n")
 
 
-def write_choice(crossing: Crossing, tools: list[Block], hints: list[str]) -> Block:
+def write_choice(conversion: Conversion, tools: list[Block], hints: list[str]) -> Block:
     """`tool_choice` and `parallel_tool_calls`; OpenAI refuses both where there are no tools."""
     if not tools:
         return {}
     said: Block = {}
-    prompt, capability = crossing.prompt, crossing.capability
+    prompt, capability = conversion.prompt, conversion.capability
     if prompt.tool_choice is not None:
-        said["tool_choice"] = _choice(crossing, hints)
+        said["tool_choice"] = _write_choice_value(conversion, hints)
     if prompt.parallel_tools is False:
         if capability.parallel_param:
             said["parallel_tool_calls"] = False
         else:
-            crossing.notes.drop("parallel_tool_calls")
+            conversion.notes.drop("parallel_tool_calls")
     return said
 
 
-def _choice(crossing: Crossing, hints: list[str]) -> object:
-    choice, capability = crossing.prompt.tool_choice, crossing.capability
+def _write_choice_value(conversion: Conversion, hints: list[str]) -> object:
+    choice, capability = conversion.prompt.tool_choice, conversion.capability
     assert choice is not None
     if choice.mode in ("auto", "none"):
         return choice.mode
     if not capability.forced_tool:
-        crossing.notes.drop("tool_choice", "forced_tool_unsupported")
+        conversion.notes.drop("tool_choice", "forced_tool_unsupported")
         return "auto"
     if choice.mode == "any":
         if capability.tool_choice_required:
             return "required"
-        crossing.notes.note("tool_choice", "as_instruction")
+        conversion.notes.note("tool_choice", "as_instruction")
         hints.append("You must call one of the tools.")
         return "auto"
-    name = {"name": crossing.names.sent(choice.name or "")}
-    custom = any(tool.custom for tool in crossing.prompt.tools if tool.name == choice.name)
+    name = {"name": conversion.names.to_upstream(choice.name or "")}
+    custom = any(tool.custom for tool in conversion.prompt.tools if tool.name == choice.name)
     kind = "custom" if custom and capability.custom_tools else "function"
     return {"type": kind, kind: name}

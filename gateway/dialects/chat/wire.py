@@ -62,7 +62,7 @@ class ImagePart(Struct):
     prompt_cache_breakpoint: Breakpoint | None = None
 
 
-class Sound(Struct):
+class InputAudio(Struct):
     """`InputAudio`."""
 
     data: str
@@ -72,7 +72,7 @@ class Sound(Struct):
 class AudioPart(Struct):
     """`ChatCompletionContentPartInputAudioParam`."""
 
-    input_audio: Sound
+    input_audio: InputAudio
 
 
 class FilePart(Struct):
@@ -170,7 +170,7 @@ class FunctionTool(Struct):
     cache_control: CacheControl | None = None
 
 
-class Approximate(Struct):
+class ApproximateLocation(Struct):
     """`WebSearchOptionsUserLocationApproximate`."""
 
     city: str | None = None
@@ -182,7 +182,7 @@ class Approximate(Struct):
 class Location(Struct):
     """`WebSearchOptionsUserLocation`; Messages writes the place without `approximate`."""
 
-    approximate: Approximate | None = None
+    approximate: ApproximateLocation | None = None
     city: str | None = None
     country: str | None = None
     region: str | None = None

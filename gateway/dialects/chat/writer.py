@@ -6,38 +6,43 @@ objects carry `index`; the counts come in the last chunk before `[DONE]`.
 
 import msgspec
 
-from gateway.dialect import Crossing
-from gateway.dialects.chat.answer import DECLINED
+from gateway.dialect import Conversion
+from gateway.dialects.chat.answer import DECLINED_TEXT
 from gateway.dialects.chat.message_out import (
-    annotation,
-    chat_id,
-    ending_extras,
-    finish_of,
-    hidden_detail,
-    now,
-    signed_detail,
-    written_usage,
+    make_chat_id,
+    unix_time,
+    write_annotation,
+    write_hidden_detail,
+    write_signed_detail,
+    write_stop,
+    write_stop_extras,
+    write_usage_or_estimate,
 )
-from gateway.dialects.common.extra_content import extra_content
-from gateway.dialects.common.signatures import ALONE, CALL, NATIVE_CALL, SAID
+from gateway.dialects.common.extra_content import write_extra_content
+from gateway.dialects.common.signatures import (
+    CALL_SIGNATURE,
+    GEMINI_CALL_SIGNATURE,
+    LONE_SIGNATURE,
+    TEXT_SIGNATURE,
+)
 from gateway.neutral.events import (
-    Alive,
     ArgumentsDelta,
-    Began,
     Citation,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Ending,
     Event,
-    PartEnded,
-    RedactedCame,
-    Refused,
-    SignatureCame,
-    TextBegan,
+    KeepAlive,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
-    ToolBegan,
+    ThinkingStart,
+    ToolStart,
 )
 
 PING = b": keep-alive\n\n"
@@ -49,24 +54,24 @@ _encode = msgspec.json.encode
 class ChatWriter:
     """The state of one stream; see `gateway.dialect.Writer`."""
 
-    def __init__(self, crossing: Crossing) -> None:
-        self._crossing = crossing
-        self._legacy = crossing.prompt.legacy_functions
-        self._usage = crossing.prompt.include_usage
+    def __init__(self, conversion: Conversion) -> None:
+        self._conversion = conversion
+        self._legacy = conversion.prompt.legacy_functions
+        self._include_usage = conversion.prompt.include_usage
         self._head = self._open = self._text_head = self._tail = b""
-        self._tool = -1  # the index of the client's newest call
+        self._tool_index = -1  # the index of the client's newest call
         self._mode = ""  # what arguments of the open call become
-        self._argued = False
-        self._apart = False  # a part that is no text came after the last text
+        self._has_arguments = False
+        self._interrupted = False  # a part that is no text came after the last text
         self._length = 0  # of the content, in code points
         self._span_start = 0
         self._thinking: list[str] = []
-        self._details = 0
+        self._detail_count = 0
         self._citations: list[Citation] = []
         self._annotations: list[object] = []
         self._refused = False
-        self._signature = ""  # of the next tool call
-        self._said = ""  # signature of the text, told once, at the end
+        self._call_signature = ""  # of the next tool call
+        self._text_signature = ""  # signature of the text, told once, at the end
 
     def around_text(self) -> tuple[bytes, bytes] | None:
         """What this writes around more text, as JSON."""
@@ -84,154 +89,156 @@ class ChatWriter:
                 return self._text_head + _encode(event.text) + self._tail
             case ThinkingDelta():
                 self._thinking.append(event.text)
-                return self._delta({"reasoning_content": event.text})
+                return self._render_delta({"reasoning_content": event.text})
             case ArgumentsDelta():
-                return self._arguments(event.text)
-            case Began():
-                return self._begin(event)
-            case TextBegan():
-                return self._text_began()
-            case ThinkingBegan():
-                self._apart = True
+                return self._write_arguments(event.text)
+            case MessageStart():
+                return self._start_message(event)
+            case TextStart():
+                return self._start_text()
+            case ThinkingStart():
+                self._interrupted = True
                 self._thinking.clear()
-            case ToolBegan():
-                return self._tool_began(event)
-            case RedactedCame():
-                return self._redacted(event)
-            case SignatureCame():
+            case ToolStart():
+                return self._start_tool(event)
+            case RedactedThinking():
+                return self._write_redacted(event)
+            case Signature():
                 text = "".join(self._thinking)
-                return self._detail(
-                    signed_detail(text, event.signature, event.origin, self._crossing)
+                return self._write_detail(
+                    write_signed_detail(text, event.signature, event.origin, self._conversion)
                 )
-            case CitationCame():
+            case CitationAdded():
                 self._citations.append(event.citation)
-            case PartEnded():
-                return self._part_ended()
-            case Refused():
+            case PartEnd():
+                return self._end_part()
+            case RefusalDelta():
                 self._refused = True
-                return self._delta({"refusal": event.text})
-            case Alive():
+                return self._render_delta({"refusal": event.text})
+            case KeepAlive():
                 return PING
-            case Ended():
-                return self._end(event.ending)
+            case MessageEnd():
+                return self._end_message(event.ending)
         return b""
 
-    def _begin(self, event: Began) -> bytes:
+    def _start_message(self, event: MessageStart) -> bytes:
         identity = {
-            "id": chat_id(event.id),
+            "id": make_chat_id(event.id),
             "object": "chat.completion.chunk",
-            "created": now(),
-            "model": self._crossing.alias or event.model,
+            "created": unix_time(),
+            "model": self._conversion.alias or event.model,
         }
         self._head = b"data: " + _encode(identity)[:-1]
         self._open = self._head + b',"choices":[{"index":0,"delta":'
         self._text_head = self._open + b'{"content":'
-        rest = b',"logprobs":null,"finish_reason":null}]' + self._no_usage() + b"}\n\n"
+        rest = b',"logprobs":null,"finish_reason":null}]' + self._render_null_usage() + b"}\n\n"
         self._tail = b"}" + rest
-        return self._delta({"role": "assistant", "content": ""})
+        return self._render_delta({"role": "assistant", "content": ""})
 
-    def _no_usage(self) -> bytes:
-        return b',"usage":null' if self._usage else b""
+    def _render_null_usage(self) -> bytes:
+        return b',"usage":null' if self._include_usage else b""
 
-    def _delta(self, delta: dict[str, object]) -> bytes:
+    def _render_delta(self, delta: dict[str, object]) -> bytes:
         return self._open + _encode(delta)[:-1] + self._tail
 
-    def _text_began(self) -> bytes:
+    def _start_text(self) -> bytes:
         between = b""
-        if self._apart and self._length:
+        if self._interrupted and self._length:
             # two texts with something between them would run into one another
             between = self.write(TextDelta("\n\n"))
-        self._apart = False
+        self._interrupted = False
         self._span_start = self._length
         return between
 
-    def _detail(self, detail: dict[str, object]) -> bytes:
-        detail["index"] = self._details
-        self._details += 1
-        return self._delta({"reasoning_details": [detail]})
+    def _write_detail(self, detail: dict[str, object]) -> bytes:
+        detail["index"] = self._detail_count
+        self._detail_count += 1
+        return self._render_delta({"reasoning_details": [detail]})
 
-    def _redacted(self, event: RedactedCame) -> bytes:
-        if event.origin in (SAID, ALONE):  # it stands for no part of its own
-            self._said = self._crossing.sealed(event.origin, event.data)
+    def _write_redacted(self, event: RedactedThinking) -> bytes:
+        if event.origin in (TEXT_SIGNATURE, LONE_SIGNATURE):  # it stands for no part of its own
+            self._text_signature = self._conversion.sealed(event.origin, event.data)
             return b""
-        self._apart = True
-        if event.origin == CALL:
-            self._signature = event.data
+        self._interrupted = True
+        if event.origin == CALL_SIGNATURE:
+            self._call_signature = event.data
             return b""
-        if event.origin == NATIVE_CALL:
-            self._signature = self._crossing.sealed(CALL, event.data)
+        if event.origin == GEMINI_CALL_SIGNATURE:
+            self._call_signature = self._conversion.sealed(CALL_SIGNATURE, event.data)
             return b""
-        return self._detail(hidden_detail(event.data, event.origin, self._crossing))
+        return self._write_detail(write_hidden_detail(event.data, event.origin, self._conversion))
 
     # --- tool calls -------------------------------------------------------------------------------
 
-    def _tool_began(self, event: ToolBegan) -> bytes:
-        self._apart = True
-        self._argued = False
-        extra, self._signature = extra_content(self._signature), ""
-        if event.name == self._crossing.answer_tool:
+    def _start_tool(self, event: ToolStart) -> bytes:
+        self._interrupted = True
+        self._has_arguments = False
+        extra, self._call_signature = write_extra_content(self._call_signature), ""
+        if event.name == self._conversion.answer_tool:
             self._mode = "content"
             return b""
-        self._tool += 1
+        self._tool_index += 1
         if self._legacy:
-            if self._tool:
-                self._crossing.notes.note("tool_calls", "only_the_first_told")
+            if self._tool_index:
+                self._conversion.notes.note("tool_calls", "only_the_first_told")
                 self._mode = "untold"
                 return b""
             self._mode = "function_call"
-            return self._delta({"function_call": {"name": event.name, "arguments": ""}})
+            return self._render_delta({"function_call": {"name": event.name, "arguments": ""}})
         self._mode = "custom" if event.custom else "function"
         called = {"name": event.name, "input" if event.custom else "arguments": ""}
-        call = {"index": self._tool, "id": event.id, "type": self._mode, self._mode: called}
-        return self._delta({"tool_calls": [call | extra]})
+        call = {"index": self._tool_index, "id": event.id, "type": self._mode, self._mode: called}
+        return self._render_delta({"tool_calls": [call | extra]})
 
-    def _arguments(self, text: str) -> bytes:
+    def _write_arguments(self, text: str) -> bytes:
         if not text or self._mode == "untold":
             return b""
-        self._argued = True
+        self._has_arguments = True
         if self._mode == "content":
             self._length += len(text)
-            return self._delta({"content": text})
+            return self._render_delta({"content": text})
         if self._mode == "function_call":
-            return self._delta({"function_call": {"arguments": text}})
+            return self._render_delta({"function_call": {"arguments": text}})
         key = "input" if self._mode == "custom" else "arguments"
-        return self._delta({"tool_calls": [{"index": self._tool, self._mode: {key: text}}]})
+        return self._render_delta(
+            {"tool_calls": [{"index": self._tool_index, self._mode: {key: text}}]}
+        )
 
-    def _part_ended(self) -> bytes:
+    def _end_part(self) -> bytes:
         for citation in self._citations:
             if citation.url is None:
-                self._crossing.notes.note("citations", "without_url_dropped")
+                self._conversion.notes.note("citations", "without_url_dropped")
             else:
                 first, last = citation.span or (0, self._length - self._span_start)
                 span = (self._span_start + first, self._span_start + last)
-                self._annotations.append(annotation(citation.url, citation.title, *span))
+                self._annotations.append(write_annotation(citation.url, citation.title, *span))
         self._citations.clear()
         # no arguments at all would not parse as JSON at the client
-        bare = self._mode in ("function", "function_call") and not self._argued
-        out = self._arguments("{}") if bare else b""
+        bare = self._mode in ("function", "function_call") and not self._has_arguments
+        out = self._write_arguments("{}") if bare else b""
         self._mode = ""
         return out
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def _end(self, ending: Ending) -> bytes:
+    def _end_message(self, ending: Ending) -> bytes:
         out = b""
         if ending.stop == "refusal" and not self._refused:
-            out = self._delta({"refusal": ending.explanation or DECLINED})
-        delta = extra_content(self._said)
+            out = self._render_delta({"refusal": ending.explanation or DECLINED_TEXT})
+        delta = write_extra_content(self._text_signature)
         if self._annotations:
             indexed = [
                 {"index": at} | note  # type: ignore[operator]
                 for at, note in enumerate(self._annotations)
             ]
             delta["annotations"] = indexed
-        finish = finish_of(ending, self._crossing)
-        if ending.stop == "tool_use" and self._tool < 0 and self._crossing.answer_tool:
+        finish = write_stop(ending, self._conversion)
+        if ending.stop == "tool_use" and self._tool_index < 0 and self._conversion.answer_tool:
             finish = "stop"
-        rest = {"logprobs": None, "finish_reason": finish} | ending_extras(ending)
+        rest = {"logprobs": None, "finish_reason": finish} | write_stop_extras(ending)
         out += self._open + _encode(delta) + b"," + _encode(rest)[1:] + b"]"
-        out += self._no_usage() + b"}\n\n"
-        if self._usage:
-            counts = written_usage(ending.usage, self._length, self._crossing)
+        out += self._render_null_usage() + b"}\n\n"
+        if self._include_usage:
+            counts = write_usage_or_estimate(ending.usage, self._length, self._conversion)
             out += self._head + b',"choices":[],"usage":' + _encode(counts) + b"}\n\n"
         return out + DONE

@@ -1,6 +1,6 @@
 """Prompt-cache marks: how many a request may carry."""
 
-from gateway.dialect import Block, Crossing
+from gateway.dialect import Block, Conversion
 from gateway.neutral.events import (
     CacheMark,
     Part,
@@ -9,15 +9,15 @@ from gateway.neutral.events import (
 )
 
 
-class Marks:
+class CacheMarks:
     """The parts that carry a cache mark; upstreams take only so many."""
 
     def __init__(self) -> None:
         self._marked: list[tuple[Block, str]] = []
 
-    def put(self, block: Block, mark: CacheMark | None, crossing: Crossing) -> Block:
+    def add_mark(self, block: Block, mark: CacheMark | None, conversion: Conversion) -> Block:
         """The part with its mark, in the upstream's word for it."""
-        form = crossing.capability.cache
+        form = conversion.capability.cache
         if mark is None or form == "none":
             return block
         if form == "breakpoints":
@@ -29,34 +29,34 @@ class Marks:
             self._marked.append((block, "cache_control"))
         return block
 
-    def tell(self, crossing: Crossing, *forms: str) -> None:
+    def note_unplaced(self, conversion: Conversion, *forms: str) -> None:
         """Note the marks that stand where this upstream takes none, in one of `forms`."""
-        prompt = crossing.prompt
+        prompt = conversion.prompt
         wanted = 0
         for text in prompt.system:
             wanted += text.cache is not None
         for tool in prompt.tools:
             wanted += tool.cache is not None
         for turn in prompt.turns:
-            wanted += _count(turn.parts)
+            wanted += _count_marks(turn.parts)
         if wanted > len(self._marked):
-            none = crossing.capability.cache not in (forms or ("breakpoints", "cache_control"))
+            none = conversion.capability.cache not in (forms or ("breakpoints", "cache_control"))
             reason = "target_takes_no_marks" if none else "kept_on_content_only"
-            crossing.notes.note("cache_control", reason)
+            conversion.notes.note("cache_control", reason)
 
-    def keep_last(self, most: int, crossing: Crossing) -> None:
+    def keep_last(self, most: int, conversion: Conversion) -> None:
         """Take the oldest marks off again."""
         if not self._marked:
             return
-        if crossing.capability.cache == "cache_control":
+        if conversion.capability.cache == "cache_control":
             most = 4
         for block, name in self._marked[:-most]:
             del block[name]
         if len(self._marked) > most:
-            crossing.notes.note("cache_control", f"last_{most}_kept")
+            conversion.notes.note("cache_control", f"last_{most}_kept")
 
 
-def _count(parts: list[Part]) -> int:
+def _count_marks(parts: list[Part]) -> int:
     """The cache marks on parts, those within tool results included."""
     count = 0
     for part in parts:
@@ -64,5 +64,5 @@ def _count(parts: list[Part]) -> int:
             count += part.cache is not None
         else:
             count += getattr(part, "cache", None) is not None
-            count += _count(part.parts) if isinstance(part, ToolResult) else 0
+            count += _count_marks(part.parts) if isinstance(part, ToolResult) else 0
     return count

@@ -1,15 +1,15 @@
 """Reasoning efforts: the levels, the budgets they stand for, and the nearest that a model takes."""
 
-from gateway.dialect import Block, Crossing
+from gateway.dialect import Block, Conversion
 from gateway.neutral.events import Reasoning
 
-LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+EFFORT_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-_BUDGETS = ((2048, "low"), (8192, "medium"), (24576, "high"))
+_EFFORT_OF_BUDGET = ((2048, "low"), (8192, "medium"), (24576, "high"))
 
 
-def openrouter(reasoning: Reasoning, off: bool) -> Block:
+def write_openrouter_reasoning(reasoning: Reasoning, off: bool) -> Block:
     """OpenRouter's `reasoning` member, which takes an effort or a budget, never both."""
     if off:
         return {"reasoning": {"enabled": False}}
@@ -25,26 +25,28 @@ def openrouter(reasoning: Reasoning, off: bool) -> Block:
     return {"reasoning": said} if said else {}
 
 
-def effort_of(reasoning: Reasoning, off: bool, crossing: Crossing) -> str | None:
+def choose_effort(reasoning: Reasoning, off: bool, conversion: Conversion) -> str | None:
     """The level of the model nearest to the wanted one, with a note where it is another."""
-    levels = crossing.capability.effort
+    levels = conversion.capability.effort
     wanted = "none" if off else reasoning.effort
     if wanted is None and reasoning.budget is not None:
-        wanted = next((word for least, word in _BUDGETS if reasoning.budget < least), "xhigh")
+        wanted = next(
+            (word for least, word in _EFFORT_OF_BUDGET if reasoning.budget < least), "xhigh"
+        )
     if wanted is None or not levels:
         return None
-    found = nearest(wanted, levels)
+    found = nearest_effort(wanted, levels)
     if found != wanted:
-        crossing.notes.note("reasoning_effort", f"clamped_to_{found}")
+        conversion.notes.note("reasoning_effort", f"clamped_to_{found}")
     return found
 
 
-def nearest(wanted: str, levels: tuple[str, ...]) -> str:
+def nearest_effort(wanted: str, levels: tuple[str, ...]) -> str:
     """The level of the model next below the wanted one, else its lowest."""
-    if wanted in levels or wanted not in LEVELS:
+    if wanted in levels or wanted not in EFFORT_LEVELS:
         return wanted if wanted in levels else levels[-1]
-    known = [level for level in LEVELS if level in levels]
-    below = [level for level in known if LEVELS.index(level) < LEVELS.index(wanted)]
+    known = [level for level in EFFORT_LEVELS if level in levels]
+    below = [level for level in known if EFFORT_LEVELS.index(level) < EFFORT_LEVELS.index(wanted)]
     # the lowest level of thinking is the answer to "none", and to a level below all others
     return (
         below[-1]

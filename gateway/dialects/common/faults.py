@@ -9,7 +9,7 @@ from msgspec import Struct
 from gateway.errors import GatewayError, Refused
 from gateway.wire import raw_json
 
-_OVERFLOW = re.compile(
+_CONTEXT_OVERFLOW = re.compile(
     r"maximum context length|context[_ ]length|prompt is too long|context[_ ]window|"
     r"context[_ ]size|input token count|too many (input )?tokens|input is too long|"
     r"reduce the length of the (messages|prompt)",
@@ -17,10 +17,10 @@ _OVERFLOW = re.compile(
 )
 
 
-_BUSY = re.compile(r"overloaded|capacity", re.IGNORECASE)
+_OVERLOADED = re.compile(r"overloaded|capacity", re.IGNORECASE)
 
 
-_FINAL = frozenset(
+_NOT_RETRYABLE = frozenset(
     {
         "insufficient_quota",
         "content_policy_violation",
@@ -31,10 +31,10 @@ _FINAL = frozenset(
 )
 
 
-_LONGEST = 2000
+_MESSAGE_LIMIT = 2000
 
 
-_PLAIN_LONGEST = 300
+_PLAIN_TEXT_LIMIT = 300
 
 
 _KIND_OF_STATUS = {
@@ -87,7 +87,7 @@ _STATUS_OF_WORD = {
 )  # fmt: skip
 
 
-class Fault(Struct):
+class ErrorBody(Struct):
     """What an error body says, whatever its shape."""
 
     message: str = ""
@@ -97,7 +97,7 @@ class Fault(Struct):
     details: dict[str, object] | None = None
 
 
-def fault_in(value: Any) -> Fault | None:
+def find_error_body(value: Any) -> ErrorBody | None:
     """The fault that a JSON value of an upstream tells of, if it does."""
     if isinstance(value, list):
         value = value[0] if value else None
@@ -105,104 +105,108 @@ def fault_in(value: Any) -> Fault | None:
         return None
     inner = value.get("error")
     if isinstance(inner, dict):
-        return _from_object(inner)
+        return _read_error_object(inner)
     if isinstance(inner, str) and inner:
-        return Fault(inner, code=_code(value.get("code")))
+        return ErrorBody(inner, code=_read_code(value.get("code")))
     if "choices" in value:
         return None
-    return _unwrapped(value)
+    return _find_bare_error(value)
 
 
-def _unwrapped(value: dict[str, Any]) -> Fault | None:
+def _find_bare_error(value: dict[str, Any]) -> ErrorBody | None:
     """The fault in a body that has no `error` member."""
     if detail := value.get("detail"):
-        return _from_detail(detail)
+        return _read_fastapi_detail(detail)
     status = value.get("base_resp")
     if isinstance(status, dict) and status.get("status_code"):
-        return Fault(_text(status.get("status_msg")), code=_code(status.get("status_code")))
+        return ErrorBody(
+            _clip_text(status.get("status_msg")), code=_read_code(status.get("status_code"))
+        )
     if value.get("success") is False:
-        return Fault(_text(value.get("msg", value.get("message"))), code=_code(value.get("code")))
+        return ErrorBody(
+            _clip_text(value.get("msg", value.get("message"))), code=_read_code(value.get("code"))
+        )
     if value.get("object") == "error" or "message" in value:
-        return _from_object(value)
+        return _read_error_object(value)
     return None
 
 
-def _from_object(inner: dict[str, Any]) -> Fault:
-    message = _text(inner.get("message"))
+def _read_error_object(inner: dict[str, Any]) -> ErrorBody:
+    message = _clip_text(inner.get("message"))
     metadata = inner.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    if raw and (said := _provider_words(raw)) and said not in message:
+    if raw and (said := _read_provider_message(raw)) and said not in message:
         message = f"{message}: {said}" if message else said
     kept = ("innererror", "failed_generation", "details")
     details = {name: inner[name] for name in kept if inner.get(name)}
     kind = inner.get("type") or inner.get("status")
     param = inner.get("param")
-    return Fault(
+    return ErrorBody(
         message,
         kind if isinstance(kind, str) else None,
-        _code(inner.get("code")),
+        _read_code(inner.get("code")),
         param if isinstance(param, str) else None,
         details or None,
     )
 
 
-def _provider_words(raw: Any) -> str:
+def _read_provider_message(raw: Any) -> str:
     """What OpenRouter's `metadata.raw` says: the provider's own body, often JSON in a string."""
     if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
-        raw = _json(raw.encode()) or raw
-    inner = fault_in(raw)
-    return inner.message if inner else _text(raw)
+        raw = _try_parse_json(raw.encode()) or raw
+    inner = find_error_body(raw)
+    return inner.message if inner else _clip_text(raw)
 
 
-def _from_detail(detail: Any) -> Fault:
+def _read_fastapi_detail(detail: Any) -> ErrorBody:
     first = detail[0] if isinstance(detail, list) and detail else None
     if isinstance(first, dict) and "msg" in first:
         path = [str(step) for step in first.get("loc", []) if step != "body"]
         param = ".".join(path) or None
-        message = _text(first["msg"])
-        return Fault(f"{param}: {message}" if param else message, param=param)
+        message = _clip_text(first["msg"])
+        return ErrorBody(f"{param}: {message}" if param else message, param=param)
     if isinstance(detail, dict):
-        return fault_in(detail) or _from_object(detail)
-    return Fault(_text(detail))
+        return find_error_body(detail) or _read_error_object(detail)
+    return ErrorBody(_clip_text(detail))
 
 
-def _text(value: Any) -> str:
+def _clip_text(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text[:_LONGEST]
+    return text[:_MESSAGE_LIMIT]
 
 
-def _code(value: Any) -> str | int | None:
+def _read_code(value: Any) -> str | int | None:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         return None
     return value
 
 
-def _json(body: bytes) -> Any:
+def _try_parse_json(body: bytes) -> Any:
     try:
         return raw_json.decode(body, object)
     except (msgspec.MsgspecError, RecursionError):
         return None
 
 
-def _plain(body: bytes) -> str:
+def _read_plain_text(body: bytes) -> str:
     """A short body of words; a page of HTML says nothing a client can use."""
-    text = body[:_PLAIN_LONGEST].decode("utf-8", "replace").strip()
+    text = body[:_PLAIN_TEXT_LIMIT].decode("utf-8", "replace").strip()
     return "" if text[:1] in ("<", "{", "[") or not text.isprintable() else text
 
 
-def refused(status: int, fault: Fault) -> Refused:
+def make_refused(status: int, fault: ErrorBody) -> Refused:
     """The fault as an upstream's refusal; a status of 200 leaves it to the fault's own words."""
-    status = status if status >= 400 else _status(fault)
-    if status == 400 and "API_KEY_INVALID" in _text(fault.details):
+    status = status if status >= 400 else _infer_status(fault)
+    if status == 400 and "API_KEY_INVALID" in _clip_text(fault.details):
         status = 401
     message = fault.message or f"upstream returned {status}"
     if fault.code == "tool_use_failed":
         status = 502  # the model's slip, not the client's: another try may do
-    kind, code, param = _kind(status, message), fault.code, fault.param
-    final = code in _FINAL or fault.type in _FINAL or status == 402
-    if status in (400, 413, 422) and _OVERFLOW.search(f"{message} {code} {fault.type}"):
+    kind, code, param = _infer_kind(status, message), fault.code, fault.param
+    final = code in _NOT_RETRYABLE or fault.type in _NOT_RETRYABLE or status == 402
+    if status in (400, 413, 422) and _CONTEXT_OVERFLOW.search(f"{message} {code} {fault.type}"):
         status, kind, final = 400, "invalid_request_error", True
         code, param = "context_length_exceeded", param or "messages"
     elif code is None and (status == 402 or fault.type == "insufficient_quota"):
@@ -215,25 +219,25 @@ def refused(status: int, fault: Fault) -> Refused:
     return error
 
 
-def _status(fault: Fault) -> int:
+def _infer_status(fault: ErrorBody) -> int:
     for word in (fault.code, fault.type):
         number = int(word) if isinstance(word, str) and word.isdecimal() else word
         if isinstance(number, int) and 400 <= number < 600:
             return number
         if isinstance(word, str) and word in _STATUS_OF_WORD:
             return _STATUS_OF_WORD[word]
-    return 400 if _OVERFLOW.search(fault.message) else 502
+    return 400 if _CONTEXT_OVERFLOW.search(fault.message) else 502
 
 
-def _kind(status: int, message: str) -> str:
+def _infer_kind(status: int, message: str) -> str:
     if status in _KIND_OF_STATUS:
         return _KIND_OF_STATUS[status]
     if status < 500:
         return "invalid_request_error"
-    return "overloaded_error" if status == 503 and _BUSY.search(message) else "api_error"
+    return "overloaded_error" if status == 503 and _OVERLOADED.search(message) else "api_error"
 
 
-def error_in(data: bytes) -> GatewayError | None:
+def find_error(data: bytes) -> GatewayError | None:
     """The error in a 200 answer's body or in one chunk of a stream, if there is one."""
-    fault = fault_in(_json(data))
-    return refused(200, fault) if fault is not None else None
+    fault = find_error_body(_try_parse_json(data))
+    return make_refused(200, fault) if fault is not None else None

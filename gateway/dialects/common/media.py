@@ -11,9 +11,9 @@ from gateway.neutral.events import (
     Image,
     Part,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 
-_MAGIC = (
+_MAGIC_BYTES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
@@ -24,14 +24,14 @@ _MAGIC = (
 _PDF = "application/pdf"
 
 
-def read_image(url: str, where: str, mark: CacheMark | None, notes: Notes) -> Part:
+def read_image(url: str, where: str, mark: CacheMark | None, notes: LossReport) -> Part:
     """The picture, or the PDF, at a URL; `where` is the path of the member that holds it."""
     if url.startswith(("http://", "https://")):
         return Image(url=url, cache=mark)
     if not url.startswith("data:"):
         raise InvalidRequest(f"{where}: must be an http, https or data URL", param=where)
-    label, data = _data_url(url, where)
-    sniffed = _sniff(data)
+    label, data = _parse_data_url(url, where)
+    sniffed = _sniff_media_type(data)
     if sniffed and sniffed != label:
         notes.note(where, "media_type_corrected")
         label = sniffed
@@ -42,7 +42,7 @@ def read_image(url: str, where: str, mark: CacheMark | None, notes: Notes) -> Pa
     return Image(label, data, cache=mark)
 
 
-def _data_url(url: str, path: str) -> tuple[str, str]:
+def _parse_data_url(url: str, path: str) -> tuple[str, str]:
     comma = url.find(",")
     label, *options = url[len("data:") : max(comma, 0)].split(";")
     if "base64" not in options:
@@ -50,7 +50,7 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
     return label.strip().lower(), url[comma + 1 :]
 
 
-def _sniff(data: str) -> str | None:
+def _sniff_media_type(data: str) -> str | None:
     """The media type that the first bytes show."""
     try:
         head = base64.b64decode(data[:24])
@@ -58,7 +58,7 @@ def _sniff(data: str) -> str | None:
         return None
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
-    return next((label for magic, label in _MAGIC if head.startswith(magic)), None)
+    return next((label for magic, label in _MAGIC_BYTES if head.startswith(magic)), None)
 
 
 def read_file(file: FileFile, path: str, mark: CacheMark | None) -> Part:
@@ -69,20 +69,20 @@ def read_file(file: FileFile, path: str, mark: CacheMark | None) -> Part:
         return Document(file_id=file.file_id, title=file.filename, cache=mark)
     where = f"{path}.file_data"
     if file.file_data.startswith("data:"):
-        label, data = _data_url(file.file_data, where)
+        label, data = _parse_data_url(file.file_data, where)
     else:
         label, data = "", file.file_data
-    label = _sniff(data) or label
+    label = _sniff_media_type(data) or label
     if label.startswith("image/"):
         return Image(label, data, cache=mark)
     if label.startswith("text/"):
-        return Document(label, text=_decoded(data, where), title=file.filename, cache=mark)
+        return Document(label, text=_decode_text(data, where), title=file.filename, cache=mark)
     if label != _PDF:
         raise InvalidRequest(f"{where}: only PDF and text can be carried", param=where)
     return Document(_PDF, data, title=file.filename, cache=mark)
 
 
-def _decoded(data: str, path: str) -> str:
+def _decode_text(data: str, path: str) -> str:
     try:
         return base64.b64decode(data, validate=True).decode("utf-8")
     except (binascii.Error, ValueError):

@@ -9,18 +9,18 @@ import re
 import string
 from collections.abc import Iterable
 
-from gateway.dialect import Crossing, Names
+from gateway.dialect import Conversion, ToolNames
 from gateway.neutral.events import ToolCall
 
-_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_MESSAGES_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
-_MISTRAL = re.compile(r"[a-zA-Z0-9]{9}")
-_OPENAI_LONGEST = 40
+_BASE62_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_MESSAGES_ILLEGAL_CHARS = re.compile(r"[^a-zA-Z0-9_-]")
+_MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+_OPENAI_ID_LIMIT = 40
 
 
-def settle_names(crossing: Crossing) -> None:
+def assign_tool_names(conversion: Conversion) -> None:
     """Fixes the bijection of tool names over definitions, history and choice."""
-    prompt, capability = crossing.prompt, crossing.capability
+    prompt, capability = conversion.prompt, conversion.capability
     names = [tool.name for tool in prompt.tools]
     for turn in prompt.turns:
         for part in turn.parts:
@@ -29,10 +29,10 @@ def settle_names(crossing: Crossing) -> None:
     if prompt.tool_choice is not None and prompt.tool_choice.name:
         names.append(prompt.tool_choice.name)
     if names:
-        crossing.names = sanitised(names, capability.tool_name, capability.tool_name_length)
+        conversion.names = sanitize_names(names, capability.tool_name, capability.tool_name_length)
 
 
-def sanitised(names: Iterable[str], pattern: str, limit: int) -> Names:
+def sanitize_names(names: Iterable[str], pattern: str, limit: int) -> ToolNames:
     """The bijection under which every name meets `pattern` and `limit`."""
     grammar = re.compile(pattern)
     wrong: dict[str, None] = {}  # in order and once each
@@ -44,21 +44,21 @@ def sanitised(names: Iterable[str], pattern: str, limit: int) -> Names:
             wrong[name] = None
     sent: dict[str, str] = {}
     for name in wrong:
-        sent[name] = _untaken(_legal(name, grammar, limit), limit, taken)
+        sent[name] = _make_unique(_sanitize_name(name, grammar, limit), limit, taken)
         taken.add(sent[name])
-    return Names(sent)
+    return ToolNames(sent)
 
 
-def _legal(name: str, grammar: re.Pattern[str], limit: int) -> str:
+def _sanitize_name(name: str, grammar: re.Pattern[str], limit: int) -> str:
     legal = "".join(char if grammar.fullmatch("a" + char) else "_" for char in name)
     if not legal or not grammar.fullmatch(legal[0]):
         legal = "t_" + legal
     if len(legal) > limit:
-        legal = f"{legal[: limit - 9]}_{_digest(name).hex()[:8]}"
+        legal = f"{legal[: limit - 9]}_{_sha256(name).hex()[:8]}"
     return legal
 
 
-def _untaken(name: str, limit: int, taken: set[str]) -> str:
+def _make_unique(name: str, limit: int, taken: set[str]) -> str:
     candidate, number = name, 2
     while candidate in taken:
         suffix = f"_{number}"
@@ -67,27 +67,27 @@ def _untaken(name: str, limit: int, taken: set[str]) -> str:
     return candidate
 
 
-def tool_id(id: str, form: str) -> str:
+def adapt_tool_id(id: str, form: str) -> str:
     """The id in the spelling that `form` takes: "any", "messages", "mistral" or "openai"."""
     if form == "messages":
-        legal = _MESSAGES_ILLEGAL.sub("_", id)
+        legal = _MESSAGES_ILLEGAL_CHARS.sub("_", id)
         # without the digest, `a.b` and `a:b` would become one id
-        return id if id and legal == id else f"{legal}_{_digest(id).hex()[:6]}"
+        return id if id and legal == id else f"{legal}_{_sha256(id).hex()[:6]}"
     if form == "mistral":
-        return id if _MISTRAL.fullmatch(id) else _base62(_digest(id), 9)
+        return id if _MISTRAL_ID.fullmatch(id) else _encode_base62(_sha256(id), 9)
     if form == "openai":
-        return id if 0 < len(id) <= _OPENAI_LONGEST else f"call_{_digest(id).hex()[:24]}"
+        return id if 0 < len(id) <= _OPENAI_ID_LIMIT else f"call_{_sha256(id).hex()[:24]}"
     return id
 
 
-def _digest(text: str) -> bytes:
+def _sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _base62(digest: bytes, length: int) -> str:
+def _encode_base62(digest: bytes, length: int) -> str:
     number = int.from_bytes(digest, "big")
     digits = []
     for _ in range(length):
         number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
+        digits.append(_BASE62_DIGITS[digit])
     return "".join(digits)

@@ -8,7 +8,7 @@ from gateway.wire.raw_json import decode
 Number = int | float
 
 
-def is_object(text: str) -> bool:
+def is_json_object(text: str) -> bool:
     """Whether the text is one JSON object."""
     try:
         decode(text.encode("utf-8", "replace"), dict[str, Raw])

@@ -14,29 +14,29 @@ from msgspec import Struct
 
 from gateway.call import Call
 
-CALL = "call"
+CALL_SIGNATURE = "call"
 """Origin of hidden reasoning that signs the next tool call, and its kind when it is sealed."""
-NATIVE_CALL = "gemini-call"
+GEMINI_CALL_SIGNATURE = "gemini-call"
 """The same from Gemini's own API: it is no word of Chat, so Chat clients get it sealed as well."""
-SAID = "said"
+TEXT_SIGNATURE = "said"
 """Origin of hidden reasoning that signs the text before it, and its kind when it is sealed."""
-ALONE = "alone"
+LONE_SIGNATURE = "alone"
 """The same of a signature that came in an empty text of its own."""
 
 
 def sealed_kind(origin: str) -> str:
     """The kind under which hidden reasoning of that origin is sealed."""
-    if origin == NATIVE_CALL:
-        return CALL
-    return origin if origin in (CALL, SAID, ALONE) else "redacted"
+    if origin == GEMINI_CALL_SIGNATURE:
+        return CALL_SIGNATURE
+    return origin if origin in (CALL_SIGNATURE, TEXT_SIGNATURE, LONE_SIGNATURE) else "redacted"
 
 
 DAY = 24 * 60 * 60.0
-_OVERHEAD = 256
+_ENTRY_OVERHEAD = 256
 """Bytes that an entry takes beside its texts."""
 
 
-class Limits(Struct, frozen=True):
+class SignatureLimits(Struct, frozen=True):
     """Most entries and bytes, of one tenant and of all; how long an entry lasts after its use."""
 
     own_count: int = 4096
@@ -46,33 +46,33 @@ class Limits(Struct, frozen=True):
     seconds: float = DAY
 
 
-class _Entry(Struct):
+class _SignatureEntry(Struct):
     signature: str
     size: int
-    until: float
+    expires_at: float
 
 
-class _Shelf:
+class _TenantEntries:
     """One tenant's entries, the longest unused first."""
 
     __slots__ = ("entries", "size")
 
     def __init__(self) -> None:
-        self.entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self.entries: OrderedDict[tuple[str, str], _SignatureEntry] = OrderedDict()
         self.size = 0
 
-    def drop(self, key: tuple[str, str]) -> int:
+    def remove(self, key: tuple[str, str]) -> int:
         """Takes an entry out; its size."""
         size = self.entries.pop(key).size
         self.size -= size
         return size
 
 
-class Signatures:
+class SignatureStore:
     """The signatures of every tenant, in memory; what is longest unused makes room."""
 
     def __init__(
-        self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
+        self, limits: SignatureLimits | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.count = 0
         """Entries now."""
@@ -80,60 +80,60 @@ class Signatures:
         """Bytes now."""
         self.on_keep: Callable[[str, tuple[str, str], str], None] = lambda *_: None
         """Called with what was kept for a client's next call."""
-        self._limits = limits or Limits()
+        self._limits = limits or SignatureLimits()
         self._clock = clock
-        self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
+        self._tenants: OrderedDict[str, _TenantEntries] = OrderedDict()
 
     def keep(self, tenant: str, key: tuple[str, str], signature: str) -> None:
         """Keeps the signature of a call; `key` is its target and its id."""
-        size = len(signature) + len(key[0]) + len(key[1]) + _OVERHEAD
+        size = len(signature) + len(key[0]) + len(key[1]) + _ENTRY_OVERHEAD
         if size > self._limits.own_size:
             return
-        shelf = self._shelves.setdefault(tenant, _Shelf())
+        shelf = self._tenants.setdefault(tenant, _TenantEntries())
         if key in shelf.entries:
-            self._drop(tenant, shelf, key)
-            shelf = self._shelves.setdefault(tenant, shelf)
-        shelf.entries[key] = _Entry(signature, size, self._clock() + self._limits.seconds)
+            self._remove_entry(tenant, shelf, key)
+            shelf = self._tenants.setdefault(tenant, shelf)
+        shelf.entries[key] = _SignatureEntry(signature, size, self._clock() + self._limits.seconds)
         shelf.size += size
         self.count += 1
         self.size += size
-        self._shelves.move_to_end(tenant)
-        self._make_room(tenant, shelf)
+        self._tenants.move_to_end(tenant)
+        self._evict_oldest(tenant, shelf)
 
     def find(self, tenant: str, key: tuple[str, str]) -> str | None:
         """The signature of a call, which then lasts as long again."""
-        shelf = self._shelves.get(tenant)
+        shelf = self._tenants.get(tenant)
         entry = shelf.entries.get(key) if shelf is not None else None
         if shelf is None or entry is None:
             return None
         now = self._clock()
-        if entry.until <= now:
-            self._drop(tenant, shelf, key)
+        if entry.expires_at <= now:
+            self._remove_entry(tenant, shelf, key)
             return None
-        entry.until = now + self._limits.seconds
+        entry.expires_at = now + self._limits.seconds
         shelf.entries.move_to_end(key)
-        self._shelves.move_to_end(tenant)
+        self._tenants.move_to_end(tenant)
         return entry.signature
 
-    def _make_room(self, tenant: str, shelf: _Shelf) -> None:
+    def _evict_oldest(self, tenant: str, shelf: _TenantEntries) -> None:
         limits = self._limits
         while len(shelf.entries) > limits.own_count or shelf.size > limits.own_size:
-            self._drop(tenant, shelf, next(iter(shelf.entries)))
+            self._remove_entry(tenant, shelf, next(iter(shelf.entries)))
         while self.count > limits.count or self.size > limits.size:
-            idle, oldest = next(iter(self._shelves.items()))
-            self._drop(idle, oldest, next(iter(oldest.entries)))
+            idle, oldest = next(iter(self._tenants.items()))
+            self._remove_entry(idle, oldest, next(iter(oldest.entries)))
 
-    def _drop(self, tenant: str, shelf: _Shelf, key: tuple[str, str]) -> None:
-        self.size -= shelf.drop(key)
+    def _remove_entry(self, tenant: str, shelf: _TenantEntries, key: tuple[str, str]) -> None:
+        self.size -= shelf.remove(key)
         self.count -= 1
         if not shelf.entries:
-            del self._shelves[tenant]
+            del self._tenants[tenant]
 
 
-class Kept(Struct, frozen=True):
+class CallerSignatures(Struct, frozen=True):
     """One tenant's signatures at one target."""
 
-    signatures: Signatures
+    signatures: SignatureStore
     tenant: str
     target: str
 
@@ -147,12 +147,12 @@ class Kept(Struct, frozen=True):
         return self.signatures.find(self.tenant, (self.target, id))
 
 
-PROCESS = Signatures()
+PROCESS_SIGNATURES = SignatureStore()
 """Those of every call of this process."""
 
 
-def signatures(call: Call) -> Kept:
+def signatures_for_call(call: Call) -> CallerSignatures:
     """The signatures of the call's tenant at its target."""
     credential = call.caller.credential
     whose = credential.digest().hex() if credential else ""
-    return Kept(PROCESS, f"{call.caller.name} {whose}", str(call.target))
+    return CallerSignatures(PROCESS_SIGNATURES, f"{call.caller.name} {whose}", str(call.target))

@@ -11,7 +11,7 @@ from gateway.neutral.events import (
 )
 
 
-class _Automaton:
+class _StopMatcher:
     """How much of one stop sequence the text seen so far ends with (Knuth, Morris, Pratt)."""
 
     __slots__ = ("_borders", "matched", "stop")
@@ -51,12 +51,12 @@ class _Automaton:
 class StopScanner:
     """Releases text up to the first stop sequence in it."""
 
-    __slots__ = ("_automata", "_held", "_matched")
+    __slots__ = ("_held", "_matched", "_matchers")
 
     def __init__(self, stops: tuple[str, ...]) -> None:
         # the longest first, so that it wins among those that end together
         longest_first = sorted(dict.fromkeys(stops), key=len, reverse=True)
-        self._automata = [_Automaton(stop) for stop in longest_first if stop]
+        self._matchers = [_StopMatcher(stop) for stop in longest_first if stop]
         self._held = ""
         self._matched: str | None = None
 
@@ -66,7 +66,7 @@ class StopScanner:
             return "", self._matched
         seen = self._held + text
         best_end, best = len(text) + 1, ""
-        for automaton in self._automata:
+        for automaton in self._matchers:
             end = automaton.feed(text)
             if end is not None and end < best_end:
                 best_end, best = end, automaton.stop
@@ -74,7 +74,7 @@ class StopScanner:
             start = len(self._held) + best_end - len(best)
             self._held, self._matched = "", best
             return seen[:start], best
-        keep = max((automaton.matched for automaton in self._automata), default=0)
+        keep = max((automaton.matched for automaton in self._matchers), default=0)
         self._held = seen[len(seen) - keep :]
         return seen[: len(seen) - keep], None
 
@@ -84,7 +84,7 @@ class StopScanner:
         return held
 
 
-def stopped(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str | None]:
+def cut_at_stop(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str | None]:
     """The parts up to the first stop sequence enforced here, and that sequence."""
     if not stops:
         return parts, None

@@ -38,7 +38,7 @@ _NO_PROMPT_TOKENS = PromptTokens()
 _NO_COMPLETION_TOKENS = CompletionTokens()
 
 
-def exclusive(counts: UsageCounts) -> Usage:
+def read_usage(counts: UsageCounts) -> Usage:
     """Chat counts include what the prompt cache gave and took; neutral ones do not."""
     prompt = counts.prompt_tokens_details or _NO_PROMPT_TOKENS
     completion = counts.completion_tokens_details or _NO_COMPLETION_TOKENS
@@ -56,7 +56,7 @@ def exclusive(counts: UsageCounts) -> Usage:
     return Usage(fresh, output, cached, written, None if reasoning is None else int(reasoning))
 
 
-def inclusive(usage: Usage) -> dict[str, object]:
+def write_usage(usage: Usage) -> dict[str, object]:
     """Neutral counts as `CompletionUsage`."""
     prompt = usage.input + usage.cache_read + usage.cache_write
     counts: dict[str, object] = {

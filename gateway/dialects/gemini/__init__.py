@@ -5,7 +5,7 @@ fields carry both as the pseudo-members `model` and `stream`, which no body ever
 """
 
 from gateway.dialect import Dialect
-from gateway.dialects.gemini import errors, errors_out, lane, request_in
+from gateway.dialects.gemini import errors, errors_out, request_in, same_dialect as lane
 from gateway.dialects.gemini.message_in import read_message
 from gateway.dialects.gemini.message_out import write_message
 from gateway.dialects.gemini.reader import GeminiReader
@@ -24,14 +24,14 @@ GEMINI = Dialect(
     write_message=write_message,
     reader=GeminiReader,
     writer=GeminiWriter,
-    digest=errors.digest,
-    whole=errors.whole,
-    slips_late=True,
+    summarize=errors.summarize,
+    is_complete=errors.is_complete,
+    late_errors=True,
     stream_error=errors.stream_error,
     read_error=errors.read_error,
     write_error=errors_out.write_error,
     write_error_event=errors_out.write_error_event,
     error_status=errors_out.error_status,
-    fitted=lane.fitted,
+    adapt_request=lane.adapt_request,
     relay=lane.GeminiRelay.of,
 )

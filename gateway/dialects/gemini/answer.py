@@ -3,73 +3,76 @@
 import hashlib
 import secrets
 
-from gateway.dialects.gemini.wire import Answer, PromptFeedback, UsageCounts
+from gateway.dialects.gemini.wire import GenerateContentResponse, PromptFeedback, UsageCounts
 from gateway.errors import Refused
 from gateway.neutral.events import Ending, Stop, Usage
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 
-BROKEN = frozenset(
+RETRYABLE_FINISH_REASONS = frozenset(
     {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",
      "MISSING_THOUGHT_SIGNATURE"}
 )  # fmt: skip
 """Finish reasons that are the model's slips: another try may do."""
-_REFUSALS = frozenset(
+_REFUSAL_REASONS = frozenset(
     {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR",
      "ESCALATION", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER"}
 )  # fmt: skip
-_CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
-_PLAIN = frozenset({"STOP", "FINISH_REASON_UNSPECIFIED", ""})
+_LENGTH_REASONS = frozenset({"MAX_TOKENS", "CONTINUATION"})
+_NORMAL_REASONS = frozenset({"STOP", "FINISH_REASON_UNSPECIFIED", ""})
 
 
-def ending_of(
-    reason: str, message: str | None, *, said: bool, called: bool, notes: Notes
+def read_stop(
+    reason: str, message: str | None, *, said: bool, called: bool, notes: LossReport
 ) -> Ending:
     """Why an answer ended that `said` something or `called` a tool."""
-    if reason in _CUT_SHORT:
+    if reason in _LENGTH_REASONS:
         return Ending("max_tokens", native=reason if reason == "CONTINUATION" else None)
-    if reason in _REFUSALS or (reason == "OTHER" and not said and not called):
+    if reason in _REFUSAL_REASONS or (reason == "OTHER" and not said and not called):
         why = message or f"The answer was stopped ({reason})."
         return Ending("refusal", explanation=why, native=reason)
-    if reason not in _PLAIN:
+    if reason not in _NORMAL_REASONS:
         notes.note("finish_reason", reason.lower())
     stop: Stop = "tool_use" if called else "end_turn"
-    return Ending(stop, native=reason if reason not in _PLAIN else None)
+    return Ending(stop, native=reason if reason not in _NORMAL_REASONS else None)
 
 
-def blocked(feedback: PromptFeedback) -> Ending:
+def read_block_reason(feedback: PromptFeedback) -> Ending:
     """The ending of an answer that there is none of, since its prompt was blocked."""
     why = feedback.block_reason_message or f"The prompt was blocked ({feedback.block_reason})."
     return Ending("refusal", explanation=why, native=feedback.block_reason)
 
 
-def is_blocked(answer: Answer) -> bool:
+def is_blocked(answer: GenerateContentResponse) -> bool:
     """Whether the answer says that its prompt was blocked, and nothing else."""
     feedback = answer.prompt_feedback
     return not answer.candidates and feedback is not None and bool(feedback.block_reason)
 
 
-def broken(reason: str, message: str | None) -> Refused:
+def make_finish_error(reason: str, message: str | None) -> Refused:
     """The fault behind a finish reason that is no ending."""
     words = f"upstream ended its answer with finishReason {reason!r}"
     return Refused(f"{words}: {message}" if message else words, status=502, kind="api_error")
 
 
-def usage_of(counts: UsageCounts) -> Usage:
+def read_usage(counts: UsageCounts) -> Usage:
     """The counts in exclusive form."""
-    prompt = _int(counts.prompt_token_count) + _int(counts.tool_use_prompt_token_count)
-    cached = min(_int(counts.cached_content_token_count), prompt)
-    thoughts, said = _int(counts.thoughts_token_count), _int(counts.candidates_token_count)
-    if prompt + said != _int(counts.total_token_count):
+    prompt = _to_count(counts.prompt_token_count) + _to_count(counts.tool_use_prompt_token_count)
+    cached = min(_to_count(counts.cached_content_token_count), prompt)
+    thoughts, said = (
+        _to_count(counts.thoughts_token_count),
+        _to_count(counts.candidates_token_count),
+    )
+    if prompt + said != _to_count(counts.total_token_count):
         said += thoughts  # else they are among them already
     reasoning = thoughts if counts.thoughts_token_count is not None else None
     return Usage(prompt - cached, said, cached, 0, reasoning)
 
 
-def _int(count: int | float | None) -> int:
+def _to_count(count: int | float | None) -> int:
     return max(0, int(count or 0))
 
 
-def call_id(answer: str, index: int) -> str:
+def make_call_id(answer: str, index: int) -> str:
     """An id for a call that came without one: the same for the same place in the same answer."""
     if not answer:
         return f"call_{secrets.token_hex(12)}"

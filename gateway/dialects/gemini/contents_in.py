@@ -9,11 +9,11 @@ import hashlib
 
 from msgspec import Raw, Struct
 
-from gateway.dialects.gemini.carried import Bundle, Reasoning, carried
+from gateway.dialects.gemini.camel_case import rename_members
 from gateway.dialects.gemini.parts_in import read_code, read_media, read_result
-from gateway.dialects.gemini.spelling import camelised
+from gateway.dialects.gemini.signature_bundle import ReasoningBundle, ReasoningPart, parse_signature
 from gateway.dialects.gemini.wire import NAME, FunctionCall, FunctionResponse
-from gateway.dialects.gemini.wire_in import SentContent, SentPart
+from gateway.dialects.gemini.wire_in import RequestContent, RequestPart
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import (
     Part,
@@ -25,19 +25,19 @@ from gateway.neutral.events import (
     ToolResult,
     Turn,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import ABSENT, member, present
 
-_USERS = frozenset({"user", "function", "tool"})
+_USER_ROLES = frozenset({"user", "function", "tool"})
 
 
-def read_system(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """The system instruction, whatever role it claims; a part for each of its texts."""
     path = "systemInstruction"
     if bytes(raw)[:1] == b'"':
         texts = [member(raw, str, path)]
     else:
-        content = member(camelised(raw), SentContent, path)
+        content = member(rename_members(raw), RequestContent, path)
         texts = []
         for at, part in enumerate(content.parts or ()):
             if part.text is None:
@@ -47,37 +47,37 @@ def read_system(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     prompt.system += [Text(text) for text in texts if text]
 
 
-def read_contents(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def read_turns(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """The turns."""
-    reading = _Reading(notes)
-    for at, content in enumerate(member(camelised(raw), list[SentContent], "contents")):
-        reading.add(content, f"contents.{at}", at)
+    reading = _TurnReader(notes)
+    for at, content in enumerate(member(rename_members(raw), list[RequestContent], "contents")):
+        reading.add_content(content, f"contents.{at}", at)
     prompt.turns += reading.turns
 
 
-class _Open(Struct):
+class _PendingCall(Struct):
     """A call that waits for its response."""
 
     id: str
     name: str
 
 
-class _Reading:
+class _TurnReader:
     """The turns so far."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: LossReport) -> None:
         self.turns: list[Turn] = []
         self._notes = notes
-        self._open: list[_Open] = []  # calls without a response, in their order
+        self._pending_calls: list[_PendingCall] = []  # calls without a response, in their order
 
-    def add(self, content: SentContent, path: str, place: int) -> None:
+    def add_content(self, content: RequestContent, path: str, place: int) -> None:
         """One more content; `place` is where it stands among all."""
         parts = content.parts or []
         role = content.role or "user"
         if role == "model":
-            self._model(parts, f"{path}.parts", place)
-        elif role in _USERS:
-            self.turns.append(Turn("user", self._user(parts, f"{path}.parts", place)))
+            self._add_model_content(parts, f"{path}.parts", place)
+        elif role in _USER_ROLES:
+            self.turns.append(Turn("user", self._read_user_parts(parts, f"{path}.parts", place)))
         elif role == "system":
             texts: list[Part] = [Text(part.text) for part in parts if part.text]
             self.turns.append(Turn("system", texts))
@@ -87,62 +87,68 @@ class _Reading:
                 f"{where}: must be 'user' or 'model', not {role[:50]!r}", param=where
             )
 
-    def _user(self, parts: list[SentPart], path: str, place: int) -> list[Part]:
+    def _read_user_parts(self, parts: list[RequestPart], path: str, place: int) -> list[Part]:
         results: list[Part] = []
         others: list[Part] = []
         for at, part in enumerate(parts):
             where = f"{path}.{at}"
             if part.function_response is not None:
                 where = f"{where}.functionResponse"
-                results.append(self._result(part.function_response, where, (place, at)))
+                results.append(self._read_result(part.function_response, where, (place, at)))
             else:
-                others += self._part(part, where)
+                others += self._read_part(part, where)
         return results + others
 
-    def _result(self, found: FunctionResponse, path: str, place: tuple[int, int]) -> ToolResult:
+    def _read_result(
+        self, found: FunctionResponse, path: str, place: tuple[int, int]
+    ) -> ToolResult:
         if not found.name and not found.id:
             raise InvalidRequest(f"{path}.name: Field required", param=f"{path}.name")
-        call = self._answered(found)
+        call = self._pop_pending_call(found)
         # What answers no call still has an id of its own, the same in every turn.
-        call_id = call.id if call is not None else found.id or _made_id(place, found.name)
+        call_id = call.id if call is not None else found.id or _make_call_id(place, found.name)
         return read_result(found, call_id, path)
 
-    def _answered(self, found: FunctionResponse) -> _Open | None:
+    def _pop_pending_call(self, found: FunctionResponse) -> _PendingCall | None:
         """The call that a response answers, which then waits no longer."""
-        likely = [call for call in self._open if found.id and call.id == found.id]
-        likely += [call for call in self._open if call.name == found.name]
+        likely = [call for call in self._pending_calls if found.id and call.id == found.id]
+        likely += [call for call in self._pending_calls if call.name == found.name]
         if not likely:
             return None
-        self._open.remove(likely[0])
+        self._pending_calls.remove(likely[0])
         return likely[0]
 
-    def _model(self, parts: list[SentPart], path: str, place: int) -> None:
+    def _add_model_content(self, parts: list[RequestPart], path: str, place: int) -> None:
         going_on = bool(self.turns) and self.turns[-1].role == "assistant"
         turn = self.turns[-1] if going_on else Turn("assistant", [])
         if not going_on:
-            self._open.clear()
+            self._pending_calls.clear()
             self.turns.append(turn)
         joined = going_on  # a text that goes on with the text of the content before
         for at, part in enumerate(parts):
-            for said in self._said(part, turn.parts, f"{path}.{at}", (place, at)):
-                _append(turn.parts, said, joined=joined)
+            for said in self._read_model_part(part, turn.parts, f"{path}.{at}", (place, at)):
+                _append_part(turn.parts, said, joined=joined)
                 joined = False
 
-    def _said(
-        self, part: SentPart, before: list[Part], path: str, place: tuple[int, int]
+    def _read_model_part(
+        self, part: RequestPart, before: list[Part], path: str, place: tuple[int, int]
     ) -> list[Part]:
         """What the model said in a part, after the reasoning that its signature carries."""
-        signed = carried(part.thought_signature) if part.thought_signature else Bundle()
+        signed = (
+            parse_signature(part.thought_signature) if part.thought_signature else ReasoningBundle()
+        )
         if part.thought and part.text is not None:
-            return _thought(part.text, signed)
+            return _read_thought(part.text, signed)
         hidden: list[Part] = (
-            [Redacted(signed, NAME)] if isinstance(signed, str) else _restored(signed, before)
+            [Redacted(signed, NAME)]
+            if isinstance(signed, str)
+            else _restore_reasoning(signed, before)
         )
         if part.function_call is not None:
-            return [*hidden, self._call(part.function_call, f"{path}.functionCall", place)]
-        return [*hidden, *self._part(part, path, signed=part.thought_signature is not None)]
+            return [*hidden, self._read_call(part.function_call, f"{path}.functionCall", place)]
+        return [*hidden, *self._read_part(part, path, signed=part.thought_signature is not None)]
 
-    def _call(self, found: FunctionCall, path: str, place: tuple[int, int]) -> ToolCall:
+    def _read_call(self, found: FunctionCall, path: str, place: tuple[int, int]) -> ToolCall:
         if not found.name:
             raise InvalidRequest(f"{path}.name: Field required", param=f"{path}.name")
         arguments = ""
@@ -150,11 +156,11 @@ class _Reading:
             if bytes(found.args)[:1] != b"{":
                 raise InvalidRequest(f"{path}.args: must be an object", param=f"{path}.args")
             arguments = bytes(found.args).decode("utf-8", "replace")
-        call_id = found.id or _made_id(place, found.name)
-        self._open.append(_Open(call_id, found.name))
+        call_id = found.id or _make_call_id(place, found.name)
+        self._pending_calls.append(_PendingCall(call_id, found.name))
         return ToolCall(call_id, found.name, arguments)
 
-    def _part(self, part: SentPart, path: str, *, signed: bool = False) -> list[Part]:
+    def _read_part(self, part: RequestPart, path: str, *, signed: bool = False) -> list[Part]:
         if part.text is not None:
             return [Text(part.text)] if part.text else []
         read = read_media(part, path, self._notes) or read_code(part)
@@ -167,15 +173,15 @@ class _Reading:
         return []
 
 
-def _thought(text: str, signed: str | Bundle) -> list[Part]:
+def _read_thought(text: str, signed: str | ReasoningBundle) -> list[Part]:
     """A thought that the client was shown, with its signature; or hidden ones."""
-    if isinstance(signed, Bundle):
+    if isinstance(signed, ReasoningBundle):
         shown: list[Part] = [Thinking(text, None, NAME)] if text else []
         return [*shown, *signed.early, *signed.late]
     return [Thinking(text, signed, NAME)]
 
 
-def _restored(carried: Bundle, before: list[Part]) -> list[Part]:
+def _restore_reasoning(carried: ReasoningBundle, before: list[Part]) -> list[Part]:
     """Puts back what a call carries and the client did not keep in parts of its own.
 
     What came before any text goes there, after the last call; the rest is returned.
@@ -183,14 +189,14 @@ def _restored(carried: Bundle, before: list[Part]) -> list[Part]:
     place = 1 + max(
         (at for at, part in enumerate(before) if isinstance(part, ToolCall)), default=-1
     )
-    before[place:place] = _lost(carried.early, before)
-    return _lost(carried.late, before)
+    before[place:place] = _collect_missing(carried.early, before)
+    return _collect_missing(carried.late, before)
 
 
-def _lost(pieces: list[Reasoning], before: list[Part]) -> list[Part]:
+def _collect_missing(pieces: list[ReasoningPart], before: list[Part]) -> list[Part]:
     lost: list[Part] = []
     for piece in pieces:
-        twin = next((part for part in before if _is_same(piece, part)), None)
+        twin = next((part for part in before if _is_same_reasoning(piece, part)), None)
         if twin is None:
             lost.append(piece)
         elif isinstance(twin, Thinking) and isinstance(piece, Thinking):
@@ -198,13 +204,13 @@ def _lost(pieces: list[Reasoning], before: list[Part]) -> list[Part]:
     return lost
 
 
-def _is_same(piece: Reasoning, part: Part) -> bool:
+def _is_same_reasoning(piece: ReasoningPart, part: Part) -> bool:
     if isinstance(piece, Thinking):
         return isinstance(part, Thinking) and part.text == piece.text
     return isinstance(part, Redacted) and part.data == piece.data
 
 
-def _append(parts: list[Part], part: Part, *, joined: bool) -> None:
+def _append_part(parts: list[Part], part: Part, *, joined: bool) -> None:
     """Adds a part; text and thoughts that a stream cut in pieces are made whole again."""
     last = parts[-1] if parts else None
     if joined and isinstance(part, Text) and isinstance(last, Text):
@@ -216,7 +222,7 @@ def _append(parts: list[Part], part: Part, *, joined: bool) -> None:
         parts.append(part)
 
 
-def _made_id(place: tuple[int, int], name: str) -> str:
+def _make_call_id(place: tuple[int, int], name: str) -> str:
     """An id for a call that has none, the same in each turn."""
     digest = hashlib.sha256(f"{place[0]},{place[1]},{name}".encode("utf-8", "replace"))
     return f"call_{digest.hexdigest()[:24]}"

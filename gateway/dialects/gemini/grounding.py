@@ -7,7 +7,7 @@ from gateway.dialects.gemini.wire import GroundingMetadata, GroundingSupport, Se
 from gateway.neutral.events import Citation
 
 
-def citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list[Citation]:
+def read_citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list[Citation]:
     """A citation for each source of each span of `said`.
 
     Spans count in bytes of UTF-8: from the beginning of the part that they name, whose place in
@@ -17,9 +17,9 @@ def citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list
     spoken = said.encode("utf-8", "surrogatepass")
     found: list[Citation] = []
     for support in metadata.grounding_supports or ():
-        span = _span(support.segment, spoken, starts)
+        span = _read_span(support.segment, spoken, starts)
         quoted = said[span[0] : span[1]] if span is not None else None
-        for at in _places(support, len(sources)):
+        for at in _read_chunk_indices(support, len(sources)):
             web = sources[at].web
             if web is not None and web.uri:
                 raw = Raw(msgspec.json.encode(web))
@@ -27,11 +27,11 @@ def citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list
     return found
 
 
-def _places(support: GroundingSupport, most: int) -> list[int]:
+def _read_chunk_indices(support: GroundingSupport, most: int) -> list[int]:
     return [at for at in support.grounding_chunk_indices or () if 0 <= at < most]
 
 
-def _span(segment: Segment | None, spoken: bytes, starts: list[int]) -> tuple[int, int] | None:
+def _read_span(segment: Segment | None, spoken: bytes, starts: list[int]) -> tuple[int, int] | None:
     if segment is None or segment.end_index is None:
         return None
     part = segment.part_index or 0
@@ -39,9 +39,9 @@ def _span(segment: Segment | None, spoken: bytes, starts: list[int]) -> tuple[in
     first, last = base + (segment.start_index or 0), base + segment.end_index
     if not 0 <= first <= last <= len(spoken):
         return None
-    return _points(spoken[:first]), _points(spoken[:last])
+    return _count_code_points(spoken[:first]), _count_code_points(spoken[:last])
 
 
-def _points(text: bytes) -> int:
+def _count_code_points(text: bytes) -> int:
     """Code points that begin in these bytes, whether or not the last is whole."""
     return sum(1 for byte in text if byte & 0xC0 != 0x80)

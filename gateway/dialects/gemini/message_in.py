@@ -2,25 +2,25 @@
 
 import msgspec
 
-from gateway.dialect import Crossing
-from gateway.dialects.gemini.errors import digest
+from gateway.dialect import Conversion
+from gateway.dialects.gemini.errors import summarize
 from gateway.dialects.gemini.reader import GeminiReader
-from gateway.dialects.gemini.wire import Answer
+from gateway.dialects.gemini.wire import GenerateContentResponse
 from gateway.errors import BadAnswer
 from gateway.neutral.events import Message
-from gateway.neutral.fold import fold
+from gateway.neutral.fold import build_message
 from gateway.wire.raw_json import decode
 
 
-def read_message(body: bytes, crossing: Crossing) -> Message:
+def read_message(body: bytes, conversion: Conversion) -> Message:
     """A whole answer; Refused where it tells of an error, BadAnswer where it is none."""
-    if (error := digest(body).error) is not None:
+    if (error := summarize(body).error) is not None:
         raise error
-    reader = GeminiReader(crossing)
+    reader = GeminiReader(conversion)
     try:
-        answer = decode(body, Answer)
+        answer = decode(body, GenerateContentResponse)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise BadAnswer(f"upstream sent an answer that cannot be read: {fault}") from None
-    message = fold([*reader.take(answer), *reader.finish()])
+    message = build_message([*reader.read_answer(answer), *reader.finish()])
     assert message is not None  # finish() ends or raises
     return message

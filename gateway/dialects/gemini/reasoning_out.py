@@ -1,11 +1,11 @@
 """How hard a Gemini model shall think (`ThinkingConfig`): a level or a budget, never both."""
 
-from gateway.dialect import Block, Crossing
+from gateway.dialect import Block, Conversion
 from gateway.neutral.events import Reasoning
 
-_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_BUDGETS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
-_SIZES = ((2048, "low"), (8192, "medium"), (24576, "high"))
+_EFFORT_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_EFFORT_BUDGETS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
+_BUDGET_LEVELS = ((2048, "low"), (8192, "medium"), (24576, "high"))
 
 
 def is_thinking(reasoning: Reasoning | None) -> bool:
@@ -15,65 +15,69 @@ def is_thinking(reasoning: Reasoning | None) -> bool:
     return reasoning.mode is not None or reasoning.effort not in (None, "none")
 
 
-def write_reasoning(crossing: Crossing) -> Block | None:
+def write_reasoning(conversion: Conversion) -> Block | None:
     """`thinkingConfig`; None where the client leaves it to the model."""
-    reasoning, capability = crossing.prompt.reasoning, crossing.capability
+    reasoning, capability = conversion.prompt.reasoning, conversion.capability
     if reasoning is None or (reasoning.mode is None and reasoning.effort is None):
         return None
     thinks = is_thinking(reasoning)
     field = "thinking" if reasoning.mode is not None else "reasoning_effort"
     if capability.effort:
-        config = _level(reasoning, crossing, field, thinks=thinks)
+        config = _write_level(reasoning, conversion, field, thinks=thinks)
     elif capability.thinking_budget[1]:
-        config = {"thinkingBudget": _budget(reasoning, crossing, field, thinks=thinks)}
+        config = {"thinkingBudget": _write_budget(reasoning, conversion, field, thinks=thinks)}
     else:
         if thinks:
-            crossing.notes.drop(field, "unsupported_by_model")
+            conversion.notes.drop(field, "unsupported_by_model")
         return None
     config["includeThoughts"] = thinks and reasoning.display != "omitted"
     return config
 
 
-def _level(reasoning: Reasoning, crossing: Crossing, field: str, *, thinks: bool) -> Block:
-    levels = crossing.capability.effort
+def _write_level(
+    reasoning: Reasoning, conversion: Conversion, field: str, *, thinks: bool
+) -> Block:
+    levels = conversion.capability.effort
     if not thinks:
-        crossing.notes.note(field, f"sent_as_{levels[0]}")
+        conversion.notes.note(field, f"sent_as_{levels[0]}")
         return {"thinkingLevel": levels[0]}
     wanted = reasoning.effort
     if wanted is None and reasoning.budget is not None:
         size = reasoning.budget
-        wanted = next((word for most, word in _SIZES if size < most), "xhigh")
-        crossing.notes.note("thinking.budget_tokens", "approximated_by_level")
+        wanted = next((word for most, word in _BUDGET_LEVELS if size < most), "xhigh")
+        conversion.notes.note("thinking.budget_tokens", "approximated_by_level")
     if wanted is None:
         return {}
-    taken = _nearest(wanted, levels)
+    taken = _choose_level(wanted, levels)
     if taken != wanted:
-        crossing.notes.note("reasoning_effort", f"sent_as_{taken}")
+        conversion.notes.note("reasoning_effort", f"sent_as_{taken}")
     return {"thinkingLevel": taken}
 
 
-def _nearest(wanted: str, levels: tuple[str, ...]) -> str:
+def _choose_level(wanted: str, levels: tuple[str, ...]) -> str:
     """The level if the model has it, else the next below, else its lowest."""
-    if wanted in levels or wanted not in _LEVELS:
+    if wanted in levels or wanted not in _EFFORT_LEVELS:
         return wanted if wanted in levels else levels[-1]
-    below = [level for level in levels if _LEVELS.index(level) < _LEVELS.index(wanted)]
+    below = [
+        level for level in levels if _EFFORT_LEVELS.index(level) < _EFFORT_LEVELS.index(wanted)
+    ]
     return below[-1] if below else levels[0]
 
 
-def _budget(reasoning: Reasoning, crossing: Crossing, field: str, *, thinks: bool) -> int:
-    least, most = crossing.capability.thinking_budget
+def _write_budget(reasoning: Reasoning, conversion: Conversion, field: str, *, thinks: bool) -> int:
+    least, most = conversion.capability.thinking_budget
     if not thinks:
-        if "disabled" in crossing.capability.thinking:
+        if "disabled" in conversion.capability.thinking:
             return 0
-        crossing.notes.note(field, f"sent_as_{least}_tokens")
+        conversion.notes.note(field, f"sent_as_{least}_tokens")
         return least
     wanted = reasoning.budget
     if wanted is None and reasoning.effort is None:
         return -1  # as the model likes
     if wanted is None:
-        wanted = _BUDGETS.get(reasoning.effort or "", most)
+        wanted = _EFFORT_BUDGETS.get(reasoning.effort or "", most)
         return max(least, min(wanted, most))
     taken = max(least, min(wanted, most))
     if taken != wanted:
-        crossing.notes.note("thinking.budget_tokens", "clamped")
+        conversion.notes.note("thinking.budget_tokens", "clamped")
     return taken

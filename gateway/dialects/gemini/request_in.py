@@ -11,25 +11,25 @@ from typing import Any
 from msgspec import Raw
 
 from gateway.dialect import Fields
-from gateway.dialects.gemini.contents_in import read_contents, read_system
-from gateway.dialects.gemini.schema_in import json_schema
-from gateway.dialects.gemini.spelling import camel, camelised
-from gateway.dialects.gemini.tools_in import read_choice, read_tools
+from gateway.dialects.gemini.camel_case import rename_members, to_camel_case
+from gateway.dialects.gemini.contents_in import read_system, read_turns
+from gateway.dialects.gemini.schema_in import read_schema
+from gateway.dialects.gemini.tools_in import read_tool_choice, read_tools
 from gateway.dialects.gemini.wire_in import Number, ThinkingConfig
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import LIST, RAWS, filled_list, member, opens, present
 
-_CHECKED: dict[str, Any] = {
+_MEMBER_TYPES: dict[str, Any] = {
     "stream": bool | None,
     "tools": list[Raw] | None,
     "toolConfig": dict[str, Raw] | None,
     "generationConfig": dict[str, Raw] | None,
 }
-_EMPTY = frozenset({b"[]", b"{}", b'""', b"false", b"0", b"0.0"})
+_EMPTY_VALUES = frozenset({b"[]", b"{}", b'""', b"false", b"0", b"0.0"})
 """Values that ask for nothing."""
-Take = Callable[[Raw, Prompt, Notes], None]
+MemberReader = Callable[[Raw, Prompt, LossReport], None]
 
 
 def check(fields: Fields) -> None:
@@ -42,31 +42,34 @@ def check(fields: Fields) -> None:
     if not filled_list(contents) and not member(contents, RAWS, "contents"):
         raise InvalidRequest("contents: at least one content is required", param="contents")
     for given, raw in fields.items():
-        shape = _CHECKED.get(camel(given))
-        if shape is not None and not (opens(raw) == LIST and camel(given) == "tools"):
-            member(raw, shape, camel(given))
+        shape = _MEMBER_TYPES.get(to_camel_case(given))
+        if shape is not None and not (opens(raw) == LIST and to_camel_case(given) == "tools"):
+            member(raw, shape, to_camel_case(given))
 
 
-def read_prompt(fields: Fields, notes: Notes) -> Prompt:
+def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
     """The request, once checked; InvalidRequest names the path of a member that is wrong."""
     prompt = Prompt(member(fields["model"], str, "model"), [])
-    members = {camel(given): raw for given, raw in fields.items() if present(raw)}
-    for name, take in _TAKES.items():  # in this order: the choice of tools changes the tools
+    members = {to_camel_case(given): raw for given, raw in fields.items() if present(raw)}
+    for (
+        name,
+        take,
+    ) in _MEMBER_READERS.items():  # in this order: the choice of tools changes the tools
         if name in members:
             take(members[name], prompt, notes)
     for name, raw in members.items():
-        if name not in _TAKES and name != "model":
-            _unread(name, raw, _REFUSED, notes)
+        if name not in _MEMBER_READERS and name != "model":
+            _report_unread_member(name, raw, _REFUSED_MEMBERS, notes)
     return prompt
 
 
-def _unread(path: str, raw: Raw, refused: dict[str, str], notes: Notes) -> None:
+def _report_unread_member(path: str, raw: Raw, refused: dict[str, str], notes: LossReport) -> None:
     name = path.rpartition(".")[2]
-    if bytes(raw) in _EMPTY:
+    if bytes(raw) in _EMPTY_VALUES:
         return
     if reason := refused.get(name):
         notes.refuse(path, reason)
-    elif name in _DROPPED:
+    elif name in _DROPPED_MEMBERS:
         notes.drop(path)
     elif name == "labels":
         notes.note(path, "not_stored")  # the answer is none the poorer: strict allows it
@@ -74,7 +77,7 @@ def _unread(path: str, raw: Raw, refused: dict[str, str], notes: Notes) -> None:
         notes.drop(path, "unknown")
 
 
-def _integer(raw: Raw, path: str, least: int) -> int:
+def _read_integer(raw: Raw, path: str, least: int) -> int:
     """A count that JSON may write as 100.0; InvalidRequest where it is none."""
     value: Number = member(raw, float, path)
     if not math.isfinite(value) or int(value) != value or value < least:
@@ -85,11 +88,11 @@ def _integer(raw: Raw, path: str, least: int) -> int:
 # --- members of the request -----------------------------------------------------------------------
 
 
-def _stream(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_stream(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.stream = member(raw, bool, "stream")
 
 
-def _service_tier(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_service_tier(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     tier = member(raw, str, "serviceTier").lower().removeprefix("service_tier_")
     if tier == "standard":
         prompt.service_tier = "default"
@@ -97,71 +100,71 @@ def _service_tier(raw: Raw, prompt: Prompt, notes: Notes) -> None:
         notes.drop("serviceTier")
 
 
-def _config(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_generation_config(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     given = member(raw, dict[str, Raw], "generationConfig")
-    members = {camel(name): value for name, value in given.items() if present(value)}
+    members = {to_camel_case(name): value for name, value in given.items() if present(value)}
     for name, value in members.items():
-        take = _SETTINGS.get(name)
+        take = _CONFIG_READERS.get(name)
         if take is not None:
             take(value, prompt, notes)
-        elif name not in _SHAPES:
-            _unread(f"generationConfig.{name}", value, _UNABLE, notes)
-    _format(members, prompt, notes)
+        elif name not in _FORMAT_MEMBERS:
+            _report_unread_member(f"generationConfig.{name}", value, _REFUSED_CONFIG, notes)
+    _read_format(members, prompt, notes)
 
 
 # --- members of its generationConfig --------------------------------------------------------------
 
 
-def _max_tokens(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.max_tokens = _integer(raw, "generationConfig.maxOutputTokens", 1)
+def _read_max_tokens(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    prompt.max_tokens = _read_integer(raw, "generationConfig.maxOutputTokens", 1)
 
 
-def _temperature(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_temperature(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.temperature = member(raw, float, "generationConfig.temperature")
 
 
-def _top_p(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_top_p(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.top_p = member(raw, float, "generationConfig.topP")
 
 
-def _top_k(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.top_k = _integer(raw, "generationConfig.topK", 0)
+def _read_top_k(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    prompt.top_k = _read_integer(raw, "generationConfig.topK", 0)
 
 
-def _seed(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.seed = _integer(raw, "generationConfig.seed", -(2**63))
+def _read_seed(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    prompt.seed = _read_integer(raw, "generationConfig.seed", -(2**63))
 
 
-def _presence_penalty(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_presence_penalty(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.presence_penalty = member(raw, float, "generationConfig.presencePenalty")
 
 
-def _frequency_penalty(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_frequency_penalty(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.frequency_penalty = member(raw, float, "generationConfig.frequencyPenalty")
 
 
-def _stops(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_stop_sequences(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.stop = [
         stop for stop in member(raw, list[str], "generationConfig.stopSequences") if stop
     ]
 
 
-def _candidates(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_candidate_count(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     path = "generationConfig.candidateCount"
-    if _integer(raw, path, 0) > 1:
+    if _read_integer(raw, path, 0) > 1:
         notes.refuse(path, "this provider gives one answer a call")
 
 
-def _modalities(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_modalities(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     path = "generationConfig.responseModalities"
     wanted = {word.upper() for word in member(raw, list[str], path)}
     if wanted - {"TEXT", "MODALITY_UNSPECIFIED"}:
         notes.refuse(path, "this provider answers in text only")
 
 
-def _thinking(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_reasoning(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     path = "generationConfig.thinkingConfig"
-    found = member(camelised(raw), ThinkingConfig, path)
+    found = member(rename_members(raw), ThinkingConfig, path)
     reasoning = Reasoning(display="summarized" if found.include_thoughts else "omitted")
     level = (found.thinking_level or "").lower().removeprefix("thinking_level_")
     if level and level != "unspecified":
@@ -178,7 +181,7 @@ def _thinking(raw: Raw, prompt: Prompt, notes: Notes) -> None:
     prompt.reasoning = reasoning
 
 
-def _format(members: dict[str, Raw], prompt: Prompt, notes: Notes) -> None:
+def _read_format(members: dict[str, Raw], prompt: Prompt, notes: LossReport) -> None:
     """The shape of the answer, which up to three members tell together."""
     path = "generationConfig.responseMimeType"
     kind = member(members["responseMimeType"], str, path) if "responseMimeType" in members else ""
@@ -187,7 +190,7 @@ def _format(members: dict[str, Raw], prompt: Prompt, notes: Notes) -> None:
         member(members["responseJsonSchema"], dict[str, Raw], where)
         prompt.format = Format("json_schema", Raw(bytes(members["responseJsonSchema"])))
     elif "responseSchema" in members and kind != "text/x.enum":
-        schema = json_schema(members["responseSchema"], "generationConfig.responseSchema")
+        schema = read_schema(members["responseSchema"], "generationConfig.responseSchema")
         prompt.format = Format("json_schema", schema)
     elif kind == "application/json":
         prompt.format = Format("json_object")
@@ -195,39 +198,39 @@ def _format(members: dict[str, Raw], prompt: Prompt, notes: Notes) -> None:
         notes.drop(path)
 
 
-_TAKES: dict[str, Take] = {
-    "stream": _stream,
+_MEMBER_READERS: dict[str, MemberReader] = {
+    "stream": _read_stream,
     "systemInstruction": read_system,
-    "contents": read_contents,
+    "contents": read_turns,
     "tools": read_tools,
-    "toolConfig": read_choice,
-    "generationConfig": _config,
-    "serviceTier": _service_tier,
+    "toolConfig": read_tool_choice,
+    "generationConfig": _read_generation_config,
+    "serviceTier": _read_service_tier,
 }
-_REFUSED = {
+_REFUSED_MEMBERS = {
     "cachedContent": "this provider has no content cached by Google",
     "continuationToken": "this provider cannot go on with an answer of another",
 }
-_SETTINGS: dict[str, Take] = {
-    "maxOutputTokens": _max_tokens,
-    "temperature": _temperature,
-    "topP": _top_p,
-    "topK": _top_k,
-    "seed": _seed,
-    "presencePenalty": _presence_penalty,
-    "frequencyPenalty": _frequency_penalty,
-    "stopSequences": _stops,
-    "candidateCount": _candidates,
-    "responseModalities": _modalities,
-    "thinkingConfig": _thinking,
+_CONFIG_READERS: dict[str, MemberReader] = {
+    "maxOutputTokens": _read_max_tokens,
+    "temperature": _read_temperature,
+    "topP": _read_top_p,
+    "topK": _read_top_k,
+    "seed": _read_seed,
+    "presencePenalty": _read_presence_penalty,
+    "frequencyPenalty": _read_frequency_penalty,
+    "stopSequences": _read_stop_sequences,
+    "candidateCount": _read_candidate_count,
+    "responseModalities": _read_modalities,
+    "thinkingConfig": _read_reasoning,
 }
-_SHAPES = frozenset({"responseMimeType", "responseSchema", "responseJsonSchema"})
-_UNABLE = {
+_FORMAT_MEMBERS = frozenset({"responseMimeType", "responseSchema", "responseJsonSchema"})
+_REFUSED_CONFIG = {
     "speechConfig": "this provider answers in text only",
     "imageConfig": "this provider answers in text only",
     "translationConfig": "this provider does not translate speech",
 }
-_DROPPED = frozenset({
+_DROPPED_MEMBERS = frozenset({
     "safetySettings", "store", "responseLogprobs",
     "logprobs", "mediaResolution", "audioTimestamp", "audioTranscriptionConfig", "responseFormat",
     "enableEnhancedCivicAnswers", "enableAffectiveDialog", "routingConfig", "modelSelectionConfig",

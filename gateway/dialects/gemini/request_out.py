@@ -3,67 +3,71 @@
 `model` and `stream` are the pseudo-members that the provider puts into the URL.
 """
 
-from gateway.dialect import Block, Crossing, Fields
-from gateway.dialects.common.cache_marks import Marks
-from gateway.dialects.common.names import settle_names
-from gateway.dialects.common.parameters import limits
-from gateway.dialects.gemini.contents_out import write_contents, write_system
+from gateway.dialect import Block, Conversion, Fields
+from gateway.dialects.common.cache_marks import CacheMarks
+from gateway.dialects.common.names import assign_tool_names
+from gateway.dialects.common.parameters import write_max_tokens
+from gateway.dialects.gemini.contents_out import write_system, write_turns
 from gateway.dialects.gemini.reasoning_out import write_reasoning
-from gateway.dialects.gemini.schema_out import narrowed
-from gateway.dialects.gemini.tools_out import write_choice, write_tools
+from gateway.dialects.gemini.schema_out import narrow_schema
+from gateway.dialects.gemini.tools_out import write_tool_choice, write_tools
 from gateway.neutral.events import Prompt
 from gateway.wire.raw_json import encoded
 
 _BYTES_PER_TOKEN = 4
-_SEEDS = 2**31
-_JSON = "application/json"
+_SEED_LIMIT = 2**31
+_JSON_TYPE = "application/json"
 
 
-def write_prompt(crossing: Crossing) -> Fields:
+def write_prompt(conversion: Conversion) -> Fields:
     """The upstream's request; settles names, local stops and the input estimate."""
-    prompt = crossing.prompt
-    settle_names(crossing)
+    prompt = conversion.prompt
+    assign_tool_names(conversion)
     hints: list[str] = []  # instructions that stand in for members the upstream does not take
-    tools = write_tools(crossing)
-    config = limits(crossing, "maxOutputTokens") | _sampling(crossing) | _stops(crossing)
-    config |= _format(crossing, hints, has_tools=bool(tools))
-    if thinking := write_reasoning(crossing):
+    tools = write_tools(conversion)
+    config = (
+        write_max_tokens(conversion, "maxOutputTokens")
+        | _write_sampling(conversion)
+        | _write_stop_sequences(conversion)
+    )
+    config |= _write_format(conversion, hints, has_tools=bool(tools))
+    if thinking := write_reasoning(conversion):
         config["thinkingConfig"] = thinking
-    request: Block = {"model": crossing.model}
-    if system := write_system(crossing, hints):
+    request: Block = {"model": conversion.model}
+    if system := write_system(conversion, hints):
         request["systemInstruction"] = system
-    request["contents"] = write_contents(crossing)
+    request["contents"] = write_turns(conversion)
     if tools:
         request["tools"] = tools
-    if choice := write_choice(crossing, tools):
+    if choice := write_tool_choice(conversion, tools):
         request["toolConfig"] = choice
     if config:
         request["generationConfig"] = config
-    request |= _tier(crossing)
-    _tell_unsaid(crossing)
+    request |= _write_service_tier(conversion)
+    _report_unsupported(conversion)
     if prompt.stream:
         request["stream"] = True
     fields = encoded(request)
     read = ("systemInstruction", "contents", "tools")
     size = sum(memoryview(fields[name]).nbytes for name in read if name in fields)
-    crossing.input_estimate = -(-size // _BYTES_PER_TOKEN)
+    conversion.input_estimate = -(-size // _BYTES_PER_TOKEN)
     return fields
 
 
-def _tell_unsaid(crossing: Crossing) -> None:
+def _report_unsupported(conversion: Conversion) -> None:
     """Notes what this API has no word for."""
-    prompt, notes = crossing.prompt, crossing.notes
+    prompt, notes = conversion.prompt, conversion.notes
     if prompt.verbosity not in (None, "medium"):
         notes.drop("verbosity")
     if prompt.user:
         notes.note("user", "target_takes_no_user")
     if prompt.cache_implicit:
         notes.note("cache_control", "left_to_the_target")
-    Marks().tell(crossing)
+    CacheMarks().note_unplaced(conversion)
 
 
-def _sampling(crossing: Crossing) -> Block:
-    prompt, capability, notes = crossing.prompt, crossing.capability, crossing.notes
+def _write_sampling(conversion: Conversion) -> Block:
+    prompt, capability, notes = conversion.prompt, conversion.capability, conversion.notes
     rule = capability.sampling
     given = {
         "temperature": (prompt.temperature, "temperature", rule != "none"),
@@ -78,57 +82,57 @@ def _sampling(crossing: Crossing) -> Block:
             continue
         if taken:
             sent[member] = value
-        elif not _changes_nothing(name, value):
+        elif not _is_default(name, value):
             notes.drop(name, "unsupported_by_model")
-    return sent | _seed(prompt, crossing)
+    return sent | _write_seed(prompt, conversion)
 
 
-def _changes_nothing(name: str, value: float) -> bool:
+def _is_default(name: str, value: float) -> bool:
     return value == (0 if name.endswith("_penalty") else 1) and name != "top_k"
 
 
-def _seed(prompt: Prompt, crossing: Crossing) -> Block:
+def _write_seed(prompt: Prompt, conversion: Conversion) -> Block:
     seed = prompt.seed
     if seed is None:
         return {}
-    if not -_SEEDS <= seed < _SEEDS:
-        crossing.notes.note("seed", "reduced_to_31_bits")
-        seed %= _SEEDS
+    if not -_SEED_LIMIT <= seed < _SEED_LIMIT:
+        conversion.notes.note("seed", "reduced_to_31_bits")
+        seed %= _SEED_LIMIT
     return {"seed": seed}
 
 
-def _stops(crossing: Crossing) -> Block:
-    stops = [stop for stop in dict.fromkeys(crossing.prompt.stop) if stop]
-    most = crossing.capability.stop_max
-    crossing.local_stops = tuple(stops[most:])
+def _write_stop_sequences(conversion: Conversion) -> Block:
+    stops = [stop for stop in dict.fromkeys(conversion.prompt.stop) if stop]
+    most = conversion.capability.stop_max
+    conversion.local_stops = tuple(stops[most:])
     return {"stopSequences": stops[:most]} if stops[:most] else {}
 
 
-def _format(crossing: Crossing, hints: list[str], *, has_tools: bool) -> Block:
-    wanted, capability, notes = crossing.prompt.format, crossing.capability, crossing.notes
+def _write_format(conversion: Conversion, hints: list[str], *, has_tools: bool) -> Block:
+    wanted, capability, notes = conversion.prompt.format, conversion.capability, conversion.notes
     if wanted is None:
         return {}
     allowed = capability.schema_with_tools or not has_tools
     if wanted.kind == "json_object" or wanted.schema is None:
         if allowed and capability.schema != "none":
-            return {"responseMimeType": _JSON}
+            return {"responseMimeType": _JSON_TYPE}
         hints.append("Respond with one JSON object and nothing else.")
         return {}
     if allowed and capability.schema == "native":
-        schema = narrowed(wanted.schema, notes, "response_format.schema")
-        return {"responseMimeType": _JSON, "responseJsonSchema": schema}
+        schema = narrow_schema(wanted.schema, notes, "response_format.schema")
+        return {"responseMimeType": _JSON_TYPE, "responseJsonSchema": schema}
     notes.note("response_format", "schema_as_instruction")
     hints.append(
         "Respond with one JSON object and nothing else. It must meet this JSON Schema:\n"
         + bytes(wanted.schema).decode("utf-8", "replace")
     )
-    return {"responseMimeType": _JSON} if allowed and capability.schema != "none" else {}
+    return {"responseMimeType": _JSON_TYPE} if allowed and capability.schema != "none" else {}
 
 
-def _tier(crossing: Crossing) -> Block:
-    tier = crossing.prompt.service_tier
-    if crossing.capability.service_tier and tier in ("default", "fast"):
+def _write_service_tier(conversion: Conversion) -> Block:
+    tier = conversion.prompt.service_tier
+    if conversion.capability.service_tier and tier in ("default", "fast"):
         return {"serviceTier": "standard" if tier == "default" else "priority"}
     if tier == "fast":
-        crossing.notes.drop("service_tier")
+        conversion.notes.drop("service_tier")
     return {}

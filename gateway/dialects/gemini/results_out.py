@@ -3,25 +3,29 @@
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Block, Crossing
-from gateway.dialects.gemini.parts_out import parts_out
+from gateway.dialect import Block, Conversion
+from gateway.dialects.gemini.parts_out import write_parts
 from gateway.neutral.events import Text, ToolResult
 
 
-def result_out(result: ToolResult, name: str, crossing: Crossing) -> tuple[Block, list[Block]]:
+def write_result(
+    result: ToolResult, name: str, conversion: Conversion
+) -> tuple[Block, list[Block]]:
     """The response to the call of `name`, and what of it must be shown after all responses."""
     said = "\n".join(part.text for part in result.parts if isinstance(part, Text))
     others = [part for part in result.parts if not isinstance(part, Text)]
-    shown = parts_out(others, crossing)
+    shown = write_parts(others, conversion)
     texts = [block["text"] for block in shown if "text" in block]
     pictures = [block for block in shown if "text" not in block]
     response: Block = {
         "name": name,
-        "response": _object("\n".join(filter(None, [said, *texts])), is_error=result.is_error),
+        "response": _write_response(
+            "\n".join(filter(None, [said, *texts])), is_error=result.is_error
+        ),
     }
-    if crossing.capability.call_ids:
+    if conversion.capability.call_ids:
         response["id"] = result.call_id
-    if pictures and crossing.capability.tool_images:
+    if pictures and conversion.capability.tool_images:
         response["parts"] = pictures
         pictures = []
     if pictures:
@@ -29,7 +33,7 @@ def result_out(result: ToolResult, name: str, crossing: Crossing) -> tuple[Block
     return {"functionResponse": response}, pictures
 
 
-def _object(text: str, *, is_error: bool) -> Raw | dict[str, str]:
+def _write_response(text: str, *, is_error: bool) -> Raw | dict[str, str]:
     if is_error:
         return {"error": text or "Error"}
     # observed: a member "$ref" is read as a pointer to a part of the response

@@ -10,83 +10,85 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.gemini.spelling import camel
+from gateway.dialects.gemini.camel_case import to_camel_case
 from gateway.errors import InvalidRequest
 from gateway.wire.raw_json import decode
 
 Schema = dict[str, Any]
-_NESTED = frozenset({"items", "additionalProperties", "not"})
-_LISTS = frozenset({"anyOf", "allOf", "oneOf", "prefixItems"})
-_TABLES = {"properties": "properties", "defs": "$defs", "$defs": "$defs"}
-_COUNTS = frozenset({
+_SUBSCHEMAS = frozenset({"items", "additionalProperties", "not"})
+_SCHEMA_LISTS = frozenset({"anyOf", "allOf", "oneOf", "prefixItems"})
+_SCHEMA_MAPS = {"properties": "properties", "defs": "$defs", "$defs": "$defs"}
+_COUNT_KEYWORDS = frozenset({
     "maxItems", "minItems", "maxLength", "minLength", "maxProperties", "minProperties",
 })  # fmt: skip
-_FORMATS = frozenset({"enum", "int32", "int64", "float", "double"})
+_REDUNDANT_FORMATS = frozenset({"enum", "int32", "int64", "float", "double"})
 """Formats that say no more than the type does, and that other servers refuse."""
-_LEVELS = 64
+_MAX_DEPTH = 64
 
 
-def json_schema(raw: Raw, path: str) -> Raw:
+def read_schema(raw: Raw, path: str) -> Raw:
     """The schema in JSON Schema's words. InvalidRequest where it is none."""
     try:
-        return Raw(_converted(bytes(raw)))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _TooDeep):
+        return Raw(_convert_json(bytes(raw)))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _SchemaTooDeep):
         raise InvalidRequest(f"{path}: is no schema", param=path) from None
 
 
-class _TooDeep(Exception):
+class _SchemaTooDeep(Exception):
     """The schema is nested deeper than anyone means it."""
 
 
 @lru_cache(maxsize=512)
-def _converted(raw: bytes) -> bytes:
+def _convert_json(raw: bytes) -> bytes:
     """The conversion; an agent sends the same schemas with every call."""
     given = decode(raw, dict[str, Any])
-    made = _schema(given, 0)
+    made = _convert_schema(given, 0)
     return raw if made == given else msgspec.json.encode(made)
 
 
-def _schema(given: Schema, level: int) -> Schema:
-    if level > _LEVELS:
-        raise _TooDeep
+def _convert_schema(given: Schema, level: int) -> Schema:
+    if level > _MAX_DEPTH:
+        raise _SchemaTooDeep
     made: Schema = {}
     for word, value in given.items():
-        _put(made, camel(word), value, level)
+        _convert_keyword(made, to_camel_case(word), value, level)
     if _is_true(made.pop("nullable", None)):
         _allow_null(made)
     order = made.pop("propertyOrdering", None)
     if isinstance(order, list) and isinstance(made.get("properties"), dict):
-        made["properties"] = _ordered(made["properties"], order)
+        made["properties"] = _order_properties(made["properties"], order)
     return made
 
 
-def _put(made: Schema, word: str, value: Any, level: int) -> None:
+def _convert_keyword(made: Schema, word: str, value: Any, level: int) -> None:
     """One word of the schema, as JSON Schema says it."""
     if word == "type":
-        if (kind := _type(value)) is not None:
+        if (kind := _convert_type(value)) is not None:
             made["type"] = kind
-    elif word in _NESTED and isinstance(value, dict):
-        made[word] = _schema(value, level + 1)
-    elif word in _LISTS and isinstance(value, list):
-        made[word] = [_schema(one, level + 1) if isinstance(one, dict) else one for one in value]
-    elif word in _TABLES and isinstance(value, dict):
-        made[_TABLES[word]] = {
-            name: _schema(one, level + 1) if isinstance(one, dict) else one
+    elif word in _SUBSCHEMAS and isinstance(value, dict):
+        made[word] = _convert_schema(value, level + 1)
+    elif word in _SCHEMA_LISTS and isinstance(value, list):
+        made[word] = [
+            _convert_schema(one, level + 1) if isinstance(one, dict) else one for one in value
+        ]
+    elif word in _SCHEMA_MAPS and isinstance(value, dict):
+        made[_SCHEMA_MAPS[word]] = {
+            name: _convert_schema(one, level + 1) if isinstance(one, dict) else one
             for name, one in value.items()
         }
     elif word == "ref" and isinstance(value, str):
         made["$ref"] = value.replace("#/defs/", "#/$defs/")
-    elif word in _COUNTS and isinstance(value, str) and value.isascii() and value.isdigit():
+    elif word in _COUNT_KEYWORDS and isinstance(value, str) and value.isascii() and value.isdigit():
         made[word] = int(value)
     elif word == "example":
         made["examples"] = [value]
-    elif not (word == "format" and value in _FORMATS):
+    elif not (word == "format" and value in _REDUNDANT_FORMATS):
         made[word] = value
 
 
-def _type(value: Any) -> Any:
+def _convert_type(value: Any) -> Any:
     if isinstance(value, list):
-        return [_type(one) for one in value]
+        return [_convert_type(one) for one in value]
     if not isinstance(value, str):
         return value
     return None if value == "TYPE_UNSPECIFIED" else value.lower()
@@ -106,7 +108,7 @@ def _allow_null(schema: Schema) -> None:
         schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
 
 
-def _ordered(properties: Schema, order: list[Any]) -> Schema:
+def _order_properties(properties: Schema, order: list[Any]) -> Schema:
     """The properties in the order that the client wants them answered in."""
     named = [name for name in order if isinstance(name, str) and name in properties]
     return {name: properties[name] for name in dict.fromkeys([*named, *properties])}

@@ -7,147 +7,151 @@ way where there is one, and else in the description.
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.common.branches import (
-    EMPTY,
-    LEVELS,
-    Branches,
+from gateway.dialects.common.schema import describe_constraints
+from gateway.dialects.common.schema_merge import (
+    EMPTY_OBJECT,
+    MAX_DEPTH,
     Schema,
-    Unfit,
-    items_of,
-    members_of,
-    read,
-    types_of,
+    SchemaMerger,
+    UnsupportedSchema,
+    parse_items,
+    parse_members,
+    parse_schema,
+    parse_types,
 )
-from gateway.dialects.common.schema import prose
 from gateway.errors import InvalidRequest
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 
 _encode = msgspec.json.encode
-_KEPT = frozenset(
+_SUPPORTED_KEYWORDS = frozenset(
     {"$id", "$anchor", "type", "title", "description", "enum", "minItems", "maxItems", "minimum",
      "maximum", "required", "propertyOrdering", "default"}
 )  # fmt: skip
-_TABLES = frozenset({"properties", "$defs"})
-_LISTS = frozenset({"anyOf", "oneOf", "prefixItems"})
-_ONE = frozenset({"items", "additionalProperties"})
-_SILENT = frozenset({"$schema", "$comment", "examples", "example", "deprecated", "readOnly"})
-_FORMATS = frozenset({"date-time", "date", "time", "int32", "int64", "float", "double"})
-_BOUNDS = {"exclusiveMinimum": ("minimum", 1), "exclusiveMaximum": ("maximum", -1)}
+_SCHEMA_MAPS = frozenset({"properties", "$defs"})
+_SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "prefixItems"})
+_SUBSCHEMAS = frozenset({"items", "additionalProperties"})
+_DROPPED_KEYWORDS = frozenset(
+    {"$schema", "$comment", "examples", "example", "deprecated", "readOnly"}
+)
+_SUPPORTED_FORMATS = frozenset({"date-time", "date", "time", "int32", "int64", "float", "double"})
+_EXCLUSIVE_BOUNDS = {"exclusiveMinimum": ("minimum", 1), "exclusiveMaximum": ("maximum", -1)}
 
 
-def narrowed(schema: Raw, notes: Notes, path: str) -> Raw:
+def narrow_schema(schema: Raw, notes: LossReport, path: str) -> Raw:
     """The schema in those words; the same bytes where it has no others. InvalidRequest."""
     try:
-        narrower = _Narrower(read(schema))
-        answer = narrower.answer(schema)
+        narrower = _SchemaNarrower(parse_schema(schema))
+        answer = narrower.narrow_root(schema)
     except msgspec.MsgspecError as fault:
         raise InvalidRequest(f"{path}: is no JSON Schema: {fault}", param=path) from None
-    except (Unfit, RecursionError):
+    except (UnsupportedSchema, RecursionError):
         raise InvalidRequest(f"{path}: is nested too deeply", param=path) from None
     if narrower.reworded:
         notes.note(path, "keywords_moved_to_description")
     return answer
 
 
-def is_bare(schema: Raw) -> bool:
+def has_no_parameters(schema: Raw) -> bool:
     """Whether an object's schema names no member at all."""
-    root = members_of(schema)
+    root = parse_members(schema)
     if not root.keys() <= {"type", "properties", "required", "additionalProperties"}:
         return False
-    return not members_of(root.get("properties", EMPTY))
+    return not parse_members(root.get("properties", EMPTY_OBJECT))
 
 
-class _Narrower:
+class _SchemaNarrower:
     """Narrows one schema, from its root down."""
 
     def __init__(self, root: Schema) -> None:
         self.reworded = False
         self._root = root
-        self._moved = "definitions" in root and "$defs" not in root
+        self._renames_definitions = "definitions" in root and "$defs" not in root
 
-    def answer(self, schema: Raw) -> Raw:
+    def narrow_root(self, schema: Raw) -> Raw:
         """The whole schema; its own bytes where nothing changes."""
         root = self._root
-        if self._moved:
+        if self._renames_definitions:
             root = {"$defs" if word == "definitions" else word: raw for word, raw in root.items()}
-        fit = self._schema(root, 0)
+        fit = self._narrow_members(root, 0)
         return schema if fit is self._root else Raw(_encode(fit))
 
-    def _any(self, raw: Raw, level: int) -> Raw:
+    def _narrow_subschema(self, raw: Raw, level: int) -> Raw:
         if bytes(raw) in (b"true", b"false"):
             return raw
-        schema = members_of(raw)
-        fit = self._schema(schema, level)
+        schema = parse_members(raw)
+        fit = self._narrow_members(schema, level)
         return raw if fit is schema else Raw(_encode(fit))
 
-    def _schema(self, schema: Schema, level: int) -> Schema:
+    def _narrow_members(self, schema: Schema, level: int) -> Schema:
         """The schema itself where nothing in it changes."""
         given = schema
-        if level > LEVELS:
-            raise Unfit
+        if level > MAX_DEPTH:
+            raise UnsupportedSchema
         if "allOf" in schema:
-            schema = self._without_all_of(schema)
+            schema = self._merge_all_of(schema)
         if "$ref" in schema:  # docs: beside it, only words that begin with $ may stand
             schema = {word: raw for word, raw in schema.items() if word in ("$ref", "$defs")}
         out: Schema = {}
         said: Schema = {}
         for word, raw in schema.items():
-            if word not in _SILENT and not self._fit(word, raw, out, level):
+            if word not in _DROPPED_KEYWORDS and not self._fit_keyword(word, raw, out, level):
                 said[word] = raw
-        _bounds(said, out, types_of(schema))
+        _convert_bounds(said, out, parse_types(schema))
         if said:
             self.reworded = True
-            out["description"] = prose(out.get("description"), said)
+            out["description"] = describe_constraints(out.get("description"), said)
         same = out.keys() == given.keys() and all(out[word] is given[word] for word in out)
         return given if same else out
 
-    def _fit(self, word: str, raw: Raw, out: Schema, level: int) -> bool:
+    def _fit_keyword(self, word: str, raw: Raw, out: Schema, level: int) -> bool:
         """Puts the member among those of the new schema, if it fits there."""
-        if word in _TABLES:
-            table = members_of(raw)
-            fits = {name: self._any(child, level + 1) for name, child in table.items()}
+        if word in _SCHEMA_MAPS:
+            table = parse_members(raw)
+            fits = {name: self._narrow_subschema(child, level + 1) for name, child in table.items()}
             same = all(fits[name] is child for name, child in table.items())
             out[word] = raw if same else Raw(_encode(fits))
-        elif word in _LISTS:
-            items = items_of(raw)
-            fit = [self._any(item, level + 1) for item in items]
+        elif word in _SCHEMA_LISTS:
+            items = parse_items(raw)
+            fit = [self._narrow_subschema(item, level + 1) for item in items]
             same = all(new is old for new, old in zip(fit, items, strict=True))
             out[word] = raw if same else Raw(_encode(fit))
-        elif word in _ONE and bytes(raw)[:1] != b"[":
-            out[word] = self._any(raw, level + 1)
+        elif word in _SUBSCHEMAS and bytes(raw)[:1] != b"[":
+            out[word] = self._narrow_subschema(raw, level + 1)
         elif word == "const":
             out.setdefault("enum", Raw(b"[" + bytes(raw) + b"]"))
         elif word == "$ref":
-            out[word] = self._reference(raw)
-        elif word in _KEPT or (word == "format" and _name(raw) in _FORMATS):
+            out[word] = self._rewrite_reference(raw)
+        elif word in _SUPPORTED_KEYWORDS or (
+            word == "format" and _read_string(raw) in _SUPPORTED_FORMATS
+        ):
             out[word] = raw
         else:
             return False
         return True
 
-    def _reference(self, raw: Raw) -> Raw:
-        name = _name(raw)
-        if self._moved and name.startswith("#/definitions/"):
+    def _rewrite_reference(self, raw: Raw) -> Raw:
+        name = _read_string(raw)
+        if self._renames_definitions and name.startswith("#/definitions/"):
             return Raw(_encode("#/$defs/" + name.removeprefix("#/definitions/")))
         return raw
 
-    def _without_all_of(self, schema: Schema) -> Schema:
+    def _merge_all_of(self, schema: Schema) -> Schema:
         """One set of members in place of the branches; in words where they do not merge."""
-        branches = [members_of(branch) for branch in items_of(schema["allOf"])]
+        branches = [parse_members(branch) for branch in parse_items(schema["allOf"])]
         rest = {word: raw for word, raw in schema.items() if word != "allOf"}
         if len(branches) == 1 and "$ref" not in branches[0]:
             return branches[0] | rest
         if len(branches) == 1 and not rest.keys() - {"title", "description", "default", "$defs"}:
             return branches[0] | rest
         try:
-            return Branches(self._root, exact=True).merged(schema)
-        except Unfit:
+            return SchemaMerger(self._root, exact=True).merge(schema)
+        except UnsupportedSchema:
             return schema
 
 
-def _bounds(said: Schema, out: Schema, types: list[str]) -> None:
+def _convert_bounds(said: Schema, out: Schema, types: list[str]) -> None:
     """Bounds that exclude their number: for integers, the next number is the bound."""
-    for word, (inclusive, step) in _BOUNDS.items():
+    for word, (inclusive, step) in _EXCLUSIVE_BOUNDS.items():
         if types == ["integer"] and inclusive not in out and word in said:
             bound = msgspec.json.decode(said[word])
             if isinstance(bound, int) and not isinstance(bound, bool):
@@ -155,6 +159,6 @@ def _bounds(said: Schema, out: Schema, types: list[str]) -> None:
                 del said[word]
 
 
-def _name(raw: Raw) -> str:
+def _read_string(raw: Raw) -> str:
     value = msgspec.json.decode(raw)
     return value if isinstance(value, str) else ""

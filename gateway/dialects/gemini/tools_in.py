@@ -2,47 +2,47 @@
 
 from msgspec import Raw
 
-from gateway.dialects.gemini.schema_in import json_schema
-from gateway.dialects.gemini.spelling import camel, camelised
+from gateway.dialects.gemini.camel_case import rename_members, to_camel_case
+from gateway.dialects.gemini.schema_in import read_schema
 from gateway.dialects.gemini.wire_in import FunctionDeclaration, GoogleSearch, ToolConfig
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Prompt, Tool, ToolChoice, WebSearch
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import member, present
 
-_SEARCHES = frozenset({"googleSearch", "googleSearchRetrieval", "enterpriseWebSearch"})
-_REFUSED = frozenset({
+_SEARCH_TOOLS = frozenset({"googleSearch", "googleSearchRetrieval", "enterpriseWebSearch"})
+_SERVER_TOOLS = frozenset({
     "codeExecution", "computerUse", "fileSearch", "googleMaps", "mcpServers", "retrieval",
     "urlContext", "parallelAiSearch", "exaAiSearch",
 })  # fmt: skip
 """Tools that Google runs itself; an answer without them would be another one."""
 
 
-def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def read_tools(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """Fills `tools` and `web_search`; the functions of all tools stand in one list."""
     for index, item in enumerate(member(raw, list[Raw], "tools")):
         for given, value in member(item, dict[str, Raw], f"tools.{index}").items():
-            name = camel(given)
+            name = to_camel_case(given)
             path = f"tools.{index}.{name}"
             if not present(value):
                 continue
             if name == "functionDeclarations":
-                prompt.tools += _functions(value, path, notes)
-            elif name in _SEARCHES:
-                prompt.web_search = _search(value, path, notes)
-            elif name in _REFUSED:
+                prompt.tools += _read_functions(value, path, notes)
+            elif name in _SEARCH_TOOLS:
+                prompt.web_search = _read_web_search(value, path, notes)
+            elif name in _SERVER_TOOLS:
                 notes.refuse(path, "this tool is not available from this provider")
             else:
                 notes.drop(path, "unknown_tool")
 
 
-def _functions(raw: Raw, path: str, notes: Notes) -> list[Tool]:
+def _read_functions(raw: Raw, path: str, notes: LossReport) -> list[Tool]:
     declared = member(raw, list[Raw], path)
-    return [_function(each, f"{path}.{at}", notes) for at, each in enumerate(declared)]
+    return [_read_function(each, f"{path}.{at}", notes) for at, each in enumerate(declared)]
 
 
-def _function(raw: Raw, path: str, notes: Notes) -> Tool:
-    found = member(camelised(raw), FunctionDeclaration, path)
+def _read_function(raw: Raw, path: str, notes: LossReport) -> Tool:
+    found = member(rename_members(raw), FunctionDeclaration, path)
     if not found.name:
         raise InvalidRequest(f"{path}.name: Field required", param=f"{path}.name")
     schema = None
@@ -51,20 +51,20 @@ def _function(raw: Raw, path: str, notes: Notes) -> Tool:
         member(found.parameters_json_schema, dict[str, Raw], where)
         schema = Raw(bytes(found.parameters_json_schema))
     elif present(found.parameters):
-        schema = json_schema(found.parameters, f"{path}.parameters")
+        schema = read_schema(found.parameters, f"{path}.parameters")
     return Tool(found.name, found.description, schema)
 
 
-def _search(raw: Raw, path: str, notes: Notes) -> WebSearch:
-    found = member(camelised(raw), GoogleSearch, path)
+def _read_web_search(raw: Raw, path: str, notes: LossReport) -> WebSearch:
+    found = member(rename_members(raw), GoogleSearch, path)
     if found.time_range_filter is not None:
         notes.drop(f"{path}.timeRangeFilter")
     return WebSearch(blocked_domains=found.exclude_domains or [])
 
 
-def read_choice(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def read_tool_choice(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """Fills `tool_choice`; of several allowed functions only those stay."""
-    found = member(camelised(raw), ToolConfig, "toolConfig")
+    found = member(rename_members(raw), ToolConfig, "toolConfig")
     if present(found.retrieval_config):
         notes.drop("toolConfig.retrievalConfig")
     if found.include_server_side_tool_invocations:

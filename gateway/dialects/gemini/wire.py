@@ -153,7 +153,7 @@ class PromptFeedback(Struct, rename="camel"):
     block_reason_message: str | None = None
 
 
-class Answer(Struct, rename="camel"):
+class GenerateContentResponse(Struct, rename="camel"):
     """`GenerateContentResponse`, whole or one event of a stream."""
 
     candidates: list[Candidate] | None = None

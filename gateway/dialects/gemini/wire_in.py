@@ -9,17 +9,17 @@ Number = int | float
 """A count that JSON may write as 100.0."""
 
 
-class SentPart(Part, rename="camel"):
+class RequestPart(Part, rename="camel"):
     """A part as a client sends it, with what only a Gemini upstream can make use of."""
 
     video_metadata: Raw = ABSENT
     media_resolution: Raw = ABSENT
 
 
-class SentContent(Struct, rename="camel"):
+class RequestContent(Struct, rename="camel"):
     """`Content` of such parts."""
 
-    parts: list[SentPart] | None = None
+    parts: list[RequestPart] | None = None
     role: str | None = None
 
 

@@ -1,7 +1,7 @@
 """The Anthropic Messages dialect (`POST /v1/messages`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.common.unsealed import unsealed
+from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
 from gateway.dialects.messages import errors, request_in, request_out
 from gateway.dialects.messages.message import read_message, write_message
 from gateway.dialects.messages.reader import MessagesReader
@@ -11,7 +11,7 @@ from gateway.lanes.relay import Relay
 MESSAGES = Dialect(
     name="messages",
     path="/messages",
-    endings=(
+    terminators=(
         b'"type":"message_stop"}\n\n',
         b'"type": "message_stop"}\n\n',
         b'"type":"message_stop"}\r\n\r\n',
@@ -24,13 +24,13 @@ MESSAGES = Dialect(
     write_message=write_message,
     reader=MessagesReader,
     writer=MessagesWriter,
-    digest=errors.digest,
-    whole=errors.whole,
+    summarize=errors.summarize,
+    is_complete=errors.is_complete,
     stream_error=errors.stream_error,
     read_error=errors.read_error,
     write_error=errors.write_error,
     write_error_event=errors.write_error_event,
     error_status=errors.error_status,
-    fitted=unsealed,
+    adapt_request=strip_sealed_reasoning,
     relay=Relay.of,
 )

@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.messages.wire import CitationBlock, StopDetails
 from gateway.neutral.events import Citation, Ending, Stop, Usage
 from gateway.wire.raw_json import decode
 
 ORIGIN = "messages"
-_STOPS: dict[str, Stop] = {
+_STOP_OF_REASON: dict[str, Stop] = {
     "end_turn": "end_turn",
     "stop_sequence": "stop_sequence",
     "max_tokens": "max_tokens",
@@ -23,16 +23,16 @@ _STOPS: dict[str, Stop] = {
     "model_context_window_exceeded": "model_context_window_exceeded",
     "compaction": "compaction",
 }
-_LOSSY = frozenset({"pause_turn", "model_context_window_exceeded", "compaction"})
+_LOSSY_STOPS = frozenset({"pause_turn", "model_context_window_exceeded", "compaction"})
 _TIERS_IN = {"standard": "default", "priority": "priority"}
 _TIERS_OUT = {"default": "standard", "priority": "priority"}
 
 
-def read_ending(
+def read_stop(
     reason: str, sequence: str | None, details: StopDetails | None, *, called: bool, answered: bool
 ) -> Ending:
     """Why an answer ended: `called` a tool of the client's, or `answered` through one."""
-    stop: Stop = _STOPS.get(reason, "end_turn")
+    stop: Stop = _STOP_OF_REASON.get(reason, "end_turn")
     if answered and stop == "tool_use":
         stop = "end_turn"
     elif called and stop == "end_turn":
@@ -41,22 +41,22 @@ def read_ending(
         stop,
         sequence if stop == "stop_sequence" else None,
         details.explanation if details is not None and stop == "refusal" else None,
-        native=reason if reason in _LOSSY or reason not in _STOPS else None,
+        native=reason if reason in _LOSSY_STOPS or reason not in _STOP_OF_REASON else None,
     )
 
 
-def tier_in(tier: str | None) -> str | None:
+def read_service_tier(tier: str | None) -> str | None:
     """The service tier in neutral words."""
     return _TIERS_IN.get(tier or "")
 
 
-def tier_out(tier: str | None) -> dict[str, str]:
+def write_service_tier(tier: str | None) -> dict[str, str]:
     """The `service_tier` member of usage, where the tier has a Messages word."""
     found = _TIERS_OUT.get(tier or "")
     return {"service_tier": found} if found else {}
 
 
-def stop_members(ending: Ending) -> dict[str, Any]:
+def write_stop(ending: Ending) -> dict[str, Any]:
     """`stop_reason`, `stop_sequence` and, for a refusal, `stop_details` (`RefusalStopDetails`)."""
     members: dict[str, Any] = {
         "stop_reason": ending.stop,
@@ -71,12 +71,12 @@ def stop_members(ending: Ending) -> dict[str, Any]:
     return members
 
 
-def message_id(id: str) -> str:
+def make_message_id(id: str) -> str:
     """The answer's id as Messages ids look, the same for the same upstream id."""
     return id if id.startswith("msg_") else "msg_" + short_hash(id)
 
 
-def tool_use_id(id: str, answer: str, index: int) -> str:
+def make_tool_use_id(id: str, answer: str, index: int) -> str:
     """The call's id, or one made from its place where the upstream gave none."""
     return id or "toolu_" + short_hash(f"{answer}/{index}")
 
@@ -86,18 +86,20 @@ def short_hash(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
-def signature(own: str | None, origin: str, text: str, crossing: Crossing) -> str:
+def write_signature(own: str | None, origin: str, text: str, conversion: Conversion) -> str:
     """A signature that is never empty: `ThinkingBlock.signature` must be replayed with its text."""
     if own is None:
-        return crossing.sealed("text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
-    return own if origin == ORIGIN else crossing.sealed("signature", own)
+        return conversion.sealed(
+            "text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        )
+    return own if origin == ORIGIN else conversion.sealed("signature", own)
 
 
-def redacted(data: str, origin: str, crossing: Crossing) -> str:
+def write_redacted_data(data: str, origin: str, conversion: Conversion) -> str:
     """The data of a `RedactedThinkingBlock`, sealed where another upstream minted it."""
     if origin == ORIGIN:
         return data
-    return crossing.sealed(sealed_kind(origin), data)
+    return conversion.sealed(sealed_kind(origin), data)
 
 
 def read_citation(raw: Raw) -> Citation:
@@ -109,10 +111,10 @@ def read_citation(raw: Raw) -> Citation:
     return Citation(raw, block.url, block.title or block.document_title, block.cited_text)
 
 
-def write_citation(citation: Citation, crossing: Crossing) -> dict[str, Any] | None:
+def write_citation(citation: Citation, conversion: Conversion) -> dict[str, Any] | None:
     """A `CitationsWebSearchResultLocation`, for a client that asked for search."""
-    if crossing.prompt.web_search is None or citation.url is None:
-        crossing.notes.note("citations", "unsupported_by_client")
+    if conversion.prompt.web_search is None or citation.url is None:
+        conversion.notes.note("citations", "unsupported_by_client")
         return None
     return {
         "type": "web_search_result_location",
@@ -123,6 +125,6 @@ def write_citation(citation: Citation, crossing: Crossing) -> dict[str, Any] | N
     }
 
 
-def estimated(usage: Usage | None, crossing: Crossing) -> Usage:
+def estimate_usage(usage: Usage | None, conversion: Conversion) -> Usage:
     """The usage, or the estimate of the input where the upstream has not told yet."""
-    return usage if usage is not None else Usage(input=crossing.input_estimate)
+    return usage if usage is not None else Usage(input=conversion.input_estimate)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialect import Digest
+from gateway.dialect import AnswerSummary
 from gateway.dialects.messages.usage import read_usage
 from gateway.dialects.messages.wire import UsageCounts
 from gateway.errors import BadAnswer, GatewayError, Refused
@@ -18,7 +18,7 @@ from gateway.wire.raw_json import ABSENT, decode, present
 from gateway.wire.sse import Frame, frame
 
 _OVERFLOW_CODE = "context_length_exceeded"
-_STATUS = {
+_STATUS_OF_KIND = {
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,
@@ -31,15 +31,15 @@ _STATUS = {
     "api_error": 500,
     "overloaded_error": 529,
 }
-_KIND = {status: kind for kind, status in _STATUS.items()} | {
+_KIND_OF_STATUS = {status: kind for kind, status in _STATUS_OF_KIND.items()} | {
     405: "invalid_request_error",
     408: "timeout_error",
     422: "invalid_request_error",
 }
-_SPENT = frozenset({
+_QUOTA_CODES = frozenset({
     "enforced_spend_limit_reached", "contract_spend_limit_reached", "insufficient_quota",
 })  # fmt: skip
-_OVERFLOW = re.compile(
+_CONTEXT_OVERFLOW = re.compile(
     r"prompt is too long|maximum context length|context[ _]length[ _]exceeded"
     r"|exceeds? the (available |maximum )?context"
     r"|exceeds? (the )?(model's )?context (window|limit|length)"
@@ -47,15 +47,15 @@ _OVERFLOW = re.compile(
     r"|exceeds the (limit|max).{0,40}tokens|longer than the model's context length",
     re.IGNORECASE,
 )
-_CROWDED = re.compile(r"overloaded|capacity", re.IGNORECASE)
+_OVERLOADED = re.compile(r"overloaded|capacity", re.IGNORECASE)
 _NUMBER = re.compile(r"\d[\d,_]*\d|\d")
-_MAXIMUM = re.compile(
+_TOKEN_LIMIT = re.compile(
     r"(?:maximum context length (?:is|of)|context (?:window|size|length|limit) (?:is|of)?"
     r"|maximum number of tokens allowed|limit (?:is|of)|>|max(?:imum)? (?:is|of))"
     r"\D{0,6}(\d[\d,_]*)",
     re.IGNORECASE,
 )
-_ENDING = re.compile(
+_ENDING_PATTERN = re.compile(
     rb'^(?:event: ?(?:message_stop|error)\s*$|data: ?\{\s*"type"\s*:\s*"(?:message_stop|error)")',
     re.MULTILINE,
 )
@@ -69,21 +69,21 @@ def read_error(status: int, body: bytes) -> GatewayError:
         found = None
     inner = found.get("error", found) if isinstance(found, dict) else found
     if isinstance(inner, str):
-        return _refused(status, inner, {})
+        return _make_refused(status, inner, {})
     if not isinstance(inner, dict):
-        return _refused(status, "", {})
+        return _make_refused(status, "", {})
     words = inner.get("message", inner.get("detail"))
     if not isinstance(words, str):
         words = "" if words is None else msgspec.json.encode(words).decode()
-    return _refused(status, words, inner)
+    return _make_refused(status, words, inner)
 
 
-def _refused(status: int, words: str, inner: dict[str, Any]) -> GatewayError:
-    status = _inner_status(inner) if status == 200 else status
+def _make_refused(status: int, words: str, inner: dict[str, Any]) -> GatewayError:
+    status = _infer_status(inner) if status == 200 else status
     kind = inner.get("type")
-    if not isinstance(kind, str) or kind not in _STATUS:
-        kind = _KIND.get(status, "invalid_request_error" if status < 500 else "api_error")
-    if status == 503 and _CROWDED.search(words):
+    if not isinstance(kind, str) or kind not in _STATUS_OF_KIND:
+        kind = _KIND_OF_STATUS.get(status, "invalid_request_error" if status < 500 else "api_error")
+    if status == 503 and _OVERLOADED.search(words):
         kind = "overloaded_error"
     details = inner.get("details")
     details = details if isinstance(details, dict) else None
@@ -96,24 +96,24 @@ def _refused(status: int, words: str, inner: dict[str, Any]) -> GatewayError:
         param=inner["param"] if isinstance(inner.get("param"), str) else None,
         details=details,
     )
-    if status in (400, 413, 422) and (code == _OVERFLOW_CODE or _OVERFLOW.search(words)):
+    if status in (400, 413, 422) and (code == _OVERFLOW_CODE or _CONTEXT_OVERFLOW.search(words)):
         error.code = _OVERFLOW_CODE
-    if error.code == _OVERFLOW_CODE or error.code in _SPENT or kind == "billing_error":
+    if error.code == _OVERFLOW_CODE or error.code in _QUOTA_CODES or kind == "billing_error":
         error.should_retry = False
     return error
 
 
-def _inner_status(inner: dict[str, Any]) -> int:
+def _infer_status(inner: dict[str, Any]) -> int:
     """The status of an error that came in a 200: its code where that is one, else its type's."""
     code = inner.get("code")
     if isinstance(code, int) and 400 <= code < 600:
         return code
-    return _STATUS.get(str(inner.get("type")), 500)
+    return _STATUS_OF_KIND.get(str(inner.get("type")), 500)
 
 
 def write_error(error: GatewayError, request_id: str) -> bytes:
     """An error body: `{"type":"error","error":{...},"request_id":...}`."""
-    return msgspec.json.encode(_body(error, request_id))
+    return msgspec.json.encode(_build_error(error, request_id))
 
 
 def write_error_event(error: GatewayError, request_id: str) -> bytes:
@@ -121,14 +121,14 @@ def write_error_event(error: GatewayError, request_id: str) -> bytes:
     return frame(b"error", write_error(error, request_id))
 
 
-def _body(error: GatewayError, request_id: str) -> dict[str, Any]:
-    inner: dict[str, Any] = {"type": _word(error), "message": _message(error)}
+def _build_error(error: GatewayError, request_id: str) -> dict[str, Any]:
+    inner: dict[str, Any] = {"type": _error_type(error), "message": _write_error_message(error)}
     if error.details:
         inner["details"] = dict(error.details)
     return {"type": "error", "error": inner, "request_id": request_id}
 
 
-def _word(error: GatewayError) -> str:
+def _error_type(error: GatewayError) -> str:
     return "overloaded_error" if error_status(error) == 529 else error.kind
 
 
@@ -141,54 +141,54 @@ def error_status(error: GatewayError) -> int:
     return error.status
 
 
-def _message(error: GatewayError) -> str:
+def _write_error_message(error: GatewayError) -> str:
     """The error's words; an overflow is told in the one form that agents compact on."""
     words = error.message
     if error.code != _OVERFLOW_CODE or words.startswith("prompt is too long"):
         return words
-    used, most = _counts(words)
+    used, most = _parse_token_counts(words)
     if used is None or most is None:
         return f"prompt is too long: {words}"
     return f"prompt is too long: {used} tokens > {most} maximum"
 
 
-def _counts(words: str) -> tuple[int | None, int | None]:
+def _parse_token_counts(words: str) -> tuple[int | None, int | None]:
     """Tokens used and tokens allowed, where the words tell both."""
-    numbers = [_int(found) for found in _NUMBER.findall(words)]
-    if (named := _MAXIMUM.search(words)) is not None:
-        most = _int(named[1])
+    numbers = [_parse_int(found) for found in _NUMBER.findall(words)]
+    if (named := _TOKEN_LIMIT.search(words)) is not None:
+        most = _parse_int(named[1])
         return next((number for number in numbers if number > most), None), most
     large = sorted({number for number in numbers if number >= 100}, reverse=True)
     return (large[0], large[1]) if len(large) == 2 else (None, None)
 
 
-def _int(digits: str) -> int:
+def _parse_int(digits: str) -> int:
     return int(digits.replace(",", "").replace("_", ""))
 
 
-class _Begun(Struct):
+class _StartedUsage(Struct):
     usage: UsageCounts | None = None
 
 
-class _Glance(Struct):
+class _SummaryFields(Struct):
     type: str = ""
-    message: _Begun | str | None = None
+    message: _StartedUsage | str | None = None
     error: Raw = ABSENT
     usage: UsageCounts | None = None
 
 
-def digest(body: bytes) -> Digest:
+def summarize(body: bytes) -> AnswerSummary:
     """An error in a 200, and the tokens used; nothing where the body is no JSON object."""
     try:
-        glance = decode(body, _Glance)
+        glance = decode(body, _SummaryFields)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Digest()
+        return AnswerSummary()
     begun = glance.message  # a stream's first event holds the counts of the prompt
-    counts = begun.usage if isinstance(begun, _Begun) else glance.usage
+    counts = begun.usage if isinstance(begun, _StartedUsage) else glance.usage
     is_error = glance.type == "error" or present(glance.error)
     if not is_error and not glance.type:
-        return Digest(BadAnswer("upstream sent JSON that is no message"))
-    return Digest(read_error(200, body) if is_error else None, read_usage(counts))
+        return AnswerSummary(BadAnswer("upstream sent JSON that is no message"))
+    return AnswerSummary(read_error(200, body) if is_error else None, read_usage(counts))
 
 
 def stream_error(event: Frame) -> GatewayError | None:
@@ -197,9 +197,9 @@ def stream_error(event: Frame) -> GatewayError | None:
         return None
     if event.event == b"error":
         return read_error(200, event.data)
-    return digest(event.data).error
+    return summarize(event.data).error
 
 
-def whole(tail: bytes) -> bool:
+def is_complete(tail: bytes) -> bool:
     """Whether the last bytes of a stream hold its ending, good or bad."""
-    return _ENDING.search(tail.replace(b"\r", b"\n")) is not None
+    return _ENDING_PATTERN.search(tail.replace(b"\r", b"\n")) is not None

@@ -1,30 +1,30 @@
 """How hard a Messages model shall think (`ThinkingConfigParam`, `OutputConfigParam.effort`)."""
 
-from gateway.dialect import Block, Crossing
-from gateway.dialects.messages.blocks_out import minted
+from gateway.dialect import Block, Conversion
+from gateway.dialects.messages.blocks_out import find_native_signature
 from gateway.dialects.messages.tools_out import is_forced
 from gateway.neutral.events import Prompt, Reasoning, Redacted, Thinking, ToolCall
 
-LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_BUDGETS = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "xhigh": 32768}
-_LEAST = 1024
+EFFORT_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_BUDGET_OF_EFFORT = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "xhigh": 32768}
+_MIN_BUDGET = 1024
 
 
-def write_reasoning(crossing: Crossing, max_tokens: int) -> tuple[Block | None, str | None]:
+def write_reasoning(conversion: Conversion, max_tokens: int) -> tuple[Block | None, str | None]:
     """The `thinking` member and the effort of `output_config`; None where nothing is sent."""
-    reasoning = crossing.prompt.reasoning
+    reasoning = conversion.prompt.reasoning
     if reasoning is None:
         return None, None
-    mode = _mode(reasoning, crossing)
-    thinking = _config(mode, reasoning, max_tokens, crossing) if mode else None
+    mode = _choose_mode(reasoning, conversion)
+    thinking = _write_thinking(mode, reasoning, max_tokens, conversion) if mode else None
     if thinking is not None and thinking["type"] != "disabled":
-        thinking = _allowed(thinking, crossing)
-    return thinking, _effort(reasoning, mode, crossing)
+        thinking = _adapt_thinking(thinking, conversion)
+    return thinking, _write_effort(reasoning, mode, conversion)
 
 
-def _mode(reasoning: Reasoning, crossing: Crossing) -> str | None:
+def _choose_mode(reasoning: Reasoning, conversion: Conversion) -> str | None:
     """The mode of the model nearest to what the client asks; None to leave it to the model."""
-    modes = crossing.capability.thinking
+    modes = conversion.capability.thinking
     wanted = reasoning.mode
     if wanted is None and reasoning.effort is None:
         return None
@@ -38,26 +38,28 @@ def _mode(reasoning: Reasoning, crossing: Crossing) -> str | None:
     }[wanted]
     found = next((mode for mode in likely if mode in modes), None)
     if found is None:
-        _note_unsupported(reasoning, wanted, crossing)
+        _note_unsupported(reasoning, wanted, conversion)
     return found
 
 
-def _note_unsupported(reasoning: Reasoning, wanted: str, crossing: Crossing) -> None:
-    has_levels = bool(crossing.capability.effort)
+def _note_unsupported(reasoning: Reasoning, wanted: str, conversion: Conversion) -> None:
+    has_levels = bool(conversion.capability.effort)
     if wanted in ("disabled", "between_tools"):
         # a model that cannot think is silent enough; one with levels gets the lowest
-        lost = bool(crossing.capability.thinking) and not has_levels
+        lost = bool(conversion.capability.thinking) and not has_levels
     else:
         lost = reasoning.mode is not None or not has_levels
     if lost:
-        crossing.notes.drop(_field(reasoning), "unsupported_by_model")
+        conversion.notes.drop(_note_path(reasoning), "unsupported_by_model")
 
 
-def _field(reasoning: Reasoning) -> str:
+def _note_path(reasoning: Reasoning) -> str:
     return "thinking" if reasoning.mode is not None else "reasoning_effort"
 
 
-def _config(mode: str, reasoning: Reasoning, max_tokens: int, crossing: Crossing) -> Block | None:
+def _write_thinking(
+    mode: str, reasoning: Reasoning, max_tokens: int, conversion: Conversion
+) -> Block | None:
     if mode == "disabled":
         return {"type": "disabled"}
     if mode == "adaptive":
@@ -65,57 +67,58 @@ def _config(mode: str, reasoning: Reasoning, max_tokens: int, crossing: Crossing
         return {"type": "adaptive", "display": reasoning.display or "summarized"}
     if mode == "between_tools":
         return {"type": "between_tools"}
-    if max_tokens <= _LEAST:
-        crossing.notes.drop(_field(reasoning), "max_tokens_too_small_for_thinking")
+    if max_tokens <= _MIN_BUDGET:
+        conversion.notes.drop(_note_path(reasoning), "max_tokens_too_small_for_thinking")
         return None
-    wanted = reasoning.budget or _BUDGETS.get(reasoning.effort or "medium", max_tokens - 1)
-    budget = max(_LEAST, min(wanted, max_tokens - 1))
+    wanted = reasoning.budget or _BUDGET_OF_EFFORT.get(reasoning.effort or "medium", max_tokens - 1)
+    budget = max(_MIN_BUDGET, min(wanted, max_tokens - 1))
     if reasoning.budget and budget != reasoning.budget:
-        crossing.notes.note("thinking.budget_tokens", "clamped")
+        conversion.notes.note("thinking.budget_tokens", "clamped")
     config: Block = {"type": "enabled", "budget_tokens": budget}
     return config | ({"display": reasoning.display} if reasoning.display else {})
 
 
-def _allowed(thinking: Block, crossing: Crossing) -> Block | None:
+def _adapt_thinking(thinking: Block, conversion: Conversion) -> Block | None:
     """The config, unless the API refuses thinking for this conversation."""
-    prompt, notes = crossing.prompt, crossing.notes
-    can_force = crossing.capability.forced_tool
-    if is_forced(prompt) and can_force and "disabled" in crossing.capability.thinking:
+    prompt, notes = conversion.prompt, conversion.notes
+    can_force = conversion.capability.forced_tool
+    if is_forced(prompt) and can_force and "disabled" in conversion.capability.thinking:
         notes.note("reasoning", "disabled_for_forced_tool")
         return {"type": "disabled"}
-    if thinking["type"] == "enabled" and _unreasoned(prompt, crossing):
+    if thinking["type"] == "enabled" and _has_calls_without_thinking(prompt, conversion):
         notes.note("reasoning", "omitted_after_a_turn_without_thinking")
         return None
     return thinking
 
 
-def _unreasoned(prompt: Prompt, crossing: Crossing) -> bool:
+def _has_calls_without_thinking(prompt: Prompt, conversion: Conversion) -> bool:
     """Whether the last assistant turn calls tools without thinking that this upstream minted."""
     last = next((turn for turn in reversed(prompt.turns) if turn.role == "assistant"), None)
     if last is None or not any(isinstance(part, ToolCall) for part in last.parts):
         return False
     return not any(
-        isinstance(part, Thinking | Redacted) and minted(part, crossing) for part in last.parts
+        isinstance(part, Thinking | Redacted) and find_native_signature(part, conversion)
+        for part in last.parts
     )
 
 
-def _effort(reasoning: Reasoning, mode: str | None, crossing: Crossing) -> str | None:
-    levels = crossing.capability.effort
+def _write_effort(reasoning: Reasoning, mode: str | None, conversion: Conversion) -> str | None:
+    levels = conversion.capability.effort
     effort = reasoning.effort
     if effort is None and reasoning.mode == "enabled" and mode == "adaptive":
-        effort = _by_budget(reasoning.budget or 0)
-        crossing.notes.note("thinking.budget_tokens", "approximated_by_effort")
+        effort = _choose_effort(reasoning.budget or 0)
+        conversion.notes.note("thinking.budget_tokens", "approximated_by_effort")
     if effort is None and mode is None and reasoning.mode in ("disabled", "between_tools"):
-        effort = "none" if crossing.capability.thinking else None
+        effort = "none" if conversion.capability.thinking else None
     if effort is None or not levels or (mode in ("disabled", "between_tools") and effort == "none"):
         return None
-    taken = _clamped(effort, levels)
+    taken = _clamp_effort(effort, levels)
     if taken != effort and effort != "minimal":
-        crossing.notes.note("reasoning_effort", f"sent_as_{taken}")
+        conversion.notes.note("reasoning_effort", f"sent_as_{taken}")
     return taken
 
 
-def _by_budget(budget: int) -> str:
+def _choose_effort(budget: int) -> str:
     if budget < 2048:
         return "low"
     if budget < 8192:
@@ -123,9 +126,9 @@ def _by_budget(budget: int) -> str:
     return "high" if budget < 24576 else "xhigh"
 
 
-def _clamped(effort: str, levels: tuple[str, ...]) -> str:
+def _clamp_effort(effort: str, levels: tuple[str, ...]) -> str:
     """The effort if the model takes it, else the nearest below, else the lowest."""
-    if effort in levels or effort not in LEVELS:
+    if effort in levels or effort not in EFFORT_LEVELS:
         return effort if effort in levels else levels[0]
-    below = [level for level in levels if level in LEVELS[: LEVELS.index(effort)]]
+    below = [level for level in levels if level in EFFORT_LEVELS[: EFFORT_LEVELS.index(effort)]]
     return below[-1] if below else levels[0]

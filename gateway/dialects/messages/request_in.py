@@ -24,7 +24,7 @@ from gateway.dialects.messages.wire import (
 )
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import (
     LIST,
     NULL,
@@ -37,12 +37,12 @@ from gateway.wire.raw_json import (
     present,
 )
 
-_SILENT = frozenset({"model", "diagnostics", "anthropic_version", "anthropic_beta"})
-_DROPPED = frozenset({
+_IGNORED_MEMBERS = frozenset({"model", "diagnostics", "anthropic_version", "anthropic_beta"})
+_DROPPED_MEMBERS = frozenset({
     "context_management", "fallbacks", "fallback_credit_token", "billing_policy", "user_profile_id",
     "workspace_id",
 })  # fmt: skip
-_REFUSED = {
+_REFUSED_MEMBERS = {
     "container": "containers and skills are not available from this provider",
     "mcp_servers": "MCP servers are not available from this provider",
     "inference_geo": "this provider cannot promise where inference runs",
@@ -60,49 +60,53 @@ def check_fields(fields: Fields) -> None:
     messages = fields["messages"]
     if not filled_list(messages) and not member(messages, RAWS, "messages"):
         raise InvalidRequest("messages: at least one message is required", param="messages")
-    if _integer(fields["max_tokens"], "max_tokens") < 0:
+    if _read_integer(fields["max_tokens"], "max_tokens") < 0:
         raise InvalidRequest(
             "max_tokens: Input should be greater than or equal to 0", param="max_tokens"
         )
     for name, raw in fields.items():
-        shape = _CHECKED.get(name)
-        if shape is not None and not (name in _LISTS and opens(raw) == LIST):
+        shape = _MEMBER_TYPES.get(name)
+        if shape is not None and not (name in _LIST_MEMBERS and opens(raw) == LIST):
             member(raw, shape, name)
 
 
-_LISTS = ("system", "tools")
-_TEXTS: Shape[list[str]] = Shape(list[str])
-_OBJECT: Shape[object] = Shape(dict[str, Raw] | None)
-_NUMBER: Shape[object] = Shape(int | float | None)
-_CHECKED: dict[str, Shape[Any]] = {
+_LIST_MEMBERS = ("system", "tools")
+_STRING_LIST: Shape[list[str]] = Shape(list[str])
+_OBJECT_SHAPE: Shape[object] = Shape(dict[str, Raw] | None)
+_NUMBER_SHAPE: Shape[object] = Shape(int | float | None)
+_MEMBER_TYPES: dict[str, Shape[Any]] = {
     "stream": Shape(bool | None),
     "system": Shape(str | list[Raw] | None),
     "tools": Shape(list[Raw] | None),
-    "tool_choice": _OBJECT,
+    "tool_choice": _OBJECT_SHAPE,
     "stop_sequences": Shape(list[str] | None),
-    "temperature": _NUMBER,
-    "top_p": _NUMBER,
-    "top_k": _NUMBER,
-    "metadata": _OBJECT,
-    "thinking": _OBJECT,
-    "output_config": _OBJECT,
+    "temperature": _NUMBER_SHAPE,
+    "top_p": _NUMBER_SHAPE,
+    "top_k": _NUMBER_SHAPE,
+    "metadata": _OBJECT_SHAPE,
+    "thinking": _OBJECT_SHAPE,
+    "output_config": _OBJECT_SHAPE,
 }
 
 
-def read_prompt(fields: Fields, notes: Notes) -> Prompt:
+def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
     """The request in no dialect, once checked; notes what no other dialect can say."""
     prompt = Prompt(model=member(fields["model"], str, "model"), turns=[])
-    for name, reader in _READERS.items():  # in this order: messages may change the tools
+    for name, reader in _MEMBER_READERS.items():  # in this order: messages may change the tools
         if (raw := fields.get(name)) is not None and raw != NULL:
             reader(raw, prompt, notes)
     for name, raw in fields.items():
-        if name not in _READERS and name not in _SILENT and bytes(raw) not in (b"null", b"[]"):
-            _unread(name, notes)
+        if (
+            name not in _MEMBER_READERS
+            and name not in _IGNORED_MEMBERS
+            and bytes(raw) not in (b"null", b"[]")
+        ):
+            _report_unread_member(name, notes)
     return prompt
 
 
-def _unread(name: str, notes: Notes) -> None:
-    if reason := _REFUSED.get(name):
+def _report_unread_member(name: str, notes: LossReport) -> None:
+    if reason := _REFUSED_MEMBERS.get(name):
         notes.refuse(name, reason)
     elif name == "thread":
         # the official tool runner sends the whole history again when it meets this code
@@ -111,13 +115,13 @@ def _unread(name: str, notes: Notes) -> None:
             param=name,
             details={"error_code": "thread_unsupported_request"},
         )
-    elif name in _DROPPED:
+    elif name in _DROPPED_MEMBERS:
         notes.drop(name)
     else:
         notes.drop(name, "unknown")
 
 
-def _integer(raw: Raw, path: str) -> int:
+def _read_integer(raw: Raw, path: str) -> int:
     value = member(raw, NUMBER, path)
     if isinstance(value, int):
         return value
@@ -126,41 +130,41 @@ def _integer(raw: Raw, path: str) -> int:
     return int(value)
 
 
-def _read_system(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     read_system(raw, prompt)
 
 
-def _read_tool_choice(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_tool_choice(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     read_tool_choice(raw, prompt)
 
 
-def _max_tokens(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.max_tokens = _integer(raw, "max_tokens")
+def _read_max_tokens(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    prompt.max_tokens = _read_integer(raw, "max_tokens")
     if prompt.max_tokens == 0:
         notes.refuse("max_tokens", "0 warms the prompt cache, which this provider cannot do")
 
 
-def _stop_sequences(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.stop = member(raw, _TEXTS, "stop_sequences")
+def _read_stop_sequences(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    prompt.stop = member(raw, _STRING_LIST, "stop_sequences")
 
 
-def _stream(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_stream(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.stream = member(raw, bool, "stream")
 
 
-def _temperature(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_temperature(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.temperature = member(raw, float, "temperature")
 
 
-def _top_p(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_top_p(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.top_p = member(raw, float, "top_p")
 
 
-def _top_k(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    prompt.top_k = _integer(raw, "top_k")
+def _read_top_k(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    prompt.top_k = _read_integer(raw, "top_k")
 
 
-def _thinking(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_reasoning(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     config = member(raw, ThinkingConfig, "thinking")
     match config.type:
         case "enabled" | "disabled" | "adaptive" | "between_tools":
@@ -176,22 +180,22 @@ def _thinking(raw: Raw, prompt: Prompt, notes: Notes) -> None:
         raise InvalidRequest(f"{where}: Field required", param=where)
 
 
-def _output_config(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_output_config(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     config = member(raw, OutputConfig, "output_config")
     if config.effort:
         prompt.reasoning = prompt.reasoning or Reasoning()
         prompt.reasoning.effort = config.effort
     if config.format is not None:
-        _answer_format(config.format, prompt, "output_config.format")
+        _read_format(config.format, prompt, "output_config.format")
     if present(config.task_budget):
         notes.drop("output_config.task_budget")
 
 
-def _output_format(raw: Raw, prompt: Prompt, notes: Notes) -> None:
-    _answer_format(member(raw, OutputFormat, "output_format"), prompt, "output_format")
+def _read_output_format(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    _read_format(member(raw, OutputFormat, "output_format"), prompt, "output_format")
 
 
-def _answer_format(format: OutputFormat, prompt: Prompt, path: str) -> None:
+def _read_format(format: OutputFormat, prompt: Prompt, path: str) -> None:
     if format.type != "json_schema":
         raise InvalidRequest(f"{path}.type: Input should be 'json_schema'", param=f"{path}.type")
     if not present(format.schema):
@@ -199,12 +203,12 @@ def _answer_format(format: OutputFormat, prompt: Prompt, path: str) -> None:
     prompt.format = Format("json_schema", format.schema)
 
 
-def _cache_control(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_cache_control(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     member(raw, CacheControl, "cache_control")
     prompt.cache_implicit = True
 
 
-def _service_tier(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_service_tier(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     match member(raw, str, "service_tier"):
         case "auto":
             prompt.service_tier = "auto"
@@ -214,17 +218,17 @@ def _service_tier(raw: Raw, prompt: Prompt, notes: Notes) -> None:
             notes.drop("service_tier")
 
 
-def _speed(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_speed(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     if member(raw, str, "speed") == "fast":
         prompt.service_tier = "fast"
 
 
-def _metadata(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def _read_metadata(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     user = member(raw, Metadata, "metadata").user_id
     if not user:
         return
     prompt.user = user
-    if part := _session_part(user):
+    if part := _parse_session_id(user):
         prompt.session = hashlib.sha256(part.encode("utf-8", "replace")).hexdigest()[:32]
 
 
@@ -232,7 +236,7 @@ class _AgentUser(msgspec.Struct):
     session_id: str = ""
 
 
-def _session_part(user: str) -> str:
+def _parse_session_id(user: str) -> str:
     """The part of a coding agent's user id that names its session: JSON, or `..._session_X`."""
     if user.startswith("{"):
         try:
@@ -242,22 +246,22 @@ def _session_part(user: str) -> str:
     return user.rpartition("_session_")[2] if "_session_" in user else ""
 
 
-_READERS: dict[str, Callable[[Raw, Prompt, Notes], None]] = {
+_MEMBER_READERS: dict[str, Callable[[Raw, Prompt, LossReport], None]] = {
     "system": _read_system,
     "tools": read_tools,
     "tool_choice": _read_tool_choice,
-    "thinking": _thinking,
-    "output_config": _output_config,
-    "output_format": _output_format,
+    "thinking": _read_reasoning,
+    "output_config": _read_output_config,
+    "output_format": _read_output_format,
     "messages": read_turns,
-    "max_tokens": _max_tokens,
-    "stop_sequences": _stop_sequences,
-    "stream": _stream,
-    "temperature": _temperature,
-    "top_p": _top_p,
-    "top_k": _top_k,
-    "cache_control": _cache_control,
-    "service_tier": _service_tier,
-    "speed": _speed,
-    "metadata": _metadata,
+    "max_tokens": _read_max_tokens,
+    "stop_sequences": _read_stop_sequences,
+    "stream": _read_stream,
+    "temperature": _read_temperature,
+    "top_p": _read_top_p,
+    "top_k": _read_top_k,
+    "cache_control": _read_cache_control,
+    "service_tier": _read_service_tier,
+    "speed": _read_speed,
+    "metadata": _read_metadata,
 }

@@ -3,21 +3,21 @@
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.messages.blocks_in import mark
-from gateway.dialects.messages.catalogue import known
+from gateway.dialects.messages.anthropic_tools import find_anthropic_tool
+from gateway.dialects.messages.blocks_in import read_cache_mark
 from gateway.dialects.messages.wire import ToolChange, ToolChoiceParam, ToolDefinition
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Prompt, Tool, ToolChoice, WebSearch
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import Shape, decode, member, present
 
-_TOOLS: Shape[list[ToolDefinition]] = Shape(list[ToolDefinition])
+_TOOLS_SHAPE: Shape[list[ToolDefinition]] = Shape(list[ToolDefinition])
 
 
-def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def read_tools(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """Puts the tools where the prompt has them; InvalidRequest for those only Messages can run."""
     try:
-        tools = decode(raw, _TOOLS)  # one pass; each raw member would cost another
+        tools = decode(raw, _TOOLS_SHAPE)  # one pass; each raw member would cost another
     except msgspec.ValidationError:
         for index, item in enumerate(member(raw, list[Raw], "tools")):
             read_tool(item, f"tools.{index}", prompt, notes)
@@ -26,29 +26,29 @@ def read_tools(raw: Raw, prompt: Prompt, notes: Notes) -> None:
         _read_tool(tool, f"tools.{index}", prompt, notes)
 
 
-def read_tool(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> None:
+def read_tool(raw: Raw, path: str, prompt: Prompt, notes: LossReport) -> None:
     """Puts one tool where the prompt has it."""
     _read_tool(member(raw, ToolDefinition, path), path, prompt, notes)
 
 
-def _read_tool(tool: ToolDefinition, path: str, prompt: Prompt, notes: Notes) -> None:
+def _read_tool(tool: ToolDefinition, path: str, prompt: Prompt, notes: LossReport) -> None:
     tag = tool.type or "custom"
     if tool.allowed_callers and "direct" not in tool.allowed_callers:
         notes.drop(path, "not_callable_by_the_model")
     elif tag == "custom":
-        prompt.tools.append(_custom(tool, path))
-    elif found := known(tool):
+        prompt.tools.append(_read_custom_tool(tool, path))
+    elif found := find_anthropic_tool(tool):
         name, words, schema = found
-        prompt.tools.append(Tool(name, words, schema, cache=mark(tool.cache_control)))
+        prompt.tools.append(Tool(name, words, schema, cache=read_cache_mark(tool.cache_control)))
     elif tag.startswith("web_search_"):
-        prompt.web_search = _web_search(tool)
+        prompt.web_search = _read_web_search(tool)
     elif tag.startswith("tool_search_"):
         notes.drop(path, "all_tools_are_loaded_at_once")
     else:
         notes.refuse(path, f"tool type '{tag}' is not available from this provider")
 
 
-def _custom(tool: ToolDefinition, path: str) -> Tool:
+def _read_custom_tool(tool: ToolDefinition, path: str) -> Tool:
     if not tool.name:
         raise InvalidRequest(f"{path}.name: Field required", param=f"{path}.name")
     return Tool(
@@ -57,11 +57,11 @@ def _custom(tool: ToolDefinition, path: str) -> Tool:
         tool.input_schema if present(tool.input_schema) else None,
         tool.strict,
         tool.input_examples or [],
-        mark(tool.cache_control),
+        read_cache_mark(tool.cache_control),
     )
 
 
-def _web_search(tool: ToolDefinition) -> WebSearch:
+def _read_web_search(tool: ToolDefinition) -> WebSearch:
     place = tool.user_location
     members = {} if place is None else {
         "city": place.city,
@@ -97,14 +97,14 @@ def read_tool_choice(raw: Raw, prompt: Prompt) -> None:
 class ToolChanges:
     """The tool set as the blocks of later system messages leave it (`BetaSystemMessageParam`)."""
 
-    __slots__ = ("_defined", "_notes", "_prompt")
+    __slots__ = ("_known_tools", "_notes", "_prompt")
 
-    def __init__(self, prompt: Prompt, notes: Notes) -> None:
+    def __init__(self, prompt: Prompt, notes: LossReport) -> None:
         self._prompt = prompt
         self._notes = notes
-        self._defined = {tool.name: tool for tool in prompt.tools}
+        self._known_tools = {tool.name: tool for tool in prompt.tools}
 
-    def add(self, raw: Raw, path: str) -> None:
+    def add_tool(self, raw: Raw, path: str) -> None:
         """Offers a tool that was taken away, or one defined here."""
         tool = member(raw, ToolChange, path).tool
         tools = self._prompt.tools
@@ -112,18 +112,18 @@ class ToolChanges:
         if present(tool.definition):
             count = len(tools)
             read_tool(tool.definition, f"{path}.tool.definition", self._prompt, self._notes)
-            self._defined |= {added.name: added for added in tools[count:]}
-            self._take({added.name for added in tools[count:]}, keep_last=True)
-        elif tool.name in self._defined and all(tool.name != known.name for known in tools):
-            tools.append(self._defined[tool.name])
+            self._known_tools |= {added.name: added for added in tools[count:]}
+            self._drop_tools({added.name for added in tools[count:]}, keep_last=True)
+        elif tool.name in self._known_tools and all(tool.name != known.name for known in tools):
+            tools.append(self._known_tools[tool.name])
 
-    def remove(self, raw: Raw, path: str) -> None:
+    def remove_tool(self, raw: Raw, path: str) -> None:
         """Takes a tool away."""
         tool = member(raw, ToolChange, path).tool
         self._notes.note(path, "tools_changed_for_the_whole_conversation")
-        self._take({tool.name})
+        self._drop_tools({tool.name})
 
-    def _take(self, names: set[str], *, keep_last: bool = False) -> None:
+    def _drop_tools(self, names: set[str], *, keep_last: bool = False) -> None:
         tools = self._prompt.tools
         kept = tools[-len(names) :] if keep_last and names else []
         rest = tools[: len(tools) - len(kept)]

@@ -2,54 +2,54 @@
 
 from msgspec import Raw
 
-from gateway.dialect import Block, Crossing
-from gateway.dialects.common.schema import closed, root_object
-from gateway.dialects.messages import keys
-from gateway.dialects.messages.blocks_out import control
+from gateway.dialect import Block, Conversion
+from gateway.dialects.common.schema import close_schema, ensure_object_root
+from gateway.dialects.messages import input_keys as keys
+from gateway.dialects.messages.blocks_out import write_cache_control
 from gateway.neutral.events import Prompt, Tool, WebSearch
 
 ANSWER_TOOL = "json_output"
 """Its input is the answer where the model cannot be held to a schema otherwise."""
 
-_FREE_TEXT = {
+_CUSTOM_TOOL_SCHEMA = {
     "type": "object",
     "properties": {"input": {"type": "string"}},
     "required": ["input"],
     "additionalProperties": False,
 }
-_USES = {"low": 1, "medium": 5, "high": 10}
+_MAX_USES_OF_CONTEXT = {"low": 1, "medium": 5, "high": 10}
 
 
-def write_tools(crossing: Crossing) -> list[Block]:
+def write_tools(conversion: Conversion) -> list[Block]:
     """The `tools` member, the upstream's own web search last."""
-    prompt = crossing.prompt
+    prompt = conversion.prompt
     if not prompt.tools and prompt.web_search is None:
         return []
-    tools = [_tool(tool, f"tools.{at}", crossing) for at, tool in enumerate(prompt.tools)]
+    tools = [_write_tool(tool, f"tools.{at}", conversion) for at, tool in enumerate(prompt.tools)]
     if prompt.web_search is not None:
-        if crossing.capability.web_search == "web_search_tool":
-            tools.append(_web_search(prompt.web_search, crossing))
+        if conversion.capability.web_search == "web_search_tool":
+            tools.append(_write_web_search(prompt.web_search, conversion))
         else:
-            crossing.notes.drop("web_search")
+            conversion.notes.drop("web_search")
     return tools
 
 
-def _tool(tool: Tool, path: str, crossing: Crossing) -> Block:
-    block: Block = {"name": crossing.names.sent(tool.name)}
-    if words := _description(tool):
+def _write_tool(tool: Tool, path: str, conversion: Conversion) -> Block:
+    block: Block = {"name": conversion.names.to_upstream(tool.name)}
+    if words := _write_description(tool):
         block["description"] = words
     if tool.custom:
-        block["input_schema"] = _FREE_TEXT
+        block["input_schema"] = _CUSTOM_TOOL_SCHEMA
     else:
-        block |= _schema(tool, path, crossing)
+        block |= _write_schema(tool, path, conversion)
     if tool.examples:
-        block["input_examples"] = keys.examples(tool.examples, tool.name, crossing)
+        block["input_examples"] = keys.adapt_examples(tool.examples, tool.name, conversion)
     if tool.cache is not None:
-        block["cache_control"] = control(tool.cache)
+        block["cache_control"] = write_cache_control(tool.cache)
     return block
 
 
-def _description(tool: Tool) -> str:
+def _write_description(tool: Tool) -> str:
     words = tool.description or ""
     if tool.grammar is None:
         return words
@@ -57,14 +57,16 @@ def _description(tool: Tool) -> str:
     return f"{words}\nInput must match this {syntax} grammar:\n{definition}".lstrip("\n")
 
 
-def _schema(tool: Tool, path: str, crossing: Crossing) -> Block:
-    notes = crossing.notes
-    schema = root_object(tool.schema, notes, f"{path}.input_schema")
-    schema = keys.renamed(schema, tool.name, f"{path}.input_schema", crossing)
+def _write_schema(tool: Tool, path: str, conversion: Conversion) -> Block:
+    notes = conversion.notes
+    schema = ensure_object_root(tool.schema, notes, f"{path}.input_schema")
+    schema = keys.adapt_schema(schema, tool.name, f"{path}.input_schema", conversion)
     if not tool.strict:
         return {"input_schema": schema}
     narrowed = (
-        closed(schema, notes, f"{path}.input_schema") if crossing.capability.strict_tools else None
+        close_schema(schema, notes, f"{path}.input_schema")
+        if conversion.capability.strict_tools
+        else None
     )
     if narrowed is None:
         notes.drop(f"{path}.strict")
@@ -72,13 +74,13 @@ def _schema(tool: Tool, path: str, crossing: Crossing) -> Block:
     return {"input_schema": narrowed, "strict": True}
 
 
-def _web_search(search: WebSearch, crossing: Crossing) -> Block:
+def _write_web_search(search: WebSearch, conversion: Conversion) -> Block:
     block: Block = {"type": "web_search_20250305", "name": "web_search"}
     if search.max_uses is not None:
         block["max_uses"] = search.max_uses
-    elif search.context in _USES:
-        block["max_uses"] = _USES[search.context]
-        crossing.notes.note("web_search.search_context_size", "approximated_by_max_uses")
+    elif search.context in _MAX_USES_OF_CONTEXT:
+        block["max_uses"] = _MAX_USES_OF_CONTEXT[search.context]
+        conversion.notes.note("web_search.search_context_size", "approximated_by_max_uses")
     if search.location:
         block["user_location"] = {"type": "approximate", **search.location}
     if search.allowed_domains:
@@ -88,17 +90,17 @@ def _web_search(search: WebSearch, crossing: Crossing) -> Block:
     return block
 
 
-def write_tool_choice(crossing: Crossing) -> Block | None:
+def write_tool_choice(conversion: Conversion) -> Block | None:
     """The `tool_choice` member; models that cannot be forced get to choose, with a note."""
-    prompt = crossing.prompt
+    prompt = conversion.prompt
     choice = prompt.tool_choice
     block: Block | None = None
     if choice is not None:
         block = {"type": choice.mode}
         if choice.mode == "tool":
-            block["name"] = crossing.names.sent(choice.name or "")
-        if choice.mode in ("any", "tool") and not crossing.capability.forced_tool:
-            crossing.notes.drop("tool_choice", "forced_tool_use_downgraded")
+            block["name"] = conversion.names.to_upstream(choice.name or "")
+        if choice.mode in ("any", "tool") and not conversion.capability.forced_tool:
+            conversion.notes.drop("tool_choice", "forced_tool_use_downgraded")
             block = {"type": "auto"}
     if prompt.parallel_tools is False and (block is None or block["type"] != "none"):
         block = {**(block or {"type": "auto"}), "disable_parallel_tool_use": True}
@@ -110,18 +112,18 @@ def is_forced(prompt: Prompt) -> bool:
     return prompt.tool_choice is not None and prompt.tool_choice.mode in ("any", "tool")
 
 
-def answer_tool(schema: Raw, description: str | None, crossing: Crossing) -> Block:
+def make_answer_tool(schema: Raw, description: str | None, conversion: Conversion) -> Block:
     """A tool whose input is the client's answer."""
     path = "response_format.schema"
-    root = root_object(schema, crossing.notes, path)
+    root = ensure_object_root(schema, conversion.notes, path)
     return {
         "name": ANSWER_TOOL,
         "description": description or "Give the final answer in this form.",
-        "input_schema": keys.renamed(root, ANSWER_TOOL, path, crossing),
+        "input_schema": keys.adapt_schema(root, ANSWER_TOOL, path, conversion),
     }
 
 
-def limit_marks(fields: list[list[Block]], most: int) -> int:
+def drop_extra_marks(fields: list[list[Block]], most: int) -> int:
     """Takes away all cache marks but the last `most`, in the order of the prompt; says how many."""
     marked = [block for blocks in fields for block in blocks if "cache_control" in block]
     extra = marked[: max(0, len(marked) - most)]

@@ -6,58 +6,58 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.messages import typed
-from gateway.dialects.messages.blocks_in import kind, mark, read_block
+from gateway.dialects.messages import fast_shapes as typed
+from gateway.dialects.messages.blocks_in import read_block, read_cache_mark, require_type
 from gateway.dialects.messages.tools_in import ToolChanges
 from gateway.dialects.messages.wire import CompactionBlock, MessageParam, TextBlock
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import RAWS, Shape, decode, member
 
-_BILLING = "x-anthropic-billing-header:"
+_BILLING_HEADER = "x-anthropic-billing-header:"
 """Opens a system block that differs in every request and would defeat any prompt cache."""
 
 
-_SYSTEM: Shape[str | list[typed.Text]] = Shape(str | list[typed.Text])
-_RAW_SYSTEM: Shape[str | list[Raw]] = Shape(str | list[Raw])
-_MESSAGES: Shape[list[typed.Message]] = Shape(list[typed.Message])
+_SYSTEM_SHAPE: Shape[str | list[typed.TextShape]] = Shape(str | list[typed.TextShape])
+_RAW_SYSTEM_SHAPE: Shape[str | list[Raw]] = Shape(str | list[Raw])
+_MESSAGES_SHAPE: Shape[list[typed.MessageShape]] = Shape(list[typed.MessageShape])
 
 
 def read_system(raw: Raw, prompt: Prompt) -> None:
     """The system prompt, a part for each block."""
-    content = _system_content(raw)
+    content = _parse_system(raw)
     if isinstance(content, str):
-        if content and not content.startswith(_BILLING):
+        if content and not content.startswith(_BILLING_HEADER):
             prompt.system.append(Text(content))
         return
-    texts = [_system_block(block, f"system.{index}") for index, block in enumerate(content)]
-    if texts and texts[0].text.startswith(_BILLING):
+    texts = [_read_system_block(block, f"system.{index}") for index, block in enumerate(content)]
+    if texts and texts[0].text.startswith(_BILLING_HEADER):
         texts = texts[1:]
     prompt.system += [text for text in texts if text.text]
 
 
-def _system_content(raw: Raw) -> str | Sequence[typed.Item]:
+def _parse_system(raw: Raw) -> str | Sequence[typed.BlockItem]:
     try:
-        return decode(raw, _SYSTEM)
+        return decode(raw, _SYSTEM_SHAPE)
     except msgspec.ValidationError:
-        return member(raw, _RAW_SYSTEM, "system")
+        return member(raw, _RAW_SYSTEM_SHAPE, "system")
 
 
-def _system_block(item: typed.Item, path: str) -> Text:
+def _read_system_block(item: typed.BlockItem, path: str) -> Text:
     block: TextBlock
-    if isinstance(item, Raw) and kind(item, path) == "text":
+    if isinstance(item, Raw) and require_type(item, path) == "text":
         block = member(item, TextBlock, path)
-    elif isinstance(item, typed.Text):
+    elif isinstance(item, typed.TextShape):
         block = item
     else:
         raise InvalidRequest(f"{path}.type: Input should be 'text'", param=f"{path}.type")
-    return Text(block.text, mark(block.cache_control))
+    return Text(block.text, read_cache_mark(block.cache_control))
 
 
-def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
+def read_turns(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """The turns, after the tools: later system messages may change the tool set."""
-    messages = _messages(raw)
+    messages = _parse_messages(raw)
     changes: ToolChanges | None = None
     last_user = -1
     for index, message in enumerate(messages):
@@ -67,7 +67,7 @@ def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
             case "system":
                 if changes is None:
                     changes = ToolChanges(prompt, notes)
-                    last_user = _last_user(messages)
+                    last_user = _find_last_user(messages)
                 path = f"messages.{index}"
                 _read_later_system(message, path, prompt, changes, cleared=index < last_user)
             case role:
@@ -75,32 +75,32 @@ def read_turns(raw: Raw, prompt: Prompt, notes: Notes) -> None:
                 raise InvalidRequest(f"{where}: Input tag '{role}' is not known", param=where)
 
 
-def _last_user(messages: Sequence[typed.Message | MessageParam]) -> int:
+def _find_last_user(messages: Sequence[typed.MessageShape | MessageParam]) -> int:
     users = [at for at, one in enumerate(messages) if one.role == "user"]
     return users[-1] if users else -1
 
 
-def _messages(raw: Raw) -> Sequence[typed.Message | MessageParam]:
+def _parse_messages(raw: Raw) -> Sequence[typed.MessageShape | MessageParam]:
     try:
-        return decode(raw, _MESSAGES)
+        return decode(raw, _MESSAGES_SHAPE)
     except msgspec.ValidationError:
         items = member(raw, RAWS, "messages")
-        return [_message(item, f"messages.{index}") for index, item in enumerate(items)]
+        return [_parse_message(item, f"messages.{index}") for index, item in enumerate(items)]
 
 
-def _message(raw: Raw, path: str) -> typed.Message | MessageParam:
+def _parse_message(raw: Raw, path: str) -> typed.MessageShape | MessageParam:
     try:
-        return decode(raw, typed.Message)
+        return decode(raw, typed.MessageShape)
     except msgspec.ValidationError:
         return member(raw, MessageParam, path)
 
 
 def _read_turn(
-    message: typed.Message | MessageParam,
+    message: typed.MessageShape | MessageParam,
     role: Literal["user", "assistant"],
     at: int,
     prompt: Prompt,
-    notes: Notes,
+    notes: LossReport,
 ) -> None:
     content = message.content
     if isinstance(content, str):
@@ -112,8 +112,8 @@ def _read_turn(
     parts: list[Part] = []
     for index, item in enumerate(content):
         where = f"{path}.{index}"
-        if isinstance(item, Raw) and kind(item, where) == "compaction":
-            if _compacted(item, where, prompt, notes):
+        if isinstance(item, Raw) and require_type(item, where) == "compaction":
+            if _read_compaction(item, where, prompt, notes):
                 parts.clear()
         else:
             parts += read_block(item, where, notes)
@@ -123,7 +123,7 @@ def _read_turn(
     prompt.turns.append(Turn(role, parts))
 
 
-def _compacted(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> bool:
+def _read_compaction(raw: Raw, path: str, prompt: Prompt, notes: LossReport) -> bool:
     """Whether the block's summary took the place of all that stands before it."""
     summary = member(raw, CompactionBlock, path).content
     if not summary:
@@ -136,7 +136,7 @@ def _compacted(raw: Raw, path: str, prompt: Prompt, notes: Notes) -> bool:
 
 
 def _read_later_system(
-    message: typed.Message | MessageParam,
+    message: typed.MessageShape | MessageParam,
     path: str,
     prompt: Prompt,
     changes: ToolChanges,
@@ -146,7 +146,7 @@ def _read_later_system(
     if message.output_config is not None and message.output_config.effort:
         prompt.reasoning = prompt.reasoning or Reasoning()
         prompt.reasoning.effort = message.output_config.effort
-    texts = _system_texts(message, f"{path}.content", changes)
+    texts = _read_system_texts(message, f"{path}.content", changes)
     if not texts or (cleared and message.clear_at == "next_user_message"):
         return
     if prompt.turns:
@@ -155,8 +155,8 @@ def _read_later_system(
         prompt.system += texts
 
 
-def _system_texts(
-    message: typed.Message | MessageParam, path: str, changes: ToolChanges
+def _read_system_texts(
+    message: typed.MessageShape | MessageParam, path: str, changes: ToolChanges
 ) -> list[Text]:
     content = message.content or []
     if isinstance(content, str):
@@ -164,11 +164,11 @@ def _system_texts(
     texts: list[Text] = []
     for index, item in enumerate(content):
         where = f"{path}.{index}"
-        tag = kind(item, where) if isinstance(item, Raw) else ""
+        tag = require_type(item, where) if isinstance(item, Raw) else ""
         if isinstance(item, Raw) and tag == "tool_addition":
-            changes.add(item, where)
+            changes.add_tool(item, where)
         elif isinstance(item, Raw) and tag == "tool_removal":
-            changes.remove(item, where)
+            changes.remove_tool(item, where)
         else:
-            texts.append(_system_block(item, where))
+            texts.append(_read_system_block(item, where))
     return [text for text in texts if text.text]

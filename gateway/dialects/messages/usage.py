@@ -20,20 +20,20 @@ def read_usage(counts: UsageCounts | None) -> Usage | None:
     )
 
 
-def merged(usage: Usage, counts: UsageCounts) -> Usage:
+def merge_usage(usage: Usage, counts: UsageCounts) -> Usage:
     """The usage with every count that is not null put in the place of the older one."""
     details = counts.output_tokens_details
     reasoning = details.thinking_tokens if details is not None else None
     return Usage(
-        _newer(counts.input_tokens, usage.input),
-        _newer(counts.output_tokens, usage.output),
-        _newer(counts.cache_read_input_tokens, usage.cache_read),
-        _newer(counts.cache_creation_input_tokens, usage.cache_write),
+        _latest_count(counts.input_tokens, usage.input),
+        _latest_count(counts.output_tokens, usage.output),
+        _latest_count(counts.cache_read_input_tokens, usage.cache_read),
+        _latest_count(counts.cache_creation_input_tokens, usage.cache_write),
         usage.reasoning if reasoning is None else reasoning,
     )
 
 
-def _newer(count: int | None, older: int) -> int:
+def _latest_count(count: int | None, older: int) -> int:
     return older if count is None else count
 
 

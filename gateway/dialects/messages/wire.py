@@ -22,7 +22,7 @@ class CacheControl(Struct):
     ttl: str | None = None
 
 
-class Cited(Struct):
+class CitationsConfig(Struct):
     """`CitationsConfigParam`."""
 
     enabled: bool | None = None
@@ -71,7 +71,7 @@ class DocumentBlock(Struct):
     source: DocumentSource
     title: str | None = None
     context: str | None = None
-    citations: Cited | None = None
+    citations: CitationsConfig | None = None
     cache_control: CacheControl | None = None
 
 
@@ -81,7 +81,7 @@ class SearchResultBlock(Struct):
     source: str
     title: str
     content: list[Raw]
-    citations: Cited | None = None
+    citations: CitationsConfig | None = None
     cache_control: CacheControl | None = None
 
 
@@ -144,7 +144,7 @@ class ToolChange(Struct):
     tool: ChangedTool
 
 
-class Effort(Struct):
+class SystemOutputConfig(Struct):
     """`BetaSystemMessageOutputConfigParam`."""
 
     effort: str | None = None
@@ -156,7 +156,7 @@ class MessageParam(Struct):
     role: str
     content: str | list[Raw] | None = None
     clear_at: str | None = None
-    output_config: Effort | None = None
+    output_config: SystemOutputConfig | None = None
 
 
 class ThinkingConfig(Struct):
@@ -196,7 +196,7 @@ class ToolChoiceParam(Struct):
     disable_parallel_tool_use: bool | None = None
 
 
-class Place(Struct):
+class UserLocation(Struct):
     """`UserLocationParam`."""
 
     city: str | None = None
@@ -218,7 +218,7 @@ class ToolDefinition(Struct):
     allowed_callers: list[str] | None = None
     max_uses: int | None = None
     max_characters: int | None = None
-    user_location: Place | None = None
+    user_location: UserLocation | None = None
     allowed_domains: list[str] | None = None
     blocked_domains: list[str] | None = None
     display_width_px: int | None = None
@@ -248,7 +248,7 @@ class StopDetails(Struct):
     explanation: str | None = None
 
 
-class Answer(Struct):
+class AnswerMessage(Struct):
     """`Message`, or the error in its place."""
 
     content: list[Raw]

@@ -7,23 +7,23 @@ import time
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.common.signatures import sealed_kind
-from gateway.dialects.responses.reasoning import parted
+from gateway.dialects.responses.reasoning import unpack_reasoning
 from gateway.dialects.responses.usage import write_usage
-from gateway.dialects.responses.wire import NAME
-from gateway.neutral.events import Citation, Ending, Form, Usage
+from gateway.dialects.responses.wire import DIALECT_NAME
+from gateway.neutral.events import Citation, ClientToolKind, Ending, Usage
 from gateway.wire.raw_json import decode, present
 
-Item = dict[str, object]
-DECLINED = "The model declined to answer."
-_INCOMPLETE = {
+JsonItem = dict[str, object]
+DECLINED_TEXT = "The model declined to answer."
+_INCOMPLETE_REASON_OF_STOP = {
     "max_tokens": "max_output_tokens",
     "pause_turn": "max_output_tokens",
     "model_context_window_exceeded": "max_output_tokens",
     "refusal": "content_filter",
 }
-_DEFAULTS: dict[str, object] = {
+_RESPONSE_DEFAULTS: dict[str, object] = {
     "background": False,
     "instructions": None,
     "max_output_tokens": None,
@@ -39,39 +39,39 @@ _DEFAULTS: dict[str, object] = {
     "top_p": None,
     "truncation": "disabled",
 }
-_PREFIXES = {
+_ID_PREFIXES = {
     "message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc",
     "local_shell_call": "lsh", "shell_call": "sh", "apply_patch_call": "apc",
     "tool_search_call": "tsc",
 }  # fmt: skip
-_CALLS = {
+_CALL_TYPE_OF_KIND = {
     "local_shell": "local_shell_call", "shell": "shell_call", "apply_patch": "apply_patch_call",
     "tool_search": "tool_search_call",
 }  # fmt: skip
 
 
-class Frame:
+class ResponseEnvelope:
     """The response around the output: its id, and the members that the request had."""
 
-    def __init__(self, crossing: Crossing) -> None:
+    def __init__(self, conversion: Conversion) -> None:
         # never the upstream's id: some servers give the same one to every answer
         self.id = f"resp_{secrets.token_hex(24)}"
-        self._model = crossing.alias
-        self._created = int(time.time())
-        echo = {name: raw for name, raw in crossing.prompt.echo.items() if present(raw)}
-        members = _DEFAULTS | echo
+        self._model = conversion.alias
+        self._created_at = int(time.time())
+        echo = {name: raw for name, raw in conversion.prompt.echo.items() if present(raw)}
+        members = _RESPONSE_DEFAULTS | echo
         text = members["text"]
         if isinstance(text, Raw):
             # the SDK's types want a format
             members["text"] = {"format": {"type": "text"}} | decode(text, dict[str, Raw])
-        members["previous_response_id"] = crossing.previous
-        members["store"] = crossing.stored
-        self._rest = msgspec.json.encode(members)[1:]
+        members["previous_response_id"] = conversion.previous
+        members["store"] = conversion.stored
+        self._encoded_members = msgspec.json.encode(members)[1:]
 
-    def written(  # the members that change while an answer comes
+    def render(  # the members that change while an answer comes
         self,
         status: str,
-        output: list[Item],
+        output: list[JsonItem],
         *,
         usage: dict[str, object] | None = None,
         reason: str | None = None,
@@ -82,7 +82,7 @@ class Frame:
         head = {
             "id": self.id,
             "object": "response",
-            "created_at": self._created,
+            "created_at": self._created_at,
             "status": status,
             "error": error,
             "incomplete_details": {"reason": reason} if reason else None,
@@ -92,45 +92,47 @@ class Frame:
         }
         if status == "completed":
             head["completed_at"] = int(time.time())
-        return msgspec.json.encode(head)[:-1] + b"," + self._rest
+        return msgspec.json.encode(head)[:-1] + b"," + self._encoded_members
 
-    def item_id(self, type: str, index: int) -> str:
+    def make_item_id(self, type: str, index: int) -> str:
         """The id of the item at that place of the output."""
         digest = hashlib.sha256(f"{self.id}/{index}".encode()).hexdigest()
-        return f"{_PREFIXES[type]}_{digest[:48]}"
+        return f"{_ID_PREFIXES[type]}_{digest[:48]}"
 
 
-def reason_of(ending: Ending) -> str | None:
+def write_stop(ending: Ending) -> str | None:
     """Why an answer is incomplete; None for one that is complete."""
-    return _INCOMPLETE.get(ending.stop)
+    return _INCOMPLETE_REASON_OF_STOP.get(ending.stop)
 
 
-def counted(usage: Usage | None, written: int, crossing: Crossing) -> dict[str, object]:
+def write_usage_or_estimate(
+    usage: Usage | None, written: int, conversion: Conversion
+) -> dict[str, object]:
     """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
     if usage is None:
-        crossing.notes.note("usage", "estimated")
-        usage = Usage(crossing.input_estimate, -(-written // 4))
+        conversion.notes.note("usage", "estimated")
+        usage = Usage(conversion.input_estimate, -(-written // 4))
     return write_usage(usage)
 
 
-def output_text(text: str, annotations: list[Item]) -> Item:
+def write_output_text(text: str, annotations: list[JsonItem]) -> JsonItem:
     """`ResponseOutputText`."""
     return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
 
 
-def refusal(text: str) -> Item:
+def write_refusal(text: str) -> JsonItem:
     """`ResponseOutputRefusal`."""
     return {"type": "refusal", "refusal": text}
 
 
-def message_item(id: str, status: str, content: list[Item]) -> Item:
+def write_message_item(id: str, status: str, content: list[JsonItem]) -> JsonItem:
     """`ResponseOutputMessage`."""
     return {
         "id": id, "type": "message", "status": status, "role": "assistant", "content": content,
     }  # fmt: skip
 
 
-def reasoning_item(id: str, status: str, text: str, blob: str | None) -> Item:
+def write_reasoning_item(id: str, status: str, text: str, blob: str | None) -> JsonItem:
     """`ResponseReasoningItem`; what may be read of it stands in its summary."""
     summary = [{"type": "summary_text", "text": text}] if text else []
     return {
@@ -139,26 +141,28 @@ def reasoning_item(id: str, status: str, text: str, blob: str | None) -> Item:
     }  # fmt: skip
 
 
-def encrypted(own: str | None, origin: str, text: str, crossing: Crossing) -> str:
+def seal_reasoning(own: str | None, origin: str, text: str, conversion: Conversion) -> str:
     """What a client carries of readable reasoning: its signature, or a seal over the text."""
     if own is None:
-        return crossing.sealed("text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
-    return own if _bare(own, origin) else crossing.sealed("signature", own)
+        return conversion.sealed(
+            "text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        )
+    return own if _is_replayable(own, origin) else conversion.sealed("signature", own)
 
 
-def hidden(data: str, origin: str, crossing: Crossing) -> str:
+def seal_redacted(data: str, origin: str, conversion: Conversion) -> str:
     """What a client carries of hidden reasoning."""
-    if _bare(data, origin):
+    if _is_replayable(data, origin):
         return data
-    return crossing.sealed(sealed_kind(origin), data)
+    return conversion.sealed(sealed_kind(origin), data)
 
 
-def _bare(blob: str, origin: str) -> bool:
+def _is_replayable(blob: str, origin: str) -> bool:
     """Whether a client may bring the blob straight back: it is not bound to another item's id."""
-    return origin == NAME and not parted(blob)[0]
+    return origin == DIALECT_NAME and not unpack_reasoning(blob)[0]
 
 
-def annotation(citation: Citation, length: int) -> Item:
+def write_annotation(citation: Citation, length: int) -> JsonItem:
     """`AnnotationURLCitation`: its span of a text of that length, in code points."""
     start, end = citation.span or (0, length)
     return {
@@ -167,18 +171,24 @@ def annotation(citation: Citation, length: int) -> Item:
     }  # fmt: skip
 
 
-def call_type(form: Form | None, *, custom: bool) -> str:
+def choose_call_type(form: ClientToolKind | None, *, custom: bool) -> str:
     """The type of the item that a call becomes."""
-    if form is not None and form.kind in _CALLS:
-        return _CALLS[form.kind]
+    if form is not None and form.kind in _CALL_TYPE_OF_KIND:
+        return _CALL_TYPE_OF_KIND[form.kind]
     return "custom_tool_call" if custom else "function_call"
 
 
-def call_item(  # noqa: PLR0913  # the members of a call
-    type: str, id: str, call_id: str, name: str, form: Form | None, arguments: str, status: str
-) -> Item:
+def write_call_item(  # noqa: PLR0913  # the members of a call
+    type: str,
+    id: str,
+    call_id: str,
+    name: str,
+    form: ClientToolKind | None,
+    arguments: str,
+    status: str,
+) -> JsonItem:
     """A function's or a custom tool's call, its name and namespace as the client has them."""
-    item: Item = {"id": id, "type": type, "call_id": call_id}
+    item: JsonItem = {"id": id, "type": type, "call_id": call_id}
     item["name"] = form.name if form is not None else name
     if form is not None and form.namespace:
         item["namespace"] = form.namespace
@@ -190,13 +200,13 @@ def call_item(  # noqa: PLR0913  # the members of a call
     return item
 
 
-def action_item(type: str, id: str, call_id: str, arguments: str) -> Item | None:
+def write_action_item(type: str, id: str, call_id: str, arguments: str) -> JsonItem | None:
     """The call of a tool whose arguments are members of the item; None where they are no object."""
     try:
         members = decode((arguments.strip() or "{}").encode("utf-8", "replace"), dict[str, Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    item: Item = {"id": id, "type": type, "call_id": call_id, "status": "completed"}
+    item: JsonItem = {"id": id, "type": type, "call_id": call_id, "status": "completed"}
     if type == "tool_search_call":
         return item | {"arguments": members, "execution": "client"}
     if type == "apply_patch_call":

@@ -3,9 +3,9 @@
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.common.arguments import valid_arguments
+from gateway.dialects.common.arguments import normalize_arguments
+from gateway.dialects.responses.client_tools import ClientToolNames
 from gateway.dialects.responses.content_in import read_content
-from gateway.dialects.responses.forms import Forms
 from gateway.dialects.responses.wire import (
     ActionCall,
     CallOutput,
@@ -14,103 +14,111 @@ from gateway.dialects.responses.wire import (
     ShellOutput,
 )
 from gateway.errors import InvalidRequest
-from gateway.neutral.events import Form, Part, Text, ToolCall, ToolResult
-from gateway.neutral.notes import Notes
+from gateway.neutral.events import ClientToolKind, Part, Text, ToolCall, ToolResult
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import member, present
 
-_ACTIONS = {
+_TOOL_KIND_OF_CALL = {
     "local_shell_call": "local_shell",
     "shell_call": "shell",
     "apply_patch_call": "apply_patch",
     "tool_search_call": "tool_search",
 }
-_OUTPUTS = {
+_OUTPUT_TYPES = {
     "function_call_output", "custom_tool_call_output", "local_shell_call_output",
     "shell_call_output", "apply_patch_call_output", "tool_search_output",
 }  # fmt: skip
 
 
-class CallReading:
+class ToolCallReader:
     """The calls so far: which ids items go by, and which calls still wait for an answer."""
 
-    kinds = frozenset({"function_call", "custom_tool_call", *_ACTIONS})
+    call_types = frozenset({"function_call", "custom_tool_call", *_TOOL_KIND_OF_CALL})
     """Types of the items that are calls."""
 
-    def __init__(self, forms: Forms, notes: Notes) -> None:
-        self._forms = forms
+    def __init__(self, forms: ClientToolNames, notes: LossReport) -> None:
+        self._tool_names = forms
         self._notes = notes
-        self._by_item: dict[str, str] = {}  # an item's id -> its call's
-        self._waiting: list[str] = []
+        self._call_of_item: dict[str, str] = {}  # an item's id -> its call's
+        self._open_calls: list[str] = []
 
-    def call(self, raw: Raw, type: str, path: str) -> ToolCall:
+    def read_call(self, raw: Raw, type: str, path: str) -> ToolCall:
         """The call that an item is."""
         if type == "function_call":
             found = member(raw, FunctionCall, path)
-            name = self._forms.name(Form("function", found.name, found.namespace))
-            arguments = valid_arguments(found.arguments)
+            name = self._tool_names.assign_name(
+                ClientToolKind("function", found.name, found.namespace)
+            )
+            arguments = normalize_arguments(found.arguments)
             if arguments.repaired:
                 self._notes.note(f"{path}.arguments", "invalid_json_kept_as_text")
-            return ToolCall(self._id(found.call_id, found.id, path), name, arguments.text)
+            return ToolCall(
+                self._register_call(found.call_id, found.id, path), name, arguments.text
+            )
         if type == "custom_tool_call":
             custom = member(raw, CustomCall, path)
-            name = self._forms.name(Form("custom", custom.name, custom.namespace))
-            id = self._id(custom.call_id, custom.id, path)
+            name = self._tool_names.assign_name(
+                ClientToolKind("custom", custom.name, custom.namespace)
+            )
+            id = self._register_call(custom.call_id, custom.id, path)
             return ToolCall(id, name, custom.input, custom=True)
         action = member(raw, ActionCall, path)
-        kind = _ACTIONS[type]
-        name = self._forms.name(Form(kind, kind))  # type: ignore[arg-type]
-        return ToolCall(self._id(action.call_id, action.id, path), name, _arguments(action))
+        kind = _TOOL_KIND_OF_CALL[type]
+        name = self._tool_names.assign_name(ClientToolKind(kind, kind))  # type: ignore[arg-type]
+        return ToolCall(
+            self._register_call(action.call_id, action.id, path), name, _read_arguments(action)
+        )
 
-    def _id(self, call_id: str | None, item_id: str | None, path: str) -> str:
+    def _register_call(self, call_id: str | None, item_id: str | None, path: str) -> str:
         id = call_id or item_id
         if not id:
             raise InvalidRequest(f"{path}.call_id: Field required", param=f"{path}.call_id")
         if item_id:
-            self._by_item[item_id] = id
-        self._waiting.append(id)
+            self._call_of_item[item_id] = id
+        self._open_calls.append(id)
         return id
 
-    def result(self, raw: Raw, type: str, path: str) -> ToolResult | None:
+    def read_result(self, raw: Raw, type: str, path: str) -> ToolResult | None:
         """The answer that an item is; None for an answer that only OpenAI's own tools get."""
-        if type not in _OUTPUTS:
+        if type not in _OUTPUT_TYPES:
             self._notes.drop(path, f"{type}_unsupported_by_target")
             return None
         found = member(raw, CallOutput, path)
-        id = self._answered(found, path)
-        parts = self._parts(found, type, f"{path}.output")
+        id = self._pop_open_call(found, path)
+        parts = self._read_parts(found, type, f"{path}.output")
         failed = type == "apply_patch_call_output" and found.status == "failed"
         return ToolResult(id, parts, is_error=failed)
 
-    def _answered(self, found: CallOutput, path: str) -> str:
+    def _pop_open_call(self, found: CallOutput, path: str) -> str:
         """The id of the call that the answer belongs to; without a name, the one longest open."""
-        id = found.call_id or self._by_item.get(found.id or "")
-        if not id and found.id in self._waiting:
+        id = found.call_id or self._call_of_item.get(found.id or "")
+        if not id and found.id in self._open_calls:
             id = found.id
-        if not id and self._waiting:
-            id = self._waiting[0]
+        if not id and self._open_calls:
+            id = self._open_calls[0]
         if not id:
             raise InvalidRequest(f"{path}.call_id: Field required", param=f"{path}.call_id")
-        if id in self._waiting:
-            self._waiting.remove(id)
+        if id in self._open_calls:
+            self._open_calls.remove(id)
         return id
 
-    def _parts(self, found: CallOutput, type: str, path: str) -> list[Part]:
+    def _read_parts(self, found: CallOutput, type: str, path: str) -> list[Part]:
         if type == "tool_search_output":
-            return [Text(_found(found.tools or []))]
+            return [Text(_render_found_tools(found.tools or []))]
         if not present(found.output):
             return []
         if type == "shell_call_output":
-            return [Text(_shell(member(found.output, list[ShellOutput], path)))]
+            return [Text(_render_shell_output(member(found.output, list[ShellOutput], path)))]
         return read_content(member(found.output, str | list[Raw], path), path, self._notes)
 
 
-def _arguments(found: ActionCall) -> str:
+def _read_arguments(found: ActionCall) -> str:
     """The action as the arguments of a function; local shells have but one type of action."""
     for raw in (found.action, found.operation, found.arguments):
         if not present(raw):
             continue
         if bytes(raw)[:1] == b'"':
-            return valid_arguments(member(raw, str, "arguments")).text
+            return normalize_arguments(member(raw, str, "arguments")).text
         members = member(raw, dict[str, Raw], "action")
         if bytes(members.get("type", Raw(b""))) == b'"exec"':
             del members["type"]
@@ -118,7 +126,7 @@ def _arguments(found: ActionCall) -> str:
     return ""
 
 
-def _shell(outputs: list[ShellOutput]) -> str:
+def _render_shell_output(outputs: list[ShellOutput]) -> str:
     lines: list[str] = []
     for output in outputs:
         lines += [text for text in (output.stdout, output.stderr) if text]
@@ -130,7 +138,7 @@ def _shell(outputs: list[ShellOutput]) -> str:
     return "\n".join(lines)
 
 
-def _found(tools: list[Raw]) -> str:
+def _render_found_tools(tools: list[Raw]) -> str:
     names: list[str] = []
     for raw in tools:
         try:

@@ -16,21 +16,21 @@ from gateway.errors import GatewayError, Refused, Unavailable, UpstreamError
 from gateway.wire.raw_json import ABSENT, decode, present
 from gateway.wire.sse import Frame, frame
 
-_CODES = {
+_CODE_OF_KIND = {
     "authentication_error": "invalid_api_key",
     "billing_error": "insufficient_quota",
     "rate_limit_error": "rate_limit_exceeded",
     "overloaded_error": "server_is_overloaded",
     "invalid_request_error": "invalid_prompt",
 }
-OVERFLOW = "context_length_exceeded"
+OVERFLOW_CODE = "context_length_exceeded"
 """The code on which agents make their conversation shorter."""
-_NUMBER = re.compile(rb'"sequence_number": ?(\d+)')
-_BEGINNING = (b"response.created", b"response.in_progress")
-_TYPE = re.compile(rb'\{\s*"type"\s*:\s*"([a-z_.]+)"')
+_SEQUENCE_NUMBER = re.compile(rb'"sequence_number": ?(\d+)')
+_PREAMBLE_EVENTS = (b"response.created", b"response.in_progress")
+_EVENT_TYPE = re.compile(rb'\{\s*"type"\s*:\s*"([a-z_.]+)"')
 _BACKGROUND = re.compile(rb'"background": ?true')
-_WAIT = re.compile(r"try again in", re.IGNORECASE)
-_ENDING = re.compile(
+_RETRY_HINT = re.compile(r"try again in", re.IGNORECASE)
+_ENDING_PATTERN = re.compile(
     rb"^(?:event: ?(?:response\.(?:completed|incomplete|failed)|error)\s*$"
     rb'|data: ?\{\s*"type"\s*:\s*"(?:response\.(?:completed|incomplete|failed)|error)")',
     re.MULTILINE,
@@ -45,22 +45,22 @@ def read_error(status: int, body: bytes) -> GatewayError:
 def write_error(error: GatewayError, _request_id: str = "") -> bytes:
     """`ErrorObject` in its wrapper; a rate limit says when to come back, which Codex reads."""
     told = GatewayError(
-        _words(error), status=error.status, kind=error.kind, code=error.code,
-        param=_param(error),
+        _write_error_message(error), status=error.status, kind=error.kind, code=error.code,
+        param=_adapt_param(error),
     )  # fmt: skip
     return openai.write_error(told)
 
 
-def _words(error: GatewayError) -> str:
+def _write_error_message(error: GatewayError) -> str:
     wait, words = error.retry_after, error.message
-    if error.status != 429 or wait is None or _WAIT.search(words):
+    if error.status != 429 or wait is None or _RETRY_HINT.search(words):
         return words
     return f"{words.rstrip('.')}. Please try again in {wait:g}s."
 
 
-def _param(error: GatewayError) -> str | None:
+def _adapt_param(error: GatewayError) -> str | None:
     """The member at fault; that of an upstream of another dialect is none of this one's."""
-    if error.code == OVERFLOW:
+    if error.code == OVERFLOW_CODE:
         return "input"
     foreign = error.param is not None and error.param.startswith("messages")
     return None if foreign else error.param
@@ -71,18 +71,18 @@ def error_status(error: GatewayError) -> int:
     return openai.error_status(error)
 
 
-def told_in_stream(error: GatewayError) -> bool:
+def error_as_event(error: GatewayError) -> bool:
     """Codex makes its conversation shorter when a stream says so, not at a status."""
-    return error.code == OVERFLOW
+    return error.code == OVERFLOW_CODE
 
 
-def error_object(error: GatewayError) -> dict[str, object]:
+def write_error_object(error: GatewayError) -> dict[str, object]:
     """`ResponseError`: the code and the words of a failed response."""
     own = isinstance(error, UpstreamError | Unavailable) and not isinstance(error, Refused)
     code = error.code if isinstance(error.code, str) and not own else None
     if code is None:  # the API has no words for what a gateway meets
-        code = _CODES.get(error.kind) or "server_error"
-    return {"code": code, "message": _words(error)}
+        code = _CODE_OF_KIND.get(error.kind) or "server_error"
+    return {"code": code, "message": _write_error_message(error)}
 
 
 def write_error_event(error: GatewayError, request_id: str) -> bytes:
@@ -100,40 +100,40 @@ def write_error_event(error: GatewayError, request_id: str) -> bytes:
         "tool_choice": "auto",
         "tools": [],
     }
-    created = _event("response.created", 0, response)
-    response |= {"status": "failed", "error": error_object(error)}
-    return created + _event("response.failed", 1, response)
+    created = _render_event("response.created", 0, response)
+    response |= {"status": "failed", "error": write_error_object(error)}
+    return created + _render_event("response.failed", 1, response)
 
 
-def failed_after(first: bytes, tail: bytes, error: GatewayError) -> bytes:
+def write_failed_event(first: bytes, tail: bytes, error: GatewayError) -> bytes:
     """`response.failed` after the event `first` and the last bytes `tail` of a relayed stream."""
-    number = _NUMBER.findall(tail)
+    number = _SEQUENCE_NUMBER.findall(tail)
     try:
-        response: dict[str, object] = {**decode(first, _First).response}
+        response: dict[str, object] = {**decode(first, _FirstEvent).response}
     except (msgspec.MsgspecError, UnicodeDecodeError):
         response = {}
-    failed = response | {"status": "failed", "error": error_object(error)}
-    return _event("response.failed", int(number[-1]) + 1 if number else 0, failed)
+    failed = response | {"status": "failed", "error": write_error_object(error)}
+    return _render_event("response.failed", int(number[-1]) + 1 if number else 0, failed)
 
 
-class _First(Struct):
+class _FirstEvent(Struct):
     response: dict[str, Raw] = {}
 
 
-def _event(name: str, number: int, response: object) -> bytes:
+def _render_event(name: str, number: int, response: object) -> bytes:
     data = {"type": name, "sequence_number": number, "response": response}
     return frame(name.encode(), msgspec.json.encode(data))
 
 
-class _Failed(Struct):
+class _FailedResponse(Struct):
     error: Raw = ABSENT
     status: str | None = None
 
 
-class _Event(Struct):
+class _ErrorEvent(Struct):
     type: str = ""
     error: Raw = ABSENT
-    response: _Failed | None = None
+    response: _FailedResponse | None = None
 
 
 def stream_error(event: Frame) -> GatewayError | None:
@@ -142,7 +142,7 @@ def stream_error(event: Frame) -> GatewayError | None:
     if event.event != b"error" and b'"error"' not in data:
         return None
     try:
-        found = decode(data, _Event)
+        found = decode(data, _ErrorEvent)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return read_error(200, data) if event.event == b"error" else None
     if found.type == "response.failed" and found.response is not None:
@@ -156,16 +156,16 @@ def stream_error(event: Frame) -> GatewayError | None:
     return None
 
 
-def says_nothing(event: Frame) -> bool:
+def is_preamble(event: Frame) -> bool:
     """Whether a frame tells only that an answer is under way.
 
     Who asked for one in the background wants its id at once, to come back with.
     """
-    typed = _TYPE.match(event.data)
+    typed = _EVENT_TYPE.match(event.data)
     name = typed[1] if typed else event.event
-    return name in _BEGINNING and _BACKGROUND.search(event.data) is None
+    return name in _PREAMBLE_EVENTS and _BACKGROUND.search(event.data) is None
 
 
-def whole(tail: bytes) -> bool:
+def is_complete(tail: bytes) -> bool:
     """Whether the last bytes of a stream hold its ending, good or bad."""
-    return _ENDING.search(tail.replace(b"\r", b"\n")) is not None
+    return _ENDING_PATTERN.search(tail.replace(b"\r", b"\n")) is not None

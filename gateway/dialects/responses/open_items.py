@@ -6,265 +6,286 @@ the item, is told then; nothing is told twice.
 
 from typing import Protocol
 
-from gateway.dialect import Crossing
-from gateway.dialects.common.arguments import INVALID_ARGUMENTS, made_id, unwrapped
-from gateway.dialects.common.shapes import is_object
-from gateway.dialects.responses.message_in import BETWEEN, Documents, cited, thoughts
-from gateway.dialects.responses.typed_in import Item, StreamEvent
-from gateway.dialects.responses.wire import NAME
+from gateway.dialect import Conversion
+from gateway.dialects.common.arguments import INVALID_ARGUMENTS, make_call_id, read_custom_input
+from gateway.dialects.common.shapes import is_json_object
+from gateway.dialects.responses.answer_wire import OutputItem, StreamEvent
+from gateway.dialects.responses.message_in import (
+    SUMMARY_SEPARATOR,
+    DocumentFilter,
+    read_citation,
+    read_reasoning,
+)
+from gateway.dialects.responses.wire import DIALECT_NAME
 from gateway.errors import BadAnswer
 from gateway.neutral.events import (
     ArgumentsDelta,
-    CitationCame,
+    CitationAdded,
     Event,
-    PartEnded,
+    PartEnd,
     Redacted,
-    RedactedCame,
-    Refused,
-    SignatureCame,
-    TextBegan,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     TextDelta,
+    TextStart,
     Thinking,
-    ThinkingBegan,
     ThinkingDelta,
-    ToolBegan,
+    ThinkingStart,
+    ToolStart,
 )
 from gateway.wire.raw_json import present
 
-CLOSED = -1
+NO_OPEN_PART = -1
 
 
 class OpenItem(Protocol):
     """An item that has begun."""
 
-    open: int
+    open_part: int
     """The content index of the text part that is open; CLOSED where none is."""
 
-    def piece(self, event: StreamEvent) -> list[Event]:
+    def read_event(self, event: StreamEvent) -> list[Event]:
         """What one more event of the item says."""
 
-    def end(self, item: Item) -> list[Event]:
+    def end_item(self, item: OutputItem) -> list[Event]:
         """What of the whole item is still to be said, and its end."""
 
 
-class Quiet:
+class IgnoredItem:
     """An item that says nothing to the client."""
 
-    __slots__ = ("open",)
+    __slots__ = ("open_part",)
 
     def __init__(self) -> None:
-        self.open = CLOSED
+        self.open_part = NO_OPEN_PART
 
-    def piece(self, event: StreamEvent) -> list[Event]:
+    def read_event(self, event: StreamEvent) -> list[Event]:
         """Nothing."""
         return []
 
-    def end(self, item: Item) -> list[Event]:
+    def end_item(self, item: OutputItem) -> list[Event]:
         """Nothing."""
         return []
 
 
-class Speech:
+class OpenMessage:
     """A message; each of its content parts is a text of its own, but for refusals."""
 
-    __slots__ = ("_cited", "_crossing", "_said", "_told", "open")
+    __slots__ = ("_cited_parts", "_conversion", "_emitted_parts", "_quotable_text", "open_part")
 
-    def __init__(self, crossing: Crossing) -> None:
-        self.open = CLOSED
-        self._crossing = crossing
-        self._told: set[int] = set()  # content parts of which something was said
-        self._cited: set[int] = set()
-        self._said: list[str] = []  # by the open part, to quote from
+    def __init__(self, conversion: Conversion) -> None:
+        self.open_part = NO_OPEN_PART
+        self._conversion = conversion
+        self._emitted_parts: set[int] = set()  # content parts of which something was said
+        self._cited_parts: set[int] = set()
+        self._quotable_text: list[str] = []  # by the open part, to quote from
 
-    def piece(self, event: StreamEvent) -> list[Event]:
+    def read_event(self, event: StreamEvent) -> list[Event]:
         """More text, a refusal, or a source."""
         at = event.content_index or 0
         match event.type:
             case "response.output_text.delta":
-                return self._say(at, event.delta)
-            case "response.output_text.done" if at not in self._told:
-                return self._say(at, event.text)
+                return self._emit_text(at, event.delta)
+            case "response.output_text.done" if at not in self._emitted_parts:
+                return self._emit_text(at, event.text)
             case "response.refusal.delta":
-                return self._decline(at, event.delta)
-            case "response.refusal.done" if at not in self._told:
-                return self._decline(at, event.refusal)
+                return self._emit_refusal(at, event.delta)
+            case "response.refusal.done" if at not in self._emitted_parts:
+                return self._emit_refusal(at, event.refusal)
             case "response.output_text.annotation.added" if present(event.annotation):
-                self._cited.add(at)
-                found = cited(event.annotation, "".join(self._said), self._crossing)
-                return [CitationCame(found)] if found is not None and self.open == at else []
+                self._cited_parts.add(at)
+                found = read_citation(
+                    event.annotation, "".join(self._quotable_text), self._conversion
+                )
+                return [CitationAdded(found)] if found is not None and self.open_part == at else []
         return []
 
-    def _say(self, at: int, text: str | None) -> list[Event]:
+    def _emit_text(self, at: int, text: str | None) -> list[Event]:
         if not text:
             return []
-        self._told.add(at)
+        self._emitted_parts.add(at)
         out: list[Event] = []
-        if self.open != at:
-            out += self._close()
-            self.open = at
-            out.append(TextBegan())
-        if self._crossing.prompt.web_search is not None:
-            self._said.append(text)
+        if self.open_part != at:
+            out += self._close_part()
+            self.open_part = at
+            out.append(TextStart())
+        if self._conversion.prompt.web_search is not None:
+            self._quotable_text.append(text)
         out.append(TextDelta(text))
         return out
 
-    def _decline(self, at: int, text: str | None) -> list[Event]:
+    def _emit_refusal(self, at: int, text: str | None) -> list[Event]:
         if not text:
             return []
-        self._told.add(at)
-        return [*self._close(), Refused(text)]
+        self._emitted_parts.add(at)
+        return [*self._close_part(), RefusalDelta(text)]
 
-    def _close(self) -> list[Event]:
-        if self.open == CLOSED:
+    def _close_part(self) -> list[Event]:
+        if self.open_part == NO_OPEN_PART:
             return []
-        self.open = CLOSED
-        self._said.clear()
-        return [PartEnded()]
+        self.open_part = NO_OPEN_PART
+        self._quotable_text.clear()
+        return [PartEnd()]
 
-    def end(self, item: Item) -> list[Event]:
+    def end_item(self, item: OutputItem) -> list[Event]:
         """The content parts, and the sources of the open one, that no event told."""
         out: list[Event] = []
         for at, content in enumerate(item.content or ()):
-            if at not in self._told:
-                out += self._decline(at, content.refusal) or self._say(at, content.text)
-            if at == self.open and at not in self._cited:
+            if at not in self._emitted_parts:
+                out += self._emit_refusal(at, content.refusal) or self._emit_text(at, content.text)
+            if at == self.open_part and at not in self._cited_parts:
                 found = [
-                    cited(raw, content.text or "", self._crossing)
+                    read_citation(raw, content.text or "", self._conversion)
                     for raw in content.annotations or ()
                 ]
-                out += [CitationCame(citation) for citation in found if citation is not None]
-        return out + self._close()
+                out += [CitationAdded(citation) for citation in found if citation is not None]
+        return out + self._close_part()
 
 
-class Thought:
+class OpenReasoning:
     """A reasoning item: its summary or its own words, whichever comes first."""
 
-    __slots__ = ("_at", "_began", "_source", "_told", "open")
+    __slots__ = ("_emitted_parts", "_has_started", "_last_index", "_source", "open_part")
 
     def __init__(self) -> None:
-        self.open = CLOSED
+        self.open_part = NO_OPEN_PART
         self._source = ""
-        self._at = 0  # index of the last part that said something
-        self._told: set[int] = set()
-        self._began = False
+        self._last_index = 0  # index of the last part that said something
+        self._emitted_parts: set[int] = set()
+        self._has_started = False
 
-    def piece(self, event: StreamEvent) -> list[Event]:
+    def read_event(self, event: StreamEvent) -> list[Event]:
         """More of the summary, or of the words."""
         kind, _, change = event.type.removeprefix("response.").rpartition(".")
         if kind not in ("reasoning_summary_text", "reasoning_text"):
             return []
         at = (event.summary_index if kind == "reasoning_summary_text" else event.content_index) or 0
-        text = event.delta if change == "delta" else event.text if at not in self._told else None
+        text = (
+            event.delta
+            if change == "delta"
+            else event.text
+            if at not in self._emitted_parts
+            else None
+        )
         if not text or (self._source and self._source != kind):
             return []
         self._source = kind
-        return self._say(at, text)
+        return self._emit_thinking(at, text)
 
-    def _say(self, at: int, text: str) -> list[Event]:
+    def _emit_thinking(self, at: int, text: str) -> list[Event]:
         out: list[Event] = []
-        if not self._began:
-            self._began = True
-            out.append(ThinkingBegan())
-        elif at != self._at:
-            out.append(ThinkingDelta(BETWEEN))
-        self._at = at
-        self._told.add(at)
+        if not self._has_started:
+            self._has_started = True
+            out.append(ThinkingStart())
+        elif at != self._last_index:
+            out.append(ThinkingDelta(SUMMARY_SEPARATOR))
+        self._last_index = at
+        self._emitted_parts.add(at)
         out.append(ThinkingDelta(text))
         return out
 
-    def end(self, item: Item) -> list[Event]:
+    def end_item(self, item: OutputItem) -> list[Event]:
         """Its words where no event told them, and what the upstream wants back."""
         out: list[Event] = []
-        for whole in thoughts(item):
-            if isinstance(whole, Thinking) and not self._began:
-                out += self._say(0, whole.text)
+        for whole in read_reasoning(item):
+            if isinstance(whole, Thinking) and not self._has_started:
+                out += self._emit_thinking(0, whole.text)
             blob = whole.data if isinstance(whole, Redacted) else None
             blob = whole.signature if isinstance(whole, Thinking) else blob
             if blob is not None:
-                kind = SignatureCame if self._began else RedactedCame
-                out.append(kind(blob, NAME))
-        if self._began:
-            out.append(PartEnded())
+                kind = Signature if self._has_started else RedactedThinking
+                out.append(kind(blob, DIALECT_NAME))
+        if self._has_started:
+            out.append(PartEnd())
         return out
 
 
-class Calling:
+class OpenCall:
     """A call of a function or of a tool of free text."""
 
-    __slots__ = ("_crossing", "_custom", "_id", "_name", "_pieces", "_wrapped", "open")
+    __slots__ = (
+        "_conversion",
+        "_id",
+        "_is_custom",
+        "_name",
+        "_pieces",
+        "_wrapped_names",
+        "open_part",
+    )
 
-    def __init__(self, item: Item, wrapped: frozenset[str], crossing: Crossing) -> None:
-        self.open = CLOSED
-        self._crossing = crossing
-        self._id = item.call_id or item.id or made_id()
+    def __init__(self, item: OutputItem, wrapped: frozenset[str], conversion: Conversion) -> None:
+        self.open_part = NO_OPEN_PART
+        self._conversion = conversion
+        self._id = item.call_id or item.id or make_call_id()
         self._name = ""
-        self._custom = item.type == "custom_tool_call"
-        self._wrapped = wrapped
+        self._is_custom = item.type == "custom_tool_call"
+        self._wrapped_names = wrapped
         self._pieces: list[str] = []
 
-    def begin(self, item: Item) -> list[Event]:
+    def start_call(self, item: OutputItem) -> list[Event]:
         """The call, once its name is known."""
-        name = self._crossing.names.known(item.name or "")
+        name = self._conversion.names.to_client(item.name or "")
         if self._name or not name:
             return []
         self._name = name
-        return [ToolBegan(self._id, name, self._custom or name in self._wrapped)]
+        return [ToolStart(self._id, name, self._is_custom or name in self._wrapped_names)]
 
     @property
-    def _waits(self) -> bool:
+    def _needs_whole(self) -> bool:
         """Whether what has come cannot be told before the end."""
-        return not self._name or self._name in self._wrapped
+        return not self._name or self._name in self._wrapped_names
 
-    def piece(self, event: StreamEvent) -> list[Event]:
+    def read_event(self, event: StreamEvent) -> list[Event]:
         """More of the arguments, or all of them where none came before."""
         match event.type:
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
-                return self._argue(event.delta)
+                return self._add_arguments(event.delta)
             case "response.function_call_arguments.done" if not self._pieces:
-                return self._argue(event.arguments)
+                return self._add_arguments(event.arguments)
             case "response.custom_tool_call_input.done" if not self._pieces:
-                return self._argue(event.input)
+                return self._add_arguments(event.input)
         return []
 
-    def _argue(self, text: str | None) -> list[Event]:
+    def _add_arguments(self, text: str | None) -> list[Event]:
         if not text:
             return []
         self._pieces.append(text)
-        return [] if self._waits else [ArgumentsDelta(text)]
+        return [] if self._needs_whole else [ArgumentsDelta(text)]
 
-    def end(self, item: Item) -> list[Event]:
+    def end_item(self, item: OutputItem) -> list[Event]:
         """The arguments that were not told. BadAnswer for some that are no object."""
-        waited = self._waits or not self._pieces
-        out = self.begin(item)
+        waited = self._needs_whole or not self._pieces
+        out = self.start_call(item)
         if not self._name:
-            self._crossing.notes.note("output.function_call", "without_name_dropped")
+            self._conversion.notes.note("output.function_call", "without_name_dropped")
             return []
-        text = self._whole(item)
+        text = self._read_arguments(item)
         if waited and text:
             out.append(ArgumentsDelta(text))
-        return [*out, PartEnded()]
+        return [*out, PartEnd()]
 
-    def _whole(self, item: Item) -> str:
-        text = "".join(self._pieces) or (item.input if self._custom else item.arguments) or ""
-        if self._custom:
+    def _read_arguments(self, item: OutputItem) -> str:
+        text = "".join(self._pieces) or (item.input if self._is_custom else item.arguments) or ""
+        if self._is_custom:
             return text
-        if self._name in self._wrapped:
-            return unwrapped(text)
+        if self._name in self._wrapped_names:
+            return read_custom_input(text)
         cut_short = item.status == "incomplete"
-        if text.strip() and not cut_short and not is_object(text):
+        if text.strip() and not cut_short and not is_json_object(text):
             raise BadAnswer(INVALID_ARGUMENTS)
         return text
 
 
-def opened(
-    item: Item, documents: Documents, wrapped: frozenset[str], crossing: Crossing
+def open_item(
+    item: OutputItem, documents: DocumentFilter, wrapped: frozenset[str], conversion: Conversion
 ) -> OpenItem:
     """The item that begins."""
     match item.type:
-        case "message" if documents.takes(item):
-            return Speech(crossing)
+        case "message" if documents.should_keep(item):
+            return OpenMessage(conversion)
         case "reasoning":
-            return Thought()
+            return OpenReasoning()
         case "function_call" | "custom_tool_call":
-            return Calling(item, wrapped, crossing)
-    return Quiet()
+            return OpenCall(item, wrapped, conversion)
+    return IgnoredItem()

@@ -11,10 +11,10 @@ from msgspec import Raw
 
 from gateway.dialect import Fields
 from gateway.dialects.common.shapes import Moderation
-from gateway.dialects.responses.calls_in import CallReading
-from gateway.dialects.responses.forms import Forms
-from gateway.dialects.responses.items_in import Reading
-from gateway.dialects.responses.tools_in import ToolReading, read_choice
+from gateway.dialects.responses.calls_in import ToolCallReader
+from gateway.dialects.responses.client_tools import ClientToolNames
+from gateway.dialects.responses.items_in import TurnsReader
+from gateway.dialects.responses.tools_in import ToolsReader, read_tool_choice
 from gateway.dialects.responses.wire import (
     CacheOptions,
     ReasoningConfig,
@@ -23,10 +23,10 @@ from gateway.dialects.responses.wire import (
 )
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning, Text
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import LIST, TEXT, member, opens, present
 
-_TYPES: dict[str, type[object]] = {
+_MEMBER_TYPES: dict[str, type[object]] = {
     "instructions": str,
     "stream": bool,
     "store": bool,
@@ -49,19 +49,19 @@ _TYPES: dict[str, type[object]] = {
     "truncation": str,
     "user": str,
 }
-_INSTEAD = ("previous_response_id", "prompt", "conversation")
+_INPUT_ALTERNATIVES = ("previous_response_id", "prompt", "conversation")
 """Members that make up for an input that is not there."""
-ECHOED = (
+ECHOED_MEMBERS = (
     "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls",
     "prompt_cache_key", "reasoning", "safety_identifier", "service_tier", "temperature", "text",
     "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
 )  # fmt: skip
 """Members that the answer repeats."""
 
-Take = Callable[[Prompt, Raw, Notes], None]
+MemberReader = Callable[[Prompt, Raw, LossReport], None]
 
 
-def check(fields: Fields) -> None:
+def check_fields(fields: Fields) -> None:
     """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
     if "model" not in fields:
         raise InvalidRequest("model: Field required", param="model")
@@ -69,32 +69,32 @@ def check(fields: Fields) -> None:
         raise InvalidRequest("model: must not be empty", param="model")
     given = fields.get("input")
     if given is None or not present(given):
-        if not any(name in fields and present(fields[name]) for name in _INSTEAD):
+        if not any(name in fields and present(fields[name]) for name in _INPUT_ALTERNATIVES):
             raise InvalidRequest("input: Field required", param="input")
     elif opens(given) not in (LIST, TEXT):
         member(given, str | list[Raw], "input")
-    for name, type in _TYPES.items():  # msgspec's word
+    for name, type in _MEMBER_TYPES.items():  # msgspec's word
         raw = fields.get(name)
         if raw is None or not present(raw) or (type is list and opens(raw) == LIST):
             continue
         member(raw, type, name)
 
 
-def read_prompt(fields: Fields, notes: Notes) -> Prompt:
+def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
     """The request, once checked; InvalidRequest names what is wrong. UnicodeDecodeError."""
     prompt = Prompt(member(fields["model"], str, "model"), [])
-    prompt.echo = {name: fields[name] for name in ECHOED if name in fields}
+    prompt.echo = {name: fields[name] for name in ECHOED_MEMBERS if name in fields}
     for raw in prompt.echo.values():
         str(memoryview(raw), "utf-8")  # the answer has these bytes, read here or not
-    forms = Forms()
-    tools = ToolReading(prompt, forms, notes)
-    if _given(fields, "tools"):
-        tools.add_all(member(fields["tools"], list[Raw], "tools"), "tools")
-    if _given(fields, "instructions") and (
+    forms = ClientToolNames()
+    tools = ToolsReader(prompt, forms, notes)
+    if _has_member(fields, "tools"):
+        tools.read_tools(member(fields["tools"], list[Raw], "tools"), "tools")
+    if _has_member(fields, "instructions") and (
         text := member(fields["instructions"], str, "instructions")
     ):
         prompt.system.append(Text(text))
-    reading = Reading(tools, CallReading(forms, notes), notes)
+    reading = TurnsReader(tools, ToolCallReader(forms, notes), notes)
     _read_input(fields, reading)
     prompt.system += reading.system
     prompt.turns = reading.turns
@@ -103,45 +103,45 @@ def read_prompt(fields: Fields, notes: Notes) -> Prompt:
     _read_members(fields, prompt, notes)
     for update in reading.updates:
         if present(update.reasoning):
-            _reasoning(prompt, update.reasoning, notes)
+            _read_reasoning(prompt, update.reasoning, notes)
         if present(update.text):
-            _text(prompt, update.text, notes)
-    if _given(fields, "tool_choice"):
-        read_choice(fields["tool_choice"], prompt, forms, notes)
+            _read_text_config(prompt, update.text, notes)
+    if _has_member(fields, "tool_choice"):
+        read_tool_choice(fields["tool_choice"], prompt, forms, notes)
     return prompt
 
 
-def _given(fields: Fields, name: str) -> bool:
+def _has_member(fields: Fields, name: str) -> bool:
     return name in fields and present(fields[name])
 
 
-def _read_input(fields: Fields, reading: Reading) -> None:
-    if not _given(fields, "input"):
+def _read_input(fields: Fields, reading: TurnsReader) -> None:
+    if not _has_member(fields, "input"):
         return
     raw = fields["input"]
     if opens(raw) != TEXT:
-        reading.add_all(member(raw, list[Raw], "input"), "input")
+        reading.read_turns(member(raw, list[Raw], "input"), "input")
     elif text := member(raw, str, "input"):
-        reading.say(text)
+        reading.add_user_text(text)
 
 
-def _read_members(fields: Fields, prompt: Prompt, notes: Notes) -> None:
+def _read_members(fields: Fields, prompt: Prompt, notes: LossReport) -> None:
     for name, raw in fields.items():
-        if name in _ELSEWHERE or name in _SILENT or not present(raw):
+        if name in _READ_ELSEWHERE or name in _IGNORED_MEMBERS or not present(raw):
             continue
-        take = _TAKES.get(name)
+        take = _MEMBER_READERS.get(name)
         if take is not None:
             take(prompt, raw, notes)
-        elif name in _REFUSED:
-            notes.refuse(name, _REFUSED[name])
-        elif name in _NOTED:
+        elif name in _REFUSED_MEMBERS:
+            notes.refuse(name, _REFUSED_MEMBERS[name])
+        elif name in _UNSUPPORTED_MEMBERS:
             if bytes(raw) not in (b"0", b"0.0", b"{}", b"[]", b"false"):
                 notes.drop(name)
         else:
             notes.drop(name, "unknown")
 
 
-def _max_output_tokens(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_max_output_tokens(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     path = "max_output_tokens"
     value = member(raw, float, path)
     if not math.isfinite(value) or int(value) != value or value < 1:
@@ -149,23 +149,23 @@ def _max_output_tokens(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     prompt.max_tokens = int(value)
 
 
-def _temperature(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_temperature(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     prompt.temperature = float(member(raw, float, "temperature"))
 
 
-def _top_p(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_top_p(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     prompt.top_p = float(member(raw, float, "top_p"))
 
 
-def _parallel_tool_calls(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_parallel_tool_calls(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     prompt.parallel_tools = member(raw, bool, "parallel_tool_calls")
 
 
-def _stream(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_stream(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     prompt.stream = member(raw, bool, "stream")
 
 
-def _reasoning(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_reasoning(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     found = member(raw, ReasoningConfig, "reasoning")
     reasoning = prompt.reasoning or Reasoning()
     reasoning.effort = found.effort or reasoning.effort
@@ -180,14 +180,14 @@ def _reasoning(prompt: Prompt, raw: Raw, notes: Notes) -> None:
         prompt.reasoning = reasoning
 
 
-def _text(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_text_config(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     found = member(raw, TextConfig, "text")
     prompt.verbosity = found.verbosity or prompt.verbosity
     if found.format is not None:
-        prompt.format = _format(found.format)
+        prompt.format = _read_format(found.format)
 
 
-def _format(found: TextFormat) -> Format | None:
+def _read_format(found: TextFormat) -> Format | None:
     if found.type == "text":
         return None
     if found.type == "json_object":
@@ -203,18 +203,18 @@ def _format(found: TextFormat) -> Format | None:
     return Format("json_schema", schema, found.name, found.description, found.strict)
 
 
-def _include(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_include(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     for name in member(raw, list[str], "include"):
         if name != "reasoning.encrypted_content":  # which every answer has
             notes.note("include", f"{name}_unavailable")
 
 
-def _previous(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _reject_previous(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     # What the gateway keeps stands in the input by now.
-    raise unknown_previous(member(raw, str, "previous_response_id"))
+    raise make_previous_not_found(member(raw, str, "previous_response_id"))
 
 
-def unknown_previous(id: str) -> InvalidRequest:
+def make_previous_not_found(id: str) -> InvalidRequest:
     """The error of OpenAI for a response that it does not have."""
     return InvalidRequest(
         f"Previous response with id '{id}' not found.",
@@ -223,26 +223,26 @@ def unknown_previous(id: str) -> InvalidRequest:
     )
 
 
-def _background(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_background(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     if member(raw, bool, "background"):
         notes.refuse("background", "this provider answers while the client waits")
 
 
-def _truncation(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_truncation(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     if member(raw, str, "truncation") != "disabled":
         notes.drop("truncation")
 
 
-def _user(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_user(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     if prompt.user is None:  # safety_identifier wins, wherever it stands
         prompt.user = member(raw, str, "user")
 
 
-def _safety_identifier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_safety_identifier(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     prompt.user = member(raw, str, "safety_identifier")
 
 
-def _service_tier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_service_tier(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     tier = member(raw, str, "service_tier")
     if tier in ("auto", "default", "fast"):
         prompt.service_tier = tier  # type: ignore[assignment]
@@ -250,11 +250,11 @@ def _service_tier(prompt: Prompt, raw: Raw, notes: Notes) -> None:
         notes.drop("service_tier")
 
 
-def _prompt_cache_key(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_prompt_cache_key(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     prompt.session = member(raw, str, "prompt_cache_key")
 
 
-def _prompt_cache_options(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_prompt_cache_options(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     found = member(raw, CacheOptions, "prompt_cache_options")
     prompt.cache_implicit = found.mode == "implicit"
     prompt.cache_explicit = found.mode == "explicit"
@@ -262,7 +262,7 @@ def _prompt_cache_options(prompt: Prompt, raw: Raw, notes: Notes) -> None:
         notes.refuse("prompt_cache_options.prewarm", "this provider cannot warm its cache")
 
 
-def _moderation(prompt: Prompt, raw: Raw, notes: Notes) -> None:
+def _read_moderation(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
     policy = member(raw, Moderation, "moderation").policy
     for way in ("input", "output"):
         found = getattr(policy, way, None)
@@ -271,36 +271,36 @@ def _moderation(prompt: Prompt, raw: Raw, notes: Notes) -> None:
     notes.drop("moderation")
 
 
-_TAKES: dict[str, Take] = {
-    "background": _background,
-    "include": _include,
-    "max_output_tokens": _max_output_tokens,
-    "moderation": _moderation,
-    "parallel_tool_calls": _parallel_tool_calls,
-    "previous_response_id": _previous,
-    "prompt_cache_key": _prompt_cache_key,
-    "prompt_cache_options": _prompt_cache_options,
-    "reasoning": _reasoning,
-    "safety_identifier": _safety_identifier,
-    "service_tier": _service_tier,
-    "stream": _stream,
-    "temperature": _temperature,
-    "text": _text,
-    "top_p": _top_p,
-    "truncation": _truncation,
-    "user": _user,
+_MEMBER_READERS: dict[str, MemberReader] = {
+    "background": _read_background,
+    "include": _read_include,
+    "max_output_tokens": _read_max_output_tokens,
+    "moderation": _read_moderation,
+    "parallel_tool_calls": _read_parallel_tool_calls,
+    "previous_response_id": _reject_previous,
+    "prompt_cache_key": _read_prompt_cache_key,
+    "prompt_cache_options": _read_prompt_cache_options,
+    "reasoning": _read_reasoning,
+    "safety_identifier": _read_safety_identifier,
+    "service_tier": _read_service_tier,
+    "stream": _read_stream,
+    "temperature": _read_temperature,
+    "text": _read_text_config,
+    "top_p": _read_top_p,
+    "truncation": _read_truncation,
+    "user": _read_user,
 }
-_ELSEWHERE = frozenset({"model", "input", "instructions", "tools", "tool_choice"})
-_REFUSED = {
+_READ_ELSEWHERE = frozenset({"model", "input", "instructions", "tools", "tool_choice"})
+_REFUSED_MEMBERS = {
     "conversation": "this gateway keeps no conversations",
     "prompt": "only OpenAI knows the prompts that are kept there",
 }
-_SILENT = frozenset({
+_IGNORED_MEMBERS = frozenset({
     "background_options", "client_metadata", "metadata", "prompt_cache_retention", "store",
     "stream_options",
 })  # fmt: skip
 """Members without effect on the answer, or that other parts of the gateway see to."""
-_NOTED = frozenset({
+_UNSUPPORTED_MEMBERS = frozenset({
     "access_programs", "context_management", "image", "max_tool_calls", "top_logprobs",
 })  # fmt: skip
 """Members that other dialects have no word for; empty ones ask for nothing."""

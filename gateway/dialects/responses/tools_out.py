@@ -4,25 +4,25 @@ They are those of Chat, laid flat. `strict` is always said: a function without t
 for a strict one where it can be.
 """
 
-from gateway.dialect import Block, Crossing
+from gateway.dialect import Block, Conversion
 from gateway.dialects.chat import tools_out as chat
-from gateway.dialects.common.parameters import context_size
+from gateway.dialects.common.parameters import choose_search_context
 from gateway.neutral.events import WebSearch
 
 
-def write_tools(crossing: Crossing) -> list[Block]:
+def write_tools(conversion: Conversion) -> list[Block]:
     """The `tools` member, the upstream's own web search last."""
-    tools = [_flat(tool) for tool in chat.write_tools(crossing)]
-    search = crossing.prompt.web_search
+    tools = [_flatten_tool(tool) for tool in chat.write_tools(conversion)]
+    search = conversion.prompt.web_search
     if search is not None:
-        if crossing.capability.web_search == "web_search_tool":
-            tools.append(_web_search(search, crossing))
+        if conversion.capability.web_search == "web_search_tool":
+            tools.append(_write_web_search(search, conversion))
         else:
-            crossing.notes.drop("web_search")
+            conversion.notes.drop("web_search")
     return tools
 
 
-def _flat(tool: Block) -> Block:
+def _flatten_tool(tool: Block) -> Block:
     kind = tool["type"]
     flat: Block = {"type": kind, **tool[kind]}
     if kind == "function":
@@ -32,24 +32,24 @@ def _flat(tool: Block) -> Block:
     return flat
 
 
-def _web_search(search: WebSearch, crossing: Crossing) -> Block:
+def _write_web_search(search: WebSearch, conversion: Conversion) -> Block:
     block: Block = {"type": "web_search"}
     if search.max_uses is not None:
-        crossing.notes.note("web_search.max_uses", "approximated_by_search_context_size")
-    if context := context_size(search):
+        conversion.notes.note("web_search.max_uses", "approximated_by_search_context_size")
+    if context := choose_search_context(search):
         block["search_context_size"] = context
     if search.location:
         block["user_location"] = {"type": "approximate", **search.location}
     if search.allowed_domains:
         block["filters"] = {"allowed_domains": search.allowed_domains}
     if search.blocked_domains:
-        crossing.notes.drop("web_search.blocked_domains")
+        conversion.notes.drop("web_search.blocked_domains")
     return block
 
 
-def write_choice(crossing: Crossing, tools: list[Block], hints: list[str]) -> Block:
+def write_tool_choice(conversion: Conversion, tools: list[Block], hints: list[str]) -> Block:
     """`tool_choice` and `parallel_tool_calls`; `hints` gets in words what cannot be said so."""
-    said = chat.write_choice(crossing, tools, hints)
+    said = chat.write_choice(conversion, tools, hints)
     choice = said.get("tool_choice")
     if isinstance(choice, dict):
         kind = choice["type"]

@@ -8,9 +8,9 @@ from msgspec import Raw, Struct
 
 from gateway.wire.raw_json import ABSENT
 
-NAME = "responses"
+DIALECT_NAME = "responses"
 """The dialect's name, and the origin of what is native to it."""
-UNKNOWN = frozenset({
+CHAT_ONLY_MEMBERS = frozenset({
     "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "n",
     "presence_penalty", "random_seed", "reasoning_effort", "response_format", "seed", "stop",
     "verbosity",
@@ -123,7 +123,7 @@ class CallOutput(Struct):
     execution: str | None = None
 
 
-class Outcome(Struct):
+class ShellOutcome(Struct):
     """`OutcomeExit` or `OutcomeTimeout`."""
 
     type: str = "exit"
@@ -135,7 +135,7 @@ class ShellOutput(Struct):
 
     stdout: str = ""
     stderr: str = ""
-    outcome: Outcome | None = None
+    outcome: ShellOutcome | None = None
 
 
 class AdditionalTools(Struct):
@@ -144,14 +144,14 @@ class AdditionalTools(Struct):
     tools: list[Raw]
 
 
-class Configuration(Struct):
+class ConfigurationUpdate(Struct):
     """`ResponseConfigurationUpdateItemParam`."""
 
     reasoning: Raw = ABSENT
     text: Raw = ABSENT
 
 
-class Compaction(Struct):
+class CompactionItem(Struct):
     """`ResponseCompactionItemParam`."""
 
     encrypted_content: str = ""
@@ -174,7 +174,7 @@ class UserLocation(Struct):
     timezone: str | None = None
 
 
-class Filters(Struct):
+class SearchFilters(Struct):
     """`Filters` of a web search."""
 
     allowed_domains: list[str] | None = None
@@ -194,7 +194,7 @@ class ToolParam(Struct):
     execution: str | None = None
     search_context_size: str | None = None
     user_location: UserLocation | None = None
-    filters: Filters | None = None
+    filters: SearchFilters | None = None
 
 
 class ToolChoiceParam(Struct):

@@ -137,14 +137,14 @@ def test_written_timeout() -> None:
 
 
 def test_digest() -> None:
-    whole = CHAT.digest(b' {"choices":[{}],"usage":{"prompt_tokens":3,"completion_tokens":1}}')
+    whole = CHAT.summarize(b' {"choices":[{}],"usage":{"prompt_tokens":3,"completion_tokens":1}}')
     assert (whole.error, whole.usage) == (None, Usage(3, 1))
-    assert CHAT.digest(b'{"choices":[{}],"error":null}').error is None
-    found = CHAT.digest(b'{"error":{"code":429,"message":"slow"}}').error
+    assert CHAT.summarize(b'{"choices":[{}],"error":null}').error is None
+    found = CHAT.summarize(b'{"error":{"code":429,"message":"slow"}}').error
     assert found is not None
     assert (found.status, found.message) == (429, "slow")
-    assert CHAT.digest(b"{").error is None
-    assert CHAT.digest(b'[{"error":{"message":"gem"}}]').error is not None
+    assert CHAT.summarize(b"{").error is None
+    assert CHAT.summarize(b'[{"error":{"message":"gem"}}]').error is not None
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_digest() -> None:
     ],
 )
 def test_whole(tail: bytes, whole: bool) -> None:
-    assert CHAT.whole(tail) is whole
+    assert CHAT.is_complete(tail) is whole
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from hypothesis import given, settings, strategies as st
 
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.sse import Frame
-from tests.dialects.chat.crossings import crossing, fields
+from tests.dialects.chat.conversions import conversion, fields
 
 WORDS = (
     "choices", "delta", "message", "content", "tool_calls", "function", "name", "arguments", "id",
@@ -38,7 +38,7 @@ OBJECTS = st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=5)
 @settings(max_examples=300, deadline=None)
 @given(st.lists(OBJECTS | VALUES, max_size=4))
 def test_streams(chunks: list[object]) -> None:
-    reader = CHAT.reader(crossing())
+    reader = CHAT.reader(conversion())
     with contextlib.suppress(GatewayError):
         for chunk in chunks:
             reader.read(Frame(b"", msgspec.json.encode(chunk)))
@@ -49,11 +49,11 @@ def test_streams(chunks: list[object]) -> None:
 @given(st.lists(VALUES, max_size=2).map(lambda found: {"choices": found}) | OBJECTS | VALUES)
 def test_answers_and_errors(body: object) -> None:
     data = msgspec.json.encode(body)
-    CHAT.digest(data)
+    CHAT.summarize(data)
     CHAT.stream_error(Frame(b"error", data))
     assert CHAT.read_error(500, data).status >= 400
     with contextlib.suppress(GatewayError):
-        CHAT.read_message(data, crossing())
+        CHAT.read_message(data, conversion())
 
 
 @settings(max_examples=300, deadline=None)
@@ -61,10 +61,10 @@ def test_answers_and_errors(body: object) -> None:
 def test_requests(members: dict[str, object], messages: list[object]) -> None:
     body = fields(**(members | {"model": "m", "messages": messages}))
     with contextlib.suppress(InvalidRequest):
-        CHAT.read_prompt(body, Notes())
+        CHAT.read_prompt(body, LossReport())
 
 
 def test_numbers_out_of_range_beside_a_lone_surrogate() -> None:
     data = b'{"choices":[{"delta":{"content":"\\ud83d"}}],"x":' + b"9" * 40 + b"}"
     with contextlib.suppress(GatewayError):
-        CHAT.reader(crossing()).read(Frame(b"", data))
+        CHAT.reader(conversion()).read(Frame(b"", data))

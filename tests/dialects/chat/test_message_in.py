@@ -18,7 +18,7 @@ from gateway.neutral.events import (
     Usage,
     WebSearch,
 )
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 
 
 def answer(message: object, finish: str = "stop", **more: object) -> bytes:
@@ -27,7 +27,7 @@ def answer(message: object, finish: str = "stop", **more: object) -> bytes:
 
 
 def read(message: object, finish: str = "stop", **more: object) -> Message:
-    return CHAT.read_message(answer(message, finish, **more), crossing())
+    return CHAT.read_message(answer(message, finish, **more), conversion())
 
 
 def function(id: str | None, name: str, arguments: object) -> object:
@@ -102,11 +102,11 @@ COUNTS: list[tuple[dict[str, object], Usage]] = [
 @pytest.mark.parametrize(("counts", "usage"), COUNTS)
 def test_counts(counts: dict[str, object], usage: Usage) -> None:
     assert read({"content": "a"}, usage=counts).ending.usage == usage
-    assert CHAT.digest(answer({"content": "a"}, usage=counts)).usage == usage
+    assert CHAT.summarize(answer({"content": "a"}, usage=counts)).usage == usage
 
 
 def test_local_stops_and_vllms_word() -> None:
-    way = crossing(Prompt("m", [], stop=["END", "Z"]))
+    way = conversion(Prompt("m", [], stop=["END", "Z"]))
     way.local_stops = ("END",)
     body = answer({"content": "x END y", "tool_calls": [function("a", "f", "{}")]}, "tool_calls")
     assert CHAT.read_message(body, way) == Message(
@@ -121,11 +121,11 @@ def test_annotations_are_kept_for_a_client_that_searched() -> None:
     cited = {"url": "https://x", "title": "X", "start_index": 1, "end_index": 3}
     body = answer({"content": "abc", "annotations": [
         {"type": "url_citation", "url_citation": cited}]})  # fmt: skip
-    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    way = conversion(Prompt("m", [], web_search=WebSearch()))
     text = CHAT.read_message(body, way).parts[0]
     assert isinstance(text, Text)
     assert [(c.url, c.title, c.cited_text) for c in text.citations] == [("https://x", "X", "bc")]
-    assert CHAT.read_message(body, crossing()).parts == [Text("abc")]
+    assert CHAT.read_message(body, conversion()).parts == [Text("abc")]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_annotations_are_kept_for_a_client_that_searched() -> None:
 )  # fmt: skip
 def test_errors_in_a_200(body: bytes, status: int, message: str) -> None:
     with pytest.raises(UpstreamRefused) as raised:
-        CHAT.read_message(body, crossing())
+        CHAT.read_message(body, conversion())
     assert (raised.value.status, raised.value.message) == (status, message)
 
 
@@ -152,4 +152,4 @@ def test_errors_in_a_200(body: bytes, status: int, message: str) -> None:
 )  # fmt: skip
 def test_nonsense_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer):
-        CHAT.read_message(body, crossing())
+        CHAT.read_message(body, conversion())

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.chat import CHAT
 from gateway.neutral.events import (
     Citation,
@@ -20,23 +20,23 @@ from gateway.neutral.events import (
     ToolCall,
     Usage,
 )
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 
 
-def write(parts: list[Part], way: Crossing | None = None, **ending: object) -> dict[str, object]:
+def write(parts: list[Part], way: Conversion | None = None, **ending: object) -> dict[str, object]:
     said = Ending(**({"stop": "end_turn", "usage": Usage(1, 2)} | ending))  # type: ignore[arg-type]
-    body = CHAT.write_message(Message("msg_9", "real", parts, said), way or crossing())
+    body = CHAT.write_message(Message("msg_9", "real", parts, said), way or conversion())
     return msgspec.json.decode(body, type=dict[str, object])
 
 
 def test_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.dialects.chat.message_out.now", lambda: 7)
+    monkeypatch.setattr("gateway.dialects.chat.message_out.unix_time", lambda: 7)
     parts: list[Part] = [
         Thinking("t", "sig", "messages"), Text("a"), Text("b"),
         ServerTool("[search]", "server_tool_use", Raw(b"{}")), Text("c"),
         ToolCall("i", "f", '{"x":1}'), ToolCall("j", "g"),
     ]  # fmt: skip
-    way = crossing()
+    way = conversion()
     assert write(parts, way, stop="tool_use") == {
         "id": "chatcmpl-9", "object": "chat.completion", "created": 7, "model": "alias",
         "choices": [{
@@ -62,7 +62,7 @@ def test_written(monkeypatch: pytest.MonkeyPatch) -> None:
     }  # fmt: skip
 
 
-def said(parts: list[Part], way: Crossing | None = None, **ending: object) -> dict[str, object]:
+def said(parts: list[Part], way: Conversion | None = None, **ending: object) -> dict[str, object]:
     choices = write(parts, way, **ending)["choices"]
     assert isinstance(choices, list)
     found: dict[str, object] = choices[0]
@@ -80,14 +80,14 @@ def test_written_refusals() -> None:
 
 
 def test_written_legacy_and_answer_tool() -> None:
-    legacy = crossing(Prompt("m", [], legacy_functions=True))
+    legacy = conversion(Prompt("m", [], legacy_functions=True))
     found = said([ToolCall("a", "f", "{}"), ToolCall("b", "g")], legacy, stop="tool_use")
     assert found["message"] == {
         "role": "assistant", "content": None, "refusal": None,
         "function_call": {"name": "f", "arguments": "{}"},
     }  # fmt: skip
     assert found["finish_reason"] == "function_call"
-    way = crossing()
+    way = conversion()
     way.answer_tool = "json_output"
     found = said([ToolCall("a", "json_output", '{"x":1}')], way, stop="tool_use")
     assert found["message"] == {"role": "assistant", "content": '{"x":1}', "refusal": None}
@@ -96,7 +96,7 @@ def test_written_legacy_and_answer_tool() -> None:
 
 def test_written_citations_are_spans_in_code_points() -> None:
     cited = Citation(Raw(b"{}"), "https://x", "X")
-    way = crossing()
+    way = conversion()
     found = said([Text("a😀"), Text("bc", citations=[cited, Citation(Raw(b"{}"))])], way)
     place = {"url": "https://x", "title": "X", "start_index": 2, "end_index": 4}
     assert found["message"] == {
@@ -107,7 +107,7 @@ def test_written_citations_are_spans_in_code_points() -> None:
 
 
 def test_what_a_chat_client_replays_comes_back() -> None:
-    way = crossing(Prompt("m", [], tools=[Tool("p", custom=True)]))
+    way = conversion(Prompt("m", [], tools=[Tool("p", custom=True)]))
     parts: list[Part] = [
         Thinking("t", "s", "chat"), Redacted("d", "chat"), Text("a"),
         ToolCall("i", "f", '{"x":1}'), ToolCall("j", "p", "free", custom=True),

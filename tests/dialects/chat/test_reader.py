@@ -8,35 +8,35 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.chat import CHAT
-from gateway.dialects.common.names import sanitised
+from gateway.dialects.common.names import sanitize_names
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused as UpstreamRefused
 from gateway.neutral.events import (
     ArgumentsDelta,
-    Began,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Ending,
     Event,
-    PartEnded,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
     Prompt,
-    RedactedCame,
-    Refused,
-    SignatureCame,
-    TextBegan,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
+    ThinkingStart,
     Tool,
-    ToolBegan,
+    ToolStart,
     Usage,
     WebSearch,
 )
 from gateway.wire.sse import Splitter
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 
-BEGAN = Began("c1", "m")
+BEGAN = MessageStart("c1", "m")
 DONE = "[DONE]"
 
 
@@ -58,7 +58,7 @@ def wire(frames: Iterable[str], end: str = "\n") -> bytes:
     return "".join(f"data: {data}{end}{end}" for data in frames).encode()
 
 
-def run(chunks: Iterable[bytes], way: Crossing) -> list[Event]:
+def run(chunks: Iterable[bytes], way: Conversion) -> list[Event]:
     reader, splitter, events = CHAT.reader(way), Splitter(), []
     for piece in chunks:
         for frame in splitter.feed(piece):
@@ -71,9 +71,9 @@ def run(chunks: Iterable[bytes], way: Crossing) -> list[Event]:
     return events
 
 
-def read(frames: list[str], way: Crossing | None = None) -> list[Event]:
+def read(frames: list[str], way: Conversion | None = None) -> list[Event]:
     """The events, the same however the bytes arrive."""
-    way = way or crossing()
+    way = way or conversion()
     whole = run([wire(frames)], msgspec.structs.replace(way))
     for end in ("\n", "\r\n", "\r"):
         body = wire(frames, end)
@@ -86,36 +86,36 @@ def read(frames: list[str], way: Crossing | None = None) -> list[Event]:
 def check_order(events: list[Event]) -> None:
     """At most one part is open, every delta is inside its own, and Ended is last."""
     opened: type | None = None
-    inside = {TextDelta: TextBegan, ThinkingDelta: ThinkingBegan, ArgumentsDelta: ToolBegan}
-    assert isinstance(events[0], Began)
+    inside = {TextDelta: TextStart, ThinkingDelta: ThinkingStart, ArgumentsDelta: ToolStart}
+    assert isinstance(events[0], MessageStart)
     for event in events:
-        if isinstance(event, TextBegan | ThinkingBegan | ToolBegan):
+        if isinstance(event, TextStart | ThinkingStart | ToolStart):
             assert opened is None
             opened = type(event)
-        elif isinstance(event, PartEnded):
+        elif isinstance(event, PartEnd):
             assert opened is not None
             opened = None
         elif type(event) in inside:
             assert opened is inside[type(event)]
-    assert isinstance(events[-1], Ended)
+    assert isinstance(events[-1], MessageEnd)
     assert opened is None
 
 
-def ended(stop: str = "end_turn", **more: object) -> Ended:
-    return Ended(Ending(stop, **more))  # type: ignore[arg-type]
+def ended(stop: str = "end_turn", **more: object) -> MessageEnd:
+    return MessageEnd(Ending(stop, **more))  # type: ignore[arg-type]
 
 
 def text(*pieces: str) -> list[Event]:
-    return [TextBegan(), *(TextDelta(piece) for piece in pieces), PartEnded()]
+    return [TextStart(), *(TextDelta(piece) for piece in pieces), PartEnd()]
 
 
 def called(id: str, name: str, *pieces: str, custom: bool = False) -> list[Event]:
     deltas = (ArgumentsDelta(piece) for piece in pieces)
-    return [ToolBegan(id, name, custom), *deltas, PartEnded()]
+    return [ToolStart(id, name, custom), *deltas, PartEnd()]
 
 
 def thought(*pieces: str) -> list[Event]:
-    return [ThinkingBegan(), *(ThinkingDelta(piece) for piece in pieces), PartEnded()]
+    return [ThinkingStart(), *(ThinkingDelta(piece) for piece in pieces), PartEnd()]
 
 
 ROLE = chunk({"role": "assistant", "content": ""})
@@ -199,7 +199,7 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
             DONE,
         ],
         [
-            ThinkingBegan(), ThinkingDelta("t"), SignatureCame("abcd", "chat"), PartEnded(),
+            ThinkingStart(), ThinkingDelta("t"), Signature("abcd", "chat"), PartEnd(),
             *text("x"), ended(),
         ],
     ),
@@ -212,8 +212,8 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
             DONE,
         ],
         [
-            ThinkingBegan(), ThinkingDelta("a"), SignatureCame("s0", "chat"), PartEnded(),
-            ThinkingBegan(), ThinkingDelta("b"), SignatureCame("s1", "chat"), PartEnded(), ended(),
+            ThinkingStart(), ThinkingDelta("a"), Signature("s0", "chat"), PartEnd(),
+            ThinkingStart(), ThinkingDelta("b"), Signature("s1", "chat"), PartEnd(), ended(),
         ],
     ),
     "a detail's format travels with its blob": (
@@ -224,7 +224,7 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
             DONE,
         ],
         [
-            RedactedCame('{"type":"reasoning.encrypted","data":"d","format":"f"}', "chat"),
+            RedactedThinking('{"type":"reasoning.encrypted","data":"d","format":"f"}', "chat"),
             ended(),
         ],
     ),
@@ -234,7 +234,7 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
             STOP,
             DONE,
         ],
-        [RedactedCame("d", "chat"), ended()],
+        [RedactedThinking("d", "chat"), ended()],
     ),
     "thinking blocks": (
         [
@@ -244,7 +244,7 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
             DONE,
         ],
         [
-            ThinkingBegan(), ThinkingDelta("a"), SignatureCame("s", "chat"), PartEnded(), ended(),
+            ThinkingStart(), ThinkingDelta("a"), Signature("s", "chat"), PartEnd(), ended(),
         ],
     ),
     "reasoning told twice, as this gateway writes it": (
@@ -257,8 +257,8 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
             DONE,
         ],
         [
-            ThinkingBegan(), ThinkingDelta("a"), ThinkingDelta("b"), SignatureCame("s", "chat"),
-            PartEnded(), ended(),
+            ThinkingStart(), ThinkingDelta("a"), ThinkingDelta("b"), Signature("s", "chat"),
+            PartEnd(), ended(),
         ],
     ),
     "a content list": (
@@ -273,7 +273,7 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
     ),
     "a refusal": (
         [chunk({"content": "I"}), chunk({"refusal": "No."}), STOP, DONE],
-        [*text("I"), Refused("No."), ended("refusal")],
+        [*text("I"), RefusalDelta("No."), ended("refusal")],
     ),
     "a name in pieces": (
         [
@@ -339,7 +339,7 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
             chunk({}, "function_call"),
             DONE,
         ],
-        [ToolBegan("?", "f"), ArgumentsDelta("{}"), PartEnded(), ended("tool_use")],
+        [ToolStart("?", "f"), ArgumentsDelta("{}"), PartEnd(), ended("tool_use")],
     ),
     "line breaks around calls": (
         [
@@ -379,13 +379,13 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
     "cut by the token limit before the call opened": (
         [chunk(tool(0, "a", "f", '{"x":1}')), chunk(tool(1, "b", "g", '{"y')),
          chunk({}, "length"), DONE],
-        [*called("a", "f", '{"x":1}'), ToolBegan("b", "g"), ArgumentsDelta('{"y'), PartEnded(),
+        [*called("a", "f", '{"x":1}'), ToolStart("b", "g"), ArgumentsDelta('{"y'), PartEnd(),
          ended("max_tokens")],
     ),
     "a cut call that never opened is not told": (
         [chunk(tool(0, "a", "f", '{"x')), chunk(tool(1, "b", "g", '{"y')),
          chunk({}, "length"), DONE],
-        [ToolBegan("a", "f"), ArgumentsDelta('{"x'), PartEnded(), ended("max_tokens")],
+        [ToolStart("a", "f"), ArgumentsDelta('{"x'), PartEnd(), ended("max_tokens")],
     ),
     "counts grow and replace each other": (
         [
@@ -444,7 +444,7 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_streams(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.dialects.chat.calls.made_id", lambda: "?")
+    monkeypatch.setattr("gateway.dialects.chat.calls.make_call_id", lambda: "?")
     frames, expected = STREAMS[name]
     assert read(frames) == [BEGAN, *expected]
 
@@ -456,15 +456,15 @@ def test_random_cuts_change_nothing(name: str, end: str, data: st.DataObject) ->
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
     pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gateway.dialects.chat.calls.made_id", lambda: "?")
-        assert run(pieces, crossing()) == [BEGAN, *STREAMS[name][1]]
+        patch.setattr("gateway.dialects.chat.calls.make_call_id", lambda: "?")
+        assert run(pieces, conversion()) == [BEGAN, *STREAMS[name][1]]
 
 
 def test_case_31_bom_mixed_line_ends_and_no_last_newline() -> None:
     body = b"\xef\xbb\xbfdata: " + chunk({"content": "a\u2028b"}).encode() + b"\r\n\r\ndata: [DONE]"
     for size in range(1, len(body)):
         pieces = [body[at : at + size] for at in range(0, len(body), size)]
-        assert run(pieces, crossing()) == [BEGAN, *text("a\u2028b"), ended()]
+        assert run(pieces, conversion()) == [BEGAN, *text("a\u2028b"), ended()]
 
 
 FINISHES = [
@@ -481,7 +481,7 @@ FINISHES = [
 
 @pytest.mark.parametrize(("finish", "stop", "native"), FINISHES)
 def test_finish_reasons(finish: str, stop: str, native: str | None) -> None:
-    way = crossing()
+    way = conversion()
     events = read([chunk({"content": "a"}), chunk({}, finish), DONE], way)
     assert events == [BEGAN, *text("a"), ended(stop, native=native)]
     assert way.notes.entries == (["finish_reason:unknown_value"] if native else [])
@@ -568,18 +568,18 @@ def test_broken_arguments_are_an_error(frames: list[str]) -> None:
 )
 def test_nonsense_is_a_bad_answer(data: str) -> None:
     with pytest.raises(BadAnswer):
-        run([wire([data])], crossing())
+        run([wire([data])], conversion())
 
 
 def test_text_that_waits_too_long_for_a_call_is_a_bad_answer() -> None:
     frames = [chunk(tool(0, "a", "f", '{"x'))] + [chunk({"content": "y" * 1000})] * 70
     with pytest.raises(BadAnswer):
-        run([wire(frames)], crossing())
+        run([wire(frames)], conversion())
 
 
 def test_case_32_stop_sequences_enforced_here() -> None:
     frames = [chunk({"content": piece}) for piece in ("x ", "E", "N", "D y")] + [STOP, DONE]
-    way = crossing(Prompt("m", [], stop=["A", "B", "C", "D", "END"]))
+    way = conversion(Prompt("m", [], stop=["A", "B", "C", "D", "END"]))
     way.local_stops = ("END",)
     assert read(frames, way) == [
         BEGAN, *text("x "), ended("stop_sequence", stop_sequence="END")
@@ -587,7 +587,7 @@ def test_case_32_stop_sequences_enforced_here() -> None:
 
 
 def test_a_stop_sequence_that_only_seemed_to_come_is_text() -> None:
-    way = crossing(Prompt("m", [], stop=["END"]))
+    way = conversion(Prompt("m", [], stop=["END"]))
     way.local_stops = ("END",)
     frames = [chunk({"content": "x EN"}), chunk(tool(0, "a", "f", "{}")), CALLS, DONE]
     assert read(frames, way) == [
@@ -597,7 +597,7 @@ def test_a_stop_sequence_that_only_seemed_to_come_is_text() -> None:
 
 
 def test_a_stop_sequence_that_is_all_of_the_text_leaves_no_part() -> None:
-    way = crossing(Prompt("m", [], stop=["END"]))
+    way = conversion(Prompt("m", [], stop=["END"]))
     way.local_stops = ("END",)
     assert read([chunk({"content": "END"}), STOP, DONE], way) == [
         BEGAN, ended("stop_sequence", stop_sequence="END")
@@ -605,7 +605,7 @@ def test_a_stop_sequence_that_is_all_of_the_text_leaves_no_part() -> None:
 
 
 def test_stop_sequences_do_not_look_into_reasoning_or_arguments() -> None:
-    way = crossing(Prompt("m", [], stop=["END"]))
+    way = conversion(Prompt("m", [], stop=["END"]))
     way.local_stops = ("END",)
     frames = [chunk({"reasoning": "END"}), chunk(tool(0, "a", "f", '{"END":1}')), CALLS, DONE]
     assert read(frames, way) == [
@@ -615,7 +615,7 @@ def test_stop_sequences_do_not_look_into_reasoning_or_arguments() -> None:
 
 def test_the_stop_sequence_that_vllm_names() -> None:
     data = '{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":"Z"}]}'
-    way = crossing(Prompt("m", [], stop=["Z"]))
+    way = conversion(Prompt("m", [], stop=["Z"]))
     assert read([chunk({"content": "a"}), data, DONE], way) == [
         BEGAN, *text("a"), ended("stop_sequence", stop_sequence="Z")
     ]  # fmt: skip
@@ -623,8 +623,8 @@ def test_the_stop_sequence_that_vllm_names() -> None:
 
 
 def test_case_25_names_are_restored() -> None:
-    way = crossing()
-    way.names = sanitised(["foo_bar", "foo/bar"], "^[a-zA-Z0-9_-]{1,64}$", 64)
+    way = conversion()
+    way.names = sanitize_names(["foo_bar", "foo/bar"], "^[a-zA-Z0-9_-]{1,64}$", 64)
     frames = [chunk(tool(0, "a", "foo_bar_2", "{}")), chunk(tool(1, "b", "foo_bar", "{}"))]
     assert read([*frames, CALLS, DONE], way) == [
         BEGAN, *called("a", "foo/bar", "{}"), *called("b", "foo_bar", "{}"), ended("tool_use")
@@ -634,7 +634,7 @@ def test_case_25_names_are_restored() -> None:
 def test_think_tags_are_reasoning_only_where_the_capability_says_so() -> None:
     pieces = ["<thi", "nk>\nhm", " </", "b></thi", "nk>", "\n\n", "a <think>"]
     frames = [chunk({"content": piece}) for piece in pieces] + [STOP, DONE]
-    events = read(frames, crossing(capability=Capability(think_tags=True)))
+    events = read(frames, conversion(capability=Capability(think_tags=True)))
     said = "".join(event.text for event in events if isinstance(event, ThinkingDelta))
     told = "".join(event.text for event in events if isinstance(event, TextDelta))
     assert (said, told) == ("hm </b>", "a <think>")
@@ -648,18 +648,18 @@ def test_annotations_quote_the_text_for_a_client_that_searched() -> None:
         "url_citation": {"url": "https://x", "title": "X", "start_index": 0, "end_index": 2},
     }
     frames = [chunk({"content": "abc"}), chunk({"annotations": [note]}), STOP, DONE]
-    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    way = conversion(Prompt("m", [], web_search=WebSearch()))
     came = read(frames, way)[3]
-    assert isinstance(came, CitationCame)
+    assert isinstance(came, CitationAdded)
     found = came.citation
     assert (found.url, found.title, found.cited_text) == ("https://x", "X", "ab")
-    other = crossing()
+    other = conversion()
     assert read(frames, other) == [BEGAN, *text("abc"), ended()]
     assert other.notes.entries == ["annotations:not_asked_for"]
 
 
 def test_custom_tools_sent_as_functions_come_back_as_text() -> None:
-    way = crossing(Prompt("m", [], tools=[Tool("patch", custom=True)]))
+    way = conversion(Prompt("m", [], tools=[Tool("patch", custom=True)]))
     frames = [
         chunk(tool(0, "a", "patch", '{"inp')), chunk(tool(0, None, None, 'ut":"x\\ny"}')),
         CALLS, DONE,
@@ -679,8 +679,8 @@ def test_custom_tools_of_the_upstream() -> None:
 def test_calls_without_an_id_get_one_and_ids_are_never_shared() -> None:
     frames = [chunk(tool(0, None, "f", "{}")), chunk(tool(1, "a", "g", "{}")),
               chunk(tool(2, "a", "h", "{}")), CALLS, DONE]  # fmt: skip
-    events = run([wire(frames)], crossing())
-    ids = [event.id for event in events if isinstance(event, ToolBegan)]
+    events = run([wire(frames)], conversion())
+    ids = [event.id for event in events if isinstance(event, ToolStart)]
     assert re.fullmatch(r"call_[0-9a-f]{24}", ids[0])
     assert ids[1] == "a"
     assert len(set(ids)) == 3
@@ -690,4 +690,4 @@ def test_reader_raises_nothing_else() -> None:
     for cut in range(0, 60, 3):
         body = chunk(tool(0, "a", "f", '{"x":1}'))[:cut]
         with pytest.raises(GatewayError):
-            run([wire([body])], crossing())
+            run([wire([body])], conversion())

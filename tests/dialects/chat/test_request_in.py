@@ -30,9 +30,9 @@ from gateway.neutral.events import (
     Turn,
     WebSearch,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import PREFIX
-from tests.dialects.chat.crossings import fields
+from tests.dialects.chat.conversions import fields
 
 HI = [{"role": "user", "content": "hi"}]
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(12)).decode()
@@ -42,11 +42,13 @@ HIDDEN = f"{PREFIX}y"
 
 
 def read(messages: object = HI, *, strict: bool = False, **members: object) -> Prompt:
-    return CHAT.read_prompt(fields(model="m", messages=messages, **members), Notes(strict=strict))
+    return CHAT.read_prompt(
+        fields(model="m", messages=messages, **members), LossReport(strict=strict)
+    )
 
 
 def noted(**members: object) -> list[str]:
-    notes = Notes()
+    notes = LossReport()
     CHAT.read_prompt(fields(**({"model": "m", "messages": HI} | members)), notes)
     return notes.entries
 
@@ -87,7 +89,7 @@ def test_case_15_no_error_is_guessed_from_a_result() -> None:
 
 
 def test_case_16_invalid_arguments_are_kept() -> None:
-    notes = Notes()
+    notes = LossReport()
     message = {"role": "assistant", "tool_calls": [call("a", "f", '{"a":'), call("b", "f", "")]}
     prompt = CHAT.read_prompt(fields(model="m", messages=[message]), notes)
     assert prompt.turns[0].parts == [
@@ -314,17 +316,17 @@ def test_what_is_wrong_is_named(members: dict[str, object], path: str) -> None:
     asked = fields(**({"model": "m", "messages": HI} | members))
     with pytest.raises(InvalidRequest) as raised:  # noqa: PT012  # either may say so
         CHAT.check(asked)
-        CHAT.read_prompt(asked, Notes())
+        CHAT.read_prompt(asked, LossReport())
     assert raised.value.param == path
     assert raised.value.message.startswith(f"{path}: ")
 
 
 def test_case_30_a_lone_surrogate_and_deep_nesting() -> None:
     body = {"model": Raw(b'"m"'), "messages": Raw(b'[{"role":"user","content":"a\\ud83d"}]')}
-    assert CHAT.read_prompt(body, Notes()).turns[0].parts == [Text("a\ufffd")]
+    assert CHAT.read_prompt(body, LossReport()).turns[0].parts == [Text("a\ufffd")]
     body["messages"] = Raw(b'[{"role":"user","content":' + b"[" * 5000 + b"]" * 5000 + b"}]")
     with pytest.raises(InvalidRequest):
-        CHAT.read_prompt(body, Notes())
+        CHAT.read_prompt(body, LossReport())
 
 
 def test_check_wants_model_and_messages() -> None:

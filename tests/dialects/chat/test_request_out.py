@@ -7,7 +7,7 @@ import pytest
 from msgspec import Raw
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.chat import CHAT
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import (
@@ -29,7 +29,7 @@ from gateway.neutral.events import (
     WebSearch,
 )
 from gateway.neutral.seal import PREFIX
-from tests.dialects.chat.crossings import crossing, plain
+from tests.dialects.chat.conversions import conversion, plain
 
 OPENAI = Capability(token_param="max_completion_tokens", developer_role=True, obfuscation_off=True)
 CALL = Turn("assistant", [ToolCall("a", "f", '{"x": 1.0}')])
@@ -39,25 +39,25 @@ def ask(text: str = "hi") -> Turn:
     return Turn("user", [Text(text)])
 
 
-def write(way: Crossing) -> dict[str, Any]:
+def write(way: Conversion) -> dict[str, Any]:
     return plain(CHAT.write_prompt(way))
 
 
 def messages(*turns: Turn, capability: Capability | None = None, **more: Any) -> list[Any]:
-    found: list[Any] = write(crossing(Prompt("m", list(turns), **more), capability))["messages"]
+    found: list[Any] = write(conversion(Prompt("m", list(turns), **more), capability))["messages"]
     return found
 
 
 def top(capability: Capability | None = None, **members: Any) -> dict[str, Any]:
     """The members beside the model and the messages."""
-    found = write(crossing(Prompt("m", [ask()], **members), capability))
+    found = write(conversion(Prompt("m", [ask()], **members), capability))
     assert found.pop("model") == "real"
     del found["messages"]
     return found
 
 
 def test_bytes_of_a_small_request() -> None:
-    way = crossing(Prompt("m", [ask("hé")], [Text("A"), Text("B")], max_tokens=5))
+    way = conversion(Prompt("m", [ask("hé")], [Text("A"), Text("B")], max_tokens=5))
     assert msgspec.json.encode(CHAT.write_prompt(way)).decode() == (
         '{"model":"real","messages":[{"role":"system","content":"A\\n\\nB"},'
         '{"role":"user","content":"hé"}],"max_tokens":5}'
@@ -89,7 +89,7 @@ def test_case_4_pictures_follow_the_tool_messages() -> None:
 
 def test_case_5_and_6_reasoning_is_replayed_to_who_minted_it() -> None:
     deepseek = Capability(reasoning_out="required_with_tools")
-    way = crossing(capability=deepseek)
+    way = conversion(capability=deepseek)
     sealed = way.sealed("text", "x")
     turn = Turn("assistant", [Thinking("t", sealed, "messages"), *CALL.parts])
     result = Turn("user", [ToolResult("a", [Text("r")])])
@@ -100,7 +100,7 @@ def test_case_5_and_6_reasoning_is_replayed_to_who_minted_it() -> None:
 
 def test_reasoning_details_are_replayed_only_as_minted() -> None:
     router = Capability(reasoning_out="reasoning_details")
-    way = crossing(capability=router)
+    way = conversion(capability=router)
     blob = '{"type":"reasoning.encrypted","data":"d","format":"f","id":"i"}'
     turn = Turn("assistant", [
         Thinking("t", way.sealed("signature", "s"), "messages"),
@@ -139,13 +139,13 @@ def test_case_25_names_are_one_to_one() -> None:
     long = "mcp__" + "x" * 75
     tools = [Tool(name) for name in (long, "foo/bar", "foo_bar")]
     turns = [ask(), Turn("assistant", [ToolCall("a", "foo/bar")])]
-    way = crossing(Prompt("m", turns, tools=tools, tool_choice=ToolChoice("tool", "foo/bar")))
+    way = conversion(Prompt("m", turns, tools=tools, tool_choice=ToolChoice("tool", "foo/bar")))
     found = write(way)
     names = [tool["function"]["name"] for tool in found["tools"]]
     assert (len(names[0]), names[0][:55], names[1:]) == (64, long[:55], ["foo_bar_2", "foo_bar"])
     assert found["tool_choice"]["function"]["name"] == "foo_bar_2"
     assert found["messages"][1]["tool_calls"][0]["function"]["name"] == "foo_bar_2"
-    assert [way.names.known(name) for name in names] == [long, "foo/bar", "foo_bar"]
+    assert [way.names.to_client(name) for name in names] == [long, "foo/bar", "foo_bar"]
 
 
 def test_case_27_mistral_ids_are_the_same_on_call_and_result() -> None:
@@ -156,9 +156,9 @@ def test_case_27_mistral_ids_are_the_same_on_call_and_result() -> None:
 
 
 def test_case_32_four_stop_sequences_go_up_and_the_rest_stay() -> None:
-    way = crossing(Prompt("m", [ask()], stop=["A", "B", "C", "D", "END"]))
+    way = conversion(Prompt("m", [ask()], stop=["A", "B", "C", "D", "END"]))
     assert (write(way)["stop"], way.local_stops) == (["A", "B", "C", "D"], ("END",))
-    way = crossing(Prompt("m", [ask()], stop=["A"]), Capability(stop_max=0))
+    way = conversion(Prompt("m", [ask()], stop=["A"]), Capability(stop_max=0))
     assert ("stop" in write(way), way.local_stops) == (False, ("A",))
 
 
@@ -211,7 +211,7 @@ PREFILLS: list[tuple[Capability, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("capability", "last", "more"), PREFILLS)
 def test_prefill(capability: Capability, last: dict[str, Any], more: dict[str, Any]) -> None:
-    found = write(crossing(Prompt("m", [ask(), Turn("assistant", [Text("p")])]), capability))
+    found = write(conversion(Prompt("m", [ask(), Turn("assistant", [Text("p")])]), capability))
     assert found["messages"][-1] == last
     assert {name: found[name] for name in found if name not in ("model", "messages")} == more
 
@@ -343,7 +343,7 @@ def test_tools() -> None:
         Tool("f", "d", CLOSED, strict=True), Tool("g", None, Raw(b'{"type":"object"}'), True),
         Tool("h", "d", examples=[Raw(b'{"x":1.0}')]),
     ]  # fmt: skip
-    way = crossing(Prompt("m", [ask()], tools=tools))
+    way = conversion(Prompt("m", [ask()], tools=tools))
     assert [tool["function"] for tool in write(way)["tools"]] == [
         {"name": "f", "description": "d", "parameters": msgspec.json.decode(CLOSED),
          "strict": True},
@@ -357,13 +357,13 @@ def test_tools() -> None:
 def test_custom_tools_become_functions_where_they_must() -> None:
     prompt = Prompt("m", [ask(), Turn("assistant", [ToolCall("a", "p", "x", custom=True)])],
                     tools=[Tool("p", "d", custom=True, grammar=("lark", "g"))])  # fmt: skip
-    found = write(crossing(prompt))
+    found = write(conversion(prompt))
     function = found["tools"][0]["function"]
     assert function["description"] == "d\nInput must match this lark grammar:\ng"
     assert function["parameters"]["required"] == ["input"]
     call = found["messages"][1]["tool_calls"][0]["function"]
     assert call == {"name": "p", "arguments": '{"input":"x"}'}
-    native = write(crossing(prompt, Capability(custom_tools=True)))
+    native = write(conversion(prompt, Capability(custom_tools=True)))
     assert native["tools"][0]["custom"]["format"] == {
         "type": "grammar", "grammar": {"syntax": "lark", "definition": "g"}
     }  # fmt: skip
@@ -375,7 +375,7 @@ def test_max_tokens_zero_is_refused_and_strict_refuses_losses() -> None:
     with pytest.raises(InvalidRequest):
         top(max_tokens=0)
     with pytest.raises(InvalidRequest):
-        write(crossing(Prompt("m", [ask()], top_k=3), strict=True))
+        write(conversion(Prompt("m", [ask()], top_k=3), strict=True))
 
 
 def test_a_longer_conversation_starts_with_the_same_messages() -> None:

@@ -5,43 +5,45 @@ import pytest
 from msgspec import Raw
 from openai.lib.streaming._deltas import accumulate_delta
 
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.chat import CHAT
 from gateway.neutral.events import (
-    Alive,
     ArgumentsDelta,
-    Began,
     Citation,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Ending,
     Event,
-    PartEnded,
+    KeepAlive,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
     Prompt,
-    RedactedCame,
-    Refused,
-    SignatureCame,
-    TextBegan,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
-    ToolBegan,
+    ThinkingStart,
+    ToolStart,
     Usage,
 )
-from tests.dialects.chat.crossings import SEAL, crossing
+from tests.dialects.chat.conversions import SEAL, conversion
 
 HEAD = '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"alias","choices":['
 
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.dialects.chat.writer.now", lambda: 7)
+    monkeypatch.setattr("gateway.dialects.chat.writer.unix_time", lambda: 7)
 
 
-def write(events: list[Event], way: Crossing | None = None) -> list[str]:
+def write(events: list[Event], way: Conversion | None = None) -> list[str]:
     """The frames of the stream after the first, which tells the role."""
-    writer = CHAT.writer(way or crossing())
-    body = b"".join(writer.write(event) for event in [Began("msg_1", "real"), *events]).decode()
+    writer = CHAT.writer(way or conversion())
+    body = b"".join(
+        writer.write(event) for event in [MessageStart("msg_1", "real"), *events]
+    ).decode()
     assert body.endswith("\n\n")
     return body.split("\n\n")[1:-1]
 
@@ -59,8 +61,8 @@ def deltas(frames: list[str]) -> list[dict[str, object]]:
     return out
 
 
-def ended(stop: str = "end_turn", **more: object) -> Ended:
-    return Ended(Ending(stop, **more))  # type: ignore[arg-type]
+def ended(stop: str = "end_turn", **more: object) -> MessageEnd:
+    return MessageEnd(Ending(stop, **more))  # type: ignore[arg-type]
 
 
 def delta(json: str, finish: str = "null", usage: str = "") -> str:
@@ -69,10 +71,15 @@ def delta(json: str, finish: str = "null", usage: str = "") -> str:
 
 
 def test_bytes_of_a_plain_stream() -> None:
-    writer = CHAT.writer(crossing())
+    writer = CHAT.writer(conversion())
     events: list[Event] = [
-        Began("msg_1", "real"), TextBegan(), TextDelta('a"\u2028é'), Alive(), PartEnded(), ended()
-    ]  # fmt: skip
+        MessageStart("msg_1", "real"),
+        TextStart(),
+        TextDelta('a"\u2028é'),
+        KeepAlive(),
+        PartEnd(),
+        ended(),
+    ]
     assert b"".join(map(writer.write, events)).decode() == "\n\n".join(
         [
             delta('{"role":"assistant","content":""}'),
@@ -86,9 +93,9 @@ def test_bytes_of_a_plain_stream() -> None:
 
 
 def test_case_3_and_usage_only_when_asked_for() -> None:
-    way = crossing(Prompt("m", [], include_usage=True))
+    way = conversion(Prompt("m", [], include_usage=True))
     usage = Usage(50, 10, 900, 50, 4)
-    assert write([TextBegan(), TextDelta("a"), PartEnded(), ended(usage=usage)], way) == [
+    assert write([TextStart(), TextDelta("a"), PartEnd(), ended(usage=usage)], way) == [
         delta('{"content":"a"}', usage=',"usage":null'),
         delta("{}", '"stop"', ',"usage":null'),
         (
@@ -101,19 +108,19 @@ def test_case_3_and_usage_only_when_asked_for() -> None:
 
 
 def test_missing_usage_is_estimated_and_noted() -> None:
-    way = crossing(Prompt("m", [], include_usage=True))
+    way = conversion(Prompt("m", [], include_usage=True))
     way.input_estimate = 30
-    frames = write([TextBegan(), TextDelta("a" * 9), PartEnded(), ended()], way)
+    frames = write([TextStart(), TextDelta("a" * 9), PartEnd(), ended()], way)
     assert msgspec.json.decode(frames[-2][6:])["usage"]["total_tokens"] == 33
     assert way.notes.entries == ["usage:estimated"]
 
 
 def test_tool_calls_are_counted_apart_and_told_once() -> None:
     frames = write([
-        TextBegan(), TextDelta("x"), PartEnded(),
-        ToolBegan("a", "f"), ArgumentsDelta('{"x"'), ArgumentsDelta(""), ArgumentsDelta(":1}"),
-        PartEnded(),
-        ToolBegan("b", "g"), PartEnded(), ended("tool_use"),
+        TextStart(), TextDelta("x"), PartEnd(),
+        ToolStart("a", "f"), ArgumentsDelta('{"x"'), ArgumentsDelta(""), ArgumentsDelta(":1}"),
+        PartEnd(),
+        ToolStart("b", "g"), PartEnd(), ended("tool_use"),
     ])  # fmt: skip
     assert deltas(frames) == [
         {"content": "x"},
@@ -129,7 +136,7 @@ def test_tool_calls_are_counted_apart_and_told_once() -> None:
 
 
 def test_custom_calls() -> None:
-    frames = write([ToolBegan("a", "p", custom=True), ArgumentsDelta("x"), PartEnded(),
+    frames = write([ToolStart("a", "p", custom=True), ArgumentsDelta("x"), PartEnd(),
                     ended("tool_use")])  # fmt: skip
     assert deltas(frames) == [
         {"tool_calls": [{"index": 0, "id": "a", "type": "custom",
@@ -140,9 +147,9 @@ def test_custom_calls() -> None:
 
 
 def test_legacy_functions_get_the_first_call_only() -> None:
-    way = crossing(Prompt("m", [], legacy_functions=True))
-    frames = write([ToolBegan("a", "f"), ArgumentsDelta("{}"), PartEnded(),
-                    ToolBegan("b", "g"), ArgumentsDelta("{}"), PartEnded(),
+    way = conversion(Prompt("m", [], legacy_functions=True))
+    frames = write([ToolStart("a", "f"), ArgumentsDelta("{}"), PartEnd(),
+                    ToolStart("b", "g"), ArgumentsDelta("{}"), PartEnd(),
                     ended("tool_use")], way)  # fmt: skip
     assert deltas(frames) == [
         {"function_call": {"name": "f", "arguments": ""}},
@@ -153,19 +160,19 @@ def test_legacy_functions_get_the_first_call_only() -> None:
 
 
 def test_an_answer_tool_is_content() -> None:
-    way = crossing()
+    way = conversion()
     way.answer_tool = "json_output"
-    frames = write([ToolBegan("a", "json_output"), ArgumentsDelta('{"x":1}'), PartEnded(),
+    frames = write([ToolStart("a", "json_output"), ArgumentsDelta('{"x":1}'), PartEnd(),
                     ended("tool_use")], way)  # fmt: skip
     assert deltas(frames) == [{"content": '{"x":1}'}, {"FINISH": "stop"}]
 
 
 def test_reasoning_and_what_messages_minted_is_sealed() -> None:
-    way = crossing()
+    way = conversion()
     frames = write([
-        ThinkingBegan(), ThinkingDelta("a"), ThinkingDelta("b"), SignatureCame("sig", "messages"),
-        PartEnded(), RedactedCame("blob", "messages"), RedactedCame("own", "chat"),
-        TextBegan(), TextDelta("x"), PartEnded(), ended(),
+        ThinkingStart(), ThinkingDelta("a"), ThinkingDelta("b"), Signature("sig", "messages"),
+        PartEnd(), RedactedThinking("blob", "messages"), RedactedThinking("own", "chat"),
+        TextStart(), TextDelta("x"), PartEnd(), ended(),
     ], way)  # fmt: skip
     assert deltas(frames) == [
         {"reasoning_content": "a"},
@@ -186,24 +193,24 @@ def test_reasoning_and_what_messages_minted_is_sealed() -> None:
 
 
 def test_case_39_a_refusal_keeps_its_words() -> None:
-    said: list[Event] = [TextBegan(), TextDelta("I"), PartEnded()]
+    said: list[Event] = [TextStart(), TextDelta("I"), PartEnd()]
     assert deltas(write([*said, ended("refusal", explanation="bio")])) == [
         {"content": "I"}, {"refusal": "bio"}, {"FINISH": "content_filter"}
     ]  # fmt: skip
     assert deltas(write([ended("refusal")])) == [
         {"refusal": "The model declined to answer."}, {"FINISH": "content_filter"}
     ]  # fmt: skip
-    assert deltas(write([Refused("No."), ended("refusal", explanation="x")])) == [
+    assert deltas(write([RefusalDelta("No."), ended("refusal", explanation="x")])) == [
         {"refusal": "No."}, {"FINISH": "content_filter"}
     ]  # fmt: skip
 
 
 def test_annotations_come_once_with_spans_in_code_points() -> None:
-    cited = CitationCame(Citation(Raw(b"{}"), "https://x", "X", "q"))
-    other = CitationCame(Citation(Raw(b"{}")))
-    way = crossing()
-    frames = write([TextBegan(), TextDelta("a😀"), PartEnded(),
-                    TextBegan(), TextDelta("bc"), cited, other, PartEnded(),
+    cited = CitationAdded(Citation(Raw(b"{}"), "https://x", "X", "q"))
+    other = CitationAdded(Citation(Raw(b"{}")))
+    way = conversion()
+    frames = write([TextStart(), TextDelta("a😀"), PartEnd(),
+                    TextStart(), TextDelta("bc"), cited, other, PartEnd(),
                     ended()], way)  # fmt: skip
     place = {"url": "https://x", "title": "X", "start_index": 2, "end_index": 4}
     note = {"index": 0, "type": "url_citation", "url_citation": place}
@@ -212,9 +219,9 @@ def test_annotations_come_once_with_spans_in_code_points() -> None:
 
 
 def test_texts_apart_get_a_blank_line_and_neighbours_none() -> None:
-    frames = write([TextBegan(), TextDelta("a"), PartEnded(), TextBegan(), TextDelta("b"),
-                    PartEnded(), ThinkingBegan(), ThinkingDelta("t"), PartEnded(),
-                    TextBegan(), TextDelta("c"), PartEnded(), ended()])  # fmt: skip
+    frames = write([TextStart(), TextDelta("a"), PartEnd(), TextStart(), TextDelta("b"),
+                    PartEnd(), ThinkingStart(), ThinkingDelta("t"), PartEnd(),
+                    TextStart(), TextDelta("c"), PartEnd(), ended()])  # fmt: skip
     said = "".join(str(delta.get("content", "")) for delta in deltas(frames))
     assert said == "ab\n\nc"
 
@@ -242,10 +249,10 @@ def test_extras_of_the_finish_chunk() -> None:
 
 def test_the_sdk_puts_the_stream_together() -> None:
     frames = write([
-        ThinkingBegan(), ThinkingDelta("a"), SignatureCame("s", "messages"), PartEnded(),
-        RedactedCame("d", "messages"), TextBegan(), TextDelta("x"), TextDelta("y"), PartEnded(),
-        ToolBegan("a", "f"), ArgumentsDelta('{"x"'), ArgumentsDelta(":1}"), PartEnded(),
-        ToolBegan("b", "g"), PartEnded(), ended("tool_use"),
+        ThinkingStart(), ThinkingDelta("a"), Signature("s", "messages"), PartEnd(),
+        RedactedThinking("d", "messages"), TextStart(), TextDelta("x"), TextDelta("y"), PartEnd(),
+        ToolStart("a", "f"), ArgumentsDelta('{"x"'), ArgumentsDelta(":1}"), PartEnd(),
+        ToolStart("b", "g"), PartEnd(), ended("tool_use"),
     ])  # fmt: skip
     whole: dict[object, object] = {}
     for delta in deltas(frames):

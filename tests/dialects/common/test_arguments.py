@@ -3,9 +3,13 @@
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.common.arguments import arguments, custom_names, unwrapped
+from gateway.dialects.common.arguments import (
+    custom_tool_names,
+    read_custom_input,
+    write_arguments_object,
+)
 from gateway.neutral.events import Prompt, Tool
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 
 GIVEN: list[tuple[str, Raw | dict[str, str]]] = [
     ("", {}),
@@ -20,12 +24,12 @@ GIVEN: list[tuple[str, Raw | dict[str, str]]] = [
 
 @pytest.mark.parametrize(("text", "expected"), GIVEN)
 def test_case_16_arguments_keep_their_spelling(text: str, expected: Raw | dict[str, str]) -> None:
-    assert arguments(text) == expected
+    assert write_arguments_object(text) == expected
 
 
 def test_free_text_is_taken_out_of_its_object() -> None:
-    assert unwrapped('{"input":"a\\nb"}') == "a\nb"
-    assert unwrapped('{"other":1}') == '{"other":1}'
-    assert unwrapped("bare") == "bare"
+    assert read_custom_input('{"input":"a\\nb"}') == "a\nb"
+    assert read_custom_input('{"other":1}') == '{"other":1}'
+    assert read_custom_input("bare") == "bare"
     prompt = Prompt("m", [], tools=[Tool("f"), Tool("p", custom=True)])
-    assert custom_names(crossing(prompt)) == {"p"}
+    assert custom_tool_names(conversion(prompt)) == {"p"}

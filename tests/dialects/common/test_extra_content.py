@@ -4,7 +4,12 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.common.extra_content import SKIP, extended, extra_content, signature_in
+from gateway.dialects.common.extra_content import (
+    SKIP_SIGNATURE,
+    add_extra_signature,
+    read_signature,
+    write_extra_content,
+)
 from gateway.wire.raw_json import ABSENT
 
 SIGNED = {"google": {"thought_signature": "sig"}}
@@ -15,8 +20,8 @@ def raw(value: object) -> Raw:
 
 
 def test_what_is_written_is_read() -> None:
-    assert signature_in(raw(extra_content("sig")["extra_content"])) == "sig"
-    assert extra_content("") == {}
+    assert read_signature(raw(write_extra_content("sig")["extra_content"])) == "sig"
+    assert write_extra_content("") == {}
 
 
 @pytest.mark.parametrize(
@@ -24,9 +29,9 @@ def test_what_is_written_is_read() -> None:
               {"google": {"thought_signature": 1}}, {"google": {"thought_signature": None}}],
 )  # fmt: skip
 def test_what_holds_no_signature_has_none(extra: object) -> None:
-    assert signature_in(raw(extra)) == ""
-    assert signature_in(ABSENT) == ""
-    assert signature_in(Raw(b'{"google":{"thought_signature":"\xff"}}')) == ""
+    assert read_signature(raw(extra)) == ""
+    assert read_signature(ABSENT) == ""
+    assert read_signature(Raw(b'{"google":{"thought_signature":"\xff"}}')) == ""
 
 
 @pytest.mark.parametrize(
@@ -40,8 +45,8 @@ def test_what_holds_no_signature_has_none(extra: object) -> None:
     ],
 )
 def test_a_signature_is_added_to_what_is_there(extra: Raw, become: object) -> None:
-    assert msgspec.json.decode(extended(extra, "sig")) == become
+    assert msgspec.json.decode(add_extra_signature(extra, "sig")) == become
 
 
 def test_the_word_that_skips_the_check() -> None:
-    assert SKIP == "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
+    assert SKIP_SIGNATURE == "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec import Raw
 
-from gateway.dialects.common.schema import closed, root_object, strict_subset
+from gateway.dialects.common.schema import close_schema, ensure_object_root, is_strict_schema
 from gateway.errors import InvalidRequest
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 
 NO_PARAMETERS = b'{"type":"object","properties":{}}'
 STRICT = b'{"type":"object","properties":%s,"required":%s,"additionalProperties":false}'
@@ -43,7 +43,7 @@ DEEP = [
     ],
 )
 def test_a_closed_and_full_schema_is_strict(schema: bytes) -> None:
-    assert strict_subset(Raw(schema))
+    assert is_strict_schema(Raw(schema))
 
 
 @pytest.mark.parametrize(
@@ -70,21 +70,21 @@ def test_a_closed_and_full_schema_is_strict(schema: bytes) -> None:
     ],
 )
 def test_anything_else_is_not_strict(schema: bytes) -> None:
-    assert not strict_subset(Raw(schema))
+    assert not is_strict_schema(Raw(schema))
 
 
 # --- root_object ----------------------------------------------------------------------------------
 
 
 def rooted(schema: bytes) -> tuple[bytes, list[str]]:
-    notes = Notes()
-    return bytes(root_object(Raw(schema), notes, "tools.0")), notes.entries
+    notes = LossReport()
+    return bytes(ensure_object_root(Raw(schema), notes, "tools.0")), notes.entries
 
 
 @pytest.mark.parametrize("schema", [None, Raw(b"null"), Raw(b"{}"), Raw(b'{"properties":null}')])
 def test_a_tool_without_parameters_takes_an_empty_object(schema: Raw | None) -> None:
-    notes = Notes()
-    assert bytes(root_object(schema, notes, "tools.0")) == NO_PARAMETERS
+    notes = LossReport()
+    assert bytes(ensure_object_root(schema, notes, "tools.0")) == NO_PARAMETERS
     assert notes.entries == []
 
 
@@ -98,7 +98,7 @@ def test_a_tool_without_parameters_takes_an_empty_object(schema: Raw | None) -> 
 )
 def test_a_schema_that_needs_nothing_is_the_same_object(schema: bytes) -> None:
     raw = Raw(schema)
-    assert root_object(raw, Notes(), "tools.0") is raw
+    assert ensure_object_root(raw, LossReport(), "tools.0") is raw
 
 
 def test_repairs_keep_order_and_spelling() -> None:
@@ -186,8 +186,8 @@ def test_a_schema_of_no_object_is_refused(schema: bytes) -> None:
 
 
 def shut(schema: bytes) -> tuple[object, list[str]]:
-    notes = Notes()
-    out = closed(Raw(schema), notes, "format")
+    notes = LossReport()
+    out = close_schema(Raw(schema), notes, "format")
     return out if out is None else msgspec.json.decode(out), notes.entries
 
 
@@ -197,8 +197,8 @@ def test_objects_are_closed_at_every_level() -> None:
         b'{"n":{"enum":[1e3]}}}},"b":{"oneOf":[{"type":"null"},{"$ref":"#/$defs/D"}]}},'
         b'"required":["a"],"$defs":{"D":{"type":"object","properties":{}}}}'
     )
-    notes = Notes()
-    out = closed(Raw(schema), notes, "format")
+    notes = LossReport()
+    out = close_schema(Raw(schema), notes, "format")
     assert out is not None
     assert bytes(out) == (
         b'{"type":"object","properties":{"a":{"type":"array","items":{"properties":'
@@ -306,10 +306,10 @@ def test_too_many_references_are_not_followed() -> None:
 
 @pytest.mark.parametrize("schema", DEEP)
 def test_no_depth_breaks_anything(schema: Raw) -> None:
-    assert not strict_subset(schema)
-    assert closed(schema, Notes(), "format") is None
+    assert not is_strict_schema(schema)
+    assert close_schema(schema, LossReport(), "format") is None
     with contextlib.suppress(InvalidRequest):
-        root_object(schema, Notes(), "tools.0")
+        ensure_object_root(schema, LossReport(), "tools.0")
 
 
 WORDS = st.sampled_from(
@@ -348,20 +348,20 @@ JSON = st.recursive(
 @given(JSON)
 def test_whatever_comes_is_answered(value: object) -> None:
     schema = Raw(msgspec.json.encode(value))
-    strict = strict_subset(schema)
-    shut_schema = closed(schema, Notes(), "format")
+    strict = is_strict_schema(schema)
+    shut_schema = close_schema(schema, LossReport(), "format")
     if shut_schema is not None:
-        assert closed(shut_schema, notes := Notes(), "format") == shut_schema
+        assert close_schema(shut_schema, notes := LossReport(), "format") == shut_schema
         assert notes.entries == []
     try:
-        out = root_object(schema, Notes(), "tools.0")
+        out = ensure_object_root(schema, LossReport(), "tools.0")
     except InvalidRequest:
         assert not strict
         return
-    assert root_object(out, Notes(), "tools.0") is out
+    assert ensure_object_root(out, LossReport(), "tools.0") is out
 
 
 def test_a_format_that_is_no_text_is_left_out() -> None:
-    closed_schema = closed(Raw(b'{"type":"string","format":[]}'), Notes(), "schema")
+    closed_schema = close_schema(Raw(b'{"type":"string","format":[]}'), LossReport(), "schema")
     assert closed_schema is not None
     assert b'"format"' not in bytes(closed_schema)

@@ -1,6 +1,6 @@
 """Signatures kept between calls: apart for each tenant, bounded, gone after a while."""
 
-from gateway.dialects.common.signatures import Kept, Limits, Signatures
+from gateway.dialects.common.signatures import CallerSignatures, SignatureLimits, SignatureStore
 
 KEY = ("gemini:m", "call_1")
 
@@ -14,16 +14,16 @@ class Clock:
 
 
 def test_a_signature_comes_back_to_its_tenant_and_target_only() -> None:
-    kept = Signatures()
-    Kept(kept, "ann", "gemini:m").keep("call_1", "sig")
-    assert Kept(kept, "ann", "gemini:m").find("call_1") == "sig"
-    assert Kept(kept, "ann", "gemini:m").find("call_2") is None
-    assert Kept(kept, "ann", "gemini:other").find("call_1") is None
-    assert Kept(kept, "bob", "gemini:m").find("call_1") is None
+    kept = SignatureStore()
+    CallerSignatures(kept, "ann", "gemini:m").keep("call_1", "sig")
+    assert CallerSignatures(kept, "ann", "gemini:m").find("call_1") == "sig"
+    assert CallerSignatures(kept, "ann", "gemini:m").find("call_2") is None
+    assert CallerSignatures(kept, "ann", "gemini:other").find("call_1") is None
+    assert CallerSignatures(kept, "bob", "gemini:m").find("call_1") is None
 
 
 def test_the_latest_signature_of_a_call_counts_once() -> None:
-    kept = Signatures()
+    kept = SignatureStore()
     kept.keep("ann", KEY, "first")
     size = kept.size
     kept.keep("ann", KEY, "later")
@@ -33,7 +33,7 @@ def test_the_latest_signature_of_a_call_counts_once() -> None:
 
 def test_an_entry_lasts_from_its_last_use() -> None:
     clock = Clock()
-    kept = Signatures(Limits(seconds=10.0), clock)
+    kept = SignatureStore(SignatureLimits(seconds=10.0), clock)
     kept.keep("ann", KEY, "sig")
     clock.now += 9
     assert kept.find("ann", KEY) == "sig"
@@ -45,7 +45,7 @@ def test_an_entry_lasts_from_its_last_use() -> None:
 
 
 def test_a_tenant_has_so_many_and_the_longest_unused_goes_first() -> None:
-    kept = Signatures(Limits(own_count=2))
+    kept = SignatureStore(SignatureLimits(own_count=2))
     kept.keep("bob", KEY, "bobs")
     kept.keep("ann", ("t", "1"), "a")
     kept.keep("ann", ("t", "2"), "b")
@@ -56,7 +56,7 @@ def test_a_tenant_has_so_many_and_the_longest_unused_goes_first() -> None:
 
 
 def test_a_tenant_has_so_many_bytes() -> None:
-    kept = Signatures(Limits(own_size=4096))
+    kept = SignatureStore(SignatureLimits(own_size=4096))
     kept.keep("ann", ("t", "1"), "x" * 2000)
     kept.keep("ann", ("t", "2"), "x" * 2000)
     assert [kept.find("ann", ("t", id)) is None for id in "12"] == [True, False]
@@ -66,7 +66,7 @@ def test_a_tenant_has_so_many_bytes() -> None:
 
 
 def test_all_together_have_so_many_and_so_many_bytes() -> None:
-    kept = Signatures(Limits(count=3, size=4096))
+    kept = SignatureStore(SignatureLimits(count=3, size=4096))
     for tenant in ("ann", "bob", "eve", "kim"):
         kept.keep(tenant, KEY, "s")
     assert [kept.find(tenant, KEY) for tenant in ("ann", "bob", "eve", "kim")] == [

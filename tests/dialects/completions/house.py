@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.completions import COMPLETIONS
 from gateway.neutral.events import Prompt
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.raw_json import split_object
 
@@ -22,14 +22,14 @@ def fields(**body: object) -> dict[str, msgspec.Raw]:
 
 def read(**body: object) -> tuple[Prompt, list[str]]:
     """A request in neutral form, and what was noted."""
-    notes = Notes()
+    notes = LossReport()
     return COMPLETIONS.read_prompt(fields(**body), notes), notes.entries
 
 
-def crossing(**body: object) -> Crossing:
+def conversion(**body: object) -> Conversion:
     """The way of a call with that body."""
     prompt, _ = read(**body)
-    return Crossing(prompt, "up", "theirs", "alias", Capability(), Notes(), Seal(b"t"))
+    return Conversion(prompt, "up", "theirs", "alias", Capability(), LossReport(), Seal(b"t"))
 
 
 def whole(text: str = " a time", finish: str | None = "stop", **rest: object) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from gateway.neutral.events import (
     ToolCall,
     Usage,
 )
-from tests.dialects.completions.house import USAGE, crossing, whole
+from tests.dialects.completions.house import USAGE, conversion, whole
 
 
 def written(message: Message, **body: object) -> Any:
     """An answer as the official type reads it."""
-    way = crossing(**body)
+    way = conversion(**body)
     found = msgspec.json.decode(COMPLETIONS.write_message(message, way))
     Completion.model_validate(found, strict=True)
     return found | {"notes": way.notes.entries}
@@ -77,7 +77,7 @@ def test_an_id_is_kept_under_this_dialects_prefix(id: str, given: str) -> None:
 
 
 def test_an_upstreams_answer_is_read() -> None:
-    way = crossing()
+    way = conversion()
     body = msgspec.json.encode(whole(finish="length"))
     found = COMPLETIONS.read_message(body, way)
     assert found == Message(
@@ -88,7 +88,7 @@ def test_an_upstreams_answer_is_read() -> None:
 
 def test_of_several_choices_the_first_is_told() -> None:
     choices = [{"text": "b", "index": 1}, {"text": "a", "index": 0}]
-    way = crossing()
+    way = conversion()
     found = COMPLETIONS.read_message(msgspec.json.encode(whole(choices=choices, usage=None)), way)
     assert found.parts == [Text("a")]
     assert found.ending.usage is None
@@ -96,19 +96,19 @@ def test_of_several_choices_the_first_is_told() -> None:
 
 
 def test_an_empty_completion_is_an_answer() -> None:
-    found = COMPLETIONS.read_message(msgspec.json.encode(whole("")), crossing())
+    found = COMPLETIONS.read_message(msgspec.json.encode(whole("")), conversion())
     assert found.parts == []
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"choices":[]}', b"<html>", b"[1]", b'{"choices":7}'])
 def test_what_is_no_answer_is_none(body: bytes) -> None:
     with pytest.raises(BadAnswer):
-        COMPLETIONS.read_message(body, crossing())
+        COMPLETIONS.read_message(body, conversion())
 
 
 def test_an_error_in_a_200_is_raised() -> None:
     body = b'{"error":{"message":"slow","code":429}}'
     with pytest.raises(GatewayError) as caught:
-        COMPLETIONS.read_message(body, crossing())
+        COMPLETIONS.read_message(body, conversion())
     assert caught.value.status == 429
-    assert COMPLETIONS.digest(body).error is not None
+    assert COMPLETIONS.summarize(body).error is not None

@@ -3,7 +3,7 @@ import pytest
 from gateway.dialects.completions import COMPLETIONS
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Text, Turn
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.completions.house import fields, read
 
 
@@ -46,7 +46,7 @@ def test_what_a_chat_has_no_word_for_is_noted_and_under_strict_refused(
 ) -> None:
     assert read(**body)[1] == [f"{field}:unsupported_by_target"]
     with pytest.raises(InvalidRequest) as caught:
-        COMPLETIONS.read_prompt(fields(**body), Notes(strict=True))
+        COMPLETIONS.read_prompt(fields(**body), LossReport(strict=True))
     assert caught.value.param == field
 
 

@@ -10,36 +10,36 @@ from openai.types import Completion
 from gateway.call import Record
 from gateway.dialects.completions import COMPLETIONS
 from gateway.errors import Cut, GatewayError
-from gateway.lanes.recode import Recode
+from gateway.lanes.recode import Transcoder
 from gateway.lanes.relay import Relay
 from gateway.neutral.events import (
-    Alive,
-    Began,
-    Ended,
     Ending,
     Event,
-    PartEnded,
-    RedactedCame,
-    Refused,
-    TextBegan,
+    KeepAlive,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
+    RedactedThinking,
+    RefusalDelta,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
-    ToolBegan,
+    ThinkingStart,
+    ToolStart,
     Usage,
 )
 from gateway.wire.sse import Splitter
-from tests.dialects.completions.house import USAGE, chunk, crossing
+from tests.dialects.completions.house import USAGE, chunk, conversion
 
-BEGAN = Began("msg_01", "up")
-ENDED = Ended(Ending("end_turn", usage=Usage(5, 7)))
+BEGAN = MessageStart("msg_01", "up")
+ENDED = MessageEnd(Ending("end_turn", usage=Usage(5, 7)))
 DONE = b"data: [DONE]\n\n"
 STREAM = chunk(" a") + chunk(" tïme 世") + chunk("", "stop") + chunk("", choices=[], usage=USAGE)
 
 
 def written(events: Iterable[Event], **body: object) -> tuple[list[Any], list[str]]:
     """The chunks of a stream, each as the official type reads it, and what was noted."""
-    way = crossing(**body)
+    way = conversion(**body)
     writer = COMPLETIONS.writer(way)
     frames = Splitter().feed(b"".join(writer.write(event) for event in events))
     assert frames.pop().data == b"[DONE]"
@@ -64,7 +64,7 @@ def texts(chunks: list[Any]) -> str:
 
 def test_each_piece_of_text_is_a_chunk() -> None:
     chunks, noted = written(
-        [BEGAN, TextBegan(), TextDelta(" a"), TextDelta('"\n'), PartEnded(), ENDED]
+        [BEGAN, TextStart(), TextDelta(" a"), TextDelta('"\n'), PartEnd(), ENDED]
     )
     choices = [each["choices"][0] for each in chunks]
     assert [choice["text"] for choice in choices] == [" a", '"\n', ""]
@@ -78,7 +78,7 @@ def test_each_piece_of_text_is_a_chunk() -> None:
 def test_usage_is_told_where_it_is_asked_for() -> None:
     asked = {"include_usage": True}
     chunks, _ = written(
-        [BEGAN, TextBegan(), TextDelta("x"), PartEnded(), ENDED], stream_options=asked
+        [BEGAN, TextStart(), TextDelta("x"), PartEnd(), ENDED], stream_options=asked
     )
     assert [each["usage"] for each in chunks[:-1]] == [None, None]
     assert chunks[-1]["choices"] == []
@@ -87,10 +87,10 @@ def test_usage_is_told_where_it_is_asked_for() -> None:
 
 def test_what_has_no_place_is_noted_and_texts_stay_apart() -> None:
     chunks, noted = written([
-        BEGAN, ThinkingBegan(), ThinkingDelta("hm"), PartEnded(),
-        TextBegan(), TextDelta("a"), PartEnded(), RedactedCame("x", "messages"),
-        TextBegan(), TextDelta("b"), PartEnded(), TextBegan(), TextDelta("c"), PartEnded(),
-        ToolBegan("1", "f"), PartEnded(), ENDED,
+        BEGAN, ThinkingStart(), ThinkingDelta("hm"), PartEnd(),
+        TextStart(), TextDelta("a"), PartEnd(), RedactedThinking("x", "messages"),
+        TextStart(), TextDelta("b"), PartEnd(), TextStart(), TextDelta("c"), PartEnd(),
+        ToolStart("1", "f"), PartEnd(), ENDED,
     ])  # fmt: skip
     assert texts(chunks) == "a\n\nbc"
     assert noted == [
@@ -99,14 +99,14 @@ def test_what_has_no_place_is_noted_and_texts_stay_apart() -> None:
 
 
 def test_a_refusals_words_are_text() -> None:
-    ended = Ended(Ending("refusal", usage=Usage(5, 7)))
-    chunks, _ = written([BEGAN, Refused("No."), ended])
+    ended = MessageEnd(Ending("refusal", usage=Usage(5, 7)))
+    chunks, _ = written([BEGAN, RefusalDelta("No."), ended])
     assert texts(chunks) == "No."
     assert chunks[-1]["choices"][0]["finish_reason"] == "content_filter"
 
 
 def test_a_sign_of_life_is_a_comment() -> None:
-    assert COMPLETIONS.writer(crossing()).write(Alive()).startswith(b":")
+    assert COMPLETIONS.writer(conversion()).write(KeepAlive()).startswith(b":")
 
 
 # --- read -----------------------------------------------------------------------------------------
@@ -114,8 +114,8 @@ def test_a_sign_of_life_is_a_comment() -> None:
 
 def recoded(data: bytes, *cuts: int) -> tuple[bytes, GatewayError | None]:
     """A stream read and written anew, fed in pieces."""
-    way = crossing()
-    step = Recode(COMPLETIONS.reader(way), COMPLETIONS.writer(way), Record(0.0))
+    way = conversion()
+    step = Transcoder(COMPLETIONS.reader(way), COMPLETIONS.writer(way), Record(0.0))
     out, at = b"", 0
     for cut in (*cuts, len(data)):
         out += step.feed(data[at:cut])
@@ -167,9 +167,9 @@ def test_an_error_in_the_stream_is_raised(told: bytes) -> None:
 
 def test_other_choices_are_left_out_and_nothing_is_read_after_the_end() -> None:
     other = chunk("", choices=[{"text": "no", "index": 1}, {"text": "yes", "index": 0}])
-    reader = COMPLETIONS.reader(crossing())
+    reader = COMPLETIONS.reader(conversion())
     (frame,) = Splitter().feed(other)
-    assert reader.read(frame) == [Began("cmpl-1", "up"), TextBegan(), TextDelta("yes")]
+    assert reader.read(frame) == [MessageStart("cmpl-1", "up"), TextStart(), TextDelta("yes")]
     (done,) = Splitter().feed(DONE)
     assert len(reader.read(done)) == 2
     assert (reader.read(frame), reader.finish()) == ([], [])

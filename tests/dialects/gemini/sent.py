@@ -1,4 +1,4 @@
-"""What the tests of the client's side share: requests, crossings, and what a stream says."""
+"""What the tests of the client's side share: requests, conversions, and what a stream says."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing, Fields
+from gateway.dialect import Conversion, Fields
 from gateway.dialects.gemini import GEMINI
 from gateway.neutral.events import Event, Part, Prompt, Turn
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.sse import Splitter
 
@@ -28,33 +28,33 @@ def said(*parts: Any, role: str = "user") -> dict[str, Any]:
     return {"role": role, "parts": listed}
 
 
-def prompt_of(notes: Notes | None = None, **members: Any) -> Prompt:
+def prompt_of(notes: LossReport | None = None, **members: Any) -> Prompt:
     """The prompt that a request with these members reads as."""
     given = fields(**members)
     GEMINI.check(given)
-    return GEMINI.read_prompt(given, notes or Notes())
+    return GEMINI.read_prompt(given, notes or LossReport())
 
 
-def config_of(notes: Notes | None = None, **members: Any) -> Prompt:
+def config_of(notes: LossReport | None = None, **members: Any) -> Prompt:
     """The prompt of a request with these members in its generationConfig."""
     return prompt_of(notes, generationConfig=members)
 
 
-def turns_of(*contents: dict[str, Any], notes: Notes | None = None) -> list[Turn]:
+def turns_of(*contents: dict[str, Any], notes: LossReport | None = None) -> list[Turn]:
     """The turns that these contents read as."""
     return prompt_of(notes, contents=list(contents)).turns
 
 
-def parts_of(*parts: Any, role: str = "user", notes: Notes | None = None) -> list[Part]:
+def parts_of(*parts: Any, role: str = "user", notes: LossReport | None = None) -> list[Part]:
     """The parts of the only turn."""
     return turns_of(said(*parts, role=role), notes=notes)[0].parts
 
 
-def crossing(prompt: Prompt | None = None, **members: Any) -> Crossing:
+def conversion(prompt: Prompt | None = None, **members: Any) -> Conversion:
     """From a client that calls the model `alias` to the model `real` of the provider `up`."""
     asked = prompt or Prompt("alias", [])
-    made: dict[str, Any] = {"capability": Capability(), "notes": Notes(), "seal": SEAL}
-    return Crossing(asked, "up", "real", "alias", **{**made, **members})
+    made: dict[str, Any] = {"capability": Capability(), "notes": LossReport(), "seal": SEAL}
+    return Conversion(asked, "up", "real", "alias", **{**made, **members})
 
 
 def answers_of(stream: bytes) -> list[Any]:
@@ -64,7 +64,7 @@ def answers_of(stream: bytes) -> list[Any]:
     return [msgspec.json.decode(frame.data) for frame in frames]
 
 
-def written(events: list[Event], crossed: Crossing | None = None) -> list[Any]:
+def written(events: list[Event], crossed: Conversion | None = None) -> list[Any]:
     """What a client's stream says of these events, frame by frame."""
-    writer = GEMINI.writer(crossed or crossing())
+    writer = GEMINI.writer(crossed or conversion())
     return answers_of(b"".join(writer.write(event) for event in events))

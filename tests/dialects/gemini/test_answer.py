@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dialects.gemini.answer import call_id, usage_of
+from gateway.dialects.gemini.answer import make_call_id, read_usage
 from gateway.dialects.gemini.wire import UsageCounts
 from gateway.neutral.events import Usage
 
@@ -21,10 +21,10 @@ COUNTS = [
 
 @pytest.mark.parametrize(("counts", "usage"), COUNTS)
 def test_case_3_counts(counts: UsageCounts, usage: Usage) -> None:
-    assert usage_of(counts) == usage
+    assert read_usage(counts) == usage
 
 
 def test_ids_are_the_same_for_the_same_place() -> None:
-    assert call_id("r1", 0) == call_id("r1", 0)
-    assert len({call_id("r1", 0), call_id("r1", 1), call_id("r2", 0)}) == 3
-    assert call_id("", 0) != call_id("", 0)
+    assert make_call_id("r1", 0) == make_call_id("r1", 0)
+    assert len({make_call_id("r1", 0), make_call_id("r1", 1), make_call_id("r2", 0)}) == 3
+    assert make_call_id("", 0) != make_call_id("", 0)

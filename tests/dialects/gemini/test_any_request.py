@@ -10,13 +10,17 @@ from msgspec import Raw
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.gemini.carried import Bundle, bundle, signature
-from gateway.dialects.gemini.mended import signed, unsealed
+from gateway.dialects.gemini.repair import add_placeholder_signatures, strip_sealed
+from gateway.dialects.gemini.signature_bundle import (
+    ReasoningBundle,
+    encode_bundle,
+    encode_signature,
+)
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Redacted, Thinking
-from gateway.neutral.notes import Notes
-from tests.dialects.gemini.sent import crossing, fields
+from gateway.neutral.notes import LossReport
+from tests.dialects.gemini.sent import conversion, fields
 
 KEYS = st.sampled_from([
     "text", "thought", "thoughtSignature", "thought_signature", "inlineData", "inline_data", "data",
@@ -28,8 +32,8 @@ KEYS = st.sampled_from([
     "thinkingLevel", "includeThoughts", "propertyOrdering", "enum", "maxItems",
 ])  # fmt: skip
 BLOBS = [
-    signature("~gw01.x"),
-    bundle(Bundle([Thinking("a", "b")], [Redacted("c", "")])),
+    encode_signature("~gw01.x"),
+    encode_bundle(ReasoningBundle([Thinking("a", "b")], [Redacted("c", "")])),
     "AAAA",
     "-_",
 ]
@@ -85,8 +89,8 @@ def check(members: dict[str, Any], target: Dialect) -> None:
     try:
         given = fields(**members)
         GEMINI.check(given)
-        prompt = GEMINI.read_prompt(given, Notes())
-        target.write_prompt(crossing(prompt))
+        prompt = GEMINI.read_prompt(given, LossReport())
+        target.write_prompt(conversion(prompt))
     except InvalidRequest as fault:
         names_a_member(fault)
 
@@ -118,4 +122,4 @@ def test_any_tool(tools: list[Any]) -> None:
 def test_any_conversation_on_its_way_to_google(contents: list[Any]) -> None:
     raw = Raw(msgspec.json.encode(contents))
     with contextlib.suppress(msgspec.ValidationError):
-        signed(unsealed(raw))
+        add_placeholder_signatures(strip_sealed(raw))

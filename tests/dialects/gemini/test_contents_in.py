@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.gemini.carried import Bundle, bundle, signature
+from gateway.dialects.gemini.signature_bundle import (
+    ReasoningBundle,
+    encode_bundle,
+    encode_signature,
+)
 from gateway.errors import InvalidRequest, UnusableMedia
 from gateway.neutral.events import (
     Audio,
@@ -18,7 +22,7 @@ from gateway.neutral.events import (
     ToolResult,
     Turn,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.gemini.sent import parts_of, said, turns_of
 
 
@@ -219,7 +223,7 @@ def test_a_call_that_is_none(call: Any, param: str) -> None:
 
 
 def test_what_is_not_portable_is_noted() -> None:
-    notes = Notes()
+    notes = LossReport()
     got = parts_of(
         {"toolCall": {"id": "1"}},
         {"brandNew": 1},
@@ -250,7 +254,7 @@ def signed(part: dict[str, Any], given: str) -> dict[str, Any]:
 def test_a_thought_takes_the_signature_that_follows_it() -> None:
     got = parts_of(
         {"text": "why", "thought": True},
-        signed({"text": "", "thought": True}, signature("~gw01.sig")),
+        signed({"text": "", "thought": True}, encode_signature("~gw01.sig")),
         "so",
         role="model",
     )
@@ -259,13 +263,13 @@ def test_a_thought_takes_the_signature_that_follows_it() -> None:
 
 def test_a_call_brings_the_reasoning_that_the_client_dropped() -> None:
     """Where it was: upstreams want a turn to begin with what was thought first."""
-    first = bundle(
-        Bundle(
+    first = encode_bundle(
+        ReasoningBundle(
             [Thinking("why", "~gw01.sig")],
             [Redacted("~gw01.hidden", "")],
         )
     )
-    second = bundle(Bundle([Thinking("and", "~gw01.s2")]))
+    second = encode_bundle(ReasoningBundle([Thinking("and", "~gw01.s2")]))
     got = parts_of(
         "so", signed(call("f", "1"), first), "now", signed(call("f", "2"), second), role="model"
     )
@@ -281,7 +285,7 @@ def test_a_call_brings_the_reasoning_that_the_client_dropped() -> None:
 
 
 def test_a_call_does_not_bring_what_is_there() -> None:
-    carried = bundle(Bundle([Thinking("why", "~gw01.sig")]))
+    carried = encode_bundle(ReasoningBundle([Thinking("why", "~gw01.sig")]))
     got = parts_of({"text": "why", "thought": True}, signed(call("f", "1"), carried), role="model")
     assert got == [
         Thinking("why", "~gw01.sig", "gemini"),
@@ -290,7 +294,7 @@ def test_a_call_does_not_bring_what_is_there() -> None:
 
 
 def test_one_blob_on_a_call_signs_it() -> None:
-    got = parts_of(signed(call("f", "1"), signature("~gw01.call")), role="model")
+    got = parts_of(signed(call("f", "1"), encode_signature("~gw01.call")), role="model")
     assert got == [
         Redacted("~gw01.call", "gemini"),
         ToolCall("1", "f", "{}"),
@@ -312,5 +316,5 @@ def test_the_word_that_skips_the_check_signs_nothing(word: str) -> None:
 
 def test_the_url_safe_letters_are_read_too() -> None:
     blob = "~gw01." + "ÿþ>?" * 5
-    given = signature(blob).replace("+", "-").replace("/", "_").rstrip("=")
+    given = encode_signature(blob).replace("+", "-").replace("/", "_").rstrip("=")
     assert parts_of(signed(call("f", "1"), given), role="model")[0] == Redacted(blob, "gemini")

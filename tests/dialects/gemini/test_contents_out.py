@@ -3,8 +3,8 @@
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.common.extra_content import SKIP
-from gateway.dialects.common.signatures import ALONE, CALL, SAID
+from gateway.dialects.common.extra_content import SKIP_SIGNATURE
+from gateway.dialects.common.signatures import CALL_SIGNATURE, LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import (
@@ -18,7 +18,7 @@ from gateway.neutral.events import (
     ToolResult,
     Turn,
 )
-from tests.dialects.gemini.crossings import (
+from tests.dialects.gemini.conversions import (
     NEW,
     NEWEST,
     OLD,
@@ -26,7 +26,7 @@ from tests.dialects.gemini.crossings import (
     Memory,
     asked,
     contents,
-    crossing,
+    conversion,
     said,
     tools,
     written,
@@ -53,7 +53,7 @@ def test_roles_alternate_and_neighbours_are_merged() -> None:
 
 def test_the_system_prompt_stands_apart_and_a_later_one_is_a_reminder() -> None:
     system = [Text("x-anthropic-billing-header: 1"), Text("A"), Text("")]
-    way = crossing(asked(said("hi"), said("B", role="system"), system=system))
+    way = conversion(asked(said("hi"), said("B", role="system"), system=system))
     got = written(way)
     assert got["systemInstruction"] == {"parts": [{"text": "A"}]}
     assert got["contents"] == [user("hi", "<system-reminder>\nB\n</system-reminder>")]
@@ -61,17 +61,17 @@ def test_the_system_prompt_stands_apart_and_a_later_one_is_a_reminder() -> None:
 
 
 def test_a_conversation_begins_with_the_user_and_ends_where_the_model_can_go_on() -> None:
-    way = crossing(asked(said("a", role="assistant"), said("b")))
+    way = conversion(asked(said("a", role="assistant"), said("b")))
     assert written(way)["contents"] == [user("."), model("a"), user("b")]
     assert way.notes.entries == ["messages:first_turn_is_not_the_user's"]
     assert contents(said("a"), said("b", role="assistant")) == [user("a"), model("b")]
-    way = crossing(asked(said("a"), said("b", role="assistant")), NEWEST)
+    way = conversion(asked(said("a"), said("b", role="assistant")), NEWEST)
     last = written(way)["contents"][-1]
     assert last["role"] == "user"
     assert last["parts"][0]["text"].startswith("Continue")
     assert way.notes.entries == ["messages:prefill_not_supported"]
     with pytest.raises(InvalidRequest):
-        written(crossing(asked(said("a"), said("b", role="assistant")), NEWEST, strict=True))
+        written(conversion(asked(said("a"), said("b", role="assistant")), NEWEST, strict=True))
 
 
 def test_several_users_are_told_apart() -> None:
@@ -86,7 +86,7 @@ def test_calls_and_results_go_by_name_and_newer_ones_by_id(name: str) -> None:
     got = contents(said("hi"), CALLS, RESULTS, model=name)
     first: Json = {"functionCall": {"name": "f", "args": {"x": 1.0}} | ids[0]}
     if name == NEW:
-        first["thoughtSignature"] = SKIP
+        first["thoughtSignature"] = SKIP_SIGNATURE
     assert got[1] == {
         "role": "model",
         "parts": [first, {"functionCall": {"name": "g", "args": {}} | ids[1]}],
@@ -102,7 +102,7 @@ def test_calls_and_results_go_by_name_and_newer_ones_by_id(name: str) -> None:
 
 def test_arguments_keep_their_spelling_and_what_is_none_is_kept_as_text() -> None:
     turn = Turn("assistant", [ToolCall("a", "f", '{"b":1.0,"a":1e3}'), ToolCall("b", "g", "{x")])
-    way = crossing(asked(said("hi"), turn))
+    way = conversion(asked(said("hi"), turn))
     raw = bytes(GEMINI.write_prompt(way)["contents"])
     assert b'"args":{"b":1.0,"a":1e3}' in raw
     assert b'"args":{"_raw_arguments":"{x"}' in raw
@@ -112,18 +112,18 @@ def test_arguments_keep_their_spelling_and_what_is_none_is_kept_as_text() -> Non
 def test_names_that_gemini_refuses_are_rewritten_everywhere() -> None:
     turn = Turn("assistant", [ToolCall("a", "my tool", "{}")])
     result = Turn("user", [ToolResult("a", [Text("ok")])])
-    way = crossing(asked(said("hi"), turn, result, tools=tools("my tool")))
+    way = conversion(asked(said("hi"), turn, result, tools=tools("my tool")))
     got = written(way)
     assert got["tools"][0]["functionDeclarations"][0]["name"] == "my_tool"
     assert got["contents"][1]["parts"][0]["functionCall"]["name"] == "my_tool"
     assert got["contents"][2]["parts"][0]["functionResponse"]["name"] == "my_tool"
-    assert way.names.known("my_tool") == "my tool"
+    assert way.names.to_client("my_tool") == "my tool"
 
 
 def test_other_parts_of_an_answer() -> None:
     cited = Text("x", citations=[Citation(Raw(b"{}"))])
     turn = Turn("assistant", [Refusal("no"), cited, Thinking("t"), Redacted("d", "messages")])
-    way = crossing(asked(said("a"), turn, said("b")))
+    way = conversion(asked(said("a"), turn, said("b")))
     assert written(way)["contents"][1] == model("no", "x")
     assert way.notes.entries == [
         "messages.citations:unsupported_by_target",
@@ -144,7 +144,7 @@ def test_what_comes_later_changes_nothing_before() -> None:
 
 def sealed(kind: str, data: str, model: str = NEW) -> Redacted:
     """Hidden reasoning as a client of another dialect carries it."""
-    return Redacted(crossing(model=model).sealed(kind, data), "messages")
+    return Redacted(conversion(model=model).sealed(kind, data), "messages")
 
 
 def signatures(parts: list[Json]) -> list[str | None]:
@@ -153,7 +153,7 @@ def signatures(parts: list[Json]) -> list[str | None]:
 
 def replayed(*parts: Part, model: str = NEW, memory: Memory | None = None) -> list[Json]:
     """The parts of the model's turn."""
-    way = crossing(model=model)
+    way = conversion(model=model)
     way.signed = memory
     found: list[Json] = contents(said("hi"), Turn("assistant", list(parts)), way=way)[1]["parts"]
     return found
@@ -163,48 +163,57 @@ F, G = ToolCall("a", "f", "{}"), ToolCall("b", "g", "{}")
 
 
 def test_case_28_a_signature_stands_on_the_part_that_it_came_with() -> None:
-    assert signatures(replayed(sealed(CALL, "S"), F, G)) == ["S", None]
-    assert signatures(replayed(F, sealed(CALL, "S"), G)) == [None, "S"]
-    assert signatures(replayed(sealed(CALL, "S"), F, sealed(CALL, "T"), G)) == ["S", "T"]
+    assert signatures(replayed(sealed(CALL_SIGNATURE, "S"), F, G)) == ["S", None]
+    assert signatures(replayed(F, sealed(CALL_SIGNATURE, "S"), G)) == [None, "S"]
+    assert signatures(replayed(sealed(CALL_SIGNATURE, "S"), F, sealed(CALL_SIGNATURE, "T"), G)) == [
+        "S",
+        "T",
+    ]
 
 
 def test_texts_and_thoughts_get_theirs_back_too() -> None:
-    thought = Thinking("t", crossing().sealed("signature", "Z"), "messages")
-    assert replayed(thought, Text("a"), sealed(SAID, "S"), Text("b"), sealed(ALONE, "T")) == [
+    thought = Thinking("t", conversion().sealed("signature", "Z"), "messages")
+    assert replayed(
+        thought, Text("a"), sealed(TEXT_SIGNATURE, "S"), Text("b"), sealed(LONE_SIGNATURE, "T")
+    ) == [
         {"text": "t", "thought": True, "thoughtSignature": "Z"},
         {"text": "a", "thoughtSignature": "S"},
         {"text": "b"},
         {"text": "", "thoughtSignature": "T"},
     ]
-    assert replayed(Text("x"), sealed(SAID, "S"), sealed(SAID, "T")) == [
+    assert replayed(Text("x"), sealed(TEXT_SIGNATURE, "S"), sealed(TEXT_SIGNATURE, "T")) == [
         {"text": "x", "thoughtSignature": "S"},
         {"text": "", "thoughtSignature": "T"},
     ]
 
 
 def test_without_one_the_first_call_skips_the_check_where_there_is_one() -> None:
-    assert signatures(replayed(F, G)) == [SKIP, None]
+    assert signatures(replayed(F, G)) == [SKIP_SIGNATURE, None]
     assert signatures(replayed(F, G, model=OLD)) == [None, None]
-    assert signatures(replayed(sealed(CALL, "S", "gemini-3-flash"), F, G)) == [SKIP, None]
-    assert signatures(replayed(sealed(CALL, "S", OLD), F, model=OLD)) == ["S"]
-    assert SKIP == "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
+    assert signatures(replayed(sealed(CALL_SIGNATURE, "S", "gemini-3-flash"), F, G)) == [
+        SKIP_SIGNATURE,
+        None,
+    ]
+    assert signatures(replayed(sealed(CALL_SIGNATURE, "S", OLD), F, model=OLD)) == ["S"]
+    assert SKIP_SIGNATURE == "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
 
 def test_what_a_client_drops_was_kept_by_the_id_of_its_call() -> None:
     memory = Memory()
     memory.keep("a", "kept")
     assert signatures(replayed(F, G, memory=memory)) == ["kept", None]
-    assert signatures(replayed(sealed(CALL, "S"), F, memory=memory)) == ["S"]
+    assert signatures(replayed(sealed(CALL_SIGNATURE, "S"), F, memory=memory)) == ["S"]
 
 
 def test_signatures_of_other_upstreams_are_left_out_and_told() -> None:
-    way = crossing()
+    way = conversion()
     turn = Turn(
-        "assistant", [Thinking("t", "foreign", "messages"), Text("a"), sealed(SAID, "S", OLD)]
+        "assistant",
+        [Thinking("t", "foreign", "messages"), Text("a"), sealed(TEXT_SIGNATURE, "S", OLD)],
     )
     assert contents(said("hi"), turn, way=way)[1] == model("a")
     assert way.notes.entries == ["messages.thinking:foreign_reasoning_dropped"]
     own = Thinking("t", way.sealed("text", "hash"), "messages")
-    fresh = crossing()
+    fresh = conversion()
     assert contents(said("hi"), Turn("assistant", [own, Text("a")]), way=fresh)[1] == model("a")
     assert fresh.notes.entries == []  # it was never signed: nothing is lost

@@ -8,7 +8,7 @@ from gateway.dialects.gemini import GEMINI
 from gateway.errors import Refused
 from gateway.neutral.events import Usage
 from gateway.wire.sse import Frame
-from tests.dialects.gemini.crossings import Json, encoded, event
+from tests.dialects.gemini.conversions import Json, encoded, event
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
 QUOTA = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "q"}]}
@@ -57,19 +57,19 @@ def test_bodies_that_are_no_json() -> None:
 
 
 def test_a_200_may_hold_an_error_and_tells_its_counts() -> None:
-    digest = GEMINI.digest(encoded([told(429, "RESOURCE_EXHAUSTED")]))
+    digest = GEMINI.summarize(encoded([told(429, "RESOURCE_EXHAUSTED")]))
     assert isinstance(digest.error, Refused)
     assert digest.error.status == 429
-    found = GEMINI.digest(encoded(told(503, "UNAVAILABLE"))).error
+    found = GEMINI.summarize(encoded(told(503, "UNAVAILABLE"))).error
     assert found is not None
     assert found.status == 503
     counts = {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7}
-    digest = GEMINI.digest(encoded(event({"text": "x"}, finish="STOP", usageMetadata=counts)))
+    digest = GEMINI.summarize(encoded(event({"text": "x"}, finish="STOP", usageMetadata=counts)))
     assert (digest.error, digest.usage) == (None, Usage(5, 2))
-    assert GEMINI.digest(encoded({"promptFeedback": {"blockReason": "SAFETY"}})).error is None
-    assert GEMINI.digest(b"{}").error is not None
-    assert GEMINI.digest(b"<").error is None
-    odd = GEMINI.digest(b'{"error":5}').error
+    assert GEMINI.summarize(encoded({"promptFeedback": {"blockReason": "SAFETY"}})).error is None
+    assert GEMINI.summarize(b"{}").error is not None
+    assert GEMINI.summarize(b"<").error is None
+    odd = GEMINI.summarize(b'{"error":5}').error
     assert odd is not None
     assert odd.status == 502
 
@@ -95,4 +95,4 @@ TAILS = [
 
 @pytest.mark.parametrize(("tail", "whole"), TAILS)
 def test_a_stream_that_ends_so_is_whole(tail: bytes, whole: bool) -> None:
-    assert GEMINI.whole(tail) is whole
+    assert GEMINI.is_complete(tail) is whole

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dialects.gemini.grounding import citations
+from gateway.dialects.gemini.grounding import read_citations
 from gateway.dialects.gemini.wire import (
     GroundingChunk,
     GroundingMetadata,
@@ -33,12 +33,12 @@ def test_spans(segment: Segment | None, span: tuple[int, int] | None) -> None:
     else:
         starts = [0]
     metadata = GroundingMetadata(SOURCES, [GroundingSupport(segment, [0, 1, 2, 3, -1])])
-    found = citations(metadata, SAID, starts)
+    found = read_citations(metadata, SAID, starts)
     assert [each.span for each in found] == [span]
     assert found[0].cited_text == (SAID[span[0] : span[1]] if span else None)
     assert bytes(found[0].raw) == b'{"uri":"https://a.example","title":"A"}'
 
 
 def test_nothing_is_made_of_nothing() -> None:
-    assert citations(GroundingMetadata(), "", []) == []
-    assert citations(GroundingMetadata(SOURCES, [GroundingSupport()]), "", []) == []
+    assert read_citations(GroundingMetadata(), "", []) == []
+    assert read_citations(GroundingMetadata(SOURCES, [GroundingSupport()]), "", []) == []

@@ -2,15 +2,15 @@
 
 import pytest
 
-from gateway.dialects.common.signatures import NATIVE_CALL
+from gateway.dialects.common.signatures import GEMINI_CALL_SIGNATURE
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import BadAnswer, Cut, Refused
 from gateway.neutral.events import Ending, Message, Redacted, Text, Thinking, ToolCall, Usage
-from tests.dialects.gemini.crossings import (
+from tests.dialects.gemini.conversions import (
     Json,
     asked,
     call,
-    crossing,
+    conversion,
     encoded,
     event,
     parts,
@@ -27,14 +27,14 @@ def test_a_whole_answer() -> None:
         finish="STOP",
         usageMetadata={"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7},
     )
-    message = GEMINI.read_message(encoded(told), crossing(asked(tools=tools("f", "g"))))
+    message = GEMINI.read_message(encoded(told), conversion(asked(tools=tools("f", "g"))))
     assert message == Message(
         "r1",
         "gemini-real",
         [
             Thinking("hm", "Z", "gemini"),
             Text("said"),
-            Redacted("S", NATIVE_CALL),
+            Redacted("S", GEMINI_CALL_SIGNATURE),
             ToolCall("c1", "f", '{"x":1}'),
             ToolCall("c2", "g", "{}"),
         ],
@@ -45,14 +45,14 @@ def test_a_whole_answer() -> None:
 def test_arguments_lose_the_white_space_of_a_pretty_answer_and_nothing_else() -> None:
     spelled = b'{\n  "a": 1.0,\n  "b": "x\\n  y", "c": 1e3\n}'
     told = encoded(event(call("f", {}), finish="STOP")).replace(b'"args":{}', b'"args":' + spelled)
-    (made,) = GEMINI.read_message(told, crossing()).parts
+    (made,) = GEMINI.read_message(told, conversion()).parts
     assert isinstance(made, ToolCall)
     assert made.arguments == '{"a":1.0,"b":"x\\n  y","c":1e3}'
 
 
 def test_a_blocked_prompt_has_no_parts() -> None:
     told = {"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "no"}}
-    message = GEMINI.read_message(encoded(told), crossing())
+    message = GEMINI.read_message(encoded(told), conversion())
     assert (message.parts, message.ending.stop, message.ending.explanation) == ([], "refusal", "no")
 
 
@@ -66,7 +66,7 @@ def test_what_is_no_answer() -> None:
         with pytest.raises(BadAnswer):
             parts(told)
     with pytest.raises(BadAnswer):
-        GEMINI.read_message(b"<html>", crossing())
+        GEMINI.read_message(b"<html>", conversion())
     with pytest.raises(Cut):  # it ends without a reason
         parts(event({"text": "x"}))
     with pytest.raises(Refused) as raised:

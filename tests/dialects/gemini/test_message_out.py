@@ -6,10 +6,14 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.dialect import Crossing
-from gateway.dialects.common.signatures import CALL, NATIVE_CALL, SAID
+from gateway.dialect import Conversion
+from gateway.dialects.common.signatures import CALL_SIGNATURE, GEMINI_CALL_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.gemini import GEMINI
-from gateway.dialects.gemini.carried import Bundle, carried, signature
+from gateway.dialects.gemini.signature_bundle import (
+    ReasoningBundle,
+    encode_signature,
+    parse_signature,
+)
 from gateway.neutral.events import (
     Citation,
     Ending,
@@ -28,18 +32,18 @@ from gateway.neutral.events import (
     Usage,
     WebSearch,
 )
-from tests.dialects.gemini.sent import crossing
+from tests.dialects.gemini.sent import conversion
 
 SHOWN = Prompt("alias", [], reasoning=Reasoning("adaptive", display="summarized"))
 SEARCHED = Prompt("alias", [], web_search=WebSearch())
 
 
 def whole(
-    *parts: Part, ending: Ending | None = None, crossed: Crossing | None = None
+    *parts: Part, ending: Ending | None = None, crossed: Conversion | None = None
 ) -> dict[str, Any]:
     """The answer as the client reads it."""
     message = Message("msg_1", "real", list(parts), ending or Ending("end_turn", usage=Usage(3, 2)))
-    body = GEMINI.write_message(message, crossed or crossing())
+    body = GEMINI.write_message(message, crossed or conversion())
     found: dict[str, Any] = msgspec.json.decode(body)
     return found
 
@@ -71,7 +75,7 @@ def test_calls_keep_their_ids_and_the_bytes_of_their_arguments() -> None:
     message = Message(
         "i", "m", [ToolCall("1", "f", '{"b": 1.0}'), ToolCall("2", "g", "")], Ending("tool_use")
     )
-    body = GEMINI.write_message(message, crossing())
+    body = GEMINI.write_message(message, conversion())
     assert b'{"functionCall":{"id":"1","name":"f","args":{"b": 1.0}}}' in body
     assert b'{"functionCall":{"id":"2","name":"g","args":{}}}' in body
     assert b'"finishReason":"STOP"' in body
@@ -124,7 +128,7 @@ def test_counts() -> None:
 
 
 def test_counts_that_nobody_told_are_estimated() -> None:
-    crossed = crossing(input_estimate=7)
+    crossed = conversion(input_estimate=7)
     got = whole(Text("x" * 9), ending=Ending("end_turn"), crossed=crossed)["usageMetadata"]
     assert got == {"promptTokenCount": 7, "candidatesTokenCount": 3, "totalTokenCount": 10}
     assert crossed.notes.entries == ["usageMetadata:estimated"]
@@ -133,19 +137,19 @@ def test_counts_that_nobody_told_are_estimated() -> None:
 def test_thoughts_are_shown_to_who_asked_for_them() -> None:
     parts: list[Part] = [Thinking("why", "sig", "messages"), Text("so")]
     assert parts_of(*parts) == [{"text": "so"}]
-    crossed = crossing(SHOWN)
+    crossed = conversion(SHOWN)
     shown = parts_of(*parts, crossed=crossed)
     assert shown[0] == {"text": "why", "thought": True}
     assert shown[1] == {
         "text": "",
         "thought": True,
-        "thoughtSignature": signature(crossed.sealed("signature", "sig")),
+        "thoughtSignature": encode_signature(crossed.sealed("signature", "sig")),
     }
     assert shown[2:] == [{"text": "so"}]
 
 
 def test_the_first_call_carries_the_reasoning_before_it() -> None:
-    crossed = crossing()
+    crossed = conversion()
     got = parts_of(
         Thinking("why", "sig", "messages"),
         Redacted("data", "messages"),
@@ -153,7 +157,7 @@ def test_the_first_call_carries_the_reasoning_before_it() -> None:
         ToolCall("2", "g", "{}"),
         crossed=crossed,
     )
-    assert carried(got[0]["thoughtSignature"]) == Bundle(
+    assert parse_signature(got[0]["thoughtSignature"]) == ReasoningBundle(
         [
             Thinking("why", crossed.sealed("signature", "sig"), "gemini"),
             Redacted(crossed.sealed("redacted", "data"), "gemini"),
@@ -163,18 +167,18 @@ def test_the_first_call_carries_the_reasoning_before_it() -> None:
 
 
 def test_a_signed_call_carries_its_signature_sealed() -> None:
-    crossed = crossing()
-    (got,) = parts_of(Redacted("sig", CALL), ToolCall("1", "f", "{}"), crossed=crossed)
-    assert got["thoughtSignature"] == signature(crossed.sealed(CALL, "sig"))
+    crossed = conversion()
+    (got,) = parts_of(Redacted("sig", CALL_SIGNATURE), ToolCall("1", "f", "{}"), crossed=crossed)
+    assert got["thoughtSignature"] == encode_signature(crossed.sealed(CALL_SIGNATURE, "sig"))
 
 
 def test_googles_own_signatures_go_back_as_they_came() -> None:
-    crossed = crossing(SHOWN)
+    crossed = conversion(SHOWN)
     got = parts_of(
         Thinking("why", "s1", "gemini"),
         Text("so"),
-        Redacted("s2", SAID),
-        Redacted("s3", NATIVE_CALL),
+        Redacted("s2", TEXT_SIGNATURE),
+        Redacted("s3", GEMINI_CALL_SIGNATURE),
         ToolCall("1", "f", "{}"),
         crossed=crossed,
     )
@@ -182,12 +186,12 @@ def test_googles_own_signatures_go_back_as_they_came() -> None:
 
 
 def test_thoughts_of_nothing_are_not_carried() -> None:
-    (got,) = parts_of(Thinking("", None), ToolCall("1", "f", "{}"), crossed=crossing(SHOWN))
+    (got,) = parts_of(Thinking("", None), ToolCall("1", "f", "{}"), crossed=conversion(SHOWN))
     assert "thoughtSignature" not in got
 
 
 def test_a_call_that_was_cut_is_left_out() -> None:
-    crossed = crossing()
+    crossed = conversion()
     got = whole(
         Text("x"), ToolCall("1", "f", '{"a":'), ending=Ending("max_tokens"), crossed=crossed
     )
@@ -196,7 +200,7 @@ def test_a_call_that_was_cut_is_left_out() -> None:
 
 
 def test_arguments_that_are_no_object_are_kept_as_text() -> None:
-    crossed = crossing()
+    crossed = conversion()
     (got,) = parts_of(ToolCall("", "f", "[1]"), crossed=crossed)
     assert got == {"functionCall": {"name": "f", "args": {"_raw_arguments": "[1]"}}}
     assert crossed.notes.entries == ["functionCall.args:invalid_json_kept_as_text"]
@@ -204,7 +208,7 @@ def test_arguments_that_are_no_object_are_kept_as_text() -> None:
 
 def test_the_tool_that_answers_is_text() -> None:
     assert parts_of(
-        ToolCall("1", "json_output", '{"a":1}'), crossed=crossing(answer_tool="json_output")
+        ToolCall("1", "json_output", '{"a":1}'), crossed=conversion(answer_tool="json_output")
     ) == [{"text": '{"a":1}'}]
 
 
@@ -213,7 +217,9 @@ def test_sources_are_told_in_bytes() -> None:
     whole_text = Citation(Raw(b"{}"), "https://b")
     again = Citation(Raw(b"{}"), "https://a", "A")
     got = whole(
-        Text("über"), Text("näh", citations=[cited, whole_text, again]), crossed=crossing(SEARCHED)
+        Text("über"),
+        Text("näh", citations=[cited, whole_text, again]),
+        crossed=conversion(SEARCHED),
     )
     assert got["candidates"][0]["groundingMetadata"] == {
         "groundingChunks": [
@@ -234,14 +240,14 @@ def test_sources_are_told_in_bytes() -> None:
 
 
 def test_sources_that_nobody_asked_for_are_noted() -> None:
-    crossed = crossing()
+    crossed = conversion()
     got = whole(Text("x", citations=[Citation(Raw(b"{}"), "https://a")]), crossed=crossed)
     assert "groundingMetadata" not in got["candidates"][0]
     assert crossed.notes.entries == ["citations:unsupported_by_client"]
 
 
 def test_other_parts() -> None:
-    crossed = crossing()
+    crossed = conversion()
     got = parts_of(
         Image("image/png", "AAAA"),
         ServerTool("ran", "server_tool_use", Raw(b"{}")),

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.gemini.parts_out import parts_out
+from gateway.dialects.gemini.parts_out import write_parts
 from gateway.errors import UnusableMedia
 from gateway.neutral.events import (
     Audio,
@@ -17,7 +17,7 @@ from gateway.neutral.events import (
     Text,
     ToolCall,
 )
-from tests.dialects.gemini.crossings import Json, crossing
+from tests.dialects.gemini.conversions import Json, conversion
 
 FILE = "https://generativelanguage.googleapis.com/v1beta/files/abc"
 PARTS: list[tuple[Part, list[Json]]] = [
@@ -52,7 +52,7 @@ PARTS: list[tuple[Part, list[Json]]] = [
 
 @pytest.mark.parametrize(("part", "blocks"), PARTS)
 def test_parts(part: Part, blocks: list[Json]) -> None:
-    assert parts_out([part], crossing()) == blocks
+    assert write_parts([part], conversion()) == blocks
 
 
 UNUSABLE: list[tuple[Part, dict[str, object]]] = [
@@ -69,7 +69,7 @@ UNUSABLE: list[tuple[Part, dict[str, object]]] = [
 @pytest.mark.parametrize(("part", "capability"), UNUSABLE)
 def test_what_cannot_be_carried_is_refused(part: Part, capability: dict[str, object]) -> None:
     with pytest.raises(UnusableMedia):
-        parts_out([part], crossing(**capability))  # type: ignore[arg-type]
+        write_parts([part], conversion(**capability))  # type: ignore[arg-type]
 
 
 NOTED: list[tuple[Part, dict[str, object], str]] = [
@@ -83,6 +83,6 @@ NOTED: list[tuple[Part, dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("part", "capability", "entry"), NOTED)
 def test_losses_are_told(part: Part, capability: dict[str, object], entry: str) -> None:
-    way = crossing(**capability)  # type: ignore[arg-type]
-    parts_out([part], way)
+    way = conversion(**capability)  # type: ignore[arg-type]
+    write_parts([part], way)
     assert way.notes.entries == [entry]

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dialects.gemini.reasoning_out import is_thinking
 from gateway.neutral.events import Reasoning
-from tests.dialects.gemini.crossings import NEWEST, config
+from tests.dialects.gemini.conversions import NEWEST, config
 
 PRO, FLASH, LITE = "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite"
 MINIMAL = "gemini-3-flash-preview"

@@ -9,7 +9,7 @@ from msgspec import Raw
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning, Text, Turn
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.gemini.sent import config_of, fields, prompt_of, said
 
 
@@ -122,7 +122,7 @@ def test_the_shape_of_the_answer(config: dict[str, Any], format: Format | None) 
 
 def test_a_json_schema_keeps_its_bytes() -> None:
     raw = b'{"responseJsonSchema":{"b": 1.0, "a":1}}'
-    got = GEMINI.read_prompt(fields() | {"generationConfig": Raw(raw)}, Notes())
+    got = GEMINI.read_prompt(fields() | {"generationConfig": Raw(raw)}, LossReport())
     assert got.format == Format("json_schema", Raw(b'{"b": 1.0, "a":1}'))
 
 
@@ -144,23 +144,23 @@ def test_a_json_schema_keeps_its_bytes() -> None:
 def test_what_cannot_be_said_is_noted_and_refused_where_strict(
     members: dict[str, Any], note: str
 ) -> None:
-    notes = Notes()
+    notes = LossReport()
     prompt_of(notes, **members)
     assert notes.entries == [f"{note}:unsupported_by_target"]
     with pytest.raises(InvalidRequest) as refused:
-        prompt_of(Notes(strict=True), **members)
+        prompt_of(LossReport(strict=True), **members)
     assert refused.value.param == note
 
 
 def test_what_nobody_knows_is_noted_so() -> None:
-    notes = Notes()
+    notes = LossReport()
     prompt_of(notes, brandNew={"x": 1}, generationConfig={"brandNewer": 1})
     assert notes.entries == ["generationConfig.brandNewer:unknown", "brandNew:unknown"]
 
 
 def test_what_asks_for_nothing_is_no_loss() -> None:
     prompt_of(
-        Notes(strict=True),
+        LossReport(strict=True),
         safetySettings=[],
         store=False,
         cachedContent=None,
@@ -216,12 +216,12 @@ def test_contents_must_be_there() -> None:
 
 def test_a_lone_surrogate_is_read_as_a_replacement() -> None:
     raw = Raw(b'[{"parts":[{"text":"a\\ud83d"}]}]')
-    got = GEMINI.read_prompt(fields() | {"contents": raw}, Notes())
+    got = GEMINI.read_prompt(fields() | {"contents": raw}, LossReport())
     assert got.turns == [Turn("user", [Text("a\ufffd")])]
 
 
 def test_a_system_instruction_may_be_bare_text_and_keeps_only_text() -> None:
-    notes = Notes()
+    notes = LossReport()
     assert prompt_of(systemInstruction="s").system == [Text("s")]
     blob = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
     got = prompt_of(notes, systemInstruction={"parts": [{"text": ""}, blob, {"text": "t"}]})
@@ -232,6 +232,6 @@ def test_a_system_instruction_may_be_bare_text_and_keeps_only_text() -> None:
 def test_members_are_left_as_they_are() -> None:
     given = fields(generation_config={"temperature": 1})
     before = {name: bytes(raw) for name, raw in given.items()}
-    GEMINI.read_prompt(given, Notes())
+    GEMINI.read_prompt(given, LossReport())
     assert {name: bytes(raw) for name, raw in given.items()} == before
     assert msgspec.json.decode(before["generation_config"]) == {"temperature": 1}

@@ -8,12 +8,12 @@ from msgspec import Raw
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import CacheMark, Format, Text
-from tests.dialects.gemini.crossings import (
+from tests.dialects.gemini.conversions import (
     NEWEST,
     OLD,
     asked,
     config,
-    crossing,
+    conversion,
     encoded,
     said,
     tools,
@@ -24,7 +24,7 @@ SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string"}}}')
 
 
 def test_bytes_of_a_small_request() -> None:
-    way = crossing(asked(said("hé"), system=[Text("A")], max_tokens=5, stream=True), OLD)
+    way = conversion(asked(said("hé"), system=[Text("A")], max_tokens=5, stream=True), OLD)
     assert encoded(GEMINI.write_prompt(way)).decode() == (
         '{"model":"gemini-2.5-flash","systemInstruction":{"parts":[{"text":"A"}]},'
         '"contents":[{"role":"user","parts":[{"text":"hé"}]}],'
@@ -56,7 +56,7 @@ def test_sampling(
 
 
 def test_case_32_stops_over_five_are_enforced_here() -> None:
-    way = crossing(asked(stop=list("abcdefg")))
+    way = conversion(asked(stop=list("abcdefg")))
     assert written(way)["generationConfig"]["stopSequences"] == list("abcde")
     assert way.local_stops == ("f", "g")
 
@@ -78,7 +78,7 @@ FORMATS: list[tuple[str, Format, bool, dict[str, Any], bool]] = [
 def test_formats(
     model: str, format: Format, with_tools: bool, expected: dict[str, Any], asked_for: bool
 ) -> None:
-    way = crossing(asked(format=format, tools=tools("f") if with_tools else []), model)
+    way = conversion(asked(format=format, tools=tools("f") if with_tools else []), model)
     got = written(way)
     assert got.get("generationConfig", {}) == expected
     hint = "".join(part["text"] for part in got.get("systemInstruction", {"parts": []})["parts"])
@@ -97,14 +97,14 @@ TIERS: list[tuple[str, str, str | None, list[str]]] = [
 
 @pytest.mark.parametrize(("model", "tier", "expected", "entries"), TIERS)
 def test_tiers(model: str, tier: Any, expected: str | None, entries: list[str]) -> None:
-    way = crossing(asked(service_tier=tier), model)
+    way = conversion(asked(service_tier=tier), model)
     assert written(way).get("serviceTier") == expected
     assert way.notes.entries == entries
 
 
 def test_what_cannot_be_said_is_told_or_refused() -> None:
     marked = Text("s", CacheMark())
-    way = crossing(
+    way = conversion(
         asked(verbosity="low", user="u", session="s", cache_implicit=True, system=[marked])
     )
     written(way)
@@ -115,4 +115,4 @@ def test_what_cannot_be_said_is_told_or_refused() -> None:
         "cache_control:target_takes_no_marks",
     ]
     with pytest.raises(InvalidRequest, match="max_tokens"):
-        written(crossing(asked(max_tokens=0)))
+        written(conversion(asked(max_tokens=0)))

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.gemini.schema_in import json_schema
+from gateway.dialects.gemini.schema_in import read_schema
 from gateway.errors import InvalidRequest
 
 
 def converted(schema: Any) -> Any:
-    return msgspec.json.decode(json_schema(Raw(msgspec.json.encode(schema)), "x"))
+    return msgspec.json.decode(read_schema(Raw(msgspec.json.encode(schema)), "x"))
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_properties_come_in_the_order_asked_for() -> None:
 
 def test_a_json_schema_keeps_its_bytes() -> None:
     raw = b'{"type": "object", "properties": {"a": {"minimum": 1.0}}}'
-    assert bytes(json_schema(Raw(raw), "x")) == raw
+    assert bytes(read_schema(Raw(raw), "x")) == raw
 
 
 @pytest.mark.parametrize("raw", [b"[]", b'"x"', b"{" + b'"items":{' * 80 + b"}" * 81])
 def test_what_is_no_schema_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidRequest, match="x: is no schema"):
-        json_schema(Raw(raw), "x")
+        read_schema(Raw(raw), "x")

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.gemini.schema_out import narrowed
+from gateway.dialects.gemini.schema_out import narrow_schema
 from gateway.errors import InvalidRequest
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 
 SAME = [
     b'{"type": "object", "properties": {"b": {"type": ["string", "null"]}}, "required": ["b"]}',
@@ -21,8 +21,8 @@ SAME = [
 
 @pytest.mark.parametrize("schema", SAME)
 def test_what_fits_keeps_its_bytes(schema: bytes) -> None:
-    notes = Notes()
-    assert bytes(narrowed(Raw(schema), notes, "s")) == schema
+    notes = LossReport()
+    assert bytes(narrow_schema(Raw(schema), notes, "s")) == schema
     assert notes.entries == []
 
 
@@ -57,8 +57,8 @@ SAID: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
 def test_what_does_not_fit_is_said_otherwise(
     schema: dict[str, Any], expected: dict[str, Any], reworded: bool
 ) -> None:
-    notes = Notes()
-    got = narrowed(Raw(msgspec.json.encode(schema)), notes, "s")
+    notes = LossReport()
+    got = narrow_schema(Raw(msgspec.json.encode(schema)), notes, "s")
     assert msgspec.json.decode(got) == expected
     assert notes.entries == (["s:keywords_moved_to_description"] if reworded else [])
 
@@ -68,5 +68,5 @@ def test_what_does_not_fit_is_said_otherwise(
 )
 def test_what_is_no_schema_is_named(schema: bytes) -> None:
     with pytest.raises(InvalidRequest) as raised:
-        narrowed(Raw(schema), Notes(), "tools.0.parameters")
+        narrow_schema(Raw(schema), LossReport(), "tools.0.parameters")
     assert raised.value.param == "tools.0.parameters"

@@ -9,19 +9,25 @@ from openai.lib.streaming._deltas import accumulate_delta
 
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.dialects.common.extra_content import SKIP
-from gateway.dialects.common.signatures import ALONE, CALL, NATIVE_CALL, SAID, sealed_kind
+from gateway.dialects.common.extra_content import SKIP_SIGNATURE
+from gateway.dialects.common.signatures import (
+    CALL_SIGNATURE,
+    GEMINI_CALL_SIGNATURE,
+    LONE_SIGNATURE,
+    TEXT_SIGNATURE,
+    sealed_kind,
+)
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.neutral.events import Citation, Message, Reasoning, Text, WebSearch
-from gateway.neutral.fold import unfold
+from gateway.neutral.fold import message_events
 from gateway.wire.sse import Splitter
-from tests.dialects.gemini.crossings import (
+from tests.dialects.gemini.conversions import (
     Json,
     asked,
     call,
-    crossing,
+    conversion,
     encoded,
     event,
     said,
@@ -42,7 +48,7 @@ both = pytest.mark.parametrize("client", [CHAT, MESSAGES], ids=lambda each: each
 
 def answered(told: Json = ANSWER, model: str = "gemini-3-pro-preview") -> tuple[Message, Any]:
     """An answer, and the way on which it came."""
-    way = crossing(
+    way = conversion(
         asked(tools=tools("f", "g"), reasoning=Reasoning("adaptive"), stream=True), model
     )
     return GEMINI.read_message(encoded(told), way), way
@@ -51,7 +57,7 @@ def answered(told: Json = ANSWER, model: str = "gemini-3-pro-preview") -> tuple[
 def streamed(dialect: Dialect, message: Message, way: Any) -> list[Json]:
     """The events of the answer as that client's stream."""
     writer = dialect.writer(way)
-    frames = Splitter().feed(b"".join(writer.write(each) for each in unfold(message)))
+    frames = Splitter().feed(b"".join(writer.write(each) for each in message_events(message)))
     return [msgspec.json.decode(frame.data) for frame in frames if frame.data != b"[DONE]"]
 
 
@@ -96,7 +102,7 @@ def replayed(dialect: Dialect, kept: Json, model: str) -> list[Json]:
     body = {"model": "m", "max_tokens": 9,
             "messages": [{"role": "user", "content": "hi"}, kept]}  # fmt: skip
     fields = {name: Raw(encoded(value)) for name, value in body.items()}
-    way = crossing(model=model)
+    way = conversion(model=model)
     way.prompt = dialect.read_prompt(fields, way.notes)
     parts: list[Json] = written(way)["contents"][1]["parts"]
     return parts
@@ -139,7 +145,7 @@ def test_a_responses_client_brings_back_those_of_thoughts_and_calls(stream: bool
     assert [item["type"] for item in output] == kinds
     body = {"model": "m", "input": [{"role": "user", "content": "hi"}, *output]}
     fields = {name: Raw(encoded(value)) for name, value in body.items()}
-    again = crossing(model=way.model)
+    again = conversion(model=way.model)
     again.prompt = RESPONSES.read_prompt(fields, again.notes)
     thought, _, first, second, _ = ANSWER["candidates"][0]["content"]["parts"]
     parts = written(again)["contents"][1]["parts"]
@@ -152,7 +158,7 @@ def test_another_model_gets_none_of_them(client: Dialect) -> None:
     message, way = answered()
     kept = turn(client, message, way, stream=False)
     parts = replayed(client, kept, "gemini-3-flash-preview")
-    assert [part.get("thoughtSignature") for part in parts] == [None, SKIP, None]
+    assert [part.get("thoughtSignature") for part in parts] == [None, SKIP_SIGNATURE, None]
 
 
 @both
@@ -161,18 +167,33 @@ def test_a_client_cannot_make_one_up(client: Dialect) -> None:
     kept = encoded(turn(client, message, way, stream=False))
     forged = msgspec.json.decode(kept.replace(b"~gw01.", b"~gw01.A"))
     parts = replayed(client, forged, way.model)
-    assert [part.get("thoughtSignature") for part in parts] == [None, SKIP, None]
+    assert [part.get("thoughtSignature") for part in parts] == [None, SKIP_SIGNATURE, None]
 
 
 def test_kinds() -> None:
-    kinds = {origin: sealed_kind(origin) for origin in (CALL, NATIVE_CALL, SAID, ALONE, "chat", "")}
+    kinds = {
+        origin: sealed_kind(origin)
+        for origin in (
+            CALL_SIGNATURE,
+            GEMINI_CALL_SIGNATURE,
+            TEXT_SIGNATURE,
+            LONE_SIGNATURE,
+            "chat",
+            "",
+        )
+    }
     assert kinds == {
-        CALL: CALL, NATIVE_CALL: CALL, SAID: SAID, ALONE: ALONE, "chat": "redacted", "": "redacted",
-    }  # fmt: skip
+        CALL_SIGNATURE: CALL_SIGNATURE,
+        GEMINI_CALL_SIGNATURE: CALL_SIGNATURE,
+        TEXT_SIGNATURE: TEXT_SIGNATURE,
+        LONE_SIGNATURE: LONE_SIGNATURE,
+        "chat": "redacted",
+        "": "redacted",
+    }
 
 
 def test_a_chat_client_is_told_where_sources_begin_and_end() -> None:
-    way = crossing(asked(said("hi"), web_search=WebSearch(), stream=True))
+    way = conversion(asked(said("hi"), web_search=WebSearch(), stream=True))
     message, _ = answered(event({"text": "x"}, finish="STOP"))
     cited = Citation(Raw(b"{}"), "https://a.example", "A", "b", (1, 2))
     message.parts = [Text("one", citations=[]), Text("abc", citations=[cited])]

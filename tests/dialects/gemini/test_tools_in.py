@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Tool, ToolChoice, WebSearch
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.gemini.sent import prompt_of
 
 F = {"name": "f", "description": "does f", "parameters": {"type": "OBJECT"}}
@@ -28,7 +28,7 @@ def test_a_search_is_a_search(name: str) -> None:
 
 
 def test_a_search_may_leave_out_domains() -> None:
-    notes = Notes()
+    notes = LossReport()
     given = {"excludeDomains": ["a.b"], "timeRangeFilter": {"startTime": "t"}}
     got = prompt_of(notes, tools=[{"googleSearch": given}])
     assert got.web_search == WebSearch(blocked_domains=["a.b"])
@@ -43,7 +43,7 @@ def test_what_only_google_runs_is_refused(name: str) -> None:
 
 
 def test_an_unknown_tool_is_noted() -> None:
-    notes = Notes()
+    notes = LossReport()
     prompt_of(notes, tools=[{"brandNew": {}, "googleMaps": None}])
     assert notes.entries == ["tools.0.brandNew:unknown_tool"]
 
@@ -87,7 +87,7 @@ def test_an_unknown_choice_is_refused() -> None:
 
 
 def test_what_guides_googles_own_tools_is_noted() -> None:
-    notes = Notes()
+    notes = LossReport()
     config = {"retrievalConfig": {"languageCode": "de"}, "includeServerSideToolInvocations": True}
     prompt_of(notes, toolConfig=config)
     assert notes.entries == [

@@ -6,13 +6,13 @@ import pytest
 from msgspec import Raw
 
 from gateway.neutral.events import Text, Tool, ToolChoice, WebSearch
-from tests.dialects.gemini.crossings import NEW, OLD, Json, asked, crossing, tools, written
+from tests.dialects.gemini.conversions import NEW, OLD, Json, asked, conversion, tools, written
 
 SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"string","minLength":1}}}')
 
 
 def test_functions_stand_in_one_tool() -> None:
-    way = crossing(asked(tools=[
+    way = conversion(asked(tools=[
         Tool("f", "does", SCHEMA, examples=[Raw(b'{"a":"x"}')]),
         Tool("g", None, Raw(b"{}")), Tool("h"),
         Tool("i", None, Raw(b'{"type":"object","properties":{},"additionalProperties":false}')),
@@ -45,13 +45,13 @@ CHOICES: list[tuple[Json, Json | None]] = [
 
 @pytest.mark.parametrize(("members", "expected"), CHOICES)
 def test_choices(members: dict[str, Any], expected: Json | None) -> None:
-    got = written(crossing(asked(**({"tools": tools("f")} | members))))
+    got = written(conversion(asked(**({"tools": tools("f")} | members))))
     found = got.get("toolConfig")
     assert found == (None if expected is None else {"functionCallingConfig": expected})
 
 
 def test_what_the_api_cannot_say_is_told() -> None:
-    way = crossing(asked(tools=[Tool("f", strict=True)], parallel_tools=False), OLD)
+    way = conversion(asked(tools=[Tool("f", strict=True)], parallel_tools=False), OLD)
     written(way)
     assert way.notes.entries == [
         "tools.0.strict:unsupported_by_target",
@@ -73,12 +73,12 @@ SEARCHES: list[tuple[WebSearch, Json, list[Json] | None, list[str]]] = [
 def test_searches(
     search: WebSearch, capability: Json, expected: list[Json] | None, entries: list[str]
 ) -> None:
-    way = crossing(asked(web_search=search), NEW, **capability)
+    way = conversion(asked(web_search=search), NEW, **capability)
     assert written(way).get("tools") == expected
     assert way.notes.entries == entries
 
 
 def test_a_search_beside_functions_is_left_out() -> None:
-    way = crossing(asked(web_search=WebSearch(), tools=tools("f"), system=[Text("s")]))
+    way = conversion(asked(web_search=WebSearch(), tools=tools("f"), system=[Text("s")]))
     assert written(way)["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
     assert way.notes.entries == ["web_search:not_with_functions"]

@@ -4,24 +4,24 @@ import pytest
 from msgspec import Raw
 
 from gateway.dialects.messages.answer import (
-    message_id,
+    make_message_id,
+    make_tool_use_id,
     read_citation,
+    read_service_tier,
     short_hash,
-    tier_in,
-    tier_out,
-    tool_use_id,
+    write_service_tier,
 )
 from gateway.neutral.events import Citation
 
 
 def test_ids() -> None:
-    assert message_id("msg_x") == "msg_x"
-    assert message_id("chatcmpl-1") == "msg_" + short_hash("chatcmpl-1")
-    assert message_id("chatcmpl-1") != message_id("chatcmpl-2")
+    assert make_message_id("msg_x") == "msg_x"
+    assert make_message_id("chatcmpl-1") == "msg_" + short_hash("chatcmpl-1")
+    assert make_message_id("chatcmpl-1") != make_message_id("chatcmpl-2")
     assert len(short_hash("")) == 24
     assert short_hash("x").isalnum()
-    assert tool_use_id("call_1", "m", 0) == "call_1"
-    assert tool_use_id("", "m", 0) != tool_use_id("", "m", 1)
+    assert make_tool_use_id("call_1", "m", 0) == "call_1"
+    assert make_tool_use_id("", "m", 0) != make_tool_use_id("", "m", 1)
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_citations(raw: bytes, citation: Citation) -> None:
 
 
 def test_tiers_have_words_in_both_dialects() -> None:
-    assert [tier_in(tier) for tier in ("standard", "priority", "batch", None)] == [
+    assert [read_service_tier(tier) for tier in ("standard", "priority", "batch", None)] == [
         "default",
         "priority",
         None,
         None,
     ]
-    assert tier_out("default") == {"service_tier": "standard"}
-    assert tier_out("priority") == {"service_tier": "priority"}
-    assert tier_out("flex") == {}
+    assert write_service_tier("default") == {"service_tier": "standard"}
+    assert write_service_tier("priority") == {"service_tier": "priority"}
+    assert write_service_tier("flex") == {}

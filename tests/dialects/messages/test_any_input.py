@@ -8,9 +8,9 @@ from msgspec import Raw
 
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.wire.sse import Frame
-from tests.dialects.messages.wires import crossing, fields
+from tests.dialects.messages.wires import conversion, fields
 
 WORDS = st.sampled_from(
     [
@@ -93,8 +93,8 @@ def names_a_member(fault: InvalidRequest) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_request(messages: list[Any], tools: list[Any]) -> None:
     try:
-        prompt = MESSAGES.read_prompt(fields(messages=messages, tools=tools), Notes())
-        MESSAGES.write_prompt(crossing(prompt))
+        prompt = MESSAGES.read_prompt(fields(messages=messages, tools=tools), LossReport())
+        MESSAGES.write_prompt(conversion(prompt))
     except InvalidRequest as fault:
         names_a_member(fault)
 
@@ -109,7 +109,7 @@ def test_any_request(messages: list[Any], tools: list[Any]) -> None:
 def test_any_member(name: str, value: object) -> None:
     given_ = {**fields(), name: Raw(msgspec.json.encode(value))}
     try:
-        MESSAGES.read_prompt(given_, Notes())
+        MESSAGES.read_prompt(given_, LossReport())
     except InvalidRequest as fault:
         names_a_member(fault)
 
@@ -142,7 +142,7 @@ EVENT = st.fixed_dictionaries(
 @given(events=st.lists(EVENT, max_size=6))
 @settings(max_examples=200, deadline=None)
 def test_any_stream(events: list[Any]) -> None:
-    crossed = crossing()
+    crossed = conversion()
     reader, writer = MESSAGES.reader(crossed), MESSAGES.writer(crossed)
     try:
         for event in events:
@@ -159,8 +159,8 @@ def test_any_stream(events: list[Any]) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_answer(body: object, status: int) -> None:
     wire = msgspec.json.encode(body)
-    crossed = crossing()
-    MESSAGES.digest(wire)
+    crossed = conversion()
+    MESSAGES.summarize(wire)
     MESSAGES.stream_error(Frame(b"", wire))
     MESSAGES.write_error(MESSAGES.read_error(status, wire), "r")
     try:

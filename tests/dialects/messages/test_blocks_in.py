@@ -19,7 +19,7 @@ from gateway.neutral.events import (
     ToolCall,
     ToolResult,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.messages.wires import fields, parts_of
 
 PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
@@ -121,13 +121,13 @@ def test_tool_input_keeps_its_spelling() -> None:
         b'[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f",'
         b'"input":{"n": 1e3, "a":[1.0]},"caller":{"type":"direct"}}]}]'
     )
-    got = MESSAGES.read_prompt({**fields(), "messages": Raw(raw)}, Notes())
+    got = MESSAGES.read_prompt({**fields(), "messages": Raw(raw)}, LossReport())
     assert got.turns[0].parts == [ToolCall("a", "f", '{"n": 1e3, "a":[1.0]}')]
 
 
 @pytest.mark.parametrize("type_", ["mcp_tool_listing", "fallback"])
 def test_blocks_outside_the_prompt_vanish(type_: str) -> None:
-    notes = Notes()
+    notes = LossReport()
     assert parts_of([{"type": type_}, TEXT], "assistant", notes) == [Text("t")]
     assert notes.entries == []
 
@@ -143,7 +143,7 @@ def test_blocks_outside_the_prompt_vanish(type_: str) -> None:
     ],
 )
 def test_an_unknown_block_is_kept_and_noted(block: dict[str, Any], note: str) -> None:
-    notes = Notes()
+    notes = LossReport()
     (part,) = parts_of([block], notes=notes)
     assert isinstance(part, Opaque)
     assert (part.type, part.origin) == (block["type"], "messages")
@@ -151,7 +151,7 @@ def test_an_unknown_block_is_kept_and_noted(block: dict[str, Any], note: str) ->
 
 
 def test_citations_and_transformations_are_noted() -> None:
-    notes = Notes()
+    notes = LossReport()
     parts_of(
         [
             {**TEXT, "citations": [{"type": "char_location"}]},

@@ -24,7 +24,7 @@ from gateway.neutral.events import (
     ToolResult,
     Turn,
 )
-from tests.dialects.messages.wires import crossing, messages_of, written
+from tests.dialects.messages.wires import conversion, messages_of, written
 
 PNG, JPEG, PDF = "iVBORw0KGgo=", "/9j/4AAQ", "JVBERi0xLjc="
 TEXT = {"type": "text", "text": "t"}
@@ -151,7 +151,7 @@ def test_what_the_api_cannot_read_is_refused(part: Part, members: dict[str, Any]
     ],
 )
 def test_what_is_left_out_is_noted(part: Part, members: dict[str, Any], note: str) -> None:
-    crossed = crossing(Prompt("m", [Turn("user", [Text("t"), part])]), **members)
+    crossed = conversion(Prompt("m", [Turn("user", [Text("t"), part])]), **members)
     assert written(crossed)["messages"] == [{"role": "user", "content": "t"}]
     assert crossed.notes.entries == [note]
 
@@ -173,7 +173,7 @@ def test_arguments_are_never_lost(arguments: str, input_: dict[str, Any]) -> Non
         Turn("assistant", [ToolCall("a", "f", arguments)]),
         Turn("user", [ToolResult("a", [Text("t")])]),
     ]
-    crossed = crossing(Prompt("m", turns))
+    crossed = conversion(Prompt("m", turns))
     assert written(crossed)["messages"][1]["content"][0]["input"] == input_
     noted = ["messages.1.content.0.arguments:invalid_json_kept_as_text"]
     assert crossed.notes.entries == (noted if "_raw_arguments" in input_ else [])
@@ -185,7 +185,7 @@ def test_arguments_keep_their_spelling() -> None:
         Turn("assistant", [ToolCall("a", "f", '{"n": 1e3,"b":1.0}')]),
         Turn("user", [ToolResult("a", [Text("t")])]),
     ]
-    got = MESSAGES.write_prompt(crossing(Prompt("m", turns)))["messages"]
+    got = MESSAGES.write_prompt(conversion(Prompt("m", turns)))["messages"]
     assert b'"input":{"n": 1e3,"b":1.0}' in bytes(got)
 
 
@@ -195,7 +195,7 @@ def test_a_custom_call_is_wrapped() -> None:
         Turn("assistant", [ToolCall("a", "f", "free\ntext", custom=True)]),
         Turn("user", [ToolResult("a", [])]),
     ]
-    got = written(crossing(Prompt("m", turns, tools=[Tool("f", custom=True)])))["messages"]
+    got = written(conversion(Prompt("m", turns, tools=[Tool("f", custom=True)])))["messages"]
     assert got[1]["content"][0]["input"] == {"input": "free\ntext"}
     assert got[2]["content"] == [{"type": "tool_result", "tool_use_id": "a"}]
 

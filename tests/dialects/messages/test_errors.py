@@ -182,13 +182,13 @@ def test_an_error_event() -> None:
 
 def test_digest() -> None:
     body = b'{"type":"message","content":[],"usage":{"input_tokens":3,"output_tokens":2}}'
-    got = MESSAGES.digest(body)
+    got = MESSAGES.summarize(body)
     assert (got.error, got.usage) == (None, Usage(3, 2))
-    bad = MESSAGES.digest(b'{"error":{"code":429,"message":"slow"}}')
+    bad = MESSAGES.summarize(b'{"error":{"code":429,"message":"slow"}}')
     assert bad.error is not None
     assert (bad.error.status, bad.error.kind) == (429, "rate_limit_error")
     for nothing in (b"", b"[]", b"<html>"):
-        assert MESSAGES.digest(nothing) == type(got)()
+        assert MESSAGES.summarize(nothing) == type(got)()
 
 
 @pytest.mark.parametrize(
@@ -227,11 +227,11 @@ def test_stream_error(event: bytes, data: bytes, status: int | None) -> None:
     ],
 )
 def test_whole(tail: bytes, whole: bool) -> None:
-    assert MESSAGES.whole(tail) == whole
+    assert MESSAGES.is_complete(tail) == whole
 
 
 def test_json_that_is_no_message_is_no_answer() -> None:
     for other in (b'{"error":null}', b'{"hello":1}'):
-        error = MESSAGES.digest(other).error
+        error = MESSAGES.summarize(other).error
         assert error is not None
         assert (error.status, error.message) == (502, "upstream sent JSON that is no message")

@@ -7,7 +7,7 @@ import pytest
 from anthropic.types import Message as OfficialMessage
 from msgspec import Raw
 
-from gateway.dialect import Crossing, Names
+from gateway.dialect import Conversion, ToolNames
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, Refused
 from gateway.neutral.events import (
@@ -28,7 +28,7 @@ from gateway.neutral.events import (
     WebSearch,
 )
 from gateway.neutral.seal import Sealed
-from tests.dialects.messages.wires import crossing
+from tests.dialects.messages.wires import conversion
 
 USAGE = {
     "input_tokens": 50,
@@ -40,7 +40,7 @@ USAGE = {
 }
 
 
-def read(crossed: Crossing | None = None, **members: Any) -> Message:
+def read(crossed: Conversion | None = None, **members: Any) -> Message:
     body = {
         "id": "msg_1",
         "type": "message",
@@ -52,7 +52,7 @@ def read(crossed: Crossing | None = None, **members: Any) -> Message:
         "usage": USAGE,
         **members,
     }
-    return MESSAGES.read_message(msgspec.json.encode(body), crossed or crossing())
+    return MESSAGES.read_message(msgspec.json.encode(body), crossed or conversion())
 
 
 def test_an_answer_in_full() -> None:
@@ -120,9 +120,9 @@ def test_a_call_that_ends_the_turn_is_a_tool_turn() -> None:
 
 
 def test_names_custom_tools_and_the_answer_tool_come_back() -> None:
-    crossed = crossing(
+    crossed = conversion(
         Prompt("m", [], tools=[Tool("foo/bar", custom=True)]),
-        names=Names({"foo/bar": "foo_bar"}),
+        names=ToolNames({"foo/bar": "foo_bar"}),
         answer_tool="json_output",
     )
     got = read(
@@ -138,13 +138,13 @@ def test_names_custom_tools_and_the_answer_tool_come_back() -> None:
 
 
 def test_input_that_is_no_free_text_is_given_as_it_is() -> None:
-    crossed = crossing(Prompt("m", [], tools=[Tool("f", custom=True)]))
+    crossed = conversion(Prompt("m", [], tools=[Tool("f", custom=True)]))
     block = {"type": "tool_use", "id": "a", "name": "f", "input": {"other": 1}}
     assert read(crossed, content=[block]).parts == [ToolCall("a", "f", '{"other":1}', custom=True)]
 
 
 def test_an_unknown_block_is_kept_and_noted() -> None:
-    crossed = crossing()
+    crossed = conversion()
     (part,) = read(crossed, content=[{"type": "brand_new"}]).parts
     assert isinstance(part, Opaque)
     assert crossed.notes.entries == ["content.brand_new:unknown_block"]
@@ -155,13 +155,13 @@ def test_an_unknown_block_is_kept_and_noted() -> None:
 )
 def test_what_is_no_message_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer):
-        MESSAGES.read_message(body, crossing())
+        MESSAGES.read_message(body, conversion())
 
 
 def test_an_error_in_a_200_is_raised() -> None:
     body = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
     with pytest.raises(Refused) as caught:
-        MESSAGES.read_message(body, crossing())
+        MESSAGES.read_message(body, conversion())
     assert (caught.value.status, caught.value.kind) == (529, "overloaded_error")
 
 
@@ -169,10 +169,10 @@ def test_an_error_in_a_200_is_raised() -> None:
 
 
 def write(
-    parts: list[Part], ending: Ending | None = None, crossed: Crossing | None = None
+    parts: list[Part], ending: Ending | None = None, crossed: Conversion | None = None
 ) -> dict[str, Any]:
     message = Message("chatcmpl-1", "up", parts, ending or Ending("end_turn"))
-    body = MESSAGES.write_message(message, crossed or crossing())
+    body = MESSAGES.write_message(message, crossed or conversion())
     OfficialMessage.model_validate_json(body)  # raises where the official type is not met
     got: dict[str, Any] = msgspec.json.decode(body)
     return got
@@ -214,7 +214,7 @@ def test_usage_is_numbers_even_where_unknown() -> None:
 
 
 def test_every_thinking_block_has_a_signature() -> None:
-    crossed = crossing()
+    crossed = conversion()
     got = write(
         [
             Thinking("own", "sig", "messages"),
@@ -246,11 +246,11 @@ def test_a_refusal() -> None:
 
 
 def test_broken_arguments_are_kept_unless_the_answer_was_cut() -> None:
-    crossed = crossing()
+    crossed = conversion()
     whole = write([ToolCall("a", "f", '{"a":')], Ending("tool_use"), crossed)
     assert whole["content"][0]["input"] == {"_raw_arguments": '{"a":'}
     assert crossed.notes.entries == ["content.tool_use:invalid_json_kept_as_text"]
-    cut = crossing()
+    cut = conversion()
     assert write([ToolCall("a", "f", '{"a":')], Ending("max_tokens"), cut)["content"] == []
     assert cut.notes.entries == ["content.tool_use:cut_call_left_out"]
 
@@ -266,7 +266,7 @@ def test_missing_and_repeated_ids_are_made_up() -> None:
 
 @pytest.mark.parametrize(("asked", "kept"), [(True, True), (False, False)])
 def test_citations_are_for_clients_that_search(*, asked: bool, kept: bool) -> None:
-    crossed = crossing(Prompt("m", [], web_search=WebSearch() if asked else None))
+    crossed = conversion(Prompt("m", [], web_search=WebSearch() if asked else None))
     text = Text("t", citations=[Citation(Raw(b"{}"), "https://x", "T", "c"), Citation(Raw(b"{}"))])
     (block,) = write([text], crossed=crossed)["content"]
     cited = {
@@ -281,7 +281,7 @@ def test_citations_are_for_clients_that_search(*, asked: bool, kept: bool) -> No
 
 
 def test_parts_without_a_block_are_noted() -> None:
-    crossed = crossing()
+    crossed = conversion()
     assert write([Text("")], crossed=crossed)["content"] == []
     assert write([Opaque("x", Raw(b"{}"), "chat")], crossed=crossed)["content"] == []
     assert crossed.notes.entries == ["content.opaque:unsupported_by_client"]

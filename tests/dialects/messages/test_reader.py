@@ -6,33 +6,33 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec import Raw
 
-from gateway.dialect import Crossing, Names
+from gateway.dialect import Conversion, ToolNames
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import BadAnswer, Cut, Refused
 from gateway.neutral.events import (
-    Alive,
     ArgumentsDelta,
-    Began,
     Citation,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Ending,
     Event,
-    PartEnded,
+    KeepAlive,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
     Prompt,
-    RedactedCame,
-    SignatureCame,
-    TextBegan,
+    RedactedThinking,
+    Signature,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
+    ThinkingStart,
     Tool,
-    ToolBegan,
+    ToolStart,
     Usage,
 )
-from tests.dialects.messages.wires import crossing, events_of, in_pieces, sse
+from tests.dialects.messages.wires import conversion, events_of, in_pieces, sse
 
-BEGUN = Began("msg_1", "claude", Usage(25, 1, 0, 0))
+BEGUN = MessageStart("msg_1", "claude", Usage(25, 1, 0, 0))
 MESSAGE_START = {
     "type": "message_start",
     "message": {
@@ -91,18 +91,18 @@ def tool(index: int, id_: str, name: str, *pieces: str) -> list[dict[str, Any]]:
 
 
 USAGE = Usage(25, 7, 0, 0)
-DONE = Ended(Ending("end_turn", usage=USAGE))
-CALLED = Ended(Ending("tool_use", usage=USAGE))
+DONE = MessageEnd(Ending("end_turn", usage=USAGE))
+CALLED = MessageEnd(Ending("tool_use", usage=USAGE))
 CITATION = {"type": "web_search_result_location", "url": "https://x", "title": "T"}
 CUSTOM: dict[str, Any] = {
     "prompt": Prompt("m", [], tools=[Tool("foo/bar", custom=True)]),
-    "names": Names({"foo/bar": "foo_bar"}),
+    "names": ToolNames({"foo/bar": "foo_bar"}),
 }
 
 CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
     "text": (
         [MESSAGE_START, {"type": "ping"}, *text(0, "a\u2028b\r\n\u00e9"), ended(), STOP],
-        [BEGUN, Alive(), TextBegan(), TextDelta("a\u2028b\r\n\u00e9"), PartEnded(), DONE],
+        [BEGUN, KeepAlive(), TextStart(), TextDelta("a\u2028b\r\n\u00e9"), PartEnd(), DONE],
         {},
     ),
     "nothing": ([MESSAGE_START, ended(), STOP], [BEGUN, DONE], {}),
@@ -123,14 +123,14 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            ThinkingBegan(),
+            ThinkingStart(),
             ThinkingDelta("hm"),
-            SignatureCame("ABCD", "messages"),
-            PartEnded(),
-            RedactedCame("xx", "messages"),
-            TextBegan(),
+            Signature("ABCD", "messages"),
+            PartEnd(),
+            RedactedThinking("xx", "messages"),
+            TextStart(),
             TextDelta("t"),
-            PartEnded(),
+            PartEnd(),
             DONE,
         ],
         {},
@@ -145,12 +145,12 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            ToolBegan("a", "f"),
+            ToolStart("a", "f"),
             ArgumentsDelta('{"x":1}'),
-            PartEnded(),
-            ToolBegan("b", "g"),
+            PartEnd(),
+            ToolStart("b", "g"),
             ArgumentsDelta("{}"),
-            PartEnded(),
+            PartEnd(),
             CALLED,
         ],
         {},
@@ -163,7 +163,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
             ended("end_turn"),
             STOP,
         ],
-        [BEGUN, ToolBegan("a", "f"), ArgumentsDelta('{"x":1}'), PartEnded(), CALLED],
+        [BEGUN, ToolStart("a", "f"), ArgumentsDelta('{"x":1}'), PartEnd(), CALLED],
         {},
     ),
     "a custom tool": (
@@ -175,16 +175,16 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            ToolBegan("a", "foo/bar", custom=True),
+            ToolStart("a", "foo/bar", custom=True),
             ArgumentsDelta("free\ntext"),
-            PartEnded(),
+            PartEnd(),
             CALLED,
         ],
         CUSTOM,
     ),
     "an answer through a tool": (
         [MESSAGE_START, *tool(0, "a", "json_output", '{"k"', ":1}"), ended("tool_use"), STOP],
-        [BEGUN, TextBegan(), TextDelta('{"k":1}'), PartEnded(), DONE],
+        [BEGUN, TextStart(), TextDelta('{"k":1}'), PartEnd(), DONE],
         {"answer_tool": "json_output"},
     ),
     "tools that the upstream ran": (
@@ -205,11 +205,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            TextBegan(),
+            TextStart(),
             TextDelta("a"),
-            PartEnded(),
-            TextBegan(),
-            CitationCame(
+            PartEnd(),
+            TextStart(),
+            CitationAdded(
                 Citation(
                     Raw(b'{"type":"web_search_result_location","url":"https://x","title":"T"}'),
                     "https://x",
@@ -217,8 +217,8 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
                 )
             ),
             TextDelta("b"),
-            PartEnded(),
-            Ended(Ending("pause_turn", usage=USAGE, native="pause_turn")),
+            PartEnd(),
+            MessageEnd(Ending("pause_turn", usage=USAGE, native="pause_turn")),
         ],
         {},
     ),
@@ -238,15 +238,15 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            ToolBegan("a", "f"),
+            ToolStart("a", "f"),
             ArgumentsDelta('{"x":1}'),
-            PartEnded(),
-            ToolBegan("b", "g"),
+            PartEnd(),
+            ToolStart("b", "g"),
             ArgumentsDelta('{"y":'),
-            PartEnded(),
-            TextBegan(),
+            PartEnd(),
+            TextStart(),
             TextDelta("t"),
-            PartEnded(),
+            PartEnd(),
             CALLED,
         ],
         {},
@@ -260,10 +260,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            TextBegan(),
+            TextStart(),
             TextDelta("I"),
-            PartEnded(),
-            Ended(Ending("refusal", explanation="bio", usage=USAGE)),
+            PartEnd(),
+            MessageEnd(Ending("refusal", explanation="bio", usage=USAGE)),
         ],
         {},
     ),
@@ -286,7 +286,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            Ended(
+            MessageEnd(
                 Ending(
                     "stop_sequence", "X", usage=Usage(50, 10, 900, 5, 3), service_tier="priority"
                 )
@@ -296,17 +296,17 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
     ),
     "no message_stop, no block stop, words in the start": (
         [MESSAGE_START, start(0, type="text", text="a"), delta(0, "text_delta", text="b"), ended()],
-        [BEGUN, TextBegan(), TextDelta("ab"), PartEnded(), DONE],
+        [BEGUN, TextStart(), TextDelta("ab"), PartEnd(), DONE],
         {},
     ),
     "no message_start": (
         [*text(0, "a"), ended(usage=None), STOP],
         [
-            Began("", "upstream-model"),
-            TextBegan(),
+            MessageStart("", "upstream-model"),
+            TextStart(),
             TextDelta("a"),
-            PartEnded(),
-            Ended(Ending("end_turn")),
+            PartEnd(),
+            MessageEnd(Ending("end_turn")),
         ],
         {},
     ),
@@ -320,19 +320,19 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         [
             BEGUN,
-            TextBegan(),
+            TextStart(),
             TextDelta("a"),
-            PartEnded(),
-            ToolBegan("a", "f"),
+            PartEnd(),
+            ToolStart("a", "f"),
             ArgumentsDelta("{}"),
-            PartEnded(),
+            PartEnd(),
             CALLED,
         ],
         {},
     ),
     "an empty answer through a tool": (
         [MESSAGE_START, *tool(0, "a", "json_output"), ended("tool_use"), STOP],
-        [BEGUN, TextBegan(), TextDelta("{}"), PartEnded(), DONE],
+        [BEGUN, TextStart(), TextDelta("{}"), PartEnd(), DONE],
         {"answer_tool": "json_output"},
     ),
     "unknown things and stray deltas": (
@@ -349,14 +349,14 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
             STOP,
             {"type": "ping"},
         ],
-        [BEGUN, TextBegan(), TextDelta("a"), PartEnded(), DONE],
+        [BEGUN, TextStart(), TextDelta("a"), PartEnd(), DONE],
         {},
     ),
 }
 
 
-def crossed(members: dict[str, Any]) -> Crossing:
-    return crossing(**members)
+def crossed(members: dict[str, Any]) -> Conversion:
+    return conversion(**members)
 
 
 @pytest.mark.parametrize("crlf", [False, True])
@@ -385,8 +385,8 @@ def test_a_stream_at_random_cuts(data: st.DataObject, name: str, *, crlf: bool) 
 def test_no_event_lines_and_no_last_blank_line() -> None:
     wire = sse(MESSAGE_START, *text(0, "a"), ended(), STOP)
     bare = b"\n".join(line for line in wire.split(b"\n") if not line.startswith(b"event:"))
-    got = events_of(MESSAGES.reader(crossing()), [b"\xef\xbb\xbf" + bare.rstrip(b"\n")])
-    assert got == [BEGUN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+    got = events_of(MESSAGES.reader(conversion()), [b"\xef\xbb\xbf" + bare.rstrip(b"\n")])
+    assert got == [BEGUN, TextStart(), TextDelta("a"), PartEnd(), DONE]
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_no_event_lines_and_no_last_blank_line() -> None:
 )
 def test_a_cut_stream_never_ends_politely(events: list[dict[str, Any]]) -> None:
     with pytest.raises(Cut):
-        events_of(MESSAGES.reader(crossing()), [sse(*events)])
+        events_of(MESSAGES.reader(conversion()), [sse(*events)])
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_a_cut_stream_never_ends_politely(events: list[dict[str, Any]]) -> None:
 def test_an_error_event_is_raised(error: dict[str, str], status: int, kind: str) -> None:
     wire = sse(MESSAGE_START, {"type": "error", "error": error})
     with pytest.raises(Refused) as caught:
-        events_of(MESSAGES.reader(crossing()), [wire])
+        events_of(MESSAGES.reader(conversion()), [wire])
     assert (caught.value.status, caught.value.kind, caught.value.message) == (status, kind, "m")
 
 
@@ -428,16 +428,16 @@ def test_an_error_event_is_raised(error: dict[str, str], status: int, kind: str)
 )
 def test_nonsense_is_a_bad_answer(data: bytes) -> None:
     with pytest.raises(BadAnswer):
-        events_of(MESSAGES.reader(crossing()), [b"data: " + data + b"\n\n"])
+        events_of(MESSAGES.reader(conversion()), [b"data: " + data + b"\n\n"])
 
 
 def test_a_lone_surrogate_in_a_delta_is_mended() -> None:
     wire = sse(MESSAGE_START, *text(0, "X"), ended(), STOP).replace(b'"X"', b'"a\\ud83d"')
-    got = events_of(MESSAGES.reader(crossing()), [wire])
+    got = events_of(MESSAGES.reader(conversion()), [wire])
     assert got[2] == TextDelta("a\ufffd")
 
 
 def test_an_unknown_block_is_noted() -> None:
-    crossing_ = crossing()
-    events_of(MESSAGES.reader(crossing_), [sse(*CASES["unknown things and stray deltas"][0])])
-    assert crossing_.notes.entries == ["content.brand_new_block:unknown_block"]
+    conversion_ = conversion()
+    events_of(MESSAGES.reader(conversion_), [sse(*CASES["unknown things and stray deltas"][0])])
+    assert conversion_.notes.entries == ["content.brand_new_block:unknown_block"]

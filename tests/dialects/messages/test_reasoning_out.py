@@ -16,7 +16,7 @@ from gateway.neutral.events import (
     ToolResult,
     Turn,
 )
-from tests.dialects.messages.wires import crossing, written
+from tests.dialects.messages.wires import conversion, written
 
 U = Turn("user", [Text("u")])
 BUDGET: dict[str, Any] = {"thinking": ("enabled", "disabled")}
@@ -134,7 +134,7 @@ def test_reasoning(
     effort: str | None,
     notes: list[str],
 ) -> None:
-    crossed = crossing(prompt(reasoning=reasoning), capability=capability)
+    crossed = conversion(prompt(reasoning=reasoning), capability=capability)
     got = written(crossed)
     assert got.get("thinking") == thinking
     assert got.get("output_config") == ({"effort": effort} if effort else None)
@@ -142,12 +142,14 @@ def test_reasoning(
 
 
 def test_the_budget_stays_below_max_tokens() -> None:
-    crossed = crossing(
+    crossed = conversion(
         prompt(max_tokens=2000, reasoning=Reasoning("enabled", 9000)), capability=BUDGET
     )
     assert written(crossed)["thinking"]["budget_tokens"] == 1999
     assert crossed.notes.entries == ["thinking.budget_tokens:clamped"]
-    small = crossing(prompt(max_tokens=1024, reasoning=Reasoning(effort="low")), capability=BUDGET)
+    small = conversion(
+        prompt(max_tokens=1024, reasoning=Reasoning(effort="low")), capability=BUDGET
+    )
     assert "thinking" not in written(small)
     assert small.notes.entries == ["reasoning_effort:max_tokens_too_small_for_thinking"]
 
@@ -158,14 +160,14 @@ def test_a_forced_tool_turns_thinking_off() -> None:
         "tool_choice": ToolChoice("any"),
         "reasoning": Reasoning(effort="high"),
     }
-    crossed = crossing(prompt(**members), capability=BUDGET)
+    crossed = conversion(prompt(**members), capability=BUDGET)
     got = written(crossed)
     assert (got["thinking"], got["tool_choice"]) == ({"type": "disabled"}, {"type": "any"})
-    always = crossing(prompt(**members), capability={**ADAPTIVE, "thinking": ("adaptive",)})
+    always = conversion(prompt(**members), capability={**ADAPTIVE, "thinking": ("adaptive",)})
     got = written(always)
     assert (got["thinking"], got["tool_choice"]) == (SHOWN, {"type": "auto"})
     assert always.notes.entries == ["tool_choice:forced_tool_use_downgraded"]
-    unforced = crossing(prompt(**members), capability={**ADAPTIVE, "forced_tool": False})
+    unforced = conversion(prompt(**members), capability={**ADAPTIVE, "forced_tool": False})
     got = written(unforced)
     assert (got["thinking"], got["tool_choice"]) == (SHOWN, {"type": "auto"})
 
@@ -178,7 +180,7 @@ def test_no_budget_after_a_tool_turn_without_thinking(*, kept: bool) -> None:
         Turn("assistant", [*thought, ToolCall("a", "f")]),
         Turn("user", [ToolResult("a", [Text("r")])]),
     ]
-    crossed = crossing(Prompt("m", turns, reasoning=Reasoning(effort="low")), capability=BUDGET)
+    crossed = conversion(Prompt("m", turns, reasoning=Reasoning(effort="low")), capability=BUDGET)
     assert ("thinking" in written(crossed)) == kept
     noted = "reasoning:omitted_after_a_turn_without_thinking" in crossed.notes.entries
     assert noted != kept

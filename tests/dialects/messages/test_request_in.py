@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning, Text, Turn
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.messages.wires import fields, prompt_of
 
 
@@ -65,7 +65,7 @@ def test_thinking_and_effort(members: dict[str, Any], reasoning: Reasoning | Non
 def test_the_answer_format_keeps_its_schema_bytes(name: str) -> None:
     spelled = b'{"type":"json_schema","schema":{"b": 1.0, "a":1}}'
     raw = spelled if name == "output_format" else b'{"format":' + spelled + b"}"
-    got = MESSAGES.read_prompt({**fields(), name: Raw(raw)}, Notes())
+    got = MESSAGES.read_prompt({**fields(), name: Raw(raw)}, LossReport())
     assert got.format == Format("json_schema", Raw(b'{"b": 1.0, "a":1}'))
 
 
@@ -93,13 +93,13 @@ def test_other_users_have_no_session(user: str) -> None:
     ],
 )
 def test_tiers(members: dict[str, Any], tier: str | None) -> None:
-    notes = Notes()
+    notes = LossReport()
     assert prompt_of(notes, **members).service_tier == tier
     assert notes.entries == []
 
 
 def test_members_that_another_dialect_lacks_are_noted() -> None:
-    notes = Notes()
+    notes = LossReport()
     prompt_of(
         notes,
         context_management={"edits": []},
@@ -120,7 +120,7 @@ def test_members_that_another_dialect_lacks_are_noted() -> None:
 
 def test_strict_refuses_what_would_be_dropped() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        prompt_of(Notes(strict=True), context_management={"edits": []})
+        prompt_of(LossReport(strict=True), context_management={"edits": []})
     assert caught.value.param == "context_management"
 
 
@@ -137,7 +137,7 @@ def test_strict_refuses_what_would_be_dropped() -> None:
 )
 def test_members_whose_loss_would_change_the_answer_are_refused(name: str, value: object) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        MESSAGES.read_prompt(fields(**{name: value}), Notes())
+        MESSAGES.read_prompt(fields(**{name: value}), LossReport())
     assert caught.value.param == name
     assert caught.value.status == 400
 
@@ -216,11 +216,11 @@ def test_a_lone_surrogate_becomes_the_replacement_character() -> None:
         b'[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a",'
         b'"content":"x \\ud83d"}]}]'
     )
-    got = MESSAGES.read_prompt({**fields(), "messages": raw}, Notes())
+    got = MESSAGES.read_prompt({**fields(), "messages": raw}, LossReport())
     assert msgspec.to_builtins(got.turns[0].parts[0])["parts"][0]["text"] == "x \ufffd"
 
 
 def test_deep_nesting_is_the_clients_fault() -> None:
     raw = Raw(b"[" * 100_000 + b"]" * 100_000)
     with pytest.raises(InvalidRequest):
-        MESSAGES.read_prompt({**fields(), "messages": raw}, Notes())
+        MESSAGES.read_prompt({**fields(), "messages": raw}, LossReport())

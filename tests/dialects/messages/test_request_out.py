@@ -17,7 +17,7 @@ from gateway.neutral.events import (
     Tool,
     Turn,
 )
-from tests.dialects.messages.wires import crossing, written
+from tests.dialects.messages.wires import conversion, written
 
 U = Turn("user", [Text("u")])
 BUDGET: dict[str, Any] = {"thinking": ("enabled", "disabled")}
@@ -34,7 +34,7 @@ def prompt(**members: Any) -> Prompt:
 
 
 def test_the_smallest_request() -> None:
-    crossed = crossing(prompt())
+    crossed = conversion(prompt())
     assert MESSAGES.write_prompt(crossed) == {
         "model": Raw(b'"upstream-model"'),
         "max_tokens": Raw(b"32000"),
@@ -44,7 +44,7 @@ def test_the_smallest_request() -> None:
 
 
 def test_a_large_request() -> None:
-    crossed = crossing(
+    crossed = conversion(
         prompt(
             system=[Text("A", CacheMark()), Text(" "), Text("B")],
             max_tokens=5,
@@ -87,14 +87,14 @@ def test_a_large_request() -> None:
     ],
 )
 def test_max_tokens(wanted: int | None, most: int | None, sent: int, notes: list[str]) -> None:
-    crossed = crossing(prompt(max_tokens=wanted), capability={"max_output": most})
+    crossed = conversion(prompt(max_tokens=wanted), capability={"max_output": most})
     assert written(crossed)["max_tokens"] == sent
     assert crossed.notes.entries == notes
 
 
 def test_no_tokens_at_all_are_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        written(crossing(prompt(max_tokens=0)))
+        written(conversion(prompt(max_tokens=0)))
     assert caught.value.param == "max_tokens"
 
 
@@ -124,14 +124,14 @@ def test_no_tokens_at_all_are_refused() -> None:
 def test_sampling(
     rule: str, members: dict[str, Any], sent: dict[str, Any], notes: list[str]
 ) -> None:
-    crossed = crossing(prompt(**members), capability={"sampling": rule})
+    crossed = conversion(prompt(**members), capability={"sampling": rule})
     got = written(crossed)
     assert {name: got[name] for name in ("temperature", "top_p", "top_k") if name in got} == sent
     assert crossed.notes.entries == notes
 
 
 def test_what_the_api_has_no_word_for_is_told() -> None:
-    crossed = crossing(
+    crossed = conversion(
         prompt(seed=7, frequency_penalty=0.5, presence_penalty=-1.0, verbosity="low")
     )
     assert written(crossed).keys() == {"model", "max_tokens", "messages"}
@@ -141,17 +141,17 @@ def test_what_the_api_has_no_word_for_is_told() -> None:
         "presence_penalty:unsupported_by_target",
         "verbosity:unsupported_by_target",
     ]
-    crossed = crossing(prompt(seed=0, frequency_penalty=0.0, verbosity="medium"))
+    crossed = conversion(prompt(seed=0, frequency_penalty=0.0, verbosity="medium"))
     written(crossed)
     assert crossed.notes.entries == []
 
 
 def test_top_k_where_the_model_takes_it() -> None:
-    assert written(crossing(prompt(top_k=5), capability={"top_k": True}))["top_k"] == 5
+    assert written(conversion(prompt(top_k=5), capability={"top_k": True}))["top_k"] == 5
 
 
 def test_no_sampling_with_thinking() -> None:
-    crossed = crossing(
+    crossed = conversion(
         prompt(temperature=0.5, reasoning=Reasoning(effort="low")), capability=BUDGET
     )
     assert "temperature" not in written(crossed)
@@ -160,7 +160,7 @@ def test_no_sampling_with_thinking() -> None:
 
 @pytest.mark.parametrize("user", ["a@b.org", "+47 123 45 678", "x" * 257])
 def test_personal_and_long_user_ids_are_hashed(user: str) -> None:
-    got = written(crossing(prompt(user=user)))["metadata"]
+    got = written(conversion(prompt(user=user)))["metadata"]
     assert got == {"user_id": hashlib.sha256(user.encode()).hexdigest()}
 
 
@@ -173,20 +173,20 @@ def test_personal_and_long_user_ids_are_hashed(user: str) -> None:
     ],
 )
 def test_tiers(tier: str, fast: bool, sent: dict[str, str], notes: list[str]) -> None:
-    crossed = crossing(prompt(service_tier=tier), capability={"service_tier": fast})
+    crossed = conversion(prompt(service_tier=tier), capability={"service_tier": fast})
     got = written(crossed)
     assert {name: got[name] for name in ("service_tier", "speed") if name in got} == sent
     assert crossed.notes.entries == notes
 
 
 def test_verbosity_is_noted() -> None:
-    crossed = crossing(prompt(verbosity="low"))
+    crossed = conversion(prompt(verbosity="low"))
     written(crossed)
     assert crossed.notes.entries == ["verbosity:unsupported_by_target"]
 
 
 def test_a_schema_that_can_be_closed_is_enforced() -> None:
-    crossed = crossing(prompt(format=Format("json_schema", SCHEMA, "n")))
+    crossed = conversion(prompt(format=Format("json_schema", SCHEMA, "n")))
     got = written(crossed)["output_config"]["format"]
     assert got["type"] == "json_schema"
     assert got["schema"]["additionalProperties"] is False
@@ -194,7 +194,7 @@ def test_a_schema_that_can_be_closed_is_enforced() -> None:
 
 
 def test_an_open_schema_is_answered_through_a_tool() -> None:
-    crossed = crossing(prompt(format=Format("json_schema", OPEN)))
+    crossed = conversion(prompt(format=Format("json_schema", OPEN)))
     got = written(crossed)
     assert crossed.answer_tool == "json_output"
     assert got["tool_choice"] == {"type": "tool", "name": "json_output"}
@@ -213,7 +213,9 @@ def test_an_open_schema_is_answered_through_a_tool() -> None:
 def test_an_open_schema_is_asked_for_where_no_tool_may_be_forced(
     members: dict[str, Any], capability: dict[str, Any]
 ) -> None:
-    crossed = crossing(prompt(format=Format("json_schema", OPEN), **members), capability=capability)
+    crossed = conversion(
+        prompt(format=Format("json_schema", OPEN), **members), capability=capability
+    )
     got = written(crossed)
     assert crossed.answer_tool is None
     assert got["system"][-1]["text"].endswith(bytes(OPEN).decode())
@@ -221,7 +223,7 @@ def test_an_open_schema_is_asked_for_where_no_tool_may_be_forced(
 
 
 def test_a_json_object_is_asked_for() -> None:
-    got = written(crossing(prompt(format=Format("json_object"), system=[Text("A")])))
+    got = written(conversion(prompt(format=Format("json_object"), system=[Text("A")])))
     assert got["system"] == [
         {"type": "text", "text": "A"},
         {"type": "text", "text": "Respond with one JSON object and nothing else."},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.messages.server_tools import is_server_block, readable
+from gateway.dialects.messages.server_tools import is_server_block, render_server_block
 from gateway.neutral.events import ServerTool
 from tests.dialects.messages.wires import parts_of
 
@@ -88,14 +88,14 @@ def test_server_tools_are_what_a_reader_may_see(block: dict[str, Any], text: str
 
 
 def test_an_odd_block_says_nothing() -> None:
-    assert readable("server_tool_use", Raw(b"3")) == ""
-    assert readable("mcp_tool_result", Raw(b'{"content":[3,{"a":1}]}')) == ""
+    assert render_server_block("server_tool_use", Raw(b"3")) == ""
+    assert render_server_block("mcp_tool_result", Raw(b'{"content":[3,{"a":1}]}')) == ""
 
 
 def test_a_tool_search_lists_its_tools() -> None:
     raw = Raw(b'{"content":{"tool_references":[{"tool_name":"f"},{"tool_name":"g"}]}}')
     words = "Tool now available: f\nTool now available: g"
-    assert readable("tool_search_tool_result", raw) == words
+    assert render_server_block("tool_search_tool_result", raw) == words
 
 
 def test_client_tools_are_no_server_blocks() -> None:

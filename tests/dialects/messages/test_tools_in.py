@@ -8,7 +8,7 @@ from msgspec import Raw
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import CacheMark, Tool, ToolChoice, WebSearch
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.messages.wires import fields, prompt_of
 
 
@@ -18,7 +18,7 @@ def test_a_custom_tool_keeps_its_schema_bytes() -> None:
         b'"input_schema":{"type":"object", "x": 1.0},"input_examples":[{"a": 1}],'
         b'"cache_control":{"type":"ephemeral"},"defer_loading":true,"eager_input_streaming":true}]'
     )
-    got = MESSAGES.read_prompt({**fields(), "tools": raw}, Notes())
+    got = MESSAGES.read_prompt({**fields(), "tools": raw}, LossReport())
     assert got.tools == [
         Tool("f", "d", Raw(b'{"type":"object", "x": 1.0}'), True, [Raw(b'{"a": 1}')], CacheMark())
     ]
@@ -53,7 +53,7 @@ def test_other_tools_of_the_upstream_are_refused(type_: str) -> None:
 
 
 def test_tools_that_the_model_may_not_call_are_noted() -> None:
-    notes = Notes()
+    notes = LossReport()
     got = prompt_of(
         notes,
         tools=[

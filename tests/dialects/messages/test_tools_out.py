@@ -17,7 +17,7 @@ from gateway.neutral.events import (
     Turn,
     WebSearch,
 )
-from tests.dialects.messages.wires import crossing, written
+from tests.dialects.messages.wires import conversion, written
 
 U = Turn("user", [Text("u")])
 BUDGET: dict[str, Any] = {"thinking": ("enabled", "disabled")}
@@ -42,16 +42,16 @@ def prompt(**members: Any) -> Prompt:
     ],
 )
 def test_a_schema_gets_an_object_root(schema: Raw | None, sent: dict[str, Any]) -> None:
-    (tool,) = written(crossing(prompt(tools=[Tool("f", "d", schema)])))["tools"]
+    (tool,) = written(conversion(prompt(tools=[Tool("f", "d", schema)])))["tools"]
     assert tool == {"name": "f", "description": "d", "input_schema": sent}
 
 
 def test_a_strict_tool_is_closed_where_the_model_takes_strict() -> None:
-    crossed = crossing(prompt(tools=[Tool("f", None, SCHEMA, strict=True)]))
+    crossed = conversion(prompt(tools=[Tool("f", None, SCHEMA, strict=True)]))
     (tool,) = written(crossed)["tools"]
     assert tool["strict"] is True
     assert tool["input_schema"]["additionalProperties"] is False
-    loose = crossing(
+    loose = conversion(
         prompt(tools=[Tool("f", None, SCHEMA, strict=True)]), capability={"strict_tools": False}
     )
     (tool,) = written(loose)["tools"]
@@ -61,7 +61,7 @@ def test_a_strict_tool_is_closed_where_the_model_takes_strict() -> None:
 
 def test_a_custom_tool_takes_one_text() -> None:
     tool = Tool("f", "d", custom=True, grammar=("lark", "start: X"))
-    assert written(crossing(prompt(tools=[tool])))["tools"] == [
+    assert written(conversion(prompt(tools=[tool])))["tools"] == [
         {
             "name": "f",
             "description": "d\nInput must match this lark grammar:\nstart: X",
@@ -81,7 +81,7 @@ def test_names_are_rewritten_in_definition_history_and_choice() -> None:
         Turn("assistant", [ToolCall("a", "old/name")]),
         Turn("user", [ToolResult("a", [Text("r")])]),
     ]
-    crossed = crossing(
+    crossed = conversion(
         Prompt(
             "m",
             turns,
@@ -93,7 +93,7 @@ def test_names_are_rewritten_in_definition_history_and_choice() -> None:
     assert [tool["name"] for tool in got["tools"]] == ["foo_bar_2", "foo_bar"]
     assert got["tool_choice"] == {"type": "tool", "name": "foo_bar_2"}
     assert got["messages"][1]["content"][0]["name"] == "old_name"
-    assert crossed.names.known("foo_bar_2") == "foo/bar"
+    assert crossed.names.to_client("foo_bar_2") == "foo/bar"
 
 
 @pytest.mark.parametrize(
@@ -113,27 +113,27 @@ def test_names_are_rewritten_in_definition_history_and_choice() -> None:
 def test_tool_choice(
     choice: ToolChoice | None, parallel: bool | None, sent: dict[str, Any] | None
 ) -> None:
-    crossed = crossing(prompt(tools=[Tool("f")], tool_choice=choice, parallel_tools=parallel))
+    crossed = conversion(prompt(tools=[Tool("f")], tool_choice=choice, parallel_tools=parallel))
     assert written(crossed).get("tool_choice") == sent
 
 
 def test_no_choice_without_tools() -> None:
-    crossed = crossing(prompt(tool_choice=ToolChoice("auto"), parallel_tools=False))
+    crossed = conversion(prompt(tool_choice=ToolChoice("auto"), parallel_tools=False))
     assert "tool_choice" not in written(crossed)
 
 
 def test_a_model_that_cannot_be_forced_chooses() -> None:
     members = {"tools": [Tool("f")], "tool_choice": ToolChoice("any")}
-    crossed = crossing(prompt(**members), capability={"forced_tool": False})
+    crossed = conversion(prompt(**members), capability={"forced_tool": False})
     assert written(crossed)["tool_choice"] == {"type": "auto"}
     assert crossed.notes.entries == ["tool_choice:forced_tool_use_downgraded"]
     with pytest.raises(InvalidRequest):
-        written(crossing(prompt(**members), capability={"forced_tool": False}, strict=True))
+        written(conversion(prompt(**members), capability={"forced_tool": False}, strict=True))
 
 
 def test_web_search() -> None:
     search = WebSearch("high", location={"city": "Oslo"}, blocked_domains=["x.org"])
-    crossed = crossing(prompt(web_search=search), capability={"web_search": "web_search_tool"})
+    crossed = conversion(prompt(web_search=search), capability={"web_search": "web_search_tool"})
     assert written(crossed)["tools"] == [
         {
             "type": "web_search_20250305",
@@ -143,14 +143,14 @@ def test_web_search() -> None:
             "blocked_domains": ["x.org"],
         }
     ]
-    without = crossing(prompt(web_search=search))
+    without = conversion(prompt(web_search=search))
     assert "tools" not in written(without)
     assert without.notes.entries == ["web_search:unsupported_by_target"]
 
 
 def test_only_the_last_four_cache_marks_stay() -> None:
     texts = [Text(word, CacheMark()) for word in "abc"]
-    crossed = crossing(
+    crossed = conversion(
         Prompt(
             "m",
             [Turn("user", [Text("d", CacheMark())])],
@@ -166,7 +166,7 @@ def test_only_the_last_four_cache_marks_stay() -> None:
 
 
 def test_the_upstream_may_place_the_mark() -> None:
-    crossed = crossing(prompt(cache_implicit=True, system=[Text(c, CacheMark()) for c in "abcd"]))
+    crossed = conversion(prompt(cache_implicit=True, system=[Text(c, CacheMark()) for c in "abcd"]))
     got = written(crossed)
     assert got["cache_control"] == {"type": "ephemeral"}
     assert ["cache_control" in block for block in got["system"]] == [False, True, True, True]
@@ -174,7 +174,7 @@ def test_the_upstream_may_place_the_mark() -> None:
 
 def test_limits_of_the_client_on_web_search() -> None:
     search = WebSearch("low", max_uses=3, allowed_domains=["x.org"])
-    crossed = crossing(prompt(web_search=search), capability={"web_search": "web_search_tool"})
+    crossed = conversion(prompt(web_search=search), capability={"web_search": "web_search_tool"})
     assert written(crossed)["tools"] == [
         {
             "type": "web_search_20250305",
@@ -183,10 +183,10 @@ def test_limits_of_the_client_on_web_search() -> None:
             "allowed_domains": ["x.org"],
         }
     ]
-    bare = crossing(prompt(web_search=WebSearch()), capability={"web_search": "web_search_tool"})
+    bare = conversion(prompt(web_search=WebSearch()), capability={"web_search": "web_search_tool"})
     assert written(bare)["tools"] == [{"type": "web_search_20250305", "name": "web_search"}]
 
 
 def test_examples_stay_examples() -> None:
     tool = Tool("f", None, SCHEMA, examples=[Raw(b'{"a":"x"}')])
-    assert written(crossing(prompt(tools=[tool])))["tools"][0]["input_examples"] == [{"a": "x"}]
+    assert written(conversion(prompt(tools=[tool])))["tools"][0]["input_examples"] == [{"a": "x"}]

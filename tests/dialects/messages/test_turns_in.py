@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import CacheMark, Text, Tool, ToolCall, ToolResult, Turn
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.messages.wires import prompt_of
 
 USER = {"role": "user", "content": "hi"}
@@ -108,7 +108,7 @@ def test_the_last_effort_wins() -> None:
 
 
 def test_tools_added_and_removed() -> None:
-    notes = Notes()
+    notes = LossReport()
     got = prompt_of(
         notes,
         tools=[{"name": "f", "input_schema": {}}, {"name": "g"}],
@@ -137,7 +137,7 @@ def test_tools_added_and_removed() -> None:
 
 
 def test_a_summary_takes_the_place_of_what_it_sums_up() -> None:
-    notes = Notes()
+    notes = LossReport()
     got = prompt_of(
         notes,
         messages=[
@@ -162,7 +162,7 @@ def test_a_summary_takes_the_place_of_what_it_sums_up() -> None:
 
 
 def test_a_failed_compaction_says_nothing() -> None:
-    notes = Notes()
+    notes = LossReport()
     content = [{"type": "compaction", "content": None}, {"type": "text", "text": "yo"}]
     got = prompt_of(notes, messages=[USER, {"role": "assistant", "content": content}])
     assert got.turns == [Turn("user", [Text("hi")]), Turn("assistant", [Text("yo")])]

@@ -21,7 +21,7 @@ from gateway.neutral.events import (
     Turn,
 )
 from gateway.neutral.seal import Sealed
-from tests.dialects.messages.wires import SEAL, crossing, messages_of, written
+from tests.dialects.messages.wires import SEAL, conversion, messages_of, written
 
 U, A = Turn("user", [Text("u")]), Turn("assistant", [Text("a")])
 USER, ASSISTANT = {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}
@@ -129,7 +129,7 @@ def test_an_error_key_in_a_result_is_no_error() -> None:
 
 
 def test_empty_turns() -> None:
-    crossed = crossing(Prompt("m", [U, Turn("assistant", [Text(" ")]), U, A, Turn("user", [])]))
+    crossed = conversion(Prompt("m", [U, Turn("assistant", [Text(" ")]), U, A, Turn("user", [])]))
     two = [{"type": "text", "text": "u"}] * 2
     assert written(crossed)["messages"] == [
         {"role": "user", "content": two},
@@ -146,11 +146,11 @@ def test_neighbours_of_a_turn_that_was_left_out_are_one() -> None:
 
 
 def test_an_assistant_may_not_speak_first() -> None:
-    crossed = crossing(Prompt("m", [A, U]))
+    crossed = conversion(Prompt("m", [A, U]))
     assert written(crossed)["messages"] == [{"role": "user", "content": "."}, ASSISTANT, USER]
     assert crossed.notes.entries == ["messages:first_turn_is_not_the_user's"]
     with pytest.raises(InvalidRequest):
-        written(crossing(Prompt("m", [A, U]), strict=True))
+        written(conversion(Prompt("m", [A, U]), strict=True))
 
 
 def test_a_prefill_is_kept_without_its_last_spaces() -> None:
@@ -159,7 +159,7 @@ def test_a_prefill_is_kept_without_its_last_spaces() -> None:
 
 
 def test_a_prefill_that_the_model_refuses_becomes_a_request_to_go_on() -> None:
-    crossed = crossing(Prompt("m", [U, A]))
+    crossed = conversion(Prompt("m", [U, A]))
     assert written(crossed)["messages"] == [
         USER,
         ASSISTANT,
@@ -170,7 +170,7 @@ def test_a_prefill_that_the_model_refuses_becomes_a_request_to_go_on() -> None:
     ]
     assert crossed.notes.entries == ["messages:prefill_not_supported"]
     with pytest.raises(InvalidRequest):
-        written(crossing(Prompt("m", [U, A]), strict=True))
+        written(conversion(Prompt("m", [U, A]), strict=True))
 
 
 def test_names_are_told_only_where_several_users_speak() -> None:
@@ -213,7 +213,7 @@ def blob(kind: str, provider: str = "p", model: str = "upstream-model") -> str:
 def test_only_reasoning_that_the_upstream_minted_is_replayed(
     part: Part, block: dict[str, str] | None
 ) -> None:
-    crossed = crossing(
+    crossed = conversion(
         Prompt("m", [U, Turn("assistant", [part, ToolCall("x", "f")]), answered("x")])
     )
     assert written(crossed)["messages"][1]["content"] == [*([block] if block else []), use("x")]
@@ -284,6 +284,6 @@ def test_turns_of_bare_texts_are_written_as_any_others(texts: list[str]) -> None
     bare = [Turn("assistant" if at % 2 else "user", [Text(one)]) for at, one in enumerate(texts)]
     # one user's name says nothing, but such turns take the long way
     named = [Turn(turn.role, turn.parts, "ann") for turn in bare]
-    ways = crossing(Prompt("m", bare)), crossing(Prompt("m", named))
+    ways = conversion(Prompt("m", bare)), conversion(Prompt("m", named))
     assert write_turns(ways[0]) == write_turns(ways[1])
     assert ways[0].notes.entries == ways[1].notes.entries

@@ -1,6 +1,6 @@
 """Token counts of the Messages API."""
 
-from gateway.dialects.messages.usage import merged, read_usage, write_usage
+from gateway.dialects.messages.usage import merge_usage, read_usage, write_usage
 from gateway.dialects.messages.wire import ThinkingTokens, UsageCounts
 from gateway.neutral.events import Usage
 
@@ -25,5 +25,5 @@ def test_null_counts_are_0_and_no_counts_are_none() -> None:
 
 def test_a_later_count_replaces_the_earlier_one_unless_null() -> None:
     earlier = Usage(25, 1, 5, 6, 2)
-    assert merged(earlier, UsageCounts(output_tokens=9)) == Usage(25, 9, 5, 6, 2)
-    assert merged(earlier, UsageCounts(0, 0, 0, 0, ThinkingTokens(0))) == Usage(0, 0, 0, 0, 0)
+    assert merge_usage(earlier, UsageCounts(output_tokens=9)) == Usage(25, 9, 5, 6, 2)
+    assert merge_usage(earlier, UsageCounts(0, 0, 0, 0, ThinkingTokens(0))) == Usage(0, 0, 0, 0, 0)

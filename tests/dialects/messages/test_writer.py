@@ -12,41 +12,41 @@ from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import RawMessageStreamEvent
 from msgspec import Raw
 
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import Cut
 from gateway.neutral.events import (
-    Alive,
     ArgumentsDelta,
-    Began,
     Citation,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Ending,
     Event,
-    PartEnded,
+    KeepAlive,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
     Prompt,
-    RedactedCame,
-    Refused,
-    SignatureCame,
-    TextBegan,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
-    ToolBegan,
+    ThinkingStart,
+    ToolStart,
     Usage,
     WebSearch,
 )
 from gateway.neutral.seal import Sealed
-from tests.dialects.messages.wires import crossing, events_of
+from tests.dialects.messages.wires import conversion, events_of
 
-BEGAN = Began("msg_1", "up", Usage(3))
-DONE = Ended(Ending("end_turn", usage=Usage(3, 2)))
+BEGAN = MessageStart("msg_1", "up", Usage(3))
+DONE = MessageEnd(Ending("end_turn", usage=Usage(3, 2)))
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
-def write(events: list[Event], crossed: Crossing | None = None) -> bytes:
-    writer = MESSAGES.writer(crossed or crossing())
+def write(events: list[Event], crossed: Conversion | None = None) -> bytes:
+    writer = MESSAGES.writer(crossed or conversion())
     return b"".join(writer.write(event) for event in events)
 
 
@@ -71,7 +71,7 @@ def data_of(wire: bytes) -> list[dict[str, Any]]:
 
 
 def test_the_bytes_of_a_short_answer() -> None:
-    wire = write([BEGAN, TextBegan(), TextDelta('a"\u2028'), PartEnded(), DONE])
+    wire = write([BEGAN, TextStart(), TextDelta('a"\u2028'), PartEnd(), DONE])
     assert wire == (
         b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1",'
         b'"type":"message","role":"assistant","model":"alias","content":[],"stop_reason":null,'
@@ -94,29 +94,29 @@ def test_the_bytes_of_a_short_answer() -> None:
 
 
 def test_the_official_client_gets_the_whole_message() -> None:
-    crossed = crossing(Prompt("m", [], web_search=WebSearch()))
+    crossed = conversion(Prompt("m", [], web_search=WebSearch()))
     wire = write(
         [
-            Began("chatcmpl-1", "up"),
-            ThinkingBegan(),
+            MessageStart("chatcmpl-1", "up"),
+            ThinkingStart(),
             ThinkingDelta("h"),
             ThinkingDelta("m"),
-            SignatureCame("sig", "chat"),
-            PartEnded(),
-            RedactedCame("xx", "chat"),
-            TextBegan(),
+            Signature("sig", "chat"),
+            PartEnd(),
+            RedactedThinking("xx", "chat"),
+            TextStart(),
             TextDelta("a"),
             TextDelta("b"),
-            CitationCame(Citation(Raw(b"{}"), "https://x", "T", "c")),
-            PartEnded(),
-            ToolBegan("call_1", "f"),
+            CitationAdded(Citation(Raw(b"{}"), "https://x", "T", "c")),
+            PartEnd(),
+            ToolStart("call_1", "f"),
             ArgumentsDelta('{"x":'),
-            Alive(),
+            KeepAlive(),
             ArgumentsDelta("1}"),
-            PartEnded(),
-            ToolBegan("call_2", "g"),
-            PartEnded(),
-            Ended(Ending("tool_use", usage=Usage(50, 10, 900, 5, 4), service_tier="default")),
+            PartEnd(),
+            ToolStart("call_2", "g"),
+            PartEnd(),
+            MessageEnd(Ending("tool_use", usage=Usage(50, 10, 900, 5, 4), service_tier="default")),
         ],
         crossed,
     )
@@ -152,15 +152,15 @@ def test_every_event_has_a_name_and_one_block_is_open_at_a_time() -> None:
     wire = write(
         [
             BEGAN,
-            TextBegan(),
+            TextStart(),
             TextDelta("a"),
-            PartEnded(),
-            ToolBegan("a", "f"),
+            PartEnd(),
+            ToolStart("a", "f"),
             ArgumentsDelta("{}"),
-            PartEnded(),
-            TextBegan(),
+            PartEnd(),
+            TextStart(),
             TextDelta("b"),
-            PartEnded(),
+            PartEnd(),
             DONE,
         ]
     )
@@ -177,16 +177,16 @@ def test_parts_that_say_nothing_are_no_blocks() -> None:
     wire = write(
         [
             BEGAN,
-            TextBegan(),
+            TextStart(),
             TextDelta(""),
-            PartEnded(),
-            ThinkingBegan(),
+            PartEnd(),
+            ThinkingStart(),
             ThinkingDelta(""),
-            PartEnded(),
-            ToolBegan("a", "f"),
+            PartEnd(),
+            ToolStart("a", "f"),
             ArgumentsDelta(""),
-            PartEnded(),
-            Ended(Ending("tool_use")),
+            PartEnd(),
+            MessageEnd(Ending("tool_use")),
         ]
     )
     assert [(event["type"], event.get("index")) for event in data_of(wire)] == [
@@ -202,18 +202,18 @@ def test_parts_that_say_nothing_are_no_blocks() -> None:
 @pytest.mark.parametrize(
     ("events", "signature"),
     [
-        ([ThinkingDelta("t"), SignatureCame("native", "messages")], "native"),
-        ([SignatureCame("native", "messages")], "native"),
+        ([ThinkingDelta("t"), Signature("native", "messages")], "native"),
+        ([Signature("native", "messages")], "native"),
     ],
 )
 def test_a_native_signature_is_not_sealed(events: list[Event], signature: str) -> None:
-    got = accumulated(write([BEGAN, ThinkingBegan(), *events, PartEnded(), DONE]))
+    got = accumulated(write([BEGAN, ThinkingStart(), *events, PartEnd(), DONE]))
     assert got["content"][0]["signature"] == signature
 
 
 def test_thinking_without_a_signature_gets_a_sealed_one_once() -> None:
-    crossed = crossing()
-    part: list[Event] = [ThinkingBegan(), ThinkingDelta("t"), PartEnded()]
+    crossed = conversion()
+    part: list[Event] = [ThinkingStart(), ThinkingDelta("t"), PartEnd()]
     wire = write([BEGAN, *part, *part, DONE], crossed)
     assert wire.count(b"signature_delta") == 2
     for block in accumulated(wire)["content"]:
@@ -223,10 +223,10 @@ def test_thinking_without_a_signature_gets_a_sealed_one_once() -> None:
 
 
 def test_a_signature_belongs_to_one_block() -> None:
-    crossed = crossing()
-    first: list[Event] = [ThinkingBegan(), ThinkingDelta("t"), SignatureCame("s", "messages")]
-    second: list[Event] = [ThinkingBegan(), ThinkingDelta("u"), PartEnded()]
-    wire = write([BEGAN, *first, PartEnded(), *second, DONE], crossed)
+    crossed = conversion()
+    first: list[Event] = [ThinkingStart(), ThinkingDelta("t"), Signature("s", "messages")]
+    second: list[Event] = [ThinkingStart(), ThinkingDelta("u"), PartEnd()]
+    wire = write([BEGAN, *first, PartEnd(), *second, DONE], crossed)
     signatures = [block["signature"] for block in accumulated(wire)["content"]]
     assert signatures[0] == "s"
     sealed = crossed.unsealed(signatures[1])
@@ -234,12 +234,14 @@ def test_a_signature_belongs_to_one_block() -> None:
 
 
 def test_the_input_is_estimated_until_it_is_known() -> None:
-    crossed = crossing(input_estimate=42)
-    wire = write([Began("msg_1", "up"), Ended(Ending("end_turn", usage=Usage(50, 1)))], crossed)
+    crossed = conversion(input_estimate=42)
+    wire = write(
+        [MessageStart("msg_1", "up"), MessageEnd(Ending("end_turn", usage=Usage(50, 1)))], crossed
+    )
     events = data_of(wire)
     assert events[0]["message"]["usage"]["input_tokens"] == 42
     assert events[2]["usage"]["input_tokens"] == 50
-    never = data_of(write([Began("msg_1", "up"), Ended(Ending("end_turn"))], crossed))
+    never = data_of(write([MessageStart("msg_1", "up"), MessageEnd(Ending("end_turn"))], crossed))
     assert never[2]["usage"]["input_tokens"] == 42
 
 
@@ -248,12 +250,12 @@ def test_a_refusal_is_text_and_a_reason() -> None:
         write(
             [
                 BEGAN,
-                TextBegan(),
+                TextStart(),
                 TextDelta("I"),
-                PartEnded(),
-                Refused("no "),
-                Refused("way"),
-                Ended(Ending("end_turn")),
+                PartEnd(),
+                RefusalDelta("no "),
+                RefusalDelta("way"),
+                MessageEnd(Ending("end_turn")),
             ]
         )
     )
@@ -263,7 +265,7 @@ def test_a_refusal_is_text_and_a_reason() -> None:
 
 
 def test_a_stop_sequence_is_named() -> None:
-    got = accumulated(write([BEGAN, Ended(Ending("stop_sequence", "END"))]))
+    got = accumulated(write([BEGAN, MessageEnd(Ending("stop_sequence", "END"))]))
     assert (got["stop_reason"], got["stop_sequence"], got["content"]) == (
         "stop_sequence",
         "END",
@@ -276,10 +278,10 @@ def test_free_text_of_a_custom_tool_is_wrapped() -> None:
         write(
             [
                 BEGAN,
-                ToolBegan("a", "f", custom=True),
+                ToolStart("a", "f", custom=True),
                 ArgumentsDelta("x\n"),
                 ArgumentsDelta('"y"'),
-                PartEnded(),
+                PartEnd(),
                 DONE,
             ]
         )
@@ -290,7 +292,7 @@ def test_free_text_of_a_custom_tool_is_wrapped() -> None:
 def test_missing_and_repeated_call_ids_are_made_up() -> None:
     calls: list[Event] = []
     for id_ in ("", "a", "a"):
-        calls += [ToolBegan(id_, "f"), PartEnded()]
+        calls += [ToolStart(id_, "f"), PartEnd()]
     ids = [block["id"] for block in accumulated(write([BEGAN, *calls, DONE]))["content"]]
     assert ids[1] == "a"
     assert len(set(ids)) == 3
@@ -298,35 +300,35 @@ def test_missing_and_repeated_call_ids_are_made_up() -> None:
 
 
 def test_citations_that_the_client_did_not_ask_for_are_noted() -> None:
-    crossed = crossing()
-    cited = CitationCame(Citation(Raw(b"{}"), "https://x"))
-    wire = write([BEGAN, TextBegan(), TextDelta("a"), cited, PartEnded(), DONE], crossed)
+    crossed = conversion()
+    cited = CitationAdded(Citation(Raw(b"{}"), "https://x"))
+    wire = write([BEGAN, TextStart(), TextDelta("a"), cited, PartEnd(), DONE], crossed)
     assert b"citations" not in wire
     assert crossed.notes.entries == ["citations:unsupported_by_client"]
 
 
 def test_the_ping() -> None:
-    assert write([Alive()]) == PING == MESSAGES.ping
+    assert write([KeepAlive()]) == PING == MESSAGES.ping
 
 
 def test_what_is_written_reads_back() -> None:
     events: list[Event] = [
-        Began("msg_1", "alias", Usage(3)),
-        Alive(),
-        ThinkingBegan(),
+        MessageStart("msg_1", "alias", Usage(3)),
+        KeepAlive(),
+        ThinkingStart(),
         ThinkingDelta("t"),
-        SignatureCame("s", "messages"),
-        PartEnded(),
-        TextBegan(),
+        Signature("s", "messages"),
+        PartEnd(),
+        TextStart(),
         TextDelta("a"),
-        PartEnded(),
-        ToolBegan("a", "f"),
+        PartEnd(),
+        ToolStart("a", "f"),
         ArgumentsDelta('{"x":1}'),
-        PartEnded(),
-        Ended(Ending("tool_use", usage=Usage(3, 2, 1, 0))),
+        PartEnd(),
+        MessageEnd(Ending("tool_use", usage=Usage(3, 2, 1, 0))),
     ]
-    wire = write([event for event in events if not isinstance(event, Alive)])
-    assert events_of(MESSAGES.reader(crossing()), [wire]) == events
+    wire = write([event for event in events if not isinstance(event, KeepAlive)])
+    assert events_of(MESSAGES.reader(conversion()), [wire]) == events
 
 
 def official(wire: bytes) -> list[Any]:
@@ -339,7 +341,7 @@ def official(wire: bytes) -> list[Any]:
 
 
 def test_the_official_client_knows_every_event() -> None:
-    wire = write([BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE])
+    wire = write([BEGAN, TextStart(), TextDelta("a"), PartEnd(), DONE])
     assert [event.type for event in official(wire)] == [
         "message_start",
         "content_block_start",
@@ -351,6 +353,6 @@ def test_the_official_client_knows_every_event() -> None:
 
 
 def test_the_official_client_raises_on_an_error_event() -> None:
-    wire = write([BEGAN, TextBegan(), TextDelta("a")])
+    wire = write([BEGAN, TextStart(), TextDelta("a")])
     with pytest.raises(APIStatusError, match="hung up"):
         official(wire + MESSAGES.write_error_event(Cut("hung up"), "req_1"))

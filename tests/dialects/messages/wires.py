@@ -1,4 +1,4 @@
-"""What the tests of this dialect share: crossings, request fields, and streams in pieces."""
+"""What the tests of this dialect share: conversions, request fields, and streams in pieces."""
 
 import itertools
 from typing import Any
@@ -7,18 +7,18 @@ import msgspec
 from msgspec import Raw
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing, Fields, Reader
+from gateway.dialect import Conversion, Fields, Reader
 from gateway.dialects.messages import MESSAGES
 from gateway.neutral.events import ArgumentsDelta, Event, Prompt, TextDelta, ThinkingDelta, Turn
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.sse import Splitter
 
 SEAL = Seal(b"a key of the tests")
 
 
-def crossing(prompt: Prompt | None = None, **members: Any) -> Crossing:
-    """A crossing; `capability` is given as a dict of what differs from the default."""
+def conversion(prompt: Prompt | None = None, **members: Any) -> Conversion:
+    """A conversion; `capability` is given as a dict of what differs from the default."""
     capability = Capability(**members.pop("capability", {}))
     strict = members.pop("strict", False)
     settled: dict[str, Any] = {
@@ -27,10 +27,10 @@ def crossing(prompt: Prompt | None = None, **members: Any) -> Crossing:
         "model": "upstream-model",
         "alias": "alias",
         "capability": capability,
-        "notes": Notes(strict=strict),
+        "notes": LossReport(strict=strict),
         "seal": SEAL,
     }
-    return Crossing(**{**settled, **members})
+    return Conversion(**{**settled, **members})
 
 
 def fields(**members: Any) -> Fields:
@@ -44,25 +44,25 @@ def fields(**members: Any) -> Fields:
     return {name: Raw(msgspec.json.encode(value)) for name, value in body.items()}
 
 
-def prompt_of(notes: Notes | None = None, **members: Any) -> Prompt:
+def prompt_of(notes: LossReport | None = None, **members: Any) -> Prompt:
     """The prompt that a request with these members reads as."""
-    return MESSAGES.read_prompt(fields(**members), notes or Notes())
+    return MESSAGES.read_prompt(fields(**members), notes or LossReport())
 
 
-def parts_of(content: Any, role: str = "user", notes: Notes | None = None) -> Any:
+def parts_of(content: Any, role: str = "user", notes: LossReport | None = None) -> Any:
     """The parts of the only turn, whose content this is."""
     return prompt_of(notes, messages=[{"role": role, "content": content}]).turns[0].parts
 
 
-def written(crossed: Crossing) -> dict[str, Any]:
-    """The request that is written for the crossing's prompt, decoded."""
+def written(crossed: Conversion) -> dict[str, Any]:
+    """The request that is written for the conversion's prompt, decoded."""
     request = MESSAGES.write_prompt(crossed)
     return {name: msgspec.json.decode(raw) for name, raw in request.items()}
 
 
 def messages_of(turns: list[Turn], **members: Any) -> Any:
     """The `messages` that are written for these turns."""
-    return written(crossing(Prompt("m", turns), **members))["messages"]
+    return written(conversion(Prompt("m", turns), **members))["messages"]
 
 
 def sse(*events: dict[str, Any]) -> bytes:

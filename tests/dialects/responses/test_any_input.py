@@ -14,26 +14,26 @@ from gateway.dialects.responses import RESPONSES
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import (
     ArgumentsDelta,
-    Began,
     Citation,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Ending,
     Event,
-    PartEnded,
-    RedactedCame,
-    Refused,
-    SignatureCame,
-    TextBegan,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
-    ToolBegan,
+    ThinkingStart,
+    ToolStart,
     Usage,
 )
-from gateway.neutral.fold import fold
-from gateway.neutral.notes import Notes
-from tests.dialects.responses.wires import crossing, fields, frames_of, prompt_of, written
+from gateway.neutral.fold import build_message
+from gateway.neutral.notes import LossReport
+from tests.dialects.responses.wires import conversion, fields, frames_of, prompt_of, written
 
 WORDS = st.sampled_from([
     "message", "reasoning", "function_call", "function_call_output", "custom_tool_call",
@@ -80,8 +80,8 @@ def test_any_request(items: list[Any], tools: list[Any], upstream: Dialect) -> N
     try:
         given = fields(input=items, tools=tools)
         RESPONSES.check(given)
-        prompt = RESPONSES.read_prompt(given, Notes())
-        upstream.write_prompt(crossing(prompt))
+        prompt = RESPONSES.read_prompt(given, LossReport())
+        upstream.write_prompt(conversion(prompt))
     except InvalidRequest as fault:
         names_a_member(fault)
 
@@ -92,12 +92,14 @@ def test_any_member(name: str, value: object) -> None:
     try:
         body = {**fields(), name: Raw(msgspec.json.encode(value))}
         RESPONSES.check(body)
-        prompt = RESPONSES.read_prompt(body, Notes())
+        prompt = RESPONSES.read_prompt(body, LossReport())
     except InvalidRequest as fault:
         names_a_member(fault)
         return
     # what the answer repeats of it does not break the answer
-    written([Began("id", "m"), Ended(Ending("end_turn", usage=Usage()))], crossing(prompt))
+    written(
+        [MessageStart("id", "m"), MessageEnd(Ending("end_turn", usage=Usage()))], conversion(prompt)
+    )
 
 
 TEXTS = st.lists(st.text(max_size=4), max_size=3)
@@ -105,26 +107,26 @@ NAMES = st.sampled_from(["f", "ns__g", "exec", "shell", "local_shell", "tool_sea
 PART = st.one_of(
     st.builds(
         lambda texts, cite: [
-            TextBegan(), *map(TextDelta, texts),
-            *([CitationCame(Citation(Raw(b"{}"), "https://e.org"))] if cite else []), PartEnded(),
+            TextStart(), *map(TextDelta, texts),
+            *([CitationAdded(Citation(Raw(b"{}"), "https://e.org"))] if cite else []), PartEnd(),
         ],
         TEXTS, st.booleans(),
     ),
     st.builds(
         lambda texts, signed: [
-            ThinkingBegan(), *map(ThinkingDelta, texts),
-            *([SignatureCame("s", "messages")] if signed else []), PartEnded(),
+            ThinkingStart(), *map(ThinkingDelta, texts),
+            *([Signature("s", "messages")] if signed else []), PartEnd(),
         ],
         TEXTS, st.booleans(),
     ),
     st.builds(
         lambda call, name, texts, custom: [
-            ToolBegan(call, name, custom), *map(ArgumentsDelta, texts), PartEnded(),
+            ToolStart(call, name, custom), *map(ArgumentsDelta, texts), PartEnd(),
         ],
         st.sampled_from(["a", "b", ""]), NAMES, TEXTS, st.booleans(),
     ),
-    st.builds(lambda text: [Refused(text)], st.text(max_size=3)),
-    st.just([RedactedCame("d", "call")]),
+    st.builds(lambda text: [RefusalDelta(text)], st.text(max_size=3)),
+    st.just([RedactedThinking("d", "call")]),
 )  # fmt: skip
 STOPS = st.sampled_from(["end_turn", "max_tokens", "tool_use", "refusal", "pause_turn"])
 TOOLS: list[dict[str, Any]] = [
@@ -141,17 +143,17 @@ PROMPT = prompt_of(tools=TOOLS)
 def test_a_stream_and_a_whole_answer_say_the_same(
     parts: list[list[Event]], stop: Any, answers: bool
 ) -> None:
-    events: list[Event] = [Began("id", "m"), *(event for part in parts for event in part)]
-    events.append(Ended(Ending(stop, explanation="no", usage=Usage(1, 2))))
+    events: list[Event] = [MessageStart("id", "m"), *(event for part in parts for event in part)]
+    events.append(MessageEnd(Ending(stop, explanation="no", usage=Usage(1, 2))))
     tool = "json" if answers else None
-    frames = frames_of(written(events, crossing(PROMPT, answer_tool=tool)))
+    frames = frames_of(written(events, conversion(PROMPT, answer_tool=tool)))
     streamed = frames[-1]["response"]
     done = [frame["item"] for frame in frames if frame["type"].endswith("output_item.done")]
     assert done == streamed["output"]
-    message = fold(events)
+    message = build_message(events)
     assert message is not None
     whole = msgspec.json.decode(
-        RESPONSES.write_message(message, crossing(PROMPT, answer_tool=tool))
+        RESPONSES.write_message(message, conversion(PROMPT, answer_tool=tool))
     )
     assert [_said(item) for item in streamed["output"]] == [_said(item) for item in whole["output"]]
     assert streamed["status"] == whole["status"]

@@ -17,7 +17,7 @@ USAGE = Usage(5, 3, 4, 1, 2)
 
 
 def digest(value: Any) -> Any:
-    return RESPONSES.digest(msgspec.json.encode(value))
+    return RESPONSES.summarize(msgspec.json.encode(value))
 
 
 def test_a_good_answer() -> None:
@@ -55,5 +55,5 @@ def test_json_that_is_no_response() -> None:
 
 
 def test_what_cannot_be_read_says_nothing() -> None:
-    found = RESPONSES.digest(b"<html>")
+    found = RESPONSES.summarize(b"<html>")
     assert (found.error, found.usage) == (None, None)

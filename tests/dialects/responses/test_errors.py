@@ -126,7 +126,7 @@ def test_text_that_speaks_of_an_error_is_none(found: Frame) -> None:
     ],
 )  # fmt: skip
 def test_a_streams_proper_end(tail: bytes, expected: bool) -> None:
-    assert RESPONSES.whole(tail) is expected
+    assert RESPONSES.is_complete(tail) is expected
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ def test_a_streams_proper_end(tail: bytes, expected: bool) -> None:
 def test_what_only_tells_of_an_answer_to_come(
     event: bytes, data: bytes, says_nothing: bool
 ) -> None:
-    assert errors.says_nothing(Frame(event, data)) is says_nothing
+    assert errors.is_preamble(Frame(event, data)) is says_nothing

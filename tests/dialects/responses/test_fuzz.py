@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import GatewayError
 from gateway.wire.sse import Frame
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 from tests.dialects.chat.test_reader import check_order
 from tests.fakes.responses import call, free_call, message, reasoning, refusal, response, script
 
@@ -44,7 +44,7 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
 def test_any_stream_is_told_in_order_or_is_a_fault(
     events: list[dict[str, Any]], stopping: bool
 ) -> None:
-    way = crossing()
+    way = conversion()
     way.local_stops = ("b",) if stopping else ()
     reader, told = RESPONSES.reader(way), []
     try:
@@ -65,7 +65,7 @@ def test_any_answer_is_read_or_is_a_fault(odd: dict[str, Any], item: Any) -> Non
         response(message("a") | {"content": item}),
     ):
         try:
-            RESPONSES.read_message(msgspec.json.encode(body), crossing())
+            RESPONSES.read_message(msgspec.json.encode(body), conversion())
         except GatewayError:
             continue
 
@@ -74,8 +74,8 @@ def test_any_answer_is_read_or_is_a_fault(odd: dict[str, Any], item: Any) -> Non
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_fault(data: bytes) -> None:
     for read in (
-        lambda: RESPONSES.reader(crossing()).read(Frame(b"", data)),
-        lambda: RESPONSES.read_message(data, crossing()),
+        lambda: RESPONSES.reader(conversion()).read(Frame(b"", data)),
+        lambda: RESPONSES.read_message(data, conversion()),
     ):
         try:
             read()

@@ -18,7 +18,7 @@ from gateway.neutral.events import (
     ToolResult,
     Turn,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Sealed
 from tests.dialects.responses.wires import SEAL, prompt_of, turns_of
 
@@ -80,7 +80,7 @@ def test_steps_of_an_agent_stay_apart() -> None:
 
 
 def test_reasoning_without_words_needs_a_seal_of_ours() -> None:
-    notes = Notes()
+    notes = LossReport()
     turns = turns_of(USER, reasoning("", BLOB), reasoning("", "gAAAA"), said("x"), notes=notes)
     assert turns[1].parts == [Redacted(BLOB, "responses"), Text("x")]
     assert notes.entries == ["input.2:foreign_reasoning_dropped"]
@@ -92,7 +92,7 @@ def test_raw_reasoning_is_preferred_to_its_summary() -> None:
 
 
 def test_reasoning_that_led_to_nothing_is_dropped() -> None:
-    notes = Notes()
+    notes = LossReport()
     turns = turns_of(USER, reasoning(), USER, notes=notes)
     assert [turn.role for turn in turns] == ["user", "user"]
     assert notes.entries == ["input:reasoning_without_answer_dropped"]
@@ -100,7 +100,7 @@ def test_reasoning_that_led_to_nothing_is_dropped() -> None:
 
 def test_reasoning_after_an_answer_stays_with_it() -> None:
     """Gemini signs a text after it is said."""
-    notes = Notes()
+    notes = LossReport()
     turns = turns_of(USER, said("x"), reasoning("", BLOB), USER, notes=notes)
     assert turns[1].parts == [Text("x"), Redacted(BLOB, "responses")]
     assert notes.entries == []
@@ -148,7 +148,7 @@ def test_an_output_without_a_name_answers_the_oldest_open_call() -> None:
 
 
 def test_arguments_that_are_no_object_are_kept_as_text() -> None:
-    notes = Notes()
+    notes = LossReport()
     call = turns_of(USER, function("a", arguments='{"a":'), notes=notes)[1].parts[0]
     assert call.arguments == '{"_raw_arguments":"{\\"a\\":"}'
     assert notes.entries == ["input.1.arguments:invalid_json_kept_as_text"]
@@ -255,7 +255,7 @@ def test_lists_of_mcp_tools_say_nothing() -> None:
 
 @pytest.mark.parametrize("type", ["brand_new", "computer_call_output", "mcp_approval_request"])
 def test_unknown_items_are_dropped_with_a_word(type: str) -> None:
-    notes = Notes()
+    notes = LossReport()
     assert len(turns_of(USER, {"type": type}, notes=notes)) == 1
     assert notes.entries == [f"input.1:{type}_unsupported_by_target"]
 

@@ -6,8 +6,8 @@ import pytest
 from msgspec import Raw
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing
-from gateway.dialects.common.signatures import CALL
+from gateway.dialect import Conversion
+from gateway.dialects.common.signatures import CALL_SIGNATURE
 from gateway.dialects.responses import RESPONSES
 from gateway.neutral.events import (
     CacheMark,
@@ -26,7 +26,7 @@ from gateway.neutral.events import (
     ToolResult,
     Turn,
 )
-from tests.dialects.chat.crossings import SEAL, crossing, plain
+from tests.dialects.chat.conversions import SEAL, conversion, plain
 
 ASK = Turn("user", [Text("hi")])
 
@@ -46,7 +46,7 @@ def spoke(*texts: str) -> dict[str, object]:
 def items(
     *turns: Turn, capability: Capability | None = None, notes: list[str] | None = None, **more: Any
 ) -> list[Any]:
-    way = crossing(Prompt("m", list(turns), **more), capability)
+    way = conversion(Prompt("m", list(turns), **more), capability)
     found = plain(RESPONSES.write_prompt(way))["input"]
     assert isinstance(found, list)
     assert way.notes.entries == (notes or [])
@@ -196,7 +196,7 @@ def test_what_has_no_item_is_told() -> None:
 
 
 def sealed(kind: str, data: str, model: str = "real") -> str:
-    way: Crossing = crossing()
+    way: Conversion = conversion()
     way.model = model
     return way.sealed(kind, data)
 
@@ -261,11 +261,13 @@ def test_reasoning_that_led_to_nothing_is_dropped() -> None:
 
 def test_signatures_of_calls_are_another_upstreams() -> None:
     parts: list[Part] = [
-        Redacted("sig", CALL), Redacted(sealed(CALL, "sig"), "messages"), ToolCall("a", "f"),
-    ]  # fmt: skip
+        Redacted("sig", CALL_SIGNATURE),
+        Redacted(sealed(CALL_SIGNATURE, "sig"), "messages"),
+        ToolCall("a", "f"),
+    ]
     found = items(ASK, Turn("assistant", parts), Turn("user", [ToolResult("a")]))
     assert [item["type"] for item in found] == ["message", "function_call", "function_call_output"]
-    assert SEAL.unseal(sealed(CALL, "sig")) is not None
+    assert SEAL.unseal(sealed(CALL_SIGNATURE, "sig")) is not None
 
 
 # --- cache marks ----------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing
-from gateway.dialects.common.names import sanitised
+from gateway.dialect import Conversion
+from gateway.dialects.common.names import sanitize_names
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import BadAnswer, GatewayError, Refused
 from gateway.neutral.events import (
@@ -25,7 +25,7 @@ from gateway.neutral.events import (
     Usage,
     WebSearch,
 )
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 from tests.fakes.responses import (
     USAGE,
     call,
@@ -42,12 +42,12 @@ from tests.fakes.responses import (
 COUNTED = Usage(5, 7, 4, 1, 3)
 
 
-def read(*output: dict[str, Any], way: Crossing | None = None, **more: Any) -> Message:
+def read(*output: dict[str, Any], way: Conversion | None = None, **more: Any) -> Message:
     body = msgspec.json.encode(response(*output, **more))
-    return RESPONSES.read_message(body, way or crossing())
+    return RESPONSES.read_message(body, way or conversion())
 
 
-def parts(*output: dict[str, Any], way: Crossing | None = None, **more: Any) -> list[Part]:
+def parts(*output: dict[str, Any], way: Conversion | None = None, **more: Any) -> list[Part]:
     return read(*output, way=way, **more).parts
 
 
@@ -124,13 +124,13 @@ def test_counts(counts: object, usage: Usage | None) -> None:
 
 
 def test_names_are_restored() -> None:
-    way = crossing()
-    way.names = sanitised(["foo/bar"], "^[a-z_]+$", 64)
+    way = conversion()
+    way.names = sanitize_names(["foo/bar"], "^[a-z_]+$", 64)
     assert parts(call("c", "foo_bar", "{}"), way=way) == [ToolCall("c", "foo/bar", "{}")]
 
 
 def test_a_tool_of_free_text_is_unwrapped() -> None:
-    way = crossing(Prompt("m", [], tools=[Tool("p", custom=True)]))
+    way = conversion(Prompt("m", [], tools=[Tool("p", custom=True)]))
     found = parts(call("c", "p", '{"input":"free"}'), call("d", "p", "free"), way=way)
     assert found == [
         ToolCall("c", "p", "free", custom=True),
@@ -139,7 +139,7 @@ def test_a_tool_of_free_text_is_unwrapped() -> None:
 
 
 def test_a_call_without_name_or_id() -> None:
-    way = crossing()
+    way = conversion()
     nameless, anonymous = call("c", "", "{}"), call("", "f", "{}", id=None)
     (found,) = parts(nameless, anonymous, way=way)
     assert isinstance(found, ToolCall)
@@ -151,7 +151,7 @@ def test_a_call_without_name_or_id() -> None:
     ("asked", "notes"), [(WebSearch(), []), (None, ["annotations:not_asked_for"])]
 )
 def test_sources(asked: WebSearch | None, notes: list[str]) -> None:
-    way = crossing(Prompt("m", [], web_search=asked), Capability())
+    way = conversion(Prompt("m", [], web_search=asked), Capability())
     told = citation("https://a", "A", 3, 5)
     (found,) = parts(message(text_part("so it is", told)), way=way)
     assert isinstance(found, Text)
@@ -162,7 +162,7 @@ def test_sources(asked: WebSearch | None, notes: list[str]) -> None:
 
 
 def test_a_source_without_address_is_told() -> None:
-    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    way = conversion(Prompt("m", [], web_search=WebSearch()))
     file = {"type": "file_citation", "file_id": "f", "filename": "n", "index": 0}
     assert parts(message(text_part("a", file)), way=way) == [Text("a")]
     assert way.notes.entries == ["annotations:without_url_dropped"]
@@ -170,7 +170,7 @@ def test_a_source_without_address_is_told() -> None:
 
 @pytest.mark.parametrize("place", [{}, {"start_index": 0, "end_index": 9}, {"start_index": -1}])
 def test_a_source_that_says_not_what_it_backs(place: dict[str, int]) -> None:
-    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    way = conversion(Prompt("m", [], web_search=WebSearch()))
     told = {"type": "url_citation", "url": "https://a", "title": "A"} | place
     (found,) = parts(message(text_part("a", told)), way=way)
     assert isinstance(found, Text)
@@ -178,7 +178,7 @@ def test_a_source_that_says_not_what_it_backs(place: dict[str, int]) -> None:
 
 
 def test_items_that_have_no_neutral_form_are_told() -> None:
-    way = crossing()
+    way = conversion()
     picture = {"id": "ig", "type": "image_generation_call", "status": "completed", "result": "AA"}
     assert parts(picture, search(), {"type": ""}, message("a"), way=way) == [Text("a")]
     assert way.notes.entries == [
@@ -187,7 +187,7 @@ def test_items_that_have_no_neutral_form_are_told() -> None:
 
 
 def test_only_the_document_is_told_where_the_shape_is_fixed() -> None:
-    way = crossing(Prompt("m", [], format=Format("json_object")))
+    way = conversion(Prompt("m", [], format=Format("json_object")))
     said = message("I will", phase="commentary"), message("{}"), message("And so on")
     assert parts(*said, way=way) == [Text("{}")]
     assert way.notes.entries == ["output.message:beside_the_document_dropped"]
@@ -195,7 +195,7 @@ def test_only_the_document_is_told_where_the_shape_is_fixed() -> None:
 
 
 def test_a_stop_sequence_ends_the_answer() -> None:
-    way = crossing(capability=Capability())
+    way = conversion(capability=Capability())
     way.local_stops = ("END",)
     found = read(message("a END b"), call("c", "f", "{}"), way=way)
     assert found.parts == [Text("a ")]
@@ -221,11 +221,11 @@ def test_errors_in_a_200(
     body: dict[str, Any], kind: type[GatewayError], status: int, words: str
 ) -> None:
     with pytest.raises(kind, match=words) as caught:
-        RESPONSES.read_message(msgspec.json.encode(body), crossing())
+        RESPONSES.read_message(msgspec.json.encode(body), conversion())
     assert caught.value.status == status
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"output":'])
 def test_what_is_no_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer):
-        RESPONSES.read_message(body, crossing())
+        RESPONSES.read_message(body, conversion())

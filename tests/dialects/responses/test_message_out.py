@@ -7,7 +7,7 @@ import pytest
 from msgspec import Raw
 from openai.types.responses import Response
 
-from gateway.dialect import Crossing
+from gateway.dialect import Conversion
 from gateway.dialects.responses import RESPONSES
 from gateway.neutral.events import (
     Citation,
@@ -21,12 +21,14 @@ from gateway.neutral.events import (
     ToolCall,
     Usage,
 )
-from tests.dialects.responses.wires import SEAL, crossing, prompt_of
+from tests.dialects.responses.wires import SEAL, conversion, prompt_of
 
 
-def answer(*parts: Part, crossed: Crossing | None = None, **ending: Any) -> dict[str, Any]:
+def answer(*parts: Part, crossed: Conversion | None = None, **ending: Any) -> dict[str, Any]:
     settled = Ending(**{"stop": "end_turn", "usage": Usage(1, 2), **ending})
-    body = RESPONSES.write_message(Message("id", "up", list(parts), settled), crossed or crossing())
+    body = RESPONSES.write_message(
+        Message("id", "up", list(parts), settled), crossed or conversion()
+    )
     found: dict[str, Any] = msgspec.json.decode(body)
     Response.model_validate(found)
     return found
@@ -80,7 +82,7 @@ def test_a_refusal_without_words() -> None:
 
 
 def test_citations_with_a_url() -> None:
-    crossed = crossing()
+    crossed = conversion()
     cited = [Citation(Raw(b"{}"), "https://e.org"), Citation(Raw(b"{}"))]
     found = answer(Text("four", citations=cited), crossed=crossed)
     notes = found["output"][0]["content"][0]["annotations"]
@@ -100,7 +102,7 @@ def test_kinds_and_namespaces_are_given_back() -> None:
         ToolCall("a", "shell", '{"commands":["ls"]}'),
         ToolCall("b", "ns__exec", "ls", custom=True),
         ToolCall("b", "shell", "[]"),
-        crossed=crossing(prompt),
+        crossed=conversion(prompt),
     )["output"]
     assert found[0]["action"]["commands"] == ["ls"]
     assert (found[1]["namespace"], found[1]["name"], found[1]["input"]) == ("ns", "exec", "ls")
@@ -109,10 +111,10 @@ def test_kinds_and_namespaces_are_given_back() -> None:
 
 
 def test_the_answer_tools_arguments_are_the_text() -> None:
-    found = answer(ToolCall("a", "json", '{"x":1}'), crossed=crossing(answer_tool="json"))
+    found = answer(ToolCall("a", "json", '{"x":1}'), crossed=conversion(answer_tool="json"))
     assert found["output"][0]["content"][0]["text"] == '{"x":1}'
 
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_it_says_whether_it_is_kept(stored: bool) -> None:
-    assert answer(crossed=crossing(stored=stored))["store"] is stored
+    assert answer(crossed=conversion(stored=stored))["store"] is stored

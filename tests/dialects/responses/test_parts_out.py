@@ -20,12 +20,12 @@ from gateway.neutral.events import (
     ToolCall,
     Turn,
 )
-from tests.dialects.chat.crossings import crossing, plain
+from tests.dialects.chat.conversions import conversion, plain
 
 
 def shown(part: Part, capability: Capability | None = None) -> tuple[list[Any], list[str]]:
     """The blocks after a first text, and the notes."""
-    way = crossing(Prompt("m", [Turn("user", [Text("see"), part])]), capability)
+    way = conversion(Prompt("m", [Turn("user", [Text("see"), part])]), capability)
     content = plain(RESPONSES.write_prompt(way))["input"][0]["content"]  # type: ignore[index]
     return ([] if content == "see" else content[1:]), way.notes.entries
 
@@ -101,7 +101,7 @@ def test_citations_of_a_document_are_not_asked_for() -> None:
 
 
 def test_an_empty_turn_is_no_item() -> None:
-    way = crossing(Prompt("m", [Turn("user", [Text("")]), Turn("user", [Text("a")])]))
+    way = conversion(Prompt("m", [Turn("user", [Text("")]), Turn("user", [Text("a")])]))
     assert plain(RESPONSES.write_prompt(way))["input"] == [
         {"type": "message", "role": "user", "content": "a"}
     ]

@@ -9,36 +9,36 @@ from hypothesis import given, settings, strategies as st
 from openai.types.responses import ResponseError
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing
-from gateway.dialects.common.names import sanitised
+from gateway.dialect import Conversion
+from gateway.dialects.common.names import sanitize_names
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import BadAnswer, Cut, GatewayError, Refused as UpstreamRefused
 from gateway.neutral.events import (
     ArgumentsDelta,
-    Began,
-    CitationCame,
-    Ended,
+    CitationAdded,
     Ending,
     Event,
     Format,
-    PartEnded,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
     Prompt,
-    RedactedCame,
-    Refused,
-    SignatureCame,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     Text,
-    TextBegan,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
+    ThinkingStart,
     Tool,
-    ToolBegan,
+    ToolStart,
     Usage,
     WebSearch,
 )
-from gateway.neutral.fold import fold
+from gateway.neutral.fold import build_message
 from gateway.wire.sse import Splitter
-from tests.dialects.chat.crossings import crossing
+from tests.dialects.chat.conversions import conversion
 from tests.dialects.chat.test_reader import check_order
 from tests.dialects.messages.wires import joined
 from tests.fakes.responses import (
@@ -56,14 +56,14 @@ from tests.fakes.responses import (
     text_part,
 )
 
-BEGAN = Began("resp_1", "m")
+BEGAN = MessageStart("resp_1", "m")
 COUNTED = Usage(5, 7, 4, 1, 3)
-DONE = Ended(Ending("end_turn", usage=COUNTED))
-CALLED = Ended(Ending("tool_use", usage=COUNTED))
+DONE = MessageEnd(Ending("end_turn", usage=COUNTED))
+CALLED = MessageEnd(Ending("tool_use", usage=COUNTED))
 BETWEEN = ThinkingDelta("\n\n")
 
 
-def run(pieces: list[bytes], way: Crossing) -> list[Event]:
+def run(pieces: list[bytes], way: Conversion) -> list[Event]:
     reader, splitter = RESPONSES.reader(way), Splitter()
     frames = [frame for piece in pieces for frame in splitter.feed(piece)] + splitter.finish()
     events = [event for frame in frames for event in reader.read(frame)]
@@ -73,9 +73,9 @@ def run(pieces: list[bytes], way: Crossing) -> list[Event]:
     return joined(events)
 
 
-def read(made: Script, way: Crossing | None = None) -> list[Event]:
+def read(made: Script, way: Conversion | None = None) -> list[Event]:
     """The events, the same however the bytes arrive."""
-    way = way or crossing()
+    way = way or conversion()
     wire = made.wire
     whole = run([wire], way)
     single = [wire[at : at + 1] for at in range(len(wire))]
@@ -90,19 +90,19 @@ def read(made: Script, way: Crossing | None = None) -> list[Event]:
 
 def test_text() -> None:
     assert read(script(message("Grüße, 世界"))) == [
-        BEGAN, TextBegan(), TextDelta("Grüße, 世界"), PartEnded(), DONE,
+        BEGAN, TextStart(), TextDelta("Grüße, 世界"), PartEnd(), DONE,
     ]  # fmt: skip
 
 
 def test_parts_of_a_message_are_texts_of_their_own() -> None:
     assert read(script(message("one", "two"), message("three"))) == [
-        BEGAN, TextBegan(), TextDelta("one"), PartEnded(), TextBegan(), TextDelta("two"),
-        PartEnded(), TextBegan(), TextDelta("three"), PartEnded(), DONE,
+        BEGAN, TextStart(), TextDelta("one"), PartEnd(), TextStart(), TextDelta("two"),
+        PartEnd(), TextStart(), TextDelta("three"), PartEnd(), DONE,
     ]  # fmt: skip
 
 
 def test_each_delta_goes_on_at_once() -> None:
-    reader, splitter = RESPONSES.reader(crossing()), Splitter()
+    reader, splitter = RESPONSES.reader(conversion()), Splitter()
     counts = [
         len(reader.read(frame))
         for bytes_ in script(message("abcdefghi")).frames
@@ -119,12 +119,12 @@ def test_reasoning_text_and_parallel_calls() -> None:
     )  # fmt: skip
     assert read(made) == [
         BEGAN,
-        ThinkingBegan(), ThinkingDelta("why\n\nhow"), SignatureCame("rs_1 gAAA", "responses"),
-        PartEnded(),
-        TextBegan(), TextDelta("so"), PartEnded(),
-        ToolBegan("a", "f"), ArgumentsDelta('{"x":1.0}'), PartEnded(),
-        ToolBegan("b", "g"), PartEnded(),
-        ToolBegan("c", "h", custom=True), ArgumentsDelta("free"), PartEnded(),
+        ThinkingStart(), ThinkingDelta("why\n\nhow"), Signature("rs_1 gAAA", "responses"),
+        PartEnd(),
+        TextStart(), TextDelta("so"), PartEnd(),
+        ToolStart("a", "f"), ArgumentsDelta('{"x":1.0}'), PartEnd(),
+        ToolStart("b", "g"), PartEnd(),
+        ToolStart("c", "h", custom=True), ArgumentsDelta("free"), PartEnd(),
         CALLED,
     ]  # fmt: skip
 
@@ -132,12 +132,12 @@ def test_reasoning_text_and_parallel_calls() -> None:
 @pytest.mark.parametrize(
     ("item", "events"),
     [
-        (reasoning(encrypted="gAAA"), [RedactedCame("rs_1 gAAA", "responses")]),
+        (reasoning(encrypted="gAAA"), [RedactedThinking("rs_1 gAAA", "responses")]),
         (reasoning(), []),
-        (reasoning("because"), [ThinkingBegan(), ThinkingDelta("because"), PartEnded()]),
-        (reasoning(words=("a", "b")), [ThinkingBegan(), ThinkingDelta("a\n\nb"), PartEnded()]),
+        (reasoning("because"), [ThinkingStart(), ThinkingDelta("because"), PartEnd()]),
+        (reasoning(words=("a", "b")), [ThinkingStart(), ThinkingDelta("a\n\nb"), PartEnd()]),
         # what comes first is told, the same in other words is not
-        (reasoning("why", words=("w",)), [ThinkingBegan(), ThinkingDelta("why"), PartEnded()]),
+        (reasoning("why", words=("w",)), [ThinkingStart(), ThinkingDelta("why"), PartEnd()]),
         (search(), []),
         (message(), []),
     ],
@@ -147,33 +147,33 @@ def test_items(item: dict[str, Any], events: list[Event]) -> None:
 
 
 def test_a_refusal() -> None:
-    ending = Ended(Ending("refusal", usage=COUNTED))
+    ending = MessageEnd(Ending("refusal", usage=COUNTED))
     found = read(script(message("I", refusal("cannot"))))
-    assert found[1:4] == [TextBegan(), TextDelta("I"), PartEnded()]
-    assert found[4:] == [Refused("can"), Refused("not"), ending]
+    assert found[1:4] == [TextStart(), TextDelta("I"), PartEnd()]
+    assert found[4:] == [RefusalDelta("can"), RefusalDelta("not"), ending]
 
 
 def test_sources() -> None:
     told = citation("https://a", "A", 3, 5)
-    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    way = conversion(Prompt("m", [], web_search=WebSearch()))
     found = read(script(search(), message(text_part("so it is", told))), way)
-    (came,) = [event for event in found if isinstance(event, CitationCame)]
+    (came,) = [event for event in found if isinstance(event, CitationAdded)]
     assert (came.citation.url, came.citation.title, came.citation.cited_text) == (
         "https://a", "A", "it",
     )  # fmt: skip
-    assert found[-3:] == [came, PartEnded(), DONE]
-    unasked = read(script(message(text_part("so it is", told))), crossing())
-    assert not any(isinstance(event, CitationCame) for event in unasked)
+    assert found[-3:] == [came, PartEnd(), DONE]
+    unasked = read(script(message(text_part("so it is", told))), conversion())
+    assert not any(isinstance(event, CitationAdded) for event in unasked)
 
 
 def test_sources_that_come_with_the_whole_item_only() -> None:
-    way = crossing(Prompt("m", [], web_search=WebSearch()))
+    way = conversion(Prompt("m", [], web_search=WebSearch()))
     told = citation("https://a", "A", 0, 1)
     made = Script().begin()
     at = made.added(message(text_part("ab", told)))
     made.say("response.output_text.delta", output_index=at, content_index=0, delta="ab")
     found = read(made.done(at).end(), way)
-    assert [e.citation.cited_text for e in found if isinstance(e, CitationCame)] == ["a"]
+    assert [e.citation.cited_text for e in found if isinstance(e, CitationAdded)] == ["a"]
 
 
 # --- what servers leave out -----------------------------------------------------------------------
@@ -208,17 +208,19 @@ FULL = read(thin(""))
 def test_what_is_told_late_is_told_once(kept: tuple[str, ...]) -> None:
     found = read(thin(*kept))
     if "created" not in kept and kept != ("completed",):
-        assert found[0] == Began("", "real")
+        assert found[0] == MessageStart("", "real")
         found[0] = BEGAN
-    refused = [event for event in found if isinstance(event, Refused)]
+    refused = [event for event in found if isinstance(event, RefusalDelta)]
     assert "".join(event.text for event in refused) == "no"
-    assert [e for e in found if e not in refused] == [e for e in FULL if not isinstance(e, Refused)]
+    assert [e for e in found if e not in refused] == [
+        e for e in FULL if not isinstance(e, RefusalDelta)
+    ]
 
 
 def test_deltas_alone_and_items_that_are_never_done() -> None:
     made = Script().say("response.output_text.delta", delta="Hi", output_index=0, content_index=0)
     made.say("response.completed", response=response())
-    assert read(made) == [Began("", "real"), TextBegan(), TextDelta("Hi"), PartEnded(), DONE]
+    assert read(made) == [MessageStart("", "real"), TextStart(), TextDelta("Hi"), PartEnd(), DONE]
 
 
 def test_a_name_that_comes_with_the_end() -> None:
@@ -228,12 +230,12 @@ def test_a_name_that_comes_with_the_end() -> None:
         made.say("response.function_call_arguments.delta", output_index=at, delta=piece)
     made.done(at, call("a", "f", '{"x":1}')).end()
     assert read(made) == [
-        BEGAN, ToolBegan("a", "f"), ArgumentsDelta('{"x":1}'), PartEnded(), CALLED,
+        BEGAN, ToolStart("a", "f"), ArgumentsDelta('{"x":1}'), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
 def test_a_call_without_name_is_dropped() -> None:
-    way = crossing()
+    way = conversion()
     assert read(script(call("a", "", "{}")), way) == [BEGAN, DONE]
     assert way.notes.entries == ["output.function_call:without_name_dropped"]
 
@@ -245,17 +247,17 @@ def test_an_item_of_the_same_place_ends_the_one_before() -> None:
     made.added(call("b", "f", "{}"), 0)
     made.done(0, call("b", "f", "{}")).end()
     assert read(made) == [
-        BEGAN, TextBegan(), TextDelta("a"), PartEnded(), ToolBegan("b", "f"),
-        ArgumentsDelta("{}"), PartEnded(), CALLED,
+        BEGAN, TextStart(), TextDelta("a"), PartEnd(), ToolStart("b", "f"),
+        ArgumentsDelta("{}"), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
 def test_done_is_no_event() -> None:
     made = script(message("a"))
     wire = made.wire + b"data: [DONE]\n\n"
-    assert run([wire], crossing())[-1] == DONE
+    assert run([wire], conversion())[-1] == DONE
     with pytest.raises(Cut):
-        run([b"data: [DONE]\n\n"], crossing())
+        run([b"data: [DONE]\n\n"], conversion())
 
 
 def test_events_that_nobody_knows_say_nothing() -> None:
@@ -263,7 +265,7 @@ def test_events_that_nobody_knows_say_nothing() -> None:
     made.say("response.brand_new", delta={"a": 1}).say("keepalive").say("response.audio.delta")
     at = made.added(message("a"))
     made.say("response.brand_new", delta=[1], output_index=at).done(at).end()
-    assert read(made) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+    assert read(made) == [BEGAN, TextStart(), TextDelta("a"), PartEnd(), DONE]
 
 
 def test_an_event_without_a_type_says_nothing() -> None:
@@ -274,7 +276,7 @@ def test_an_event_without_a_type_says_nothing() -> None:
     tail = Script()
     tail.output = made.output
     wire = made.wire + odd + tail.done(at).end().wire
-    assert run([wire], crossing()) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+    assert run([wire], conversion()) == [BEGAN, TextStart(), TextDelta("a"), PartEnd(), DONE]
 
 
 # --- order ----------------------------------------------------------------------------------------
@@ -292,9 +294,9 @@ def test_items_that_interleave_are_put_in_order() -> None:
     made.say(name, output_index=second, delta="2}")
     made.done(second, call("b", "g", '{"y":2}')).done(third).done(first, call("a", "f", '{"x":1}'))
     assert read(made.end()) == [
-        BEGAN, ToolBegan("a", "f"), ArgumentsDelta('{"x":1}'), PartEnded(),
-        ToolBegan("b", "g"), ArgumentsDelta('{"y":2}'), PartEnded(),
-        TextBegan(), TextDelta("hi"), PartEnded(), CALLED,
+        BEGAN, ToolStart("a", "f"), ArgumentsDelta('{"x":1}'), PartEnd(),
+        ToolStart("b", "g"), ArgumentsDelta('{"y":2}'), PartEnd(),
+        TextStart(), TextDelta("hi"), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
@@ -306,15 +308,15 @@ def test_items_that_are_never_done_end_with_the_response() -> None:
     made.say("response.output_text.delta", output_index=third, content_index=0, delta="c")
     made.done(second)  # the first and the last are not
     assert read(made.end()) == [
-        BEGAN, TextBegan(), TextDelta("a"), PartEnded(), ToolBegan("b", "f"),
-        ArgumentsDelta("{}"), PartEnded(), TextBegan(), TextDelta("c"), PartEnded(), CALLED,
+        BEGAN, TextStart(), TextDelta("a"), PartEnd(), ToolStart("b", "f"),
+        ArgumentsDelta("{}"), PartEnd(), TextStart(), TextDelta("c"), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
 def test_an_item_is_done_once() -> None:
     made = script(message("a"))
     made.events.insert(-1, made.events[-2])
-    assert read(made) == [BEGAN, TextBegan(), TextDelta("a"), PartEnded(), DONE]
+    assert read(made) == [BEGAN, TextStart(), TextDelta("a"), PartEnd(), DONE]
 
 
 def test_an_item_that_waits_is_done_once() -> None:
@@ -322,8 +324,8 @@ def test_an_item_that_waits_is_done_once() -> None:
     first, second = made.added(call("a", "f", "{}")), made.added(message("b"))
     made.done(second).done(second).done(first).end()
     assert read(made) == [
-        BEGAN, ToolBegan("a", "f"), ArgumentsDelta("{}"), PartEnded(), TextBegan(),
-        TextDelta("b"), PartEnded(), CALLED,
+        BEGAN, ToolStart("a", "f"), ArgumentsDelta("{}"), PartEnd(), TextStart(),
+        TextDelta("b"), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
@@ -335,8 +337,8 @@ def test_text_goes_on_while_a_later_item_waits() -> None:
         made.say("response.function_call_arguments.delta", output_index=second, delta="{"[:0])
     made.done(second).done(first).end()
     assert read(made) == [
-        BEGAN, TextBegan(), TextDelta("ab"), PartEnded(), ToolBegan("a", "f"),
-        ArgumentsDelta("{}"), PartEnded(), CALLED,
+        BEGAN, TextStart(), TextDelta("ab"), PartEnd(), ToolStart("a", "f"),
+        ArgumentsDelta("{}"), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
@@ -361,39 +363,39 @@ def test_any_interleaving_says_what_the_whole_answer_says(data: st.DataObject) -
         chosen = data.draw(st.sampled_from([events for events in streams if events]))
         made.events.append(chosen.pop(0))
     made.output = items
-    found = run([made.end().wire], crossing())
+    found = run([made.end().wire], conversion())
     check_order(found)
     body = msgspec.json.encode(response(*items))
-    assert fold(found) == RESPONSES.read_message(body, crossing())
+    assert build_message(found) == RESPONSES.read_message(body, conversion())
 
 
 # --- names, custom tools, documents, stops --------------------------------------------------------
 
 
 def test_names_are_restored() -> None:
-    way = crossing()
-    way.names = sanitised(["foo/bar"], "^[a-z_]+$", 64)
-    assert ToolBegan("a", "foo/bar") in read(script(call("a", "foo_bar", "{}")), way)
+    way = conversion()
+    way.names = sanitize_names(["foo/bar"], "^[a-z_]+$", 64)
+    assert ToolStart("a", "foo/bar") in read(script(call("a", "foo_bar", "{}")), way)
 
 
 def test_a_tool_of_free_text_that_went_as_a_function() -> None:
-    way = crossing(Prompt("m", [], tools=[Tool("p", custom=True)]))
+    way = conversion(Prompt("m", [], tools=[Tool("p", custom=True)]))
     made = script(call("a", "p", '{"input":"free"}'), call("b", "p", "bare"))
     assert read(made, way) == [
-        BEGAN, ToolBegan("a", "p", custom=True), ArgumentsDelta("free"), PartEnded(),
-        ToolBegan("b", "p", custom=True), ArgumentsDelta("bare"), PartEnded(), CALLED,
+        BEGAN, ToolStart("a", "p", custom=True), ArgumentsDelta("free"), PartEnd(),
+        ToolStart("b", "p", custom=True), ArgumentsDelta("bare"), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
 def test_only_the_document_is_told_where_the_shape_is_fixed() -> None:
-    way = crossing(Prompt("m", [], format=Format("json_object")))
+    way = conversion(Prompt("m", [], format=Format("json_object")))
     made = script(message("I will", phase="commentary"), message("{}"), message("And so on"))
-    assert read(made, way) == [BEGAN, TextBegan(), TextDelta("{}"), PartEnded(), DONE]
+    assert read(made, way) == [BEGAN, TextStart(), TextDelta("{}"), PartEnd(), DONE]
     assert way.notes.entries == ["output.message:beside_the_document_dropped"]
 
 
-def stopping(*stops: str) -> Crossing:
-    way = crossing(capability=Capability())
+def stopping(*stops: str) -> Conversion:
+    way = conversion(capability=Capability())
     way.local_stops = stops
     return way
 
@@ -403,7 +405,7 @@ def test_a_stop_sequence_cuts_the_answer() -> None:
     made = script(message("a END b"), call("c", "f", "{}"))
     events = [e for frame in splitter.feed(made.wire) for e in reader.read(frame)]
     assert joined(events) == [
-        BEGAN, TextBegan(), TextDelta("a "), PartEnded(), Ended(Ending("stop_sequence", "END")),
+        BEGAN, TextStart(), TextDelta("a "), PartEnd(), MessageEnd(Ending("stop_sequence", "END")),
     ]  # fmt: skip
     assert reader.cut
     assert reader.ended
@@ -414,14 +416,14 @@ def test_a_stop_sequence_in_a_response_that_comes_at_once() -> None:
     made = Script()
     made.output = [message("a END b")]
     assert run([made.end().wire], stopping("END"))[-2:] == [
-        PartEnded(), Ended(Ending("stop_sequence", "END")),
+        PartEnd(), MessageEnd(Ending("stop_sequence", "END")),
     ]  # fmt: skip
 
 
 def test_what_only_looks_like_a_stop_sequence_is_told() -> None:
     assert read(script(message("a EN", "D b")), stopping("END")) == [
-        BEGAN, TextBegan(), TextDelta("a EN"), PartEnded(), TextBegan(), TextDelta("D b"),
-        PartEnded(), DONE,
+        BEGAN, TextStart(), TextDelta("a EN"), PartEnd(), TextStart(), TextDelta("D b"),
+        PartEnd(), DONE,
     ]  # fmt: skip
 
 
@@ -438,7 +440,7 @@ def test_a_stop_sequence_in_an_item_that_had_to_wait() -> None:
     made.say("response.output_text.delta", delta="x END y", **delta)
     made.done(second).done(first).end()
     found = run([made.wire], stopping("END"))
-    assert found[-3:] == [TextDelta("x "), PartEnded(), Ended(Ending("stop_sequence", "END"))]
+    assert found[-3:] == [TextDelta("x "), PartEnd(), MessageEnd(Ending("stop_sequence", "END"))]
 
 
 # --- endings and faults ---------------------------------------------------------------------------
@@ -455,7 +457,7 @@ def test_a_stop_sequence_in_an_item_that_had_to_wait() -> None:
 )  # fmt: skip
 def test_endings(status: str, more: dict[str, Any], ending: Ending) -> None:
     ending.usage = COUNTED
-    assert read(script(message("a"), status=status, **more))[-1] == Ended(ending)
+    assert read(script(message("a"), status=status, **more))[-1] == MessageEnd(ending)
 
 
 def test_the_status_counts_more_than_the_events_name() -> None:
@@ -463,7 +465,7 @@ def test_the_status_counts_more_than_the_events_name() -> None:
     made.events[-1]["response"] |= {
         "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"},
     }  # fmt: skip
-    assert read(made)[-1] == Ended(Ending("max_tokens", usage=COUNTED))
+    assert read(made)[-1] == MessageEnd(Ending("max_tokens", usage=COUNTED))
 
 
 def test_a_call_that_the_limit_cut() -> None:
@@ -472,8 +474,8 @@ def test_a_call_that_the_limit_cut() -> None:
     made.say("response.function_call_arguments.delta", output_index=at, delta='{"x":')
     cut = call("a", "f", '{"x":', status="incomplete")
     limit = {"incomplete_details": {"reason": "max_output_tokens"}}
-    ending = Ended(Ending("max_tokens", usage=COUNTED))
-    told = [BEGAN, ToolBegan("a", "f"), ArgumentsDelta('{"x":'), PartEnded(), ending]
+    ending = MessageEnd(Ending("max_tokens", usage=COUNTED))
+    told = [BEGAN, ToolStart("a", "f"), ArgumentsDelta('{"x":'), PartEnd(), ending]
     never_done = Script()
     never_done.events = list(made.events)
     assert read(made.done(at, cut).end("incomplete", **limit)) == told
@@ -505,7 +507,7 @@ def test_errors_in_the_stream(event: dict[str, Any], said: bool) -> None:
         made.item(message("Hel"))
     wire = made.wire + event_bytes({"type": ""} | event)
     with pytest.raises(UpstreamRefused, match="slow down") as caught:
-        run([wire], crossing())
+        run([wire], conversion())
     assert caught.value.status == 429
 
 
@@ -518,7 +520,7 @@ def test_the_faults_of_a_prompt_are_the_clients_own(code: str) -> None:
     error = {"code": code, "message": "no"}
     event = {"type": "response.failed", "response": response(status="failed", error=error)}
     with pytest.raises(UpstreamRefused, match="no") as caught:
-        run([Script().begin().wire + event_bytes(event)], crossing())
+        run([Script().begin().wire + event_bytes(event)], conversion())
     others = {"server_error": 502, "vector_store_timeout": 502, "rate_limit_exceeded": 429}
     assert caught.value.status == others.get(code, 400)
 
@@ -537,20 +539,20 @@ def test_the_faults_of_a_prompt_are_the_clients_own(code: str) -> None:
 )  # fmt: skip
 def test_nonsense_is_a_fault(event: dict[str, Any], kind: type[GatewayError]) -> None:
     with pytest.raises(kind):
-        run([Script().begin().wire + event_bytes(event)], crossing())
+        run([Script().begin().wire + event_bytes(event)], conversion())
 
 
 @pytest.mark.parametrize("data", [b"{", b"<html>", b"[1]", b"null", b'"x"'])
 def test_what_is_no_event_is_a_fault(data: bytes) -> None:
     with pytest.raises(BadAnswer):
-        run([b"data: " + data + b"\n\n"], crossing())
+        run([b"data: " + data + b"\n\n"], conversion())
 
 
 def test_a_stream_that_ends_too_early_is_cut() -> None:
     frames = script(message("Hello"), call("a", "f", '{"x":1}')).frames
     for kept in range(len(frames)):
         with pytest.raises(Cut):
-            run(frames[:kept], crossing())
+            run(frames[:kept], conversion())
 
 
 def test_a_lone_surrogate_becomes_a_mark() -> None:
@@ -560,11 +562,11 @@ def test_a_lone_surrogate_becomes_a_mark() -> None:
     said = {"type": "response.output_text.delta", "delta": "X", "output_index": at}
     odd = event_bytes(said | {"content_index": 0}).replace(b'"X"', b'"\\ud83d"')
     tail = event_bytes({"type": "response.completed", "response": response(message("a"))})
-    assert run([wire + odd + tail], crossing())[1:3] == [TextBegan(), TextDelta("\ufffd")]
+    assert run([wire + odd + tail], conversion())[1:3] == [TextStart(), TextDelta("\ufffd")]
 
 
 def test_nothing_is_read_after_the_end() -> None:
-    reader, splitter = RESPONSES.reader(crossing()), Splitter()
+    reader, splitter = RESPONSES.reader(conversion()), Splitter()
     made = script(message("a"))
     for frame in splitter.feed(made.wire):
         reader.read(frame)
@@ -574,8 +576,8 @@ def test_nothing_is_read_after_the_end() -> None:
 def test_streams_and_whole_answers_agree() -> None:
     items = reasoning("w", encrypted="g"), message("a", "b"), call("c", "f", '{"x":1}')
     body = msgspec.json.encode(response(*items))
-    assert fold(read(script(*items))) == RESPONSES.read_message(body, crossing())
-    assert Text("a") in RESPONSES.read_message(body, crossing()).parts
+    assert build_message(read(script(*items))) == RESPONSES.read_message(body, conversion())
+    assert Text("a") in RESPONSES.read_message(body, conversion()).parts
 
 
 def test_an_item_that_waited_for_one_that_never_ended_is_told_once() -> None:
@@ -583,5 +585,5 @@ def test_an_item_that_waited_for_one_that_never_ended_is_told_once() -> None:
     made.added(reasoning("Hm."))
     made.item(call("call_1", "f", "{}"))
     assert read(made.end()) == [
-        BEGAN, ToolBegan("call_1", "f"), ArgumentsDelta("{}"), PartEnded(), CALLED,
+        BEGAN, ToolStart("call_1", "f"), ArgumentsDelta("{}"), PartEnd(), CALLED,
     ]  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.capability.record import Capability
 from gateway.dialects.responses import RESPONSES
-from gateway.dialects.responses.reasoning import carried, parted
+from gateway.dialects.responses.reasoning import pack_reasoning, unpack_reasoning
 from gateway.neutral.events import (
     Ending,
     Message,
@@ -19,7 +19,7 @@ from gateway.neutral.events import (
     Thinking,
     Turn,
 )
-from tests.dialects.chat.crossings import crossing, plain
+from tests.dialects.chat.conversions import conversion, plain
 
 LEVELS = Capability(effort=("none", "low", "medium", "high"))
 ALWAYS = Capability(effort=("low", "high"))
@@ -57,21 +57,21 @@ PLAIN = Capability()
 def test_controls(
     reasoning: Reasoning | None, capability: Capability, said: Any, notes: list[str]
 ) -> None:
-    way = crossing(Prompt("m", [Turn("user", [Text("hi")])], reasoning=reasoning), capability)
+    way = conversion(Prompt("m", [Turn("user", [Text("hi")])], reasoning=reasoning), capability)
     assert plain(RESPONSES.write_prompt(way)).get("reasoning") == said
     assert way.notes.entries == notes
 
 
 @pytest.mark.parametrize(("id", "blob"), [("rs_1", "rs_1 gAAA=="), ("", "gAAA==")])
 def test_the_id_travels_with_what_is_bound_to_it(id: str, blob: str) -> None:
-    assert carried(id, "gAAA==") == blob
-    assert parted(blob) == (id, "gAAA==")
+    assert pack_reasoning(id, "gAAA==") == blob
+    assert unpack_reasoning(blob) == (id, "gAAA==")
 
 
 @pytest.mark.parametrize(("blob", "sealed"), [("rs_1 gAAA", True), ("gAAA", False)])
 def test_what_is_bound_to_an_id_goes_to_a_client_sealed(blob: str, sealed: bool) -> None:
     parts: list[Part] = [Thinking("why", blob, "responses"), Redacted(blob, "responses")]
-    way = crossing()
+    way = conversion()
     whole = RESPONSES.write_message(Message("x", "m", parts, Ending("end_turn")), way)
     for item in msgspec.json.decode(whole)["output"]:
         told = item["encrypted_content"]

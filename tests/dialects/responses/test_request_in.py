@@ -17,7 +17,7 @@ from gateway.neutral.events import (
     Turn,
     WebSearch,
 )
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from tests.dialects.responses.wires import fields, prompt_of
 
 
@@ -169,7 +169,7 @@ def test_a_schema_keeps_its_bytes() -> None:
     body["text"] = Raw(
         b'{"format":{"type":"json_schema","name":"n","strict":true,"schema":' + schema + b"}}"
     )
-    found = RESPONSES.read_prompt(body, Notes()).format
+    found = RESPONSES.read_prompt(body, LossReport()).format
     assert found == Format("json_schema", Raw(schema), "n", None, strict=True)
 
 
@@ -229,7 +229,7 @@ def test_tools_without_a_schema_get_one() -> None:
 
 
 def test_tools_that_only_openai_runs_are_dropped_with_a_word() -> None:
-    notes = Notes()
+    notes = LossReport()
     prompt = prompt_of(
         notes,
         tools=[
@@ -250,7 +250,7 @@ def test_tools_that_only_openai_runs_are_dropped_with_a_word() -> None:
 
 def test_strict_refuses_what_would_be_dropped() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        prompt_of(Notes(strict=True), tools=[{"type": "file_search", "vector_store_ids": []}])
+        prompt_of(LossReport(strict=True), tools=[{"type": "file_search", "vector_store_ids": []}])
     assert caught.value.param == "tools.0"
 
 
@@ -296,7 +296,7 @@ def test_allowed_tools_leave_only_those() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_carried_is_noted(members: dict[str, Any], note: str) -> None:
-    notes = Notes()
+    notes = LossReport()
     prompt_of(notes, **members)
     assert notes.entries == [note]
 
@@ -319,7 +319,7 @@ def test_what_cannot_be_carried_is_noted(members: dict[str, Any], note: str) -> 
     ],
 )
 def test_what_changes_nothing_is_silent(members: dict[str, Any]) -> None:
-    notes = Notes(strict=True)
+    notes = LossReport(strict=True)
     prompt_of(notes, **members)
     assert notes.entries == []
 
@@ -348,4 +348,4 @@ def test_what_the_answer_repeats_must_be_utf_8() -> None:
     body = fields(tools=[{"type": "function", "name": "f", "parameters": {"x": "HERE"}}])
     body["tools"] = Raw(bytes(body["tools"]).replace(b"HERE", b"\xff"))
     with pytest.raises(UnicodeDecodeError):
-        RESPONSES.read_prompt(body, Notes())
+        RESPONSES.read_prompt(body, LossReport())

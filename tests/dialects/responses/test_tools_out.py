@@ -8,7 +8,7 @@ from msgspec import Raw
 from gateway.capability.record import Capability
 from gateway.dialects.responses import RESPONSES
 from gateway.neutral.events import Prompt, Text, Tool, ToolCall, ToolChoice, Turn, WebSearch
-from tests.dialects.chat.crossings import crossing, plain
+from tests.dialects.chat.conversions import conversion, plain
 
 ASK = Turn("user", [Text("hi")])
 CLOSED = Raw(
@@ -24,7 +24,7 @@ FREE = {
 
 
 def sent(capability: Capability | None = None, **members: Any) -> tuple[dict[str, Any], list[str]]:
-    way = crossing(Prompt("m", [ASK], **members), capability)
+    way = conversion(Prompt("m", [ASK], **members), capability)
     return plain(RESPONSES.write_prompt(way)), way.notes.entries
 
 
@@ -62,7 +62,7 @@ def test_functions_say_whether_they_are_strict(
 
 
 def test_a_schema_goes_as_it_came() -> None:
-    way = crossing(Prompt("m", [ASK], tools=[Tool("f", schema=Raw(b'{"n":1e3, "a":1.0}'))]))
+    way = conversion(Prompt("m", [ASK], tools=[Tool("f", schema=Raw(b'{"n":1e3, "a":1.0}'))]))
     assert b'"parameters":{"n":1e3, "a":1.0}' in bytes(RESPONSES.write_prompt(way)["tools"])
 
 
@@ -117,11 +117,11 @@ def test_names_are_rewritten_alike_in_tools_choice_and_history() -> None:
         "m", [ASK, called], tools=[Tool("foo/bar"), Tool("foo_bar")],
         tool_choice=ToolChoice("tool", "foo/bar"),
     )  # fmt: skip
-    way = crossing(prompt)
+    way = conversion(prompt)
     found: Any = plain(RESPONSES.write_prompt(way))
     assert [tool["name"] for tool in found["tools"]] == ["foo_bar_2", "foo_bar"]
     assert found["tool_choice"]["name"] == found["input"][1]["name"] == "foo_bar_2"
-    assert way.names.known("foo_bar_2") == "foo/bar"
+    assert way.names.to_client("foo_bar_2") == "foo/bar"
 
 
 SEARCHES = Capability(web_search="web_search_tool")

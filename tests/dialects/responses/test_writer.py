@@ -10,33 +10,33 @@ from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.writer import ResponsesWriter
 from gateway.errors import Cut, Refused as UpstreamRefused
 from gateway.neutral.events import (
-    Alive,
     ArgumentsDelta,
-    Began,
     Citation,
-    CitationCame,
-    Ended,
+    CitationAdded,
+    ClientToolKind,
     Ending,
     Event,
-    Form,
-    PartEnded,
+    KeepAlive,
+    MessageEnd,
+    MessageStart,
+    PartEnd,
     Prompt,
-    RedactedCame,
-    Refused,
-    SignatureCame,
-    TextBegan,
+    RedactedThinking,
+    RefusalDelta,
+    Signature,
     TextDelta,
-    ThinkingBegan,
+    TextStart,
     ThinkingDelta,
+    ThinkingStart,
     Tool,
-    ToolBegan,
+    ToolStart,
     Usage,
 )
 from gateway.neutral.seal import Sealed
 from tests.dialects.responses.wires import (
     SEAL,
     accumulated,
-    crossing,
+    conversion,
     frames_of,
     names_of,
     prompt_of,
@@ -44,17 +44,17 @@ from tests.dialects.responses.wires import (
     written,
 )
 
-BEGAN = Began("up_1", "up", Usage(3))
-DONE = Ended(Ending("end_turn", usage=Usage(3, 2, 10, 5, 1)))
+BEGAN = MessageStart("up_1", "up", Usage(3))
+DONE = MessageEnd(Ending("end_turn", usage=Usage(3, 2, 10, 5, 1)))
 
 
 def text(*pieces: str) -> list[Event]:
-    return [TextBegan(), *(TextDelta(piece) for piece in pieces), PartEnded()]
+    return [TextStart(), *(TextDelta(piece) for piece in pieces), PartEnd()]
 
 
 def called(id: str, name: str, *pieces: str, custom: bool = False) -> list[Event]:
     deltas = [ArgumentsDelta(piece) for piece in pieces]
-    return [ToolBegan(id, name, custom), *deltas, PartEnded()]
+    return [ToolStart(id, name, custom), *deltas, PartEnd()]
 
 
 class TestText:
@@ -89,7 +89,7 @@ class TestText:
         assert found.output_text == 'a"\u2028é'
 
     def test_an_empty_answer_has_no_output(self) -> None:
-        wire = written([BEGAN, TextBegan(), PartEnded(), DONE])
+        wire = written([BEGAN, TextStart(), PartEnd(), DONE])
         assert names_of(wire) == ["created", "in_progress", "completed"]
         assert response_of(wire)["output"] == []
 
@@ -99,11 +99,11 @@ class TestText:
         assert len(response["output"]) == 1
 
     def test_a_sign_of_life_is_a_comment(self) -> None:
-        assert written([Alive()]) == b": keep-alive\n\n"
+        assert written([KeepAlive()]) == b": keep-alive\n\n"
 
     def test_a_citation_becomes_an_annotation_of_its_span(self) -> None:
-        cite = CitationCame(Citation(Raw(b"{}"), "https://e.org", "E"))
-        events: list[Event] = [BEGAN, TextBegan(), TextDelta("four"), cite, PartEnded(), DONE]
+        cite = CitationAdded(Citation(Raw(b"{}"), "https://e.org", "E"))
+        events: list[Event] = [BEGAN, TextStart(), TextDelta("four"), cite, PartEnd(), DONE]
         wire = written(events)
         note = {
             "type": "url_citation", "url": "https://e.org", "title": "E",
@@ -114,20 +114,20 @@ class TestText:
         assert added[0]["annotation"] == note
 
     def test_a_citation_may_have_a_span_of_its_own(self) -> None:
-        cite = CitationCame(Citation(Raw(b"{}"), "https://e.org", span=(1, 3)))
-        wire = written([BEGAN, TextBegan(), TextDelta("four"), cite, PartEnded(), DONE])
+        cite = CitationAdded(Citation(Raw(b"{}"), "https://e.org", span=(1, 3)))
+        wire = written([BEGAN, TextStart(), TextDelta("four"), cite, PartEnd(), DONE])
         (note,) = response_of(wire)["output"][0]["content"][0]["annotations"]
         assert (note["start_index"], note["end_index"]) == (1, 3)
 
     def test_a_citation_without_a_url_is_noted(self) -> None:
-        crossed = crossing()
-        cite = CitationCame(Citation(Raw(b"{}")))
-        written([BEGAN, TextBegan(), TextDelta("x"), cite, PartEnded(), DONE], crossed)
+        crossed = conversion()
+        cite = CitationAdded(Citation(Raw(b"{}")))
+        written([BEGAN, TextStart(), TextDelta("x"), cite, PartEnd(), DONE], crossed)
         assert crossed.notes.entries == ["citations:without_url_dropped"]
 
     def test_usage_is_estimated_where_the_upstream_tells_none(self) -> None:
-        crossed = crossing(input_estimate=7)
-        wire = written([BEGAN, *text("12345"), Ended(Ending("end_turn"))], crossed)
+        crossed = conversion(input_estimate=7)
+        wire = written([BEGAN, *text("12345"), MessageEnd(Ending("end_turn"))], crossed)
         assert response_of(wire)["usage"]["input_tokens"] == 7
         assert response_of(wire)["usage"]["output_tokens"] == 2
         assert "usage:estimated" in crossed.notes.entries
@@ -135,8 +135,8 @@ class TestText:
 
 class TestReasoning:
     def test_a_summary_is_streamed_and_its_signature_sealed(self) -> None:
-        thought: list[Event] = [ThinkingBegan(), ThinkingDelta("hm"), ThinkingDelta("m")]
-        thought += [SignatureCame("sig", "messages"), PartEnded()]
+        thought: list[Event] = [ThinkingStart(), ThinkingDelta("hm"), ThinkingDelta("m")]
+        thought += [Signature("sig", "messages"), PartEnd()]
         wire = written([BEGAN, *thought, *text("x"), DONE])
         assert names_of(wire)[2:9] == [
             "output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta",
@@ -150,18 +150,20 @@ class TestReasoning:
         assert blob == Sealed("p", "upstream-model", "signature", "sig")
 
     def test_unsigned_reasoning_gets_a_seal_over_its_text(self) -> None:
-        wire = written([BEGAN, ThinkingBegan(), ThinkingDelta("hm"), PartEnded(), DONE])
+        wire = written([BEGAN, ThinkingStart(), ThinkingDelta("hm"), PartEnd(), DONE])
         blob = SEAL.unseal(response_of(wire)["output"][0]["encrypted_content"])
         assert blob is not None
         assert blob.kind == "text"
 
     def test_native_reasoning_stays_as_it_is(self) -> None:
-        thought: list[Event] = [ThinkingBegan(), SignatureCame("gAAA", "responses"), PartEnded()]
+        thought: list[Event] = [ThinkingStart(), Signature("gAAA", "responses"), PartEnd()]
         item = response_of(written([BEGAN, *thought, DONE]))["output"][0]
         assert (item["summary"], item["encrypted_content"]) == ([], "gAAA")
 
     def test_hidden_reasoning_is_an_item_without_words(self) -> None:
-        wire = written([BEGAN, *text("x"), RedactedCame("secret", "messages"), *text("y"), DONE])
+        wire = written(
+            [BEGAN, *text("x"), RedactedThinking("secret", "messages"), *text("y"), DONE]
+        )
         output = response_of(wire)["output"]
         assert [item["type"] for item in output] == ["message", "reasoning", "message"]
         assert output[0]["content"][0]["text"] == "x"
@@ -170,12 +172,12 @@ class TestReasoning:
 
     @pytest.mark.parametrize(("origin", "kind"), [("call", "call"), ("gemini-call", "call")])
     def test_signatures_of_gemini_are_sealed_under_their_kind(self, origin: str, kind: str) -> None:
-        wire = written([BEGAN, RedactedCame("sig", origin), *called("c", "f", "{}"), DONE])
+        wire = written([BEGAN, RedactedThinking("sig", origin), *called("c", "f", "{}"), DONE])
         blob = SEAL.unseal(response_of(wire)["output"][0]["encrypted_content"])
         assert blob == Sealed("p", "upstream-model", kind, "sig")
 
     def test_thinking_without_words_or_signature_is_nothing(self) -> None:
-        wire = written([BEGAN, ThinkingBegan(), ThinkingDelta(""), PartEnded(), DONE])
+        wire = written([BEGAN, ThinkingStart(), ThinkingDelta(""), PartEnd(), DONE])
         assert response_of(wire)["output"] == []
 
 
@@ -213,8 +215,8 @@ class TestCalls:
         assert second["call_id"].startswith("call_")
 
     def test_a_custom_tools_call(self) -> None:
-        tools = [Tool("exec", custom=True, form=Form("custom", "exec"))]
-        crossed = crossing(Prompt("m", [], tools=tools))
+        tools = [Tool("exec", custom=True, form=ClientToolKind("custom", "exec"))]
+        crossed = conversion(Prompt("m", [], tools=tools))
         wire = written([BEGAN, *called("c", "exec", "ls ", "-l", custom=True), DONE], crossed)
         assert "custom_tool_call_input.done" in names_of(wire)
         item = response_of(wire)["output"][0]
@@ -229,7 +231,7 @@ class TestCalls:
                 {"type": "custom", "name": "exec"},
             ],
         }  # fmt: skip
-        crossed = crossing(prompt_of(tools=[namespace]))
+        crossed = conversion(prompt_of(tools=[namespace]))
         calls = [*called("a", "mcp__go", "{}"), *called("b", "mcp__exec", "ls", custom=True)]
         output = response_of(written([BEGAN, *calls, DONE], crossed))["output"]
         assert [(item["namespace"], item["name"]) for item in output] == [
@@ -261,7 +263,7 @@ class TestCalls:
     def test_tools_without_a_schema_get_their_own_items(
         self, kind: str, arguments: Any, expected: Any
     ) -> None:
-        crossed = crossing(prompt_of(tools=[{"type": kind}]))
+        crossed = conversion(prompt_of(tools=[{"type": kind}]))
         given = msgspec.json.encode(arguments).decode()
         wire = written([BEGAN, *called("c", kind, given[:5], given[5:]), DONE], crossed)
         item = response_of(wire)["output"][0]
@@ -269,19 +271,19 @@ class TestCalls:
         assert (item["call_id"], item["status"]) == ("c", "completed")
 
     def test_a_client_side_search_for_tools(self) -> None:
-        crossed = crossing(prompt_of(tools=[{"type": "tool_search", "execution": "client"}]))
+        crossed = conversion(prompt_of(tools=[{"type": "tool_search", "execution": "client"}]))
         given = called("c", "tool_search", '{"query":"x"}')
         item = response_of(written([BEGAN, *given, DONE], crossed))["output"][0]
         assert (item["type"], item["arguments"]) == ("tool_search_call", {"query": "x"})
 
     def test_arguments_that_make_no_such_item_are_a_functions(self) -> None:
-        crossed = crossing(prompt_of(tools=[{"type": "shell"}]))
+        crossed = conversion(prompt_of(tools=[{"type": "shell"}]))
         item = response_of(written([BEGAN, *called("c", "shell", "{no"), DONE], crossed))["output"]
         assert (item[0]["type"], item[0]["arguments"]) == ("function_call", "{no")
         assert crossed.notes.entries == ["output:shell_call_as_function_call"]
 
     def test_the_answer_tools_arguments_are_the_text(self) -> None:
-        crossed = crossing(answer_tool="json_output")
+        crossed = conversion(answer_tool="json_output")
         wire = written([BEGAN, *called("c", "json_output", "{", "}"), DONE], crossed)
         assert response_of(wire)["output"][0]["content"][0]["text"] == "{}"
 
@@ -289,7 +291,7 @@ class TestCalls:
 class TestEnds:
     @pytest.mark.parametrize("stop", ["max_tokens", "pause_turn", "model_context_window_exceeded"])
     def test_a_cut_answer_is_incomplete(self, stop: Any) -> None:
-        wire = written([BEGAN, *text("Hel"), Ended(Ending(stop, usage=Usage(1, 1)))])
+        wire = written([BEGAN, *text("Hel"), MessageEnd(Ending(stop, usage=Usage(1, 1)))])
         assert names_of(wire)[-1] == "incomplete"
         response = response_of(wire)
         assert response["status"] == "incomplete"
@@ -297,7 +299,12 @@ class TestEnds:
         assert response["output"][0]["status"] == "incomplete"
 
     def test_a_refusal_in_the_models_words(self) -> None:
-        events: list[Event] = [BEGAN, Refused("I "), Refused("won't"), Ended(Ending("refusal"))]
+        events: list[Event] = [
+            BEGAN,
+            RefusalDelta("I "),
+            RefusalDelta("won't"),
+            MessageEnd(Ending("refusal")),
+        ]
         wire = written(events)
         assert [name for name in names_of(wire) if name.startswith("refusal")] == [
             "refusal.delta", "refusal.delta", "refusal.done",
@@ -307,15 +314,15 @@ class TestEnds:
         assert response["incomplete_details"] == {"reason": "content_filter"}
 
     def test_a_refusal_without_words_gets_the_explanation(self) -> None:
-        wire = written([BEGAN, *text("I"), Ended(Ending("refusal", explanation="bio"))])
+        wire = written([BEGAN, *text("I"), MessageEnd(Ending("refusal", explanation="bio"))])
         content = response_of(wire)["output"][0]["content"]
         assert content[1] == {"type": "refusal", "refusal": "bio"}
 
     def test_a_failure_keeps_what_came_before_it(self) -> None:
-        writer = RESPONSES.writer(crossing())
+        writer = RESPONSES.writer(conversion())
         assert isinstance(writer, ResponsesWriter)
-        events: list[Event] = [BEGAN, *text("x"), ToolBegan("c", "f"), ArgumentsDelta("{")]
-        wire = b"".join(writer.write(event) for event in events) + writer.failed(Cut("gone"))
+        events: list[Event] = [BEGAN, *text("x"), ToolStart("c", "f"), ArgumentsDelta("{")]
+        wire = b"".join(writer.write(event) for event in events) + writer.write_failure(Cut("gone"))
         assert names_of(wire)[-1] == "failed"
         response = response_of(wire)
         assert response["status"] == "failed"
@@ -323,10 +330,10 @@ class TestEnds:
         assert [item["type"] for item in response["output"]] == ["message"]
 
     def test_a_failure_before_the_answer_is_a_whole_stream(self) -> None:
-        writer = RESPONSES.writer(crossing())
+        writer = RESPONSES.writer(conversion())
         assert isinstance(writer, ResponsesWriter)
         error = UpstreamRefused("too long", status=400, code="context_length_exceeded")
-        wire = writer.failed(error)
+        wire = writer.write_failure(error)
         assert names_of(wire) == ["created", "in_progress", "failed"]
         assert response_of(wire)["error"]["code"] == "context_length_exceeded"
 
@@ -338,7 +345,7 @@ def test_the_request_is_repeated() -> None:
         tool_choice="required", parallel_tool_calls=False, reasoning={"effort": "low"},
         max_output_tokens=99, text={"verbosity": "low"}, truncation=None,
     )  # fmt: skip
-    crossed = crossing(prompt, stored=True, previous="resp_0")
+    crossed = conversion(prompt, stored=True, previous="resp_0")
     response = response_of(written([BEGAN, *text("x"), DONE], crossed))
     expected = {
         "instructions": "Be brief.", "metadata": {"a": "b"}, "tools": tools, "temperature": 0.5,

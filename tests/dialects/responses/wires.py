@@ -1,4 +1,4 @@
-"""What tests of the client side share: crossings, requests, and streams as clients see them."""
+"""What tests of the client side share: conversions, requests, and streams as clients see them."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from gateway.capability.record import Capability
-from gateway.dialect import Crossing, Fields
+from gateway.dialect import Conversion, Fields
 from gateway.dialects.responses import RESPONSES
 from gateway.neutral.events import Event, Prompt
-from gateway.neutral.notes import Notes
+from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal
 from gateway.wire.sse import Splitter
 
@@ -21,18 +21,18 @@ SEAL = Seal(b"a key of the tests")
 _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
-def crossing(prompt: Prompt | None = None, **members: Any) -> Crossing:
-    """A crossing; `capability` is given as a dict of what differs from the default."""
+def conversion(prompt: Prompt | None = None, **members: Any) -> Conversion:
+    """A conversion; `capability` is given as a dict of what differs from the default."""
     settled: dict[str, Any] = {
         "prompt": prompt or Prompt("m", []),
         "provider": "p",
         "model": "upstream-model",
         "alias": "alias",
         "capability": Capability(**members.pop("capability", {})),
-        "notes": Notes(strict=members.pop("strict", False)),
+        "notes": LossReport(strict=members.pop("strict", False)),
         "seal": SEAL,
     }
-    return Crossing(**{**settled, **members})
+    return Conversion(**{**settled, **members})
 
 
 def fields(**members: Any) -> Fields:
@@ -43,21 +43,21 @@ def fields(**members: Any) -> Fields:
     }
 
 
-def prompt_of(notes: Notes | None = None, **members: Any) -> Prompt:
+def prompt_of(notes: LossReport | None = None, **members: Any) -> Prompt:
     """The prompt that a request with these members reads as."""
     given = fields(**members)
     RESPONSES.check(given)
-    return RESPONSES.read_prompt(given, notes or Notes())
+    return RESPONSES.read_prompt(given, notes or LossReport())
 
 
-def turns_of(*items: Any, notes: Notes | None = None) -> Any:
+def turns_of(*items: Any, notes: LossReport | None = None) -> Any:
     """The turns that these input items read as."""
     return prompt_of(notes, input=list(items)).turns
 
 
-def written(events: list[Event], crossed: Crossing | None = None) -> bytes:
+def written(events: list[Event], crossed: Conversion | None = None) -> bytes:
     """The stream of these events."""
-    writer = RESPONSES.writer(crossed or crossing())
+    writer = RESPONSES.writer(crossed or conversion())
     return b"".join(writer.write(event) for event in events)
 
 

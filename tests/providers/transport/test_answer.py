@@ -6,7 +6,7 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import Cut
-from gateway.reply import Here
+from gateway.reply import BytesSource
 from providers.transport.answer import first_error
 from tests.fakes import responses
 from tests.faults.wires import delta, fault_event, opening, stream
@@ -15,7 +15,7 @@ BEGINNING = opening("responses")[:2]
 SLOW_DOWN = fault_event("responses")
 
 
-class Chunks(Here):
+class Chunks(BytesSource):
     """A source of chunks, which knows how many were asked for."""
 
     def __init__(self, chunks: list[bytes]) -> None:

@@ -3,14 +3,14 @@
 import pytest
 
 from gateway.errors import Refused
-from gateway.reply import Here
+from gateway.reply import BytesSource
 from gateway.secret import Secret
 from providers.transport.engine import Response
 from providers.transport.kept import told
 
 
 def response(status: int, body: bytes) -> Response:
-    return Response(status, [], Here(body))
+    return Response(status, [], BytesSource(body))
 
 
 async def test_status_and_body_are_the_upstreams() -> None:

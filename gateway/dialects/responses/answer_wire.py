@@ -1,0 +1,88 @@
+"""The members of a Responses answer, whole (`Response`) or in pieces (`ResponseStreamEvent`).
+
+Types are as wide as the servers that call themselves compatible; what is not here is ignored.
+"""
+
+from msgspec import Raw, Struct
+
+from gateway.dialects.responses.usage import UsageCounts
+from gateway.wire.raw_json import ABSENT
+
+
+class ItemKind(Struct):
+    """What an output item or a content part says it is."""
+
+    type: str = ""
+
+
+class OutputPart(Struct):
+    """`ResponseOutputText`, `ResponseOutputRefusal`, a summary's or a reasoning's text."""
+
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+    annotations: list[Raw] | None = None
+
+
+class Annotation(Struct):
+    """`AnnotationURLCitation`, and the annotations that have no address."""
+
+    type: str = ""
+    url: str | None = None
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class OutputItem(Struct):
+    """The output items that have a neutral form: messages, reasoning, calls of both kinds."""
+
+    type: str = ""
+    id: str | None = None
+    content: list[OutputPart] | None = None
+    phase: str | None = None
+    summary: list[OutputPart] | None = None
+    encrypted_content: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+    status: str | None = None
+
+
+class IncompleteDetails(Struct):
+    """`IncompleteDetails`."""
+
+    reason: str | None = None
+
+
+class ResponseObject(Struct):
+    """`Response`; its output stays raw until each item's kind is known."""
+
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    output: list[Raw] | None = None
+    error: Raw = ABSENT
+    incomplete_details: IncompleteDetails | None = None
+    usage: UsageCounts | None = None
+    service_tier: str | None = None
+
+
+class StreamEvent(Struct):
+    """Any `ResponseStreamEvent`."""
+
+    type: str = ""
+    delta: str | None = None
+    output_index: int | None = None
+    item_id: str | None = None
+    content_index: int | None = None
+    summary_index: int | None = None
+    item: Raw = ABSENT
+    response: Raw = ABSENT
+    annotation: Raw = ABSENT
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    input: str | None = None
