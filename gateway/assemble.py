@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from gateway.aliases import alias_faults, reachable, with_shipped
 from gateway.config.builtins import MIDDLEWARES, ORDER, PROVIDERS, provider_names, short_name
-from gateway.config.decode import Reading, join
-from gateway.config.load import Config, ConfigError, Fault, Tables, is_loopback, located
+from gateway.config.decode import Decoder, join
+from gateway.config.load import Config, ConfigError, Fault, Tables, is_loopback, with_positions
 from gateway.config.messages import listed, nearest
 from gateway.config.schema import Profile, Routing
 from gateway.neutral.seal import Seal
-from gateway.plugin import LoadError, Middleware, Provider, Site, load
+from gateway.plugin import LoadError, Middleware, Provider, Runtime, load
 
 P = TypeVar("P", bound=Struct)
 
@@ -22,7 +22,7 @@ P = TypeVar("P", bound=Struct)
 class Assembly(Struct):
     """The plugins of a configuration, as many as could be made, and what is wrong or odd."""
 
-    site: Site
+    runtime: Runtime
     links: list[Middleware]
     faults: list[Fault]
     warnings: list[Fault]
@@ -30,15 +30,18 @@ class Assembly(Struct):
     """Providers that cannot work for want of a key or another variable, and why."""
 
 
-def assemble(config: Config) -> tuple[Site, list[Middleware]]:
-    """The bound site, with the effective `config`, and the links. ConfigError with every fault."""
-    assembly = assembled(config)
+def assemble(config: Config) -> tuple[Runtime, list[Middleware]]:
+    """Build the bound runtime, with the effective `config`, and the links of the chain.
+
+    Raises ConfigError with every fault.
+    """
+    assembly = try_assemble(config)
     if assembly.faults:
-        raise ConfigError(located(assembly.faults, config.source))
-    return assembly.site, assembly.links
+        raise ConfigError(with_positions(assembly.faults, config.source))
+    return assembly.runtime, assembly.links
 
 
-def assembled(config: Config) -> Assembly:
+def try_assemble(config: Config) -> Assembly:
     """As much as can be made of a configuration, with all that is wrong in it."""
     maker = _Maker(config)
     providers = maker.providers()
@@ -46,15 +49,15 @@ def assembled(config: Config) -> Assembly:
     effective = maker.effective(providers)
     seal_key = config.server.seal_key
     seal = Seal(seal_key.reveal().encode()) if seal_key else Seal()
-    site = Site(effective, providers, seal)
+    runtime = Runtime(effective, providers, seal)
     maker.faults += alias_faults(effective, providers, known=[*providers, *maker.disabled])
     maker.faults += _chain_faults(config, links)
     maker.faults += _batch_faults(config)
     maker.warnings += _chain_warnings(links)
     maker.faults += [fault for name in providers for fault in _own_address(config, name, providers)]
-    maker.bind(site, [link for link in links if link is not None])
+    maker.bind(runtime, [link for link in links if link is not None])
     kept = [link for link in links if link is not None]
-    return Assembly(site, kept, maker.faults, maker.warnings, maker.disabled)
+    return Assembly(runtime, kept, maker.faults, maker.warnings, maker.disabled)
 
 
 class _Maker:
@@ -92,7 +95,7 @@ class _Maker:
         kind = self._loaded(dotted, Provider, at) if dotted else None
         if kind is None:
             return None
-        reading = Reading(self._config.source.env)
+        reading = Decoder(self._config.source.env)
         made = reading.struct(table, kind, at, skip="use")
         self.faults += reading.faults
         self.warnings += reading.warnings
@@ -117,7 +120,7 @@ class _Maker:
         kind = self._loaded(dotted, Middleware, at) if dotted else None
         if kind is None:
             return None
-        reading = Reading(self._config.source.env)
+        reading = Decoder(self._config.source.env)
         made = reading.struct(table, kind, at, skip="use")
         self.faults += reading.faults + reading.missing
         self.warnings += reading.warnings
@@ -189,18 +192,18 @@ class _Maker:
             kept[name] = msgspec.structs.replace(profile, aliases=aliases)
         return kept
 
-    def bind(self, site: Site, links: list[Middleware]) -> None:
+    def bind(self, runtime: Runtime, links: list[Middleware]) -> None:
         """Binds the providers, and the links where all is well so far."""
-        for name, provider in site.providers.items():
+        for name, provider in runtime.providers.items():
             try:
-                provider.bind(name, site)
+                provider.bind(name, runtime)
             except ConfigError as error:
                 self._refused(error, provider, join("providers", name))
         for place, link in enumerate(links):
             if self.faults:
                 return
             try:
-                link.bind(site)
+                link.bind(runtime)
             except ConfigError as error:
                 self._refused(error, link, join("middleware", place))
 

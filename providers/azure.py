@@ -7,7 +7,7 @@ from gateway.call import Call, Headers
 from gateway.config.faults import ConfigError, Fault
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.secret import Secret
 from providers.transport.provider import HttpProvider
 
@@ -27,7 +27,7 @@ class Azure(HttpProvider):
         """Chat at deployments; the v1 surface speaks Responses as well."""
         return (CHAT,) if self.api_version else super().dialects
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Adds the path of the chosen surface to a bare resource URL."""
         if not self.base_url:
             message = 'is missing: set it to "https://RESOURCE.openai.azure.com"'
@@ -35,7 +35,7 @@ class Azure(HttpProvider):
         url = self.base_url.rstrip("/")
         if url.count("/") == 2:
             self.base_url = url + ("/openai" if self.api_version else "/openai/v1")
-        super().bind(name, site)
+        super().bind(name, runtime)
 
     def target(self, call: Call) -> bytes:
         """The deployment's path, or that of the v1 surface."""

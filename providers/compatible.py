@@ -7,10 +7,10 @@ import msgspec
 from gateway.call import Call, Headers
 from gateway.capability.table import kind_base_url, known_kinds
 from gateway.config.faults import ConfigError, Fault
-from gateway.counting.kind import COUNTING
+from gateway.counting.dialects import MESSAGES_COUNTING
 from gateway.dialect import Dialect
 from gateway.dialects.messages import MESSAGES
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from providers.transport.provider import DIALECTS, HttpProvider
 from providers.transport.versions import FORWARDED, with_version
 
@@ -34,7 +34,7 @@ class Compatible(HttpProvider):
         """The dialects the server speaks, best first."""
         return tuple(DIALECTS[name] for name in self.speaks)
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Takes the row of the table. ConfigError for an unknown one."""
         if self.family not in known_kinds():
             message = f'"{self.family}" is no row of the table; known: {", ".join(known_kinds())}'
@@ -42,7 +42,7 @@ class Compatible(HttpProvider):
         if not self.speaks:
             raise ConfigError([Fault(path=f"providers.{name}.speaks", message="is empty")])
         self.base_url = self.base_url or kind_base_url(self.family) or ""
-        super().bind(name, site)
+        super().bind(name, runtime)
 
     def table_row(self) -> str:
         """The row that the operator chose."""
@@ -56,6 +56,6 @@ class Compatible(HttpProvider):
 
     def client_headers(self, call: Call) -> Headers:
         """Of Messages the version and betas, as the client sent them; of other dialects none."""
-        if call.dialect not in (MESSAGES, COUNTING):
+        if call.dialect not in (MESSAGES, MESSAGES_COUNTING):
             return []
         return with_version(super().client_headers(call), call)

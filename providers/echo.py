@@ -11,7 +11,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.neutral.events import Ending, Event, Message, Part, Prompt, Text, TextDelta, Usage
 from gateway.neutral.fold import message_events
 from gateway.neutral.notes import LossReport
-from gateway.plugin import Provider, Site
+from gateway.plugin import Provider, Runtime
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 
@@ -33,10 +33,10 @@ class Echo(Provider):
         """What a plain Chat server takes, and legacy completions."""
         return Capability(completions=True)
 
-    def bind(self, name: str, site: Site) -> None:
-        """Takes the site's seal, which writers ask for."""
+    def bind(self, name: str, runtime: Runtime) -> None:
+        """Takes the runtime's seal, which writers ask for."""
         self._name = name
-        self._seal = site.seal
+        self._seal = runtime.seal
         self._ids = count(1)
 
     async def models(self, credential: Secret | None) -> bytes | None:

@@ -8,9 +8,9 @@ from msgspec import Raw
 
 from gateway.call import Call, Headers
 from gateway.config.faults import ConfigError, Fault
-from gateway.counting.kind import GEMINI_COUNTING
+from gateway.counting.dialects import GEMINI_COUNTING
 from gateway.dialect import Fields
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.reply import Reply
 from providers.transport.provider import HttpProvider
 
@@ -27,7 +27,7 @@ class Gemini(HttpProvider):
     spoken: ClassVar[tuple[str, ...]] = ("gemini",)
     listing: ClassVar[bytes] = b"/models?pageSize=1000"
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Refuses the address of the API that only looks like OpenAI's. ConfigError."""
         if self.base_url.rstrip("/").endswith("/openai"):
             message = "is Gemini's OpenAI-compatible address, which this provider does not speak"
@@ -35,7 +35,7 @@ class Gemini(HttpProvider):
             raise ConfigError(
                 [Fault(path=f"providers.{name}.base_url", message=message, hint=hint)]
             )
-        super().bind(name, site)
+        super().bind(name, runtime)
 
     def credential(self, key: str) -> Headers:
         """The key as `x-goog-api-key`: in an address, logs on the way would show it."""

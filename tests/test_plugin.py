@@ -237,6 +237,6 @@ def test_a_target_speaks_what_serves_its_model(
         def capability(self, model: str) -> Capability:
             return Capability(dialects=serving if model == "special" else ())
 
-    site = calls.site(providers={"p": Speaking()})
-    assert site.target("p", "special").dialects == expected
-    assert site.target("p", "usual").dialects == (CHAT, RESPONSES)
+    runtime = calls.runtime(providers={"p": Speaking()})
+    assert runtime.target("p", "special").dialects == expected
+    assert runtime.target("p", "usual").dialects == (CHAT, RESPONSES)

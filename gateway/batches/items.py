@@ -7,8 +7,8 @@ import msgspec
 import structlog
 from msgspec import Raw, Struct
 
-from gateway.batches.forms import answered
-from gateway.batches.tables import Batch, Item, Line
+from gateway.batches.api_objects import render_result
+from gateway.batches.tables import BatchRow, ItemRow, LineRow
 from gateway.call import Call, Caller, Headers, Record
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
@@ -23,11 +23,11 @@ from gateway.wire.raw_json import decode, split_object
 
 _log = structlog.get_logger("interlingua")
 DIALECTS: dict[str, Dialect] = {"messages": MESSAGES, "chat": CHAT}
-KEPT_HEADERS = (b"anthropic-version", b"anthropic-beta", b"openai-beta", b"x-gateway-cache")
+ITEM_HEADERS = (b"anthropic-version", b"anthropic-beta", b"openai-beta", b"x-gateway-cache")
 """The headers of a batch that its items are sent with; never one that holds a credential."""
 
 
-class Road(Struct, frozen=True):
+class ItemChain(Struct, frozen=True):
     """Where the items of all batches go."""
 
     edge: Edge
@@ -35,38 +35,40 @@ class Road(Struct, frozen=True):
     """The links behind those that know the caller and take batches."""
 
 
-async def answer(road: Road, batch: Batch, line: Line, credential: Secret | None) -> Item:
+async def run_item(
+    road: ItemChain, batch: BatchRow, line: LineRow, credential: Secret | None
+) -> ItemRow:
     """What the line came to; nothing that happens to it is more than its own failure."""
     dialect = DIALECTS[batch.kind]
     record = Record(monotonic(), caller=batch.caller)
     call_id = f"{batch.id}-{line.line}"
     status = 0
     try:
-        call = _call(batch, line, record, Caller(batch.caller, credential))
-        status, body = await _asked(road, call)
+        call = _make_call(batch, line, record, Caller(batch.caller, credential))
+        status, body = await _run_call(road, call)
     except GatewayError as error:
-        status, body = _failed(dialect, record, call_id, error)
+        status, body = _make_failure(dialect, record, call_id, error)
     except Exception as fault:  # noqa: BLE001  # the others must not fail with this one
         _log.error("fault", request_id=call_id, kind=type(fault).__name__, exc_info=True)
         unexpected = GatewayError("the gateway failed; its log has the details")
-        status, body = _failed(dialect, record, call_id, unexpected)
+        status, body = _make_failure(dialect, record, call_id, unexpected)
     finally:
         record.end = record.end or "drained"
         # It is a call and is paid for: counted and logged as one.
-        road.edge.totals.book(call_id, dialect.name, record, status, streamed=False)
+        road.edge.totals.record_call(call_id, dialect.name, record, status, streamed=False)
         log_call(call_id, dialect.name, record, status)
-    return Item(
+    return ItemRow(
         batch.id,
         line.line,
         line.custom_id,
         "succeeded" if status == 200 else "errored",
         len(record.attempts),
         status,
-        answered(batch, line, call_id, status, body),
+        render_result(batch, line, call_id, status, body),
     )
 
 
-def _call(batch: Batch, line: Line, record: Record, caller: Caller) -> Call:
+def _make_call(batch: BatchRow, line: LineRow, record: Record, caller: Caller) -> Call:
     fields = split_object(line.body)
     fields.pop("stream", None)  # the answer of an item is always whole
     fields.pop("stream_options", None)
@@ -82,19 +84,19 @@ def _call(batch: Batch, line: Line, record: Record, caller: Caller) -> Call:
     return Call(ident, dialect, model, False, fields, headers, record, caller)
 
 
-async def _asked(road: Road, call: Call) -> tuple[int, bytes]:
+async def _run_call(road: ItemChain, call: Call) -> tuple[int, bytes]:
     reply = await road.chain(call)
     try:
-        return _read(reply, call)
+        return _read_reply(reply, call)
     finally:
         await reply.aclose()
 
 
-def _read(reply: Reply, call: Call) -> tuple[int, bytes]:
+def _read_reply(reply: Reply, call: Call) -> tuple[int, bytes]:
     if not isinstance(reply.body, bytes):
         raise BadAnswer("a stream came back that was not asked for")
     try:
-        body = _one_line(reply.body)
+        body = _normalize_json(reply.body)
     except (msgspec.MsgspecError, RecursionError):
         if reply.error is not None:
             raise reply.error from None
@@ -102,12 +104,12 @@ def _read(reply: Reply, call: Call) -> tuple[int, bytes]:
     if reply.error is None:
         call.record.end = "complete"
         return 200, body
-    _note(call.record, reply.error)
+    _record_error(call.record, reply.error)
     # An error that came in a 200 is none for whoever reads the line.
     return reply.status if reply.status >= 400 else call.dialect.error_status(reply.error), body
 
 
-def _one_line(body: bytes) -> bytes:
+def _normalize_json(body: bytes) -> bytes:
     """The body as one line of sound JSON: it becomes a part of another document."""
     body = body.decode("utf-8", "replace").encode()
     try:
@@ -119,13 +121,13 @@ def _one_line(body: bytes) -> bytes:
         return msgspec.json.encode(decode(body, dict[str, Any]))
 
 
-def _failed(
+def _make_failure(
     dialect: Dialect, record: Record, call_id: str, error: GatewayError
 ) -> tuple[int, bytes]:
-    _note(record, error)
+    _record_error(record, error)
     return dialect.error_status(error), dialect.write_error(error, call_id)
 
 
-def _note(record: Record, error: GatewayError) -> None:
+def _record_error(record: Record, error: GatewayError) -> None:
     record.end = "rejected" if error.status < 500 else "upstream_error"
     record.error = f"{error.kind}: {error.message}"

@@ -81,17 +81,17 @@ def check(path: Path | None, host: str | None, port: int | None, insecure_no_aut
     from gateway.cli.show import provider_line
 
     config, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
-    site = assembly.site
+    runtime = assembly.runtime
     server, keys = config.server, len(config.auth.keys)
     asked = f"{keys} client key{'s' if keys > 1 else ''}" if keys else "no client key is asked for"
     click.echo(f"{config.source.path or 'defaults and environment'}: sound")
     click.echo(f"listen      {server.host}:{server.port}, {asked}")
     click.echo(f"chain       {' > '.join(str(table.get('use')) for table in config.middleware)}")
-    for place, (name, provider) in enumerate(site.providers.items()):
+    for place, (name, provider) in enumerate(runtime.providers.items()):
         use = str(config.providers.get(name, {}).get("use", name))
         click.echo(f"{'' if place else 'providers':11} {provider_line(name, use, provider)}")
-    click.echo(f"default     {site.config.routing.default_provider or 'none'}")
-    for place, (name, targets) in enumerate(site.config.aliases.items()):
+    click.echo(f"default     {runtime.config.routing.default_provider or 'none'}")
+    for place, (name, targets) in enumerate(runtime.config.aliases.items()):
         click.echo(f"{'' if place else 'aliases':11} {name} -> {', '.join(targets)}")
     _warn(config, assembly, err=False)
 
@@ -109,7 +109,7 @@ def chain(path: Path | None, host: str | None, port: int | None, insecure_no_aut
         click.echo(f"{place + 1}. {use}  ({kind.__module__}:{kind.__name__})")
         click.echo(f"   {first_line(kind)}")
         click.echo(f"   {options(link) or 'no options'}")
-    click.echo(f"{len(assembly.links) + 1}. the provider: {', '.join(assembly.site.providers)}")
+    click.echo(f"{len(assembly.links) + 1}. the provider: {', '.join(assembly.runtime.providers)}")
 
 
 @main.command()
@@ -121,11 +121,11 @@ def explain(
     """Show where a call for MODEL would go, calling nobody."""
     from gateway.cli.show import highlights
     from gateway.errors import GatewayError
-    from gateway.roles import way
+    from gateway.roles import resolve_model
 
     _, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
     try:
-        found = way(assembly.links, model)
+        found = resolve_model(assembly.links, model)
     except GatewayError as error:
         click.echo(error.message, err=True)
         sys.exit(1)
@@ -160,9 +160,9 @@ def show(
     from gateway.cli.show import listing, origins
 
     config, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
-    shown = assembly.site.config if effective else config
+    shown = assembly.runtime.config if effective else config
     found = origins(config)
-    providers = assembly.site.providers
+    providers = assembly.runtime.providers
     for line in listing(shown, providers, assembly.links, found, effective=effective):
         click.echo(line)
     for name, why in assembly.disabled.items():
@@ -185,14 +185,14 @@ def _found(path: Path | None) -> Path | None:
 
 def _sound(path: Path | None, overrides: dict[str, object]) -> "tuple[Config, Assembly]":
     """The configuration and its plugins, or an end with every fault on stderr."""
-    from gateway.assemble import assembled
-    from gateway.config.load import located, read_config
+    from gateway.assemble import try_assemble
+    from gateway.config.load import read_config, with_positions
 
     config, faults = read_config(_found(path), os.environ, overrides)
-    assembly = assembled(config)
+    assembly = try_assemble(config)
     faults += assembly.faults
     if faults:
-        _refuse(located(faults, config.source))
+        _refuse(with_positions(faults, config.source))
     return config, assembly
 
 
@@ -204,7 +204,7 @@ def _refuse(faults: "list[Fault]") -> None:
 
 def _warn(config: "Config", assembly: "Assembly", *, err: bool = True) -> None:
     if assembly.warnings:
-        from gateway.config.load import located
+        from gateway.config.load import with_positions
 
-        for warning in located(assembly.warnings, config.source):
+        for warning in with_positions(assembly.warnings, config.source):
             click.echo(f"warning: {warning}", err=err)

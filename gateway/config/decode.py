@@ -35,7 +35,7 @@ _REFERENCE = re.compile(rf"env:{_NAME}|\$\{{{_NAME}\}}")
 _HOLDERS = (list, set, frozenset, tuple, dict)
 
 
-class Loose(str):
+class EnvText(str):
     """A text of the environment or of a flag, which may stand for a number, a truth or a list."""
 
     __slots__ = ()
@@ -56,16 +56,16 @@ def join(path: str, key: str | int) -> str:
     return f"{path}.{name}" if path else name
 
 
-def unquoted(raw: Loose) -> object:
+def unquoted(raw: EnvText) -> object:
     """The list or table that a text stands for: TOML, or parts with commas between."""
     try:
         value: object = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
-        return [Loose(part.strip()) for part in raw.split(",") if part.strip()]
+        return [EnvText(part.strip()) for part in raw.split(",") if part.strip()]
     return value
 
 
-class Reading:
+class Decoder:
     """One pass over raw tables: the faults, the warnings and the missing variables it has met."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -115,7 +115,7 @@ class Reading:
 
     def _value(self, raw: object, kind: Any, at: str) -> object:
         kinds = _alternatives(kind)
-        if isinstance(raw, Loose):
+        if isinstance(raw, EnvText):
             return self._loose(raw, kind, kinds, at)
         if isinstance(raw, str):
             return self._text(raw, kind, kinds, at)
@@ -157,7 +157,7 @@ class Reading:
         metas = [each for each in getattr(kind, "__metadata__", ()) if isinstance(each, Meta)]
         return all(self._leaf(raw, Annotated[list[Any], meta], at) is not _WRONG for meta in metas)
 
-    def _loose(self, raw: Loose, kind: Any, kinds: list[Any], at: str) -> object:
+    def _loose(self, raw: EnvText, kind: Any, kinds: list[Any], at: str) -> object:
         if str in kinds or _is_secret(kinds):
             return self._text(raw, kind, kinds, at)
         if not any(_is_struct(each) or get_origin(each) in _HOLDERS for each in kinds):
@@ -207,7 +207,7 @@ class Reading:
         if not raw.strip() or raw.startswith("env:") or "${" in raw:
             self._fault(at, 'a key is written as "env:NAME", "file:/path" or "${NAME}", alone')
             return None
-        if secret and raw != PASSTHROUGH and not _OPEN(raw) and not isinstance(raw, Loose):
+        if secret and raw != PASSTHROUGH and not _OPEN(raw) and not isinstance(raw, EnvText):
             self.warnings.append(Fault(path=at, message="a key stands in the file; use env:NAME"))
         return raw
 
@@ -223,7 +223,7 @@ class Reading:
         return text or None
 
     def _leaf(self, raw: object, kind: Any, at: str, *, strict: bool = True) -> object:
-        raw = str(raw) if isinstance(raw, Loose) else raw
+        raw = str(raw) if isinstance(raw, EnvText) else raw
         if _is_secret(_alternatives(kind)):
             self._fault(at, "expected a key as text")
             return _WRONG

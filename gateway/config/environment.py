@@ -72,7 +72,7 @@ def option_text(name: str, env: Mapping[str, str]) -> str:
     return text
 
 
-class Written(Struct, frozen=True):
+class EnvOverlay(Struct, frozen=True):
     """What a file says as variables would, where each is said, and the names of its providers."""
 
     variables: Mapping[str, str] = {}
@@ -87,7 +87,7 @@ class Discovered(Struct):
     origins: dict[str, str] = {}
     faults: list[Fault] = []
     warnings: list[Fault] = []
-    written: Written = Written()
+    written: EnvOverlay = EnvOverlay()
 
     def place(self, variable: str) -> str:
         """Where what a variable stands for is said."""
@@ -118,13 +118,13 @@ def discover(
     env: Mapping[str, str],
     known: Collection[str],
     configured: Collection[str],
-    written: Written | None = None,
+    written: EnvOverlay | None = None,
 ) -> Discovered:
     """What the environment says of providers; `known` have addresses, `configured` keys."""
     set_here = {name: value.strip() for name, value in env.items() if value.strip()}
-    written = written or Written()
+    written = written or EnvOverlay()
     places = {name: place for name, place in written.places.items() if name not in set_here}
-    found = Discovered(written=Written(written.variables, places, written.names))
+    found = Discovered(written=EnvOverlay(written.variables, places, written.names))
     variables = dict(sorted((dict(written.variables) | set_here).items()))
     taken = {_fold(name): name for name in configured}
     for variable in variables:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gateway.config.builtins import CHAIN, addressed
-from gateway.config.decode import Loose, Reading, join, unquoted
+from gateway.config.decode import Decoder, EnvText, join, unquoted
 from gateway.config.environment import (
     CLIENT_KEY,
     OPTIONS,
@@ -39,7 +39,7 @@ from gateway.config.schema import (
     Timeouts as Timeouts,
 )
 from gateway.config.size import Size as Size
-from gateway.config.vandamme import Imported, lay_under, looked_up, read, written
+from gateway.config.vandamme import Imported, looked_up, merge_defaults, read, written
 
 Raw = dict[str, Any]
 """A table as TOML gives it."""
@@ -67,7 +67,7 @@ class Config(Tables, frozen=True, kw_only=True):
     source: Source = field(default_factory=Source)
 
 
-class Veiled(dict[str, Any]):
+class RedactedTable(dict[str, Any]):
     """A raw table whose repr is its keys: a key that stands in the file must not reach a log."""
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ def load_config(
     """The configuration, its plugins' options unread. ConfigError holds every fault in it."""
     config, faults = read_config(path, env, overrides)
     if faults:
-        raise ConfigError(located(faults, config.source))
+        raise ConfigError(with_positions(faults, config.source))
     return config
 
 
@@ -96,15 +96,15 @@ def read_config(
     source = Source(path=path, env=env, overrides=dict(overrides or {}))
     raw, faults = _parsed(source)
     faults += _overlay(raw, source)
-    _sugar(raw)
+    _expand_shorthand(raw)
     faults += _discovered(raw, source)
-    _words(raw, source)
+    _alias_variables(raw, source)
     _default_profile(raw, source)
     if not isinstance(raw.setdefault("middleware", _chain()), list):
         faults.append(Fault(path="middleware", message="expected tables, written [[middleware]]"))
         raw["middleware"] = _chain()
     _retries(raw["middleware"], source)
-    reading = Reading(env)
+    reading = Decoder(env)
     tables = reading.struct(raw, Tables, "") or Tables()
     faults += reading.faults + reading.missing
     source.warnings += reading.warnings
@@ -112,7 +112,7 @@ def read_config(
     return config, faults + _semantic(config, raw)
 
 
-def located(faults: Iterable[Fault], source: Source) -> list[Fault]:
+def with_positions(faults: Iterable[Fault], source: Source) -> list[Fault]:
     """The faults with the line, the variable or the flag they come from, in the file's order."""
     # Native code that a sound start never needs.
     from gateway.config.positions import parent, positions  # noqa: PLC0415
@@ -154,12 +154,12 @@ def _parsed(source: Source) -> tuple[Raw, list[Fault]]:
         return {}, [syntax_fault(source.text, fault)]
 
 
-def _sugar(raw: Raw) -> None:
+def _expand_shorthand(raw: Raw) -> None:
     """Short forms to long ones: a key alone is an entry with a key, a target a list of one."""
     auth, aliases = raw.get("auth"), raw.get("aliases")
     if isinstance(auth, dict) and "keys" in auth:
         keys = auth["keys"]
-        keys = unquoted(keys) if isinstance(keys, Loose) else keys
+        keys = unquoted(keys) if isinstance(keys, EnvText) else keys
         listed = keys if isinstance(keys, list) else []
         short = [{"key": each} if isinstance(each, str) else each for each in listed]
         auth["keys"] = short or keys
@@ -177,7 +177,7 @@ def _overlay(raw: Raw, source: Source) -> list[Fault]:
     faults = []
     env = source.env
     given: dict[str, tuple[object, str]] = {
-        path: (Loose(option_text(name, env)), f"env {name}")
+        path: (EnvText(option_text(name, env)), f"env {name}")
         for name, paths in OPTIONS.items()
         if env.get(name, "").strip()
         for path in paths
@@ -185,13 +185,13 @@ def _overlay(raw: Raw, source: Source) -> list[Fault]:
     for name in sorted(env):
         parts = name.removeprefix(PREFIX).lower().split("__")
         if name.startswith(PREFIX) and len(parts) > 1 and all(parts):
-            given[".".join(parts)] = (Loose(env[name]), f"env {name}")
+            given[".".join(parts)] = (EnvText(env[name]), f"env {name}")
         elif name.startswith(PREFIX):
             message = f"names no option; the form is {PREFIX}SECTION__KEY"
             faults.append(Fault(file=f"env {name}", message=message))
     for path, value in source.overrides.items():
         shown = path.rpartition(".")[2].replace("_", "-")
-        kept = Loose(value) if isinstance(value, str) else value
+        kept = EnvText(value) if isinstance(value, str) else value
         given[path] = (kept, f"flag --{shown}")
     for path, (value, origin) in given.items():
         placed = _place(raw, path.split("."), value)
@@ -242,7 +242,7 @@ def _discovered(raw: Raw, source: Source) -> list[Fault]:
     if not providers:
         providers["echo"] = {"use": "echo"}
     discovered = [name for name in found.providers if name not in configured]
-    origins |= lay_under(raw, imported, discovered)
+    origins |= merge_defaults(raw, imported, discovered)
     source.origins.update(origins)
     source.warnings += found.warnings + imported.warnings
     return found.faults + imported.faults
@@ -257,7 +257,7 @@ def _imported(server: Raw, source: Source, discovering: bool) -> Imported:
     return read(looked_up(source.env) if discovering else [])
 
 
-def _words(raw: Raw, source: Source) -> None:
+def _alias_variables(raw: Raw, source: Source) -> None:
     """What `big` and `small` are, from variables that clients have too: the file wins."""
     aliases = raw.setdefault("aliases", {})
     providers, profiles = raw.get("providers"), raw.get("profiles") or {}
@@ -299,7 +299,7 @@ def _retries(links: list[Any], source: Source) -> None:
     text = source.env.get(RETRIES, "").strip()
     for place, link in enumerate(links):
         if text and isinstance(link, dict) and link.get("use") == "fallback":
-            link["attempts"] = int(text) + 1 if text.isdecimal() else Loose(text)
+            link["attempts"] = int(text) + 1 if text.isdecimal() else EnvText(text)
             source.origins[f"middleware[{place}].attempts"] = f"env {RETRIES}"
     unused = [name for name in UNUSED if source.env.get(name, "").strip()]
     message = "not used: nothing here answers to it"
@@ -326,8 +326,8 @@ def _completed(table: Raw, options: Raw, at: str) -> Iterator[str]:
 
 def _members(tables: Tables) -> Raw:
     members = {name: getattr(tables, name) for name in tables.__struct_fields__}
-    members["middleware"] = [Veiled(table) for table in tables.middleware]
-    members["providers"] = {name: Veiled(table) for name, table in tables.providers.items()}
+    members["middleware"] = [RedactedTable(table) for table in tables.middleware]
+    members["providers"] = {name: RedactedTable(table) for name, table in tables.providers.items()}
     return members
 
 

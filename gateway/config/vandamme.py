@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.config.decode import PASSTHROUGH, join
-from gateway.config.environment import Written
+from gateway.config.environment import EnvOverlay
 from gateway.config.faults import Fault
 
 FILE = "vandamme-config.toml"
@@ -72,7 +72,7 @@ def read(paths: list[Path]) -> Imported:
     return imported
 
 
-def written(imported: Imported, env: Mapping[str, str]) -> Written:
+def written(imported: Imported, env: Mapping[str, str]) -> EnvOverlay:
     """What the files say as variables, without the providers that nobody has a key for."""
     variables, places = dict(imported.variables), dict(imported.places)
     for name, place in imported.providers.items():
@@ -90,10 +90,12 @@ def written(imported: Imported, env: Mapping[str, str]) -> Written:
             message = f"not used: the environment variable {key} is not set"
             file, _, line = place.rpartition(":")
             imported.warnings.append(Fault(file=file, line=int(line), path=name, message=message))
-    return Written(variables, places, list(imported.providers))
+    return EnvOverlay(variables, places, list(imported.providers))
 
 
-def lay_under(raw: dict[str, Any], imported: Imported, found: Collection[str]) -> dict[str, str]:
+def merge_defaults(
+    raw: dict[str, Any], imported: Imported, found: Collection[str]
+) -> dict[str, str]:
     """Adds what the files say and `raw` does not; the places of it, by its path.
 
     `found` are the providers that no table of `raw` has named.

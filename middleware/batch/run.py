@@ -156,7 +156,7 @@ class BatchRun:
     def _record_call(self, call: Call, status: int) -> None:
         """Counts and logs the item as a call: it was one, and was paid for."""
         name = MESSAGES.name
-        self._shared.edge.totals.book(call.id, name, call.record, status, streamed=False)
+        self._shared.edge.totals.record_call(call.id, name, call.record, status, streamed=False)
         log_call(call.id, name, call.record, status)
 
 

@@ -10,7 +10,7 @@ from gateway.call import Call, Headers
 from gateway.config.faults import ConfigError, Fault
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.reply import Reply
 from gateway.secret import Secret
 from providers.bedrock.invoke import Invoking
@@ -47,9 +47,9 @@ class Bedrock(HttpProvider):
     session_token: Secret | None = None
     """For temporary keys; what is given here is not renewed."""
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Settles region and credentials. ConfigError where either is missing."""
-        env = site.config.source.env
+        env = runtime.config.source.env
         region = self.region or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or ""
         given = self._given(name)
         if not self.api_key and not self.profile and given is None and env.get(BEARER):
@@ -61,8 +61,8 @@ class Bedrock(HttpProvider):
         path = "/anthropic/v1" if self.api == "messages" else ""
         host = f"bedrock-runtime.{region}.amazonaws.com{suffix}"
         self.base_url = self.base_url or f"https://{host}{path}"
-        super().bind(name, site)
-        self._strict = site.config.server.strict
+        super().bind(name, runtime)
+        self._strict = runtime.config.server.strict
         signer = None
         if not self.api_key:
             signer = self._signer(name, region, given)

@@ -159,7 +159,7 @@ def our_key(provider: str, status: int, error: GatewayError) -> Refused:
 
 
 @lru_cache(maxsize=512)
-def sight(name: bytes) -> Literal["hidden", "passed", "type", "id"]:
+def header_policy(name: bytes) -> Literal["hidden", "passed", "type", "id"]:
     """What becomes of an upstream's header of that name."""
     if name == b"content-type":
         return "type"
@@ -168,7 +168,7 @@ def sight(name: bytes) -> Literal["hidden", "passed", "type", "id"]:
     return "id" if name in _IDS else "hidden"
 
 
-def nominated(headers: Headers) -> set[bytes]:
+def connection_headers(headers: Headers) -> set[bytes]:
     """Headers that the client's Connection header names: they end here."""
     found: set[bytes] = set()
     for name, value in headers:

@@ -1,6 +1,6 @@
 """Which engine serves an origin."""
 
-from providers.transport.direct import Direct
+from providers.transport.direct import PooledEngine
 from providers.transport.engine import Engine, Options
 
 _PLAIN = Options()
@@ -12,7 +12,7 @@ def engine(base_url: str, options: Options = _PLAIN) -> Engine:
     if o.kind == "direct":
         if o.proxy or o.http2 or o.client_cert:
             raise ValueError('proxy, http2 and client_cert need the engine "httpx2"')
-        return Direct(
+        return PooledEngine(
             base_url,
             ca_file=o.ca_file,
             max_connections=o.max_connections,

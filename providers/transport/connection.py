@@ -17,7 +17,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from gateway.call import Headers
 from gateway.errors import BadAnswer, Cut, GatewayError, UpstreamTimeout
 from providers.transport.engine import HEAD_BYTES, HEAD_COUNT, Timeouts
-from providers.transport.exchange import Exchange
+from providers.transport.exchange import ResponseBody
 
 _JOIN = 16_384  # below this one copy is cheaper than a second buffer in the system call
 _OF_THE_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._exchange: Exchange | None = None
+        self._exchange: ResponseBody | None = None
         self._parser: HttpResponseParser | None = None
         self._timeouts = Timeouts()
         self._timer: asyncio.TimerHandle | None = None
@@ -63,7 +63,9 @@ class Connection(asyncio.Protocol):
         self.connect = 0.0
         self.idle_since = 0.0
 
-    def start(self, wire: tuple[bytes, bytes], timeouts: Timeouts, total_due: float) -> Exchange:
+    def start(
+        self, wire: tuple[bytes, bytes], timeouts: Timeouts, total_due: float
+    ) -> ResponseBody:
         """Writes a request and expects its answer."""
         assert self._transport is not None
         assert self._exchange is None
@@ -72,7 +74,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body if body else head)
         else:
             self._transport.writelines((head, body))
-        self._exchange = exchange = Exchange(self, self._loop)
+        self._exchange = exchange = ResponseBody(self, self._loop)
         self._head_only = head.startswith(b"HEAD ")
         self._timeouts = timeouts
         self._started = self._loop.time()
@@ -242,7 +244,7 @@ class Connection(asyncio.Protocol):
         self._fault = BadAnswer(f"{self._owner.origin} sent {what}")
         raise self._fault  # through the parser, which stops
 
-    def _parse(self, exchange: Exchange, data: bytes) -> None:
+    def _parse(self, exchange: ResponseBody, data: bytes) -> None:
         parser = self._parser
         if parser is None:
             parser = self._parser = HttpResponseParser(self)
@@ -267,7 +269,7 @@ class Connection(asyncio.Protocol):
         elif self._fault is not None:
             self.fail(self._fault)
 
-    def _take(self, exchange: Exchange, chunk: bytes) -> None:
+    def _take(self, exchange: ResponseBody, chunk: bytes) -> None:
         if not exchange.status:
             self._begin(exchange, len(chunk))
         enough = exchange.push(chunk) if chunk else False
@@ -280,7 +282,7 @@ class Connection(asyncio.Protocol):
                 self.paused = True
                 self._transport.pause_reading()
 
-    def _begin(self, exchange: Exchange, size: int) -> None:
+    def _begin(self, exchange: ResponseBody, size: int) -> None:
         exchange.headers = self._headers
         exchange.status = self._status
         exchange.encoded = self._encoded
@@ -292,7 +294,7 @@ class Connection(asyncio.Protocol):
             self._left = self._length - size if self._length >= 0 else maxsize
         self._arm(self._heard + (self._timeouts.idle or inf))
 
-    def _finish(self, exchange: Exchange) -> None:
+    def _finish(self, exchange: ResponseBody) -> None:
         self._exchange = None
         exchange.connection = None
         exchange.ended = True

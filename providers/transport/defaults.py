@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.counting.kind import COUNTINGS
+from gateway.counting.dialects import COUNTING_DIALECTS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.wire import CHAT_ONLY_MEMBERS
 from gateway.wire.raw_json import encoded
 
-_BARE = (*COUNTINGS, EMBEDDINGS)
+_BARE = (*COUNTING_DIALECTS, EMBEDDINGS)
 """Dialects that take no defaults, which are parameters of answers."""
 
 

@@ -22,10 +22,10 @@ from providers.transport.engine import (
     Timeouts,
     base,
     checked,
-    full,
     lines,
+    pool_timeout,
 )
-from providers.transport.exchange import Exchange
+from providers.transport.exchange import ResponseBody
 
 _METHODS = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS")
 _BODILESS = frozenset([b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
@@ -43,7 +43,7 @@ def _public() -> ssl.SSLContext:
     return _context(None)  # slow to load, and the same for every origin
 
 
-class Direct:
+class PooledEngine:
     """Connections to one origin: the one used last is used first, at most so many at a time."""
 
     def __init__(
@@ -150,7 +150,7 @@ class Direct:
         head = start + checked(request.target) + self._line_end + request.head + extra + end
         return head, body
 
-    def _plain(self, exchange: Exchange) -> tuple[Headers, Source]:
+    def _plain(self, exchange: ResponseBody) -> tuple[Headers, Source]:
         kind = encoding(exchange.headers)
         if not kind:
             return exchange.headers, exchange
@@ -241,7 +241,7 @@ class Direct:
             self._leave(waiter)
             if due == total_due:
                 raise UpstreamTimeout("total", timeouts.total) from None
-            raise full(self.origin, timeouts.pool) from None
+            raise pool_timeout(self.origin, timeouts.pool) from None
         except BaseException:
             self._leave(waiter)
             raise

@@ -16,7 +16,7 @@ from gateway.call import Headers
 from gateway.errors import InvalidRequest, Unavailable
 from gateway.reply import Source
 
-Block = NewType("Block", bytes)
+HeaderBlock = NewType("HeaderBlock", bytes)
 """Checked header lines, each with its line end; made once for each provider by `block`."""
 
 HEAD_BYTES = 65_536
@@ -50,7 +50,7 @@ class Request(Struct, frozen=True):
 
     target: bytes
     body: bytes = b""
-    head: Block = Block(b"")
+    head: HeaderBlock = HeaderBlock(b"")
     """The provider's own headers, its credential among them."""
     headers: Headers = []
     """What this one request adds."""
@@ -147,9 +147,9 @@ def _host(name: str) -> str:
     return host
 
 
-def block(headers: Headers) -> Block:
+def block(headers: Headers) -> HeaderBlock:
     """Header lines ready to send. InvalidRequest for a name or a value that cannot be sent."""
-    return Block(lines(headers))
+    return HeaderBlock(lines(headers))
 
 
 def lines(headers: Headers) -> bytes:
@@ -166,7 +166,7 @@ def _line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name, value)
 
 
-def pairs(head: Block) -> Headers:
+def pairs(head: HeaderBlock) -> Headers:
     """The headers a block was made of."""
     found = [line.partition(b": ") for line in head.split(b"\r\n") if line]
     return [(name, value) for name, _, value in found]
@@ -180,7 +180,7 @@ def checked(target: bytes) -> bytes:
     return target
 
 
-def full(origin: str, seconds: float) -> Unavailable:
+def pool_timeout(origin: str, seconds: float) -> Unavailable:
     """The fault of a call for which no connection came free."""
     error = Unavailable(
         f"every connection to {origin} stayed busy for {seconds:g} s", code="pool_timeout"

@@ -23,7 +23,7 @@ class Carrier(Protocol):
         """Hang up."""
 
 
-class Exchange:
+class ResponseBody:
     """One request's answer: its head, and the Source of its body."""
 
     __slots__ = (

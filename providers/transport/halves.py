@@ -8,7 +8,7 @@ from msgspec import Raw
 from gateway.dialect import Fields
 from gateway.wire.raw_json import decode
 
-HALVES = {
+BETA_FIELDS = {
     "context-management": "context_management",
     "fast-mode": "speed",
     "fine-grained-tool-streaming": "tools.eager_input_streaming",
@@ -27,7 +27,7 @@ _MARKED = ("system", "messages", "tools")
 
 def without_half(fields: Fields, beta: str) -> str | None:
     """Takes the beta's half out of the body; its name, where it was there."""
-    half = HALVES.get(beta.partition("-20")[0])
+    half = BETA_FIELDS.get(beta.partition("-20")[0])
     if half is None:
         return None
     if half == "cache_control.scope":

@@ -28,9 +28,9 @@ from providers.transport.engine import (
     Timeouts,
     base,
     checked,
-    full,
     lines,
     pairs,
+    pool_timeout,
 )
 
 _TICK = 0.002  # a loop's clock may be coarse, and its timers early by as much
@@ -39,7 +39,7 @@ _Fault = Callable[[str, Timeouts], GatewayError]
 
 _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
     (httpx2.ConnectTimeout, lambda _, limits: UpstreamTimeout("connect", limits.connect)),
-    (httpx2.PoolTimeout, lambda origin, limits: full(origin, limits.pool)),
+    (httpx2.PoolTimeout, lambda origin, limits: pool_timeout(origin, limits.pool)),
     (httpx2.ConnectError, lambda origin, _: Unreachable(f"cannot connect to {origin}")),
     (httpx2.ProxyError, lambda origin, _: Unreachable(f"the proxy did not connect to {origin}")),
     (httpx2.NetworkError, lambda origin, _: Cut(f"{origin} hung up before its answer was whole")),

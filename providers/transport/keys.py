@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from gateway.errors import GatewayError, Resting
+from gateway.errors import AllKeysCoolingDown, GatewayError
 from gateway.secret import Secret
 
 RATE_REST = 5.0
@@ -81,12 +81,12 @@ class KeyRing:
                 if until > key.rests_until:
                     key.rests_until, key.named = until, named
 
-    def _resting(self, seconds: float, *, named: bool) -> Resting:
+    def _resting(self, seconds: float, *, named: bool) -> AllKeysCoolingDown:
         what = (
             "the provider's key rests" if len(self._keys) == 1 else "all the provider's keys rest"
         )
         why = f" after: {self._why.message}" if self._why is not None else ""
-        fault = Resting(f"{what}{why}")
+        fault = AllKeysCoolingDown(f"{what}{why}")
         if named:
             fault.retry_after = seconds
         return fault

@@ -12,35 +12,35 @@ from gateway.capability.record import Capability
 from gateway.capability.table import capability as table, matching
 from gateway.config.faults import ConfigError, Fault
 from gateway.config.schema import Retries
-from gateway.counting.kind import COUNTING, COUNTINGS
+from gateway.counting.dialects import COUNTING_DIALECTS, MESSAGES_COUNTING
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
-from gateway.errors import BadAnswer, GatewayError, Refused, Resting, Unauthenticated
-from gateway.plugin import Preview, Provider, Site, Standing
+from gateway.errors import AllKeysCoolingDown, BadAnswer, GatewayError, Refused, Unauthenticated
+from gateway.plugin import Preview, Provider, ProviderStatus, Runtime
 from gateway.reply import Prepended, Reply, Source, Stream
 from gateway.secret import Secret
 from gateway.wire.sse import BOM
 from providers.transport.answer import (
+    connection_headers,
     first_error,
+    header_policy,
     is_object,
     is_stream,
     mask,
     needs_key,
-    nominated,
     our_key,
     retry_after,
-    sight,
     whole,
 )
 from providers.transport.choose import engine
 from providers.transport.defaults import Defaults
-from providers.transport.engine import Block, Engine, Options, Request, Timeouts, block
+from providers.transport.engine import Engine, HeaderBlock, Options, Request, Timeouts, block
 from providers.transport.kept import told
 from providers.transport.keys import KEY_BOUND, KeyRing
-from providers.transport.records import wrong
+from providers.transport.records import override_faults
 
 PASSTHROUGH = "!PASSTHRU"
 ERROR_LIMIT = 1024 * 1024
@@ -103,7 +103,7 @@ class HttpProvider(Provider):
         """The dialects the upstream speaks, best first."""
         return tuple(DIALECTS[name] for name in self.spoken)
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Prepares what every call needs. ConfigError for a base URL or options that cannot be."""
         self._name = name
         url = (self.base_url or self.default_url).rstrip("/")
@@ -113,11 +113,11 @@ class HttpProvider(Provider):
         secrets = [key for key in keys if key]
         self._passthrough = any(key.reveal() == PASSTHROUGH for key in secrets)
         self._ring = KeyRing([key for key in secrets if key.reveal() != PASSTHROUGH])
-        self._timeouts = self._bound_timeouts(name, site)
+        self._timeouts = self._bound_timeouts(name, runtime)
         self._defaults = Defaults(self.defaults)
-        self._heads: dict[Secret | None, Block] = {}
+        self._heads: dict[Secret | None, HeaderBlock] = {}
         self._records: dict[str, Capability] = {}
-        if faults := wrong(name, self.capabilities, self.by_model):
+        if faults := override_faults(name, self.capabilities, self.by_model):
             raise ConfigError(faults)
         options = Options(
             self.engine, self.proxy, self.http2, self.ca_file, self.client_cert,
@@ -129,8 +129,8 @@ class HttpProvider(Provider):
             path = f"providers.{name}.base_url"
             raise ConfigError([Fault(path=path, message=str(fault))]) from None
 
-    def _bound_timeouts(self, name: str, site: Site) -> Timeouts:
-        common = msgspec.structs.asdict(site.config.timeouts)
+    def _bound_timeouts(self, name: str, runtime: Runtime) -> Timeouts:
+        common = msgspec.structs.asdict(runtime.config.timeouts)
         unknown = sorted(set(self.timeouts) - set(common))
         if unknown:
             path = f"providers.{name}.timeouts.{unknown[0]}"
@@ -163,10 +163,10 @@ class HttpProvider(Provider):
 
     async def count(self, call: Call) -> Reply | None:
         """The upstream's own count, where its dialect has one. Raises what a call raises."""
-        counts = MESSAGES if call.dialect is COUNTING else RESPONSES
+        counts = MESSAGES if call.dialect is MESSAGES_COUNTING else RESPONSES
         return await self(call) if counts in self.dialects else None
 
-    async def kept(
+    async def fetch_stored(
         self, method: str, path: str, credential: Secret | None
     ) -> tuple[int, bytes] | None:
         """What the upstream keeps, where it speaks Responses. Raises what a call raises."""
@@ -203,10 +203,10 @@ class HttpProvider(Provider):
             )
         return body
 
-    def standing(self) -> Standing:
+    def status(self) -> ProviderStatus:
         """Its keys and connections."""
         stats = self._engine.stats()
-        return Standing(
+        return ProviderStatus(
             base_url=(self.base_url or self.default_url).rstrip("/"),
             passthrough=self._passthrough,
             key_hashes=self._ring.hashes(),
@@ -255,7 +255,7 @@ class HttpProvider(Provider):
             if call.caller.credential is None:
                 raise Unauthenticated(needs_key(self._name))
             if call.caller.credential in call.record.tried_keys:
-                raise Resting(f"Provider '{self._name}' refused the client's API key")
+                raise AllKeysCoolingDown(f"Provider '{self._name}' refused the client's API key")
             return call.caller.credential, False
         if not len(self._ring):
             return None, True
@@ -289,7 +289,7 @@ class HttpProvider(Provider):
     def _body(self, call: Call) -> bytes:
         return msgspec.json.encode(self._defaults.added(self.prepared(call), call.dialect))
 
-    def _head(self, key: Secret | None) -> Block:
+    def _head(self, key: Secret | None) -> HeaderBlock:
         found = self._heads.get(key)
         if found is None:
             if len(self._heads) > 1024:
@@ -322,7 +322,7 @@ class HttpProvider(Provider):
         given = [header for header in call.headers if header[0].startswith(prefixes)]
         if not given:
             return []
-        here = nominated(call.headers)
+        here = connection_headers(call.headers)
         return [header for header in given if header[0] not in here]
 
     # --- the answer -------------------------------------------------------------------------------
@@ -379,7 +379,7 @@ class HttpProvider(Provider):
         if key is None:
             return
         if own:
-            if call.dialect not in COUNTINGS:  # counts have limits of their own
+            if call.dialect not in COUNTING_DIALECTS:  # counts have limits of their own
                 self._ring.judge(key, error)
         elif error.status in KEY_BOUND:
             call.record.tried_keys.append(key)  # the client has no other
@@ -388,9 +388,9 @@ class HttpProvider(Provider):
     def _seen(self, headers: Headers, call: Call) -> Headers:
         """The headers that a client may see: an allow-list, for the rest is the account's."""
         seen: Headers = []
-        here = nominated(headers) if b"connection" in dict(headers) else ()
+        here = connection_headers(headers) if b"connection" in dict(headers) else ()
         for header in headers:
-            seen_as = sight(header[0])
+            seen_as = header_policy(header[0])
             if seen_as == "hidden" or header[0] in here:
                 continue
             if seen_as == "id":

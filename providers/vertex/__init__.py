@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 from gateway.call import Call, Headers
 from gateway.config.faults import ConfigError, Fault
-from gateway.counting.kind import COUNTING
+from gateway.counting.dialects import MESSAGES_COUNTING
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.reply import Reply
 from gateway.secret import Secret
 from providers.transport.hosted import hosted, tell, versioned
@@ -38,9 +38,9 @@ class Vertex(HttpProvider):
     credentials_file: str | None = None
     """Google credentials, such as a service account's key; unset: the application's default."""
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Settles project, location and credentials. ConfigError where they are missing."""
-        env = site.config.source.env
+        env = runtime.config.source.env
         project = self.project or next((env[each] for each in _PROJECT if env.get(each)), "")
         location = self.location or next((env[each] for each in _LOCATION if env.get(each)), "")
         if not project:
@@ -49,8 +49,8 @@ class Vertex(HttpProvider):
         location = location or "global"
         self._parent = f"/projects/{quote(project)}/locations/{quote(location)}"
         self.base_url = self.base_url or f"https://{_host(location)}/v1"
-        super().bind(name, site)
-        self._strict = site.config.server.strict
+        super().bind(name, runtime)
+        self._strict = runtime.config.server.strict
         held = None
         if not self.api_key:
             held = self._tokens(name)
@@ -88,7 +88,7 @@ class Vertex(HttpProvider):
         if model in (".", ".."):
             raise InvalidRequest(f'"{model}" is no model', param="model")
         action = "streamRawPredict" if call.stream else "rawPredict"
-        if call.dialect is COUNTING:
+        if call.dialect is MESSAGES_COUNTING:
             model = "count-tokens"
         path = f"{self._parent}/publishers/anthropic/models/{quote(model, safe='@')}:{action}"
         return path.encode()
@@ -99,7 +99,7 @@ class Vertex(HttpProvider):
 
     def prepared(self, call: Call) -> Fields:
         """The body without the model, which the path says, and with the version."""
-        counting = call.dialect is COUNTING
+        counting = call.dialect is MESSAGES_COUNTING
         ours = hosted(call, () if counting else ("model",))
         tell(call, ours, strict=self._strict and not counting)
         versions = call.target.capability.anthropic_versions if call.target else ()

@@ -105,7 +105,7 @@ async def test_a_provider_of_which_no_model_is_known_asks_for_one(tmp_path: Path
 async def test_an_upstream_that_is_silent_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.admin.connection.SECONDS", 0.1)
+    monkeypatch.setattr("gateway.admin.connection.TEST_TIMEOUT", 0.1)
     async with before(tmp_path, lambda _: [Stall()]) as (opened, _):
         sent = await opened.get("/test-connection?model=gpt-4o")
         assert (sent.status, sent.json()["error_type"]) == (503, "upstream_timeout")

@@ -10,10 +10,10 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.admin import exposition
-from gateway.admin.workers import Scraped
+from gateway.admin.workers import ScrapeData
 from gateway.app import build
-from gateway.telemetry.totals import Tally
-from gateway.workers.peers import Alone
+from gateway.telemetry.totals import Counters
+from gateway.workers.peers import NoPeers
 from tests.admin.house import CHAT, KEY, House, before, house
 from tests.configs import loaded
 from tests.fakes.client import until
@@ -102,7 +102,7 @@ async def test_a_name_that_is_no_unicode_is_told_all_the_same(tmp_path: Path) ->
     assert sum(value for key, value in found.items() if key[0] == "gateway_requests_total") == 1
 
 
-class Cut(Alone):
+class Cut(NoPeers):
     """One of two workers whose supervisor is gone."""
 
     count = 2
@@ -133,18 +133,18 @@ async def test_others_are_answered_while_a_long_text_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, answered = threading.Event(), threading.Event()
-    text = exposition.text
+    text = exposition.render_metrics
 
-    def waiting(told: Scraped, *, open_metrics: bool) -> bytes:
+    def waiting(told: ScrapeData, *, open_metrics: bool) -> bytes:
         asked.set()
         assert answered.wait(5), "nobody was answered meanwhile"
         return text(told, open_metrics=open_metrics)
 
-    monkeypatch.setattr(exposition, "text", waiting)
+    monkeypatch.setattr(exposition, "render_metrics", waiting)
     async with house(tmp_path) as opened:
         tallies = opened.edge.totals.tallies
         for number in range(300):
-            tallies["openai", f"model-{number}"] = Tally(calls=1, first_tokens=[1] * 15)
+            tallies["openai", f"model-{number}"] = Counters(calls=1, first_tokens=[1] * 15)
         scraping = opened.asking("/metrics")
         await until(asked.is_set)
         assert (await opened.get("/livez")).status == 200

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gateway.admin.yaml import dump
+from gateway.admin.yaml import render_yaml
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ from gateway.admin.yaml import dump
     ],
 )
 def test_a_table_becomes_a_document_that_reads_back(data: Mapping[str, Any], text: str) -> None:
-    assert dump(data) == text
+    assert render_yaml(data) == text

@@ -12,7 +12,7 @@ from blockbuster import blockbuster_ctx
 
 from gateway.call import Headers
 from gateway.counting import counter
-from gateway.counting.estimate import estimate
+from gateway.counting.estimate import estimate_tokens
 from tests.admin.house import SHOWN, House, before, house
 from tests.fakes.asgi import Driven
 from tests.fakes.running import gateway
@@ -182,7 +182,7 @@ async def test_an_upstreams_failure_becomes_an_estimate(tmp_path: Path, status: 
     async with before(tmp_path, lambda _: [Json(REFUSED, status)], config=CONFIG) as (opened, up):
         assert estimated(await asked(opened, HELLO)) == 17
         assert estimated(await asked(opened, HELLO)) == 17
-        assert opened.app.state.site.providers["anthropic"].standing().resting == []
+        assert opened.app.state.runtime.providers["anthropic"].status().resting == []
     # who has no counting is not asked again; nobody is ever asked for a completion
     assert [request.path for request in up.requests] == ["/anthropic/v1/messages/count_tokens"] * (
         1 if status == 404 else 2
@@ -197,7 +197,7 @@ async def test_an_upstream_that_is_not_there_becomes_an_estimate(tmp_path: Path)
 async def test_a_slow_upstream_becomes_an_estimate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counter, "SECONDS", 0.05)
+    monkeypatch.setattr(counter, "UPSTREAM_COUNT_TIMEOUT", 0.05)
     async with before(tmp_path, lambda _: [Stall()], config=CONFIG) as (opened, _):
         assert estimated(await asked(opened, HELLO)) == 17
 
@@ -281,9 +281,9 @@ async def test_a_large_body_is_estimated_off_the_loop(
 
     def watched(*given: Any) -> int:
         threads.append(threading.current_thread())
-        return estimate(*given)
+        return estimate_tokens(*given)
 
-    monkeypatch.setattr("gateway.counting.counter.estimate", watched)
+    monkeypatch.setattr("gateway.counting.counter.estimate_tokens", watched)
     small = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
     large = {"model": "gpt", "messages": [{"role": "user", "content": "some text " * 25_000}]}
     async with house(tmp_path, config=CONFIG) as opened:

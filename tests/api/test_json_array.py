@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.api.json_array import Array, as_array, retyped
+from gateway.api.json_array import JsonArray, make_array_stream, set_json_content_type
 from gateway.errors import Cut
 from gateway.reply import BytesSource, Stream
 
@@ -29,7 +29,7 @@ class Pieces:
 
 async def whole(source: Pieces | BytesSource) -> bytes:
     """All that comes of a stream, as an array."""
-    stream = as_array(Stream(source), Array())
+    stream = make_array_stream(Stream(source), JsonArray())
     try:
         return b"".join([chunk async for chunk in stream])
     finally:
@@ -44,7 +44,7 @@ async def test_each_event_is_an_element(size: int) -> None:
 
 async def test_elements_come_as_their_events_do() -> None:
     source = Pieces(b'data: {"a":1}\n\n', b'data: {"b":2}\n\n')
-    stream = as_array(Stream(source), Array())
+    stream = make_array_stream(Stream(source), JsonArray())
     assert await stream.read() == b'[{"a":1}'
     assert await stream.read() == b',\n{"b":2}'
     assert await stream.read() == b"]\n"
@@ -58,8 +58,8 @@ async def test_a_stream_of_nothing_is_an_empty_array() -> None:
 
 
 async def test_an_error_is_the_last_element() -> None:
-    array = Array()
-    stream = as_array(Stream(Pieces(b'data: {"a":1}\n\n', Cut("it hung up"))), array)
+    array = JsonArray()
+    stream = make_array_stream(Stream(Pieces(b'data: {"a":1}\n\n', Cut("it hung up"))), array)
     told = await stream.read()
     with pytest.raises(Cut) as cut:
         await stream.read()
@@ -71,14 +71,14 @@ async def test_an_error_is_the_last_element() -> None:
 
 
 def test_an_error_before_anything_else_is_the_only_element() -> None:
-    (only,) = msgspec.json.decode(Array().dialect.write_error_event(Cut("x"), "req_1"))
+    (only,) = msgspec.json.decode(JsonArray().dialect.write_error_event(Cut("x"), "req_1"))
     assert only["error"]["code"] == 502
 
 
 def test_only_the_type_of_events_is_changed() -> None:
     kept = b"content-type: application/json\r\nx: content-type: text/event-stream\r\n"
-    assert retyped(kept) == kept
+    assert set_json_content_type(kept) == kept
     events = b"x-request-id: a\r\ncontent-type: text/event-stream; charset=utf-8\r\ny: z\r\n"
-    assert retyped(events) == (
+    assert set_json_content_type(events) == (
         b"x-request-id: a\r\ncontent-type: application/json; charset=UTF-8\r\ny: z\r\n"
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.catalogue.top import shipped
+from gateway.catalogue.top import load_builtin_ranking
 from tests.admin.house import before, house
 from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream
 
@@ -20,7 +20,7 @@ LIST = {
 
 
 def test_the_shipped_list_is_whole() -> None:
-    models = shipped().models
+    models = load_builtin_ranking().models
     assert [each.ranking for each in models] == list(range(1, len(models) + 1))
     assert len({(each.provider, each.name) for each in models}) == len(models)
     assert all(each.input_price and each.output_price for each in models)

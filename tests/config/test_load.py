@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assemble import assemble, assembled
+from gateway.assemble import assemble, try_assemble
 from gateway.config.load import ConfigError, Key, load_config, read_config, reload_config
 from gateway.config.schema import Tables
 from gateway.secret import Secret
@@ -96,7 +96,7 @@ class TestLoading:
             tmp_path, f'[auth]\nkeys = ["sk-literal-2"]\n{CLOUD}api_key = "{key}"\n', {"X": key}
         )
         assert "sk-literal" not in repr(config)
-        assert "sk-literal" not in repr(assembled(config).site.providers)
+        assert "sk-literal" not in repr(try_assemble(config).runtime.providers)
 
 
 class TestFaults:
@@ -298,12 +298,12 @@ class TestPublicAddress:
 class TestShippedFile:
     def test_it_starts_without_any_key_and_serves_echo(self) -> None:
         config = load_config(SHIPPED, {})
-        site, links = assemble(config)
-        assert list(site.providers) == ["echo"]
+        runtime, links = assemble(config)
+        assert list(runtime.providers) == ["echo"]
         assert [type(link).__name__ for link in links] == [
             "Auth", "Batch", "Alias", "History", "Fallback", "Convert",
         ]  # fmt: skip
-        assert not assembled(config).warnings
+        assert not try_assemble(config).warnings
 
     def test_every_option_in_it_is_valid_when_uncommented(self, tmp_path: Path) -> None:
         vendors = ("OPENAI", "ANTHROPIC", "OPENROUTER", "AZURE", "GROQ", "PROXY")
@@ -312,9 +312,9 @@ class TestShippedFile:
         aws = ("MY_ACCESS_KEY_ID", "MY_SECRET_ACCESS_KEY", "MY_SESSION_TOKEN")
         env |= dict.fromkeys(("AWS_BEARER_TOKEN_BEDROCK", *aws), "k")
         config, found = read_config(written(tmp_path, uncommented()), env)
-        made = assembled(config)
+        made = try_assemble(config)
         assert [str(fault) for fault in [*found, *made.faults]] == []
-        assert set(made.site.providers) == {
+        assert set(made.runtime.providers) == {
             "openai", "anthropic", "openrouter", "azure", "bedrock", "vertex", "ollama", "groq",
             "local",
         }  # fmt: skip

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.assemble import assembled
-from gateway.config.load import Config, load_config, located, read_config, reload_config
+from gateway.assemble import try_assemble
+from gateway.config.load import Config, load_config, read_config, reload_config, with_positions
 from gateway.config.vandamme import FILE, looked_up, read
 from middleware.alias import Alias
 from tests.configs import written
@@ -64,26 +64,26 @@ def made(env: dict[str, str], own: str = "") -> Config:
     """The effective configuration beside such a file."""
     path = written(Path(), own) if own else None
     config, faults = read_config(path, env)
-    assembly = assembled(config)
+    assembly = try_assemble(config)
     assert not [*faults, *assembly.faults]
-    return assembly.site.config
+    return assembly.runtime.config
 
 
 def said(env: dict[str, str], own: str = "") -> tuple[list[str], list[str]]:
     """The faults and the warnings."""
     config, faults = read_config(written(Path(), own) if own else None, env)
-    assembly = assembled(config)
+    assembly = try_assemble(config)
     found = [*faults, *assembly.faults]
     return (
-        [str(each) for each in located(found, config.source)],
-        [str(each) for each in located(assembly.warnings, config.source)],
+        [str(each) for each in with_positions(found, config.source)],
+        [str(each) for each in with_positions(assembly.warnings, config.source)],
     )
 
 
 def way(config: Config, model: str) -> list[tuple[str, float | None]]:
     """Where a model goes, and the time that it has."""
     alias = Alias()
-    alias.bind(assembled(config).site)
+    alias.bind(try_assemble(config).runtime)
     return [(str(target), target.timeout) for target in alias.resolve(model).targets]
 
 
@@ -192,7 +192,7 @@ class TestReading:
     def test_keys_may_stand_in_it_and_are_hidden(self) -> None:
         kept('[acme-eu]\napi-key = "sk-1 sk-2"\nbase-url = "https://acme.example"\n')
         config = load_config(None, {})
-        provider: Any = assembled(config).site.providers["acme-eu"]
+        provider: Any = try_assemble(config).runtime.providers["acme-eu"]
         assert [key.reveal() for key in provider.api_key] == ["sk-1", "sk-2"]
         assert "sk-1" not in repr(config)
         path = "vandamme-config.toml:2: providers.acme-eu.api_key"
@@ -214,8 +214,8 @@ class TestReading:
         assert config.providers["poe"]["max_retries"] == 2
         assert config.profiles["p"].max_retries == 0
         assert config.source.origins["providers.poe.max_retries"] == f"{FILE}:3"
-        site = assembled(config).site
-        assert site.target("poe", "m").retries == 2
+        runtime = try_assemble(config).runtime
+        assert runtime.target("poe", "m").retries == 2
 
 
 class TestWhatIsWrong:

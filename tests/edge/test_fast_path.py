@@ -21,7 +21,7 @@ from gateway.call import Call
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Endpoint, Limits
-from gateway.edge.fast_path import Front, FrontClient
+from gateway.edge.fast_path import FastPathProtocol, FrontClient
 from gateway.errors import Cut, Unavailable
 from gateway.reply import BytesSource, Reply, Stream
 from tests.edge.test_http_limits import Transport
@@ -51,7 +51,7 @@ class House:
         paths = {"/v1/chat/completions": self._chat, "/v1/messages": Endpoint(self.edge, MESSAGES)}
         config = uvicorn.Config(self._app, log_config=None, lifespan="off", interface="asgi3")
         config.load()
-        self.protocol = Front.before(paths).limited(100, 32_768, 10.0)(
+        self.protocol = FastPathProtocol.before(paths).limited(100, 32_768, 10.0)(
             config=config, server_state=ServerState(), app_state={},
             _loop=asyncio.get_running_loop(),
         )  # fmt: skip

@@ -12,7 +12,7 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
 from gateway.neutral.seal import Seal
-from gateway.plugin import Provider, Site
+from gateway.plugin import Provider, Runtime
 from gateway.reply import Reply
 from gateway.secret import Secret
 from gateway.wire.raw_json import split_object
@@ -30,14 +30,14 @@ class Named(Provider):
         return (CHAT,)
 
 
-def site(
+def runtime(
     *names: str,
     providers: Mapping[str, Provider] | None = None,
     aliases: dict[str, list[str]] | None = None,
     default: str = "",
     keys: list[Key] | None = None,
     strict: bool = False,
-) -> Site:
+) -> Runtime:
     """A site with providers of those names."""
     config = Config(
         aliases=aliases or {},
@@ -46,7 +46,7 @@ def site(
         server=Server(strict=strict),
     )
     found = dict(providers or {}) | {name: Named() for name in names}
-    return Site(config, found, Seal(b"test"))
+    return Runtime(config, found, Seal(b"test"))
 
 
 def call(

@@ -8,7 +8,7 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
 from gateway.neutral.seal import Seal
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.secret import Secret
 from providers.transport.engine import Request, Response, Stats, Timeouts, pairs
 from providers.transport.provider import HttpProvider
@@ -77,9 +77,9 @@ def streamed(*chunks: bytes | GatewayError, headers: Headers | None = None) -> R
     return Response(200, EVENTS + (headers or []), Chunks(*chunks))
 
 
-def site() -> Site:
+def runtime() -> Runtime:
     """A site without anything."""
-    return Site(Config(server=Server()), {}, Seal(b"test"))
+    return Runtime(Config(server=Server()), {}, Seal(b"test"))
 
 
 class Made(Struct):
@@ -98,7 +98,7 @@ class Made(Struct):
 
 def made(provider: HttpProvider, *answers: Response | GatewayError, name: str = "up") -> Made:
     """The provider bound under that name, its engine a fake one."""
-    provider.bind(name, site())
+    provider.bind(name, runtime())
     engine = FakeEngine(*(answers or (answer(),)))
     provider._engine = engine
     return Made(provider, engine)

@@ -36,7 +36,7 @@ async def redis(tmp_path: Path) -> AsyncIterator[Server]:
 
 def history(redis: Server) -> History:
     link = History(store=Secret(redis.url))
-    link.bind(calls.site())
+    link.bind(calls.runtime())
     return link
 
 
@@ -59,11 +59,11 @@ async def test_callers_are_apart_and_what_is_forgotten_is_gone(redis: Server) ->
     async with link.running():
         await ask(link, upstream, caller="a")
         await until(lambda: not link._store._server.beside)  # type: ignore[attr-defined]
-        assert await link.find(Caller("b"), "resp_1") is None
-        assert await link.find(Caller("a"), "resp_1") is not None
-        assert await link.find(Caller("a"), "name:msg_1") is None  # a key of another kind
-        assert await link.forget(Caller("a"), "resp_1")
-        assert not await link.forget(Caller("a"), "resp_1")
+        assert await link.find_response(Caller("b"), "resp_1") is None
+        assert await link.find_response(Caller("a"), "resp_1") is not None
+        assert await link.find_response(Caller("a"), "name:msg_1") is None  # a key of another kind
+        assert await link.forget_response(Caller("a"), "resp_1")
+        assert not await link.forget_response(Caller("a"), "resp_1")
         with pytest.raises(InvalidRequest):
             await ask(link, upstream, caller="a", previous_response_id="resp_1")
 

@@ -92,7 +92,7 @@ class Shop:
         with tempfile.TemporaryDirectory() as folder:
             self._app = build(loaded(Path(folder), config))
         self._engines: dict[str, Played] = {}
-        for name, provider in self._app.state.site.providers.items():
+        for name, provider in self._app.state.runtime.providers.items():
             if isinstance(provider, HttpProvider):
                 self._engines[name] = provider._engine = Played()
         self.sent: Json = {}

@@ -10,7 +10,7 @@ from tests.fakes import calls
 async def seen(headers: Headers, *keys: str) -> Call:
     """The call as the next link sees it."""
     auth = Auth()
-    auth.bind(calls.site(keys=[calls.key(text) for text in keys]))
+    auth.bind(calls.runtime(keys=[calls.key(text) for text in keys]))
     passed: list[Call] = []
 
     async def next(call: Call) -> Reply:

@@ -58,8 +58,8 @@ async def untouched(call: Call) -> Reply:
 
 def batch(**options: Any) -> Batch:
     made = Batch(**options)
-    made.bind(calls.site("up"))
-    made.join(Edge(untouched, Limits()))
+    made.bind(calls.runtime("up"))
+    made.connect(Edge(untouched, Limits()))
     return made
 
 
@@ -216,10 +216,10 @@ async def test_a_batch_that_nobody_reads_starts_nothing() -> None:
     batch_id = dict(reply.headers)[b"x-batch-id"].decode()
     await reply.aclose()
     assert rest.calls == []
-    told = link.progress(Caller("a"), batch_id)
+    told = link.find_progress(Caller("a"), batch_id)
     assert told is not None
     assert told.status == "cancelled"
-    assert link.progress(Caller("b"), batch_id) is None
+    assert link.find_progress(Caller("b"), batch_id) is None
 
 
 async def test_a_stream_that_is_over_stays_so() -> None:

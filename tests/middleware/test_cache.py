@@ -81,7 +81,7 @@ def _name(dialect: Dialect) -> Any:
 
 def cache(**options: Any) -> Cache:
     made = Cache(**options)
-    made.bind(calls.site("up", "stand-in"))
+    made.bind(calls.runtime("up", "stand-in"))
     return made
 
 
@@ -299,8 +299,8 @@ class TestBypass:
         for _ in range(2):
             assert (await ask(link, upstream, call(body, headers=headers)))[1] == "bypass"
         assert len(upstream.calls) == 2
-        assert (await link.figures()).size == 0
-        assert (await link.figures()).misses == 0
+        assert (await link.read_figures()).size == 0
+        assert (await link.read_figures()).misses == 0
 
     async def test_routes_and_models_that_are_named(self) -> None:
         link, upstream = cache(routes=["up:*"], models=["x", "m"]), Upstream()
@@ -327,12 +327,12 @@ class TestBypass:
 class TestEndpoints:
     async def test_figures_are_measured(self) -> None:
         link, upstream = cache(max_entries=7), Upstream()
-        before = await link.figures()
+        before = await link.read_figures()
         assert (before.hits, before.misses, before.cached, before.uncached) == (0, 0, None, None)
         assert (before.enabled, before.backend, before.size, before.limit) == (True, "memory", 0, 7)
         for _ in range(3):
             await ask(link, upstream, call())
-        after = await link.figures()
+        after = await link.read_figures()
         assert (after.hits, after.misses, after.size) == (2, 1, 1)
         assert after.cached is not None
         assert after.uncached is not None

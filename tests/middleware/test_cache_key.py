@@ -23,7 +23,7 @@ class Headed(calls.Named):
     forwarded = (b"openai-beta", b"idempotency-key")
 
 
-SITE = calls.site("up", "other", providers={"headed": Headed()})
+SITE = calls.runtime("up", "other", providers={"headed": Headed()})
 KEYS = CacheKeys(SITE, shared=False)
 UP = calls.target("up")
 HEADED = calls.target("headed")
@@ -113,7 +113,7 @@ def test_every_target_and_their_order_are_in_it() -> None:
 
 def test_an_upstream_that_is_configured_otherwise_is_another() -> None:
     def of(provider: Headed) -> CacheKey:
-        keys = CacheKeys(calls.site(providers={"headed": provider}), shared=False)
+        keys = CacheKeys(calls.runtime(providers={"headed": provider}), shared=False)
         return keys.make_key(call().with_targets((HEADED,)))
 
     assert of(Headed(base_url="http://a")) != of(Headed(base_url="http://b"))

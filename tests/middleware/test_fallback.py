@@ -7,10 +7,10 @@ import pytest
 from gateway.call import Call, Target
 from gateway.dialects.chat import CHAT
 from gateway.errors import (
+    AllKeysCoolingDown,
     GatewayError,
     InvalidRequest,
     Refused,
-    Resting,
     Unreachable,
     UpstreamTimeout,
 )
@@ -105,7 +105,9 @@ async def test_a_key_bound_fault_takes_the_providers_next_key() -> None:
 
 async def test_with_no_key_left_the_next_target_is_asked_and_resting_costs_nothing() -> None:
     answer = calls.ok()
-    reply, asked, call = await run([refused(429), Resting("rests"), answer], A, B, attempts=2)
+    reply, asked, call = await run(
+        [refused(429), AllKeysCoolingDown("rests"), answer], A, B, attempts=2
+    )
     assert reply is answer
     assert asked == ["a", "a", "b"]
     assert len(call.record.attempts) == 2
@@ -113,7 +115,7 @@ async def test_with_no_key_left_the_next_target_is_asked_and_resting_costs_nothi
 
 async def test_when_all_fail_the_last_real_error_is_told() -> None:
     real = refused(429, 7.0)
-    reply, _, _ = await run([real, Resting("rests")])
+    reply, _, _ = await run([real, AllKeysCoolingDown("rests")])
     assert reply is real
 
 
@@ -154,7 +156,7 @@ async def test_a_stream_is_closed_where_a_fault_follows_it() -> None:
 
 
 async def test_only_resting_keys_are_told_as_such() -> None:
-    resting = Resting("rests")
+    resting = AllKeysCoolingDown("rests")
     reply, _, call = await run([resting])
     assert reply is resting
     assert call.record.attempts == []

@@ -58,7 +58,7 @@ class Upstream:
 
 def history(**options: Any) -> History:
     link = History(**options)
-    link.bind(calls.site())
+    link.bind(calls.runtime())
     return link
 
 
@@ -123,7 +123,7 @@ async def test_the_client_may_refuse_to_have_it_kept(body: Any, stored: bool) ->
     link, upstream = history(), Upstream()
     call, _ = await ask(link, upstream, **body)
     assert call.record.stored is stored
-    found = await link.find(Caller("tests"), "resp_1")
+    found = await link.find_response(Caller("tests"), "resp_1")
     assert (found is not None) is stored
 
 
@@ -140,9 +140,9 @@ async def test_an_unknown_id_is_told_as_openai_does() -> None:
 async def test_callers_never_see_each_others() -> None:
     link, upstream = history(), Upstream()
     await ask(link, upstream, caller="a")
-    assert await link.find(Caller("b"), "resp_1") is None
-    assert not await link.forget(Caller("b"), "resp_1")
-    assert await link.find(Caller("a", Secret("own")), "resp_1") is None
+    assert await link.find_response(Caller("b"), "resp_1") is None
+    assert not await link.forget_response(Caller("b"), "resp_1")
+    assert await link.find_response(Caller("a", Secret("own")), "resp_1") is None
     with pytest.raises(InvalidRequest):
         await ask(link, upstream, caller="b", previous_response_id="resp_1")
 
@@ -151,7 +151,7 @@ async def test_callers_never_see_each_others() -> None:
 async def test_only_what_came_to_its_end_is_kept(end: str) -> None:
     link, upstream = history(), Upstream(status=end)
     await ask(link, upstream)
-    assert await link.find(Caller("tests"), "resp_1") is None
+    assert await link.find_response(Caller("tests"), "resp_1") is None
 
 
 async def test_a_stream_that_was_cut_is_not_kept() -> None:
@@ -161,7 +161,7 @@ async def test_a_stream_that_was_cut_is_not_kept() -> None:
     assert isinstance(reply.body, Stream)
     await reply.body.read()
     await reply.aclose()
-    assert await link.find(made.caller, "resp_1") is None
+    assert await link.find_response(made.caller, "resp_1") is None
 
 
 async def test_an_error_is_not_kept() -> None:
@@ -172,7 +172,7 @@ async def test_an_error_is_not_kept() -> None:
 
     call = calls.call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
     await link(call, refuse)
-    assert await link.find(call.caller, "resp_1") is None
+    assert await link.find_response(call.caller, "resp_1") is None
 
 
 class TestNative:
@@ -205,8 +205,8 @@ class TestNative:
     async def test_the_gateway_keeps_nothing_of_it(self) -> None:
         link, upstream = history(), Upstream(relayed="open:m")
         await ask(link, upstream, NATIVE)
-        assert await link.find(Caller("tests"), "resp_1") is None
-        assert await link.items(Caller("tests"), "resp_1") is None
+        assert await link.find_response(Caller("tests"), "resp_1") is None
+        assert await link.input_items(Caller("tests"), "resp_1") is None
 
     async def test_what_another_provider_said_goes_into_its_input(self) -> None:
         link, upstream = history(), Upstream()
@@ -247,13 +247,13 @@ class TestEndpoints:
     async def test_a_response_is_given_as_it_was(self) -> None:
         link, upstream = history(), Upstream()
         _, body = await ask(link, upstream)
-        assert await link.find(Caller("tests"), "resp_1") == body
+        assert await link.find_response(Caller("tests"), "resp_1") == body
 
     async def test_what_is_forgotten_is_gone(self) -> None:
         link, upstream = history(), Upstream()
         await ask(link, upstream)
-        assert await link.forget(Caller("tests"), "resp_1")
-        assert not await link.forget(Caller("tests"), "resp_1")
+        assert await link.forget_response(Caller("tests"), "resp_1")
+        assert not await link.forget_response(Caller("tests"), "resp_1")
         with pytest.raises(InvalidRequest):
             await ask(link, upstream, previous_response_id="resp_1")
 
@@ -262,19 +262,19 @@ class TestEndpoints:
         call = {"type": "function_call_output", "call_id": "c", "output": "x"}
         await ask(link, upstream, input="one")
         await ask(link, upstream, input=[user("two"), call], previous_response_id="resp_1")
-        found = await link.items(Caller("tests"), "resp_2")
+        found = await link.input_items(Caller("tests"), "resp_2")
         assert found is not None
         assert [item.get("role", item["type"]) for item in found] == [
             "user", "assistant", "user", "function_call_output",
         ]  # fmt: skip
         assert found[0]["content"] == [{"type": "input_text", "text": "one"}]
         assert len({item["id"] for item in found}) == 4
-        assert await link.items(Caller("tests"), "resp_9") is None
+        assert await link.input_items(Caller("tests"), "resp_9") is None
 
     async def test_an_id_of_any_length_is_just_unknown(self) -> None:
         link = history()
-        assert await link.find(Caller("tests"), "x" * 10_000) is None
-        assert not await link.forget(Caller("tests"), "x" * 10_000)
+        assert await link.find_response(Caller("tests"), "x" * 10_000) is None
+        assert not await link.forget_response(Caller("tests"), "x" * 10_000)
 
 
 class Down(MemoryHistoryStore):
@@ -299,7 +299,7 @@ async def test_a_store_that_is_down_is_not_taken_for_an_empty_one() -> None:
     with pytest.raises(Unavailable):
         await ask(link, upstream, input=[{"type": "item_reference", "id": "msg_1"}])
     with pytest.raises(Unavailable):
-        await link.forget(Caller("tests"), "resp_1")
+        await link.forget_response(Caller("tests"), "resp_1")
 
 
 @pytest.mark.parametrize("url", ["http://x", "redis://host:no"])

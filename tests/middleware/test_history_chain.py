@@ -19,7 +19,7 @@ from tests.fakes.responses import message as message_item, response
 from tests.faults.engines import Chunks
 from tests.sdk.answers import chat, chat_stream
 
-SITE = calls.site("up")
+SITE = calls.runtime("up")
 
 
 class Upstream:
@@ -70,7 +70,7 @@ async def test_an_answer_from_the_cache_can_be_gone_on_from(stream: bool) -> Non
     assert (missed, hit, len(house.upstream.calls)) == ("miss", "hit", 1)
     for made in (first, second):
         assert made["store"] is True
-        assert await house.history.find(Caller("anonymous"), made["id"]) is not None
+        assert await house.history.find_response(Caller("anonymous"), made["id"]) is not None
     _, third = await house.ask(stream=stream, input="on", previous_response_id=second["id"])
     assert third["previous_response_id"] == second["id"]
     said = msgspec.json.decode(house.upstream.calls[-1].fields["messages"])
@@ -120,4 +120,4 @@ async def test_an_answer_that_came_whole_for_a_stream_has_an_id_that_is_kept_her
         await reply.aclose()
     made = frames_of(wire)[-1]["response"]["id"]
     assert made != "resp_1"
-    assert await house.history.find(call.caller, made) is not None
+    assert await house.history.find_response(call.caller, made) is not None

@@ -45,7 +45,7 @@ class Chunks:
 async def told(capability: Capability) -> list[dict[str, object]]:
     """The deltas that the client gets."""
     link = Convert()
-    link.bind(calls.site())
+    link.bind(calls.runtime())
 
     async def next(call: Call) -> Reply:
         return Reply(200, CHAT, Stream(Chunks()))
@@ -77,7 +77,7 @@ async def test_with_recode_role_id_and_name_are_told_once() -> None:
 
 async def test_a_fault_in_a_response_written_anew_ends_that_response() -> None:
     link = Convert()
-    link.bind(calls.site())
+    link.bind(calls.runtime())
     begun, *_ = wires.stream("responses", "hi")
 
     async def next(call: Call) -> Reply:

@@ -60,7 +60,7 @@ class House:
         self.app = app
         self.engines: dict[str, Played] = {}
         for row in ROWS:
-            provider = app.state.site.providers[row.name]
+            provider = app.state.runtime.providers[row.name]
             assert isinstance(provider, HttpProvider)
             self.engines[row.name] = provider._engine = Played()
 

@@ -9,7 +9,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.reply import Stream
 from providers.echo import GREETING, Echo
 from tests.fakes import calls
-from tests.faults.engines import site
+from tests.faults.engines import runtime
 from tests.faults.wires import Answer
 
 DIALECTS = [CHAT, MESSAGES]
@@ -17,7 +17,7 @@ DIALECTS = [CHAT, MESSAGES]
 
 async def said(dialect: Dialect, content: Any, *, stream: bool) -> Answer:
     echo = Echo()
-    echo.bind("echo", site())
+    echo.bind("echo", runtime())
     body: dict[str, Any] = {"messages": [{"role": "user", "content": content}], "stream": stream}
     if dialect is MESSAGES:
         body["max_tokens"] = 9
@@ -53,7 +53,7 @@ async def test_a_stream_has_an_event_for_each_word() -> None:
 
 async def test_a_closed_stream_says_no_more() -> None:
     echo = Echo(prefix="")
-    echo.bind("echo", site())
+    echo.bind("echo", runtime())
     call = calls.call({"stream": True}, targets=(Target("echo", "m", echo.dialects),))
     reply = await echo(call)
     assert isinstance(reply.body, Stream)

@@ -77,7 +77,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(scripts: dict[str, list[Script]]) -> AsyncIterator[Site]:
+async def runtime(scripts: dict[str, list[Script]]) -> AsyncIterator[Site]:
     """The gateway, its providers with these scripts; the last of them repeats."""
 
     def select(request: Received) -> Script:
@@ -95,7 +95,7 @@ async def site(scripts: dict[str, list[Script]]) -> AsyncIterator[Site]:
 
 
 async def test_three_tries_of_the_gateway_are_not_tripled_by_the_client() -> None:
-    async with site({"second": [BROKEN]}) as it:
+    async with runtime({"second": [BROKEN]}) as it:
         with pytest.raises(openai.InternalServerError) as caught:
             await it.ask("second:m")
         assert it.paths == ["second"] * 3
@@ -104,13 +104,13 @@ async def test_three_tries_of_the_gateway_are_not_tripled_by_the_client() -> Non
 
 
 async def test_a_fault_that_passes_is_not_seen_by_the_client() -> None:
-    async with site({"second": [BROKEN, [Reset()], Json(chat("Hello"))]}) as it:
+    async with runtime({"second": [BROKEN, [Reset()], Json(chat("Hello"))]}) as it:
         assert await it.ask("second:m") == "Hello"
         assert it.paths == ["second"] * 3
 
 
 async def test_another_dialects_provider_takes_over() -> None:
-    async with site({"first": [BUSY], "second": [Json(chat("Hello"))]}) as it:
+    async with runtime({"first": [BUSY], "second": [Json(chat("Hello"))]}) as it:
         assert await it.ask("either") == "Hello"
         answer = await it.anthropic.messages.create(
             model="either", max_tokens=64, messages=[{"role": "user", "content": "hello"}]
@@ -122,7 +122,7 @@ async def test_another_dialects_provider_takes_over() -> None:
 
 async def test_another_dialects_provider_takes_over_a_stream() -> None:
     stream = SSE(chat_stream({"content": "Hello"}))
-    async with site({"first": [BUSY], "second": [stream]}) as it:
+    async with runtime({"first": [BUSY], "second": [stream]}) as it:
         async with it.anthropic.messages.stream(
             model="either", max_tokens=64, messages=[{"role": "user", "content": "hello"}]
         ) as told:
@@ -136,7 +136,7 @@ async def test_a_limited_key_gives_way_to_the_next() -> None:
         status=429,
         headers=[("retry-after", "30")],
     )
-    async with site({"first": [limited, Json(message(text("Hello")))]}) as it:
+    async with runtime({"first": [limited, Json(message(text("Hello")))]}) as it:
         assert await it.ask("first:m") == "Hello"
         keys = [request.header(b"authorization") for request in it.upstream.requests]
         assert keys == [b"Bearer key-1", b"Bearer key-2"]
@@ -144,7 +144,7 @@ async def test_a_limited_key_gives_way_to_the_next() -> None:
 
 async def test_nothing_is_tried_again_once_the_client_has_bytes() -> None:
     cut: Script = [SSE([ROLE, chunk({"content": "Hel"})], seconds=0.02, end=False), Chunk()]
-    async with site({"second": [cut]}) as it:
+    async with runtime({"second": [cut]}) as it:
         with pytest.raises(openai.APIError):
             async with it.openai.chat.completions.stream(
                 model="second:m", messages=[{"role": "user", "content": "hello"}]

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from gateway.dialects.common.signatures import CallerSignatures, SignatureStore
-from gateway.workers.broker import Switchboard
-from gateway.workers.peers import ALONE, Keep, Linked, Stop, Wire
+from gateway.workers.broker import MessageBroker
+from gateway.workers.peers import NO_PEERS, Keep, PeerConnection, Stop, WorkerPeers
 from gateway.workers.shared_signatures import share_signatures
 from tests.fakes.client import until
 
@@ -19,18 +19,18 @@ class House:
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
-        self.board = Switchboard()
-        self.wires: dict[int, Wire] = {}
+        self.board = MessageBroker()
+        self.wires: dict[int, PeerConnection] = {}
         self._lives: dict[int, AsyncExitStack] = {}
 
     async def worker(
-        self, place: int, prepare: Callable[[Linked], None] = lambda _: None
-    ) -> Linked:
+        self, place: int, prepare: Callable[[WorkerPeers], None] = lambda _: None
+    ) -> WorkerPeers:
         """A worker that is ready."""
         ours, theirs = socket.socketpair()
         ready = asyncio.Event()
         self.wires[place] = await self.board.join(place, ours, ready.set)
-        linked = Linked(theirs, place, 3)
+        linked = WorkerPeers(theirs, place, 3)
         prepare(linked)
         self._lives[place] = life = await self._stack.enter_async_context(AsyncExitStack())
         await life.enter_async_context(linked.running())
@@ -52,7 +52,7 @@ async def house() -> AsyncIterator[House]:
             wire.close()
 
 
-def saying(words: bytes) -> Callable[[Linked], None]:
+def saying(words: bytes) -> Callable[[WorkerPeers], None]:
     """A worker that answers the topic "name" with these words and what it was asked about."""
 
     async def answer(about: bytes) -> bytes:
@@ -171,9 +171,9 @@ async def test_the_supervisor_says_stop_and_so_does_its_end() -> None:
 async def test_messages_come_however_the_bytes_are_cut() -> None:
     heard: list[object] = []
     ours, theirs = socket.socketpair()
-    wire = Wire(heard.append, lambda: None)
+    wire = PeerConnection(heard.append, lambda: None)
     await wire.open(ours)
-    sent = Wire(lambda _: None, lambda: None)
+    sent = PeerConnection(lambda _: None, lambda: None)
     parts: list[bytes] = []
     await sent.open(theirs)
     sent._transport.write = parts.append  # type: ignore[union-attr, method-assign]
@@ -190,16 +190,16 @@ async def test_messages_come_however_the_bytes_are_cut() -> None:
 
 
 async def test_one_process_has_nobody_to_ask() -> None:
-    async with ALONE.running():
-        assert await ALONE.ask("name") == []
-    assert (ALONE.place, ALONE.count) == (1, 1)
-    ALONE.tell("name", b"")
+    async with NO_PEERS.running():
+        assert await NO_PEERS.ask("name") == []
+    assert (NO_PEERS.place, NO_PEERS.count) == (1, 1)
+    NO_PEERS.tell("name", b"")
 
 
 async def test_news_reach_all_others() -> None:
     heard: dict[int, list[bytes]] = {1: [], 2: [], 3: []}
 
-    def hearing(place: int) -> Callable[[Linked], None]:
+    def hearing(place: int) -> Callable[[WorkerPeers], None]:
         async def hear(about: bytes) -> bytes:
             heard[place].append(about)
             return b""

@@ -31,8 +31,8 @@ def read_usage(counts: UsageCounts | None) -> Usage | None:
     """The counts as neutral ones, which exclude what the cache gave and took."""
     if counts is None:
         return None
-    inside = counts.input_tokens_details or InputDetails()
-    cached, written = int(inside.cached_tokens or 0), int(inside.cache_write_tokens or 0)
+    view = counts.input_tokens_details or InputDetails()
+    cached, written = int(view.cached_tokens or 0), int(view.cache_write_tokens or 0)
     given = int(counts.input_tokens or 0)
     # an upstream whose parts exceed its sum counts exclusively already
     fresh = given if cached + written > given else given - cached - written

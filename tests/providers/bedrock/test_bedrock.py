@@ -25,7 +25,7 @@ from tests.fakes.upstream import (
     Script,
     Stall,
 )
-from tests.faults.engines import FakeEngine, answer, site, to
+from tests.faults.engines import FakeEngine, answer, runtime, to
 from tests.faults.wires import whole
 from tests.providers.bedrock.frames import EVENTSTREAM, SAID, chunk, exception, said, sse
 
@@ -401,7 +401,7 @@ async def test_a_signature_names_the_service_of_the_address(host: str, service: 
     provider = bound(given)
     if not host:
         url = "https://bedrock-runtime.us-east-1.amazonaws.com/anthropic/v1"
-        assert provider.standing().base_url == url
+        assert provider.status().base_url == url
     inner = FakeEngine(answer(whole("messages")))
     assert isinstance(provider._engine, Invoking)
     provider._engine._inner = inner
@@ -417,7 +417,7 @@ KEY, REGION = Secret("k"), "us-east-1"
 
 def bound(provider: Bedrock, env: dict[str, str] | None = None) -> Bedrock:
     """A provider bound in an environment."""
-    where = site()
+    where = runtime()
     where.config.source.env = env or {}
     provider.bind("bed", where)
     return provider
@@ -436,12 +436,12 @@ def bound(provider: Bedrock, env: dict[str, str] | None = None) -> Bedrock:
     ],
 )  # fmt: skip
 def test_the_region_gives_the_address(env: dict[str, str], region: str, url: str) -> None:
-    assert bound(Bedrock(api_key=KEY, region=region), env).standing().base_url == url
+    assert bound(Bedrock(api_key=KEY, region=region), env).status().base_url == url
 
 
 def test_an_address_of_ones_own_with_a_key_needs_no_region() -> None:
     url = "https://vpce.example"
-    assert bound(Bedrock(api_key=KEY, base_url=url)).standing().base_url == url
+    assert bound(Bedrock(api_key=KEY, base_url=url)).status().base_url == url
 
 
 def test_the_key_of_the_environment_comes_before_credentials() -> None:
@@ -449,7 +449,7 @@ def test_the_key_of_the_environment_comes_before_credentials() -> None:
     found = bound(Bedrock(), env)
     assert found.credential("k") == [(b"authorization", b"Bearer k")]
     same = bound(Bedrock(api_key=Secret("bk-env"), region=REGION))
-    assert found.standing().key_hashes == same.standing().key_hashes
+    assert found.status().key_hashes == same.status().key_hashes
     given = Bedrock(access_key_id=Secret("a"), secret_access_key=Secret("b"))
     for own in (Bedrock(profile="work"), given):
         assert bound(own, env).credential("k") == []

@@ -6,13 +6,13 @@ import pytest
 
 from providers.transport import httpx_engine
 from providers.transport.choose import engine
-from providers.transport.direct import Direct
+from providers.transport.direct import PooledEngine
 from providers.transport.engine import Options
 from tests.fakes.certificate import Certificate
 
 
 def test_default_is_the_direct_one() -> None:
-    assert isinstance(engine("https://h"), Direct)
+    assert isinstance(engine("https://h"), PooledEngine)
 
 
 async def test_httpx2() -> None:

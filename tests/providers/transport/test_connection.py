@@ -9,7 +9,7 @@ from gateway.call import Headers
 from gateway.errors import BadAnswer, Cut, GatewayError
 from providers.transport.connection import Connection
 from providers.transport.engine import Timeouts
-from providers.transport.exchange import Exchange
+from providers.transport.exchange import ResponseBody
 
 
 class Owner:
@@ -71,7 +71,7 @@ class Wire:
         self.reading = True
 
 
-Bench = tuple[Connection, Owner, Wire, Exchange]
+Bench = tuple[Connection, Owner, Wire, ResponseBody]
 
 
 def bench(method: bytes = b"POST", timeouts: Timeouts | None = None) -> Bench:

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from gateway.counting.kind import COUNTINGS
+from gateway.counting.dialects import COUNTING_DIALECTS
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.embeddings import EMBEDDINGS
@@ -23,7 +23,7 @@ def added(fields: bytes, dialect: Dialect) -> object:
     ("dialect", "expected"),
     [
         (CHAT, GIVEN), (MESSAGES, GIVEN), (RESPONSES, COMMON), (EMBEDDINGS, {}),
-        *((each, {}) for each in COUNTINGS),
+        *((each, {}) for each in COUNTING_DIALECTS),
     ],
 )  # fmt: skip
 def test_a_request_gets_what_its_dialect_knows(dialect: Dialect, expected: object) -> None:

@@ -95,7 +95,7 @@ class TestPool:
         async with ScriptedUpstream() as up:
             engine = make(up.url)
             await ask(engine)
-            assert isinstance(engine, direct.Direct)
+            assert isinstance(engine, direct.PooledEngine)
             (connection,) = engine._members
             sock = socket.socket(fileno=os.dup(connection.socket_fd()))
             with sock:
@@ -105,7 +105,7 @@ class TestPool:
         hold = asyncio.Event()
         async with ScriptedUpstream([WaitFor(hold), Json()], Json()) as up:
             engine = make(up.url, max_connections=1)
-            assert isinstance(engine, direct.Direct)
+            assert isinstance(engine, direct.PooledEngine)
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(ask(engine)) for _ in range(3)]
             await until(lambda: len(engine._waiters) == 2 and up.requests)
@@ -186,7 +186,7 @@ class TestPool:
     ) -> None:
         async with ScriptedUpstream([Pause(0.02), Json()], Json()) as up:
             engine = make(up.url, max_connections=1)
-            assert isinstance(engine, direct.Direct)
+            assert isinstance(engine, direct.PooledEngine)
             loop = asyncio.get_running_loop()
             first, second = (loop.create_task(ask(engine)) for _ in range(2))
             await until(lambda: up.requests)

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import InvalidRequest
-from providers.transport.engine import base, block, checked, full, pairs
+from providers.transport.engine import base, block, checked, pairs, pool_timeout
 
 
 @pytest.mark.parametrize(
@@ -67,5 +67,5 @@ def test_target() -> None:
 
 
 def test_full_pool_says_to_come_again() -> None:
-    error = full("h:1", 2.0)
+    error = pool_timeout("h:1", 2.0)
     assert (error.status, error.should_retry, error.code) == (503, True, "pool_timeout")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.errors import Cut, GatewayError
-from providers.transport.exchange import Exchange
+from providers.transport.exchange import ResponseBody
 
 
 class Carrier:
@@ -13,7 +13,7 @@ class Carrier:
 
     def __init__(self) -> None:
         self.paused = False
-        self.exchange = Exchange(self, asyncio.get_running_loop())
+        self.exchange = ResponseBody(self, asyncio.get_running_loop())
 
     def resume(self) -> None:
         """Read on."""

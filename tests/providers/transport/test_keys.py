@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from gateway.errors import Cut, GatewayError, Refused, Resting
+from gateway.errors import AllKeysCoolingDown, Cut, GatewayError, Refused
 from gateway.secret import Secret
 from providers.transport.keys import LONG_REST, LONGEST, RATE_REST, KeyRing
 
@@ -92,7 +92,9 @@ def test_when_all_keys_rest_the_soonest_says_when(clock: Clock) -> None:
     ring = KeyRing([A, B])
     ring.judge(A, refused(429, 30))
     ring.judge(B, refused(429, 20))
-    with pytest.raises(Resting, match="all the provider's keys rest after: said so") as caught:
+    with pytest.raises(
+        AllKeysCoolingDown, match="all the provider's keys rest after: said so"
+    ) as caught:
         ring.take([])
     assert caught.value.retry_after == 20
     assert caught.value.status == 429
@@ -104,7 +106,7 @@ def test_a_single_key_that_nobody_named_a_rest_for_is_asked_again_in_a_new_call(
     ring = KeyRing([A])
     ring.judge(A, refused(401))
     assert ring.take([]) == A
-    with pytest.raises(Resting, match="the provider's key rests") as caught:
+    with pytest.raises(AllKeysCoolingDown, match="the provider's key rests") as caught:
         ring.take([A])
     assert caught.value.retry_after is None
 

@@ -9,7 +9,7 @@ from providers.vertex import Vertex
 from tests.configs import faults
 from tests.fakes.hosting import TURNS, Open, opening
 from tests.fakes.upstream import SSE, Json, Received, Script
-from tests.faults.engines import site
+from tests.faults.engines import runtime
 from tests.faults.wires import whole
 from tests.providers.bedrock.frames import SAID, sse
 from tests.providers.vertex.accounts import service_account
@@ -168,7 +168,7 @@ async def test_a_models_name_is_one_segment(open_: Open) -> None:
 
 def bound(provider: Vertex, env: dict[str, str] | None = None) -> Vertex:
     """A provider bound in an environment."""
-    where = site()
+    where = runtime()
     where.config.source.env = env or {}
     provider.bind("v", where)
     return provider
@@ -187,7 +187,7 @@ def bound(provider: Vertex, env: dict[str, str] | None = None) -> Vertex:
 )
 def test_the_location_gives_the_address(env: dict[str, str], location: str, url: str) -> None:
     provider = Vertex(api_key=Secret("t"), project="p", location=location)
-    assert bound(provider, env).standing().base_url == url
+    assert bound(provider, env).status().base_url == url
 
 
 def test_the_project_may_be_a_variable() -> None:

@@ -3,12 +3,12 @@
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.batches.lines import ENDPOINT
+from gateway.batches.lines import BATCH_ENDPOINT
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
 from gateway.wire.raw_json import member
 
-_INSTEAD = {
+_ALTERNATIVES = {
     "/v1/responses": "write each line as a chat completion, or send the requests to /v1/responses",
     "/v1/completions": "write each prompt as the message of a chat completion, or send the "
     "requests to /v1/completions",
@@ -17,7 +17,7 @@ _INSTEAD = {
 _LEAST, _MOST = 3600, 2592000
 
 
-class Wanted(Struct, frozen=True):
+class BatchParams(Struct, frozen=True):
     """The members of `BatchCreateParams` that a batch keeps."""
 
     file: str = ""
@@ -25,12 +25,12 @@ class Wanted(Struct, frozen=True):
     output_seconds: float | None = None
 
 
-class _Expires(Struct):
+class _ExpiresAfter(Struct):
     anchor: str | None = None
     seconds: int | float = 0
 
 
-def read_wanted(fields: Fields) -> Wanted:
+def read_batch_params(fields: Fields) -> BatchParams:
     """What the request says. InvalidRequest names the member that is wrong."""
     for name in ("input_file_id", "endpoint", "completion_window"):
         if name not in fields:
@@ -43,32 +43,32 @@ def read_wanted(fields: Fields) -> Wanted:
     if given and (len(given) > 16 or any(len(k) > 64 or len(v) > 512 for k, v in given.items())):
         message = "metadata: at most 16 keys of 64 characters, with values of 512"
         raise InvalidRequest(message, param="metadata")
-    return Wanted(
+    return BatchParams(
         member(fields["input_file_id"], str, "input_file_id"),
         msgspec.json.encode(given) if given else b"",
-        _output_seconds(fields.get("output_expires_after", Raw(b"null"))),
+        _read_output_retention(fields.get("output_expires_after", Raw(b"null"))),
     )
 
 
 def _check_endpoint(given: str) -> None:
-    if given == ENDPOINT:
+    if given == BATCH_ENDPOINT:
         return
-    instead = _INSTEAD.get(given, "its requests have to be sent one by one")
+    instead = _ALTERNATIVES.get(given, "its requests have to be sent one by one")
     message = (
-        f"endpoint: batches of this gateway take requests for '{ENDPOINT}' only, which any "
+        f"endpoint: batches of this gateway take requests for '{BATCH_ENDPOINT}' only, which any "
         f"provider answers; for '{given[:100]}', {instead}"
     )
     raise InvalidRequest(message, param="endpoint")
 
 
-def _output_seconds(raw: Raw) -> float | None:
-    given = member(raw, _Expires | None, "output_expires_after")
+def _read_output_retention(raw: Raw) -> float | None:
+    given = member(raw, _ExpiresAfter | None, "output_expires_after")
     if given is None:
         return None
-    return kept_for(given.anchor, given.seconds, "output_expires_after")
+    return check_retention(given.anchor, given.seconds, "output_expires_after")
 
 
-def kept_for(anchor: str | None, seconds: float, path: str) -> float:
+def check_retention(anchor: str | None, seconds: float, path: str) -> float:
     """Seconds from a file's creation on. InvalidRequest outside of what the API takes."""
     if not _LEAST <= seconds <= _MOST:
         message = f"{path}.seconds: must be a number from {_LEAST} to {_MOST}"

@@ -4,54 +4,54 @@ from msgspec import Struct
 
 from gateway.call import Record
 
-PAIRS = 1000
+MAX_PAIRS = 1000
 """Pairs of provider and model that are remembered; the one learned first goes first."""
-WEIGHT = 0.2
+NEW_RATIO_WEIGHT = 0.2
 """How much of the newest ratio goes into the mean."""
-LEAST = 100
+MIN_ESTIMATE = 100
 """Estimates below this teach nothing: their overheads weigh too much."""
-SANE = (0.2, 5.0)
+SANE_RATIOS = (0.2, 5.0)
 """Ratios outside are another fault than the estimate's."""
-WAITING = 64
+MAX_WAITING = 64
 """Calls whose usage may be awaited."""
 
-Pair = tuple[str, str]
+ModelPair = tuple[str, str]
 """Provider and model."""
 
 
 class Sample(Struct, frozen=True):
     """A call that was estimated and whose usage is not known yet."""
 
-    pair: Pair
+    pair: ModelPair
     estimate: int
     record: Record
 
 
-class Learned:
+class Calibration:
     """A mean for each pair, newer ratios weighing more."""
 
     def __init__(self) -> None:
-        self._means: dict[Pair, float] = {}
+        self._means: dict[ModelPair, float] = {}
         self._waiting: list[Sample] = []
 
-    def factor(self, pair: Pair) -> float:
+    def get_factor(self, pair: ModelPair) -> float:
         """Real tokens for one estimated token; 1 where nothing was learned."""
         return self._means.get(pair, 1.0)
 
-    def learn(self, pair: Pair, estimate: int, real: int) -> None:
+    def record_usage(self, pair: ModelPair, estimate: int, real: int) -> None:
         """Takes what one call's input came to."""
-        if estimate < LEAST or not SANE[0] <= real / estimate <= SANE[1]:
+        if estimate < MIN_ESTIMATE or not SANE_RATIOS[0] <= real / estimate <= SANE_RATIOS[1]:
             return
         ratio, mean = real / estimate, self._means.get(pair)
-        if mean is None and len(self._means) >= PAIRS:
+        if mean is None and len(self._means) >= MAX_PAIRS:
             del self._means[next(iter(self._means))]
-        self._means[pair] = ratio if mean is None else mean + WEIGHT * (ratio - mean)
+        self._means[pair] = ratio if mean is None else mean + NEW_RATIO_WEIGHT * (ratio - mean)
 
-    def await_usage(self, sample: Sample) -> None:
+    def add_sample(self, sample: Sample) -> None:
         """Keeps a sample until its call has ended."""
-        self._waiting = [*self._waiting[-WAITING + 1 :], sample]
+        self._waiting = [*self._waiting[-MAX_WAITING + 1 :], sample]
 
-    def settle(self) -> None:
+    def learn_finished(self) -> None:
         """Learns from the awaited calls that have ended at the pair they were estimated for."""
         waiting, self._waiting = self._waiting, []
         for sample in waiting:
@@ -61,4 +61,4 @@ class Learned:
             elif record.usage is not None and (record.provider, record.model) == sample.pair:
                 usage = record.usage
                 real = usage.input + usage.cache_read + usage.cache_write
-                self.learn(sample.pair, sample.estimate, real)
+                self.record_usage(sample.pair, sample.estimate, real)

@@ -7,9 +7,9 @@ import anthropic
 import httpx2
 
 from gateway.call import Target
-from gateway.counting.families import family
-from gateway.counting.said import Measured, measured
-from gateway.counting.texts import by_script
+from gateway.counting.families import get_family
+from gateway.counting.local_usage import LocalUsageWriter, add_local_usage
+from gateway.counting.texts import count_by_script
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.neutral.events import Ending, Event, MessageEnd, TextDelta, Usage
@@ -36,15 +36,15 @@ class Kept:
 
 def test_a_stream_without_local_stops_is_written_as_it_is() -> None:
     writer = Kept()
-    assert measured(writer, conversion()) is writer
+    assert add_local_usage(writer, conversion()) is writer
 
 
 def test_usage_that_was_told_stays() -> None:
     way = conversion()
     way.local_stops = ("END",)
     writer = Kept()
-    lane = measured(writer, way)
-    assert isinstance(lane, Measured)
+    lane = add_local_usage(writer, way)
+    assert isinstance(lane, LocalUsageWriter)
     told = MessageEnd(Ending("end_turn", usage=Usage(7, 9)))
     lane.write(told)
     assert writer.events == [told]
@@ -54,7 +54,7 @@ def test_usage_that_was_not_is_estimated() -> None:
     way = conversion()
     way.local_stops, way.input_estimate = ("END",), 12
     writer = Kept()
-    lane = measured(writer, way)
+    lane = add_local_usage(writer, way)
     for event in (
         TextDelta("Once upon "),
         TextDelta("a time"),
@@ -64,14 +64,14 @@ def test_usage_that_was_not_is_estimated() -> None:
     ended = writer.events[-1]
     assert isinstance(ended, MessageEnd)
     assert ended.ending.usage is not None
-    wanted = family("real").factor * by_script("Once upon a time")
+    wanted = get_family("real").factor * count_by_script("Once upon a time")
     assert ended.ending.usage.input == 12
     assert ended.ending.usage.output == ceil(wanted)
 
 
 async def test_a_messages_client_is_told_what_its_answer_came_to() -> None:
     link = Convert()
-    link.bind(calls.site())
+    link.bind(calls.runtime())
     source = Chunks(*stream("chat", "One two three ", "END four"))
 
     async def next(call: Any) -> Reply:

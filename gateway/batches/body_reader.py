@@ -13,9 +13,9 @@ from gateway.call import Headers
 from gateway.edge.client import Receive
 from gateway.errors import BodyTimeout, InvalidRequest, TooLarge
 
-_OVERHEAD = 64 * 1024
+_FORM_OVERHEAD = 64 * 1024
 """Bytes of a form around its file."""
-_FIELDS = 20
+_MAX_FIELDS = 20
 
 
 class Upload(Struct):
@@ -26,28 +26,28 @@ class Upload(Struct):
     fields: dict[str, str]
 
 
-class Intake:
+class BodyReader:
     """The body of one request."""
 
     def __init__(self, receive: Receive, headers: Headers, idle: float) -> None:
         self._receive = receive
         self._headers = headers
-        self._idle = idle
+        self._idle_timeout = idle
 
-    async def body(self, limit: int) -> bytes:
+    async def read_body(self, limit: int) -> bytes:
         """All of it. TooLarge, BodyTimeout."""
-        async with aclosing(self._pieces(limit)) as pieces:
+        async with aclosing(self._iter_pieces(limit)) as pieces:
             return b"".join([piece async for piece in pieces])
 
     @asynccontextmanager
-    async def upload(self, limit: int) -> AsyncIterator[Upload]:
+    async def open_upload(self, limit: int) -> AsyncIterator[Upload]:
         """The file of a form, until it is left. InvalidRequest, TooLarge, BodyTimeout."""
         kind = next((value for name, value in self._headers if name == b"content-type"), b"")
         if not kind.lower().startswith(b"multipart/form-data"):
             raise InvalidRequest("the content type must be multipart/form-data")
-        async with aclosing(self._pieces(limit + _OVERHEAD)) as pieces:
+        async with aclosing(self._iter_pieces(limit + _FORM_OVERHEAD)) as pieces:
             parser = MultiPartParser(
-                FormHeaders(raw=self._headers), pieces, max_files=1, max_fields=_FIELDS
+                FormHeaders(raw=self._headers), pieces, max_files=1, max_fields=_MAX_FIELDS
             )
             try:
                 form = await parser.parse()
@@ -56,15 +56,15 @@ class Intake:
             except KeyError:
                 raise InvalidRequest("the content type names no boundary") from None
         try:
-            yield _upload(form, limit)
+            yield _read_upload(form, limit)
         finally:
             await form.close()
 
-    async def _pieces(self, limit: int) -> AsyncGenerator[bytes, None]:
+    async def _iter_pieces(self, limit: int) -> AsyncGenerator[bytes, None]:
         size, more = 0, True
         while more:
             try:
-                async with asyncio.timeout(self._idle):
+                async with asyncio.timeout(self._idle_timeout):
                     message = await self._receive()
             except TimeoutError:
                 raise BodyTimeout("the request body stopped arriving") from None
@@ -79,7 +79,7 @@ class Intake:
                 yield piece
 
 
-def _upload(form: FormData, limit: int) -> Upload:
+def _read_upload(form: FormData, limit: int) -> Upload:
     found = form.get("file")
     if not isinstance(found, UploadFile):
         raise InvalidRequest("file: Field required, as a file of the form", param="file")

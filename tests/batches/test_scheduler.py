@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from blockbuster import blockbuster_ctx
 
-from gateway.batches.desk import Desk
-from gateway.batches.items import Road
-from gateway.batches.tables import BATCH, Batch, Line
+from gateway.batches.items import ItemChain
+from gateway.batches.scheduler import BatchScheduler
+from gateway.batches.tables import BATCH_TABLE, BatchRow, LineRow
 from gateway.call import Call
 from gateway.config.schema import Batches
 from gateway.dialects.messages import MESSAGES
@@ -19,40 +19,40 @@ from gateway.edge.exchange import Edge, Limits
 from gateway.plugin import Next
 from gateway.reply import Reply
 from gateway.secret import Secret
-from gateway.workers.peers import Alone
+from gateway.workers.peers import NoPeers
 from tests.faults.wires import whole
 
 ASKED = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}],"stream":true}'
 
 
-def desk(folder: Path, chain: Next, **options: float) -> Desk:
+def desk(folder: Path, chain: Next, **options: float) -> BatchScheduler:
     """A desk whose items go that way."""
     edge = Edge(chain, Limits())
     made = msgspec.structs.replace(Batches(poll=0.1, concurrency=4, chunk=5), **options)
-    return Desk(made, f"sqlite:///{folder}/batches/batches.db", Road(edge, chain))
+    return BatchScheduler(made, f"sqlite:///{folder}/batches/batches.db", ItemChain(edge, chain))
 
 
 async def add(
-    taking: Desk,
+    taking: BatchScheduler,
     items: int,
     credential: Secret | None = None,
     kind: str = "messages",
 ) -> str:
     """A batch of that many items."""
     now = time()
-    batch = Batch(
+    batch = BatchRow(
         id=f"{kind}_{items}", kind=kind, tenant="t", caller="name",
         headers=b'[["anthropic-version","1"]]', created=now, expires=now + 60, total=items,
     )  # fmt: skip
-    await taking.take(batch, [Line(n, f"c-{n}", ASKED) for n in range(items)], credential)
+    await taking.add_batch(batch, [LineRow(n, f"c-{n}", ASKED) for n in range(items)], credential)
     return batch.id
 
 
-async def done(taking: Desk, batch_id: str) -> Batch:
+async def done(taking: BatchScheduler, batch_id: str) -> BatchRow:
     """The batch once it has ended."""
     async with asyncio.timeout(10):
         while True:
-            batch = await asyncio.to_thread(taking.store.get, batch_id)
+            batch = await asyncio.to_thread(taking.store.get_batch, batch_id)
             if batch.phase == "ended":
                 return batch
             await asyncio.sleep(0.02)
@@ -69,7 +69,7 @@ async def test_nothing_of_it_blocks_the_loop(tmp_path: Path) -> None:
     with blockbuster_ctx():
         async with taking.running():
             batch = await done(taking, await add(taking, 12, Secret("the client's own")))
-            await taking.remove(batch.id)
+            await taking.remove_batch(batch.id)
     assert batch.succeeded == len(calls) == 12
     call = calls[0]
     assert call.caller.name == "name"
@@ -91,25 +91,25 @@ async def test_it_tells_how_it_stands(tmp_path: Path, monkeypatch: pytest.Monkey
     taking = desk(tmp_path, chain)
     idle = {"engine": "embedded", "open": 0, "in_flight": 0, "room": 4}
     async with taking.running():
-        assert await taking.figures() == idle
+        assert await taking.get_status() == idle
         batch_id = await add(taking, 9)
         async with asyncio.timeout(10):
             for _ in range(4):
                 await waiting.acquire()
-        assert await taking.figures() == idle | {"open": 1, "in_flight": 4}
+        assert await taking.get_status() == idle | {"open": 1, "in_flight": 4}
         gate.set()
         await done(taking, batch_id)
-        assert await taking.figures() == idle
+        assert await taking.get_status() == idle
 
         def away() -> list[str]:
             raise sa.exc.OperationalError("select", {}, OSError("the database is away"))
 
-        monkeypatch.setattr(taking.store, "open", away)
-        assert await taking.figures() == idle | {"open": None}
+        monkeypatch.setattr(taking.store, "list_open", away)
+        assert await taking.get_status() == idle | {"open": None}
         monkeypatch.undo()
 
 
-class Second(Alone):
+class Second(NoPeers):
     """The peers of a worker that does not lead: the first one says that."""
 
     place = count = 2
@@ -131,9 +131,9 @@ async def test_a_worker_that_does_not_lead_asks_the_one_that_does(tmp_path: Path
         for said, slots in (([b"[3,4]"], (3, 4)), ([], (None, None))):
             edge = Edge(chain, Limits())
             url = f"sqlite:///{tmp_path}/batches/batches.db"
-            second = Desk(Batches(), url, Road(edge, chain), Second(*said))
+            second = BatchScheduler(Batches(), url, ItemChain(edge, chain), Second(*said))
             async with second.running():
-                found = await second.figures()
+                found = await second.get_status()
             assert (found["in_flight"], found["room"]) == slots
             assert found["open"] == 0
 
@@ -149,23 +149,23 @@ async def test_what_breaks_ends_one_item_or_is_tried_again(
         return Reply(200, MESSAGES, b"[]")
 
     taking = desk(tmp_path, chain)
-    pending, failed = taking.store.pending, list[int]()
+    pending, failed = taking.store.list_pending, list[int]()
 
-    def failing(batch_id: str, first: int, most: int) -> list[Line]:
+    def failing(batch_id: str, first: int, most: int) -> list[LineRow]:
         if not failed:
             failed.append(first)
             raise OSError("the database is away")
         return pending(batch_id, first, most)
 
-    monkeypatch.setattr(taking.store, "pending", failing)
+    monkeypatch.setattr(taking.store, "list_pending", failing)
     async with taking.running():
         with monkeypatch.context() as patched:
             patched.setattr(taking, "_engine", object())
             with pytest.raises(AttributeError):
                 await add(taking, 2)
-        assert taking.store.open() == []
+        assert taking.store.list_open() == []
         batch = await done(taking, await add(taking, 3))
-        items = taking.store.results(batch.id, ["succeeded", "errored"], -1, 10)
+        items = taking.store.list_results(batch.id, ["succeeded", "errored"], -1, 10)
     assert failed
     assert [(item.state, item.status) for item in items] == [
         ("errored", 502), ("errored", 500), ("succeeded", 200),
@@ -193,14 +193,15 @@ async def test_what_has_no_end_in_time_expires_and_in_time_all_is_forgotten(
         for _ in range(4):
             await begun.acquire()
         with store.engine.begin() as connection:
-            connection.execute(sa.update(BATCH).values(expires=time()))
+            connection.execute(sa.update(BATCH_TABLE).values(expires=time()))
         await asyncio.sleep(0.7)  # the worker has looked by then
         gate.set()
         one, other = [await done(taking, each) for each in ids]
         told = [
-            msgspec.json.decode(store.results(each, ["expired"], -1, 1)[0].body) for each in ids
+            msgspec.json.decode(store.list_results(each, ["expired"], -1, 1)[0].body)
+            for each in ids
         ]
-        assert store.forget(time() + 10) == ids
+        assert store.remove_old(time() + 10) == ids
     assert one.succeeded + other.succeeded == 4
     assert one.expired + other.expired == 10
     assert other.outcome == "expired"

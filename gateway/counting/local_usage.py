@@ -4,8 +4,8 @@ from math import ceil
 
 import msgspec
 
-from gateway.counting.families import family
-from gateway.counting.texts import by_script
+from gateway.counting.families import get_family
+from gateway.counting.texts import count_by_script
 from gateway.dialect import Conversion, Writer
 from gateway.neutral.events import (
     ArgumentsDelta,
@@ -18,30 +18,30 @@ from gateway.neutral.events import (
 )
 
 
-class Measured:
+class LocalUsageWriter:
     """A writer that reads along; where the ending tells no usage, it gets an estimate of both."""
 
     def __init__(self, writer: Writer, conversion: Conversion) -> None:
         self._writer = writer
         self._conversion = conversion
-        self._said: list[str] = []
+        self._texts: list[str] = []
 
     def write(self, event: Event) -> bytes:
         """As the writer writes it."""
         if isinstance(event, TextDelta | ThinkingDelta | ArgumentsDelta):
-            self._said.append(event.text)
+            self._texts.append(event.text)
         elif isinstance(event, ToolStart):
-            self._said.append(event.name)
+            self._texts.append(event.name)
         elif isinstance(event, MessageEnd) and event.ending.usage is None:
-            ending = msgspec.structs.replace(event.ending, usage=self._estimate())
+            ending = msgspec.structs.replace(event.ending, usage=self._estimate_usage())
             event = MessageEnd(ending)
         return self._writer.write(event)
 
-    def _estimate(self) -> Usage:
-        tokens = family(self._conversion.model).factor * by_script("".join(self._said))
+    def _estimate_usage(self) -> Usage:
+        tokens = get_family(self._conversion.model).factor * count_by_script("".join(self._texts))
         return Usage(self._conversion.input_estimate, ceil(tokens))
 
 
-def measured(writer: Writer, conversion: Conversion) -> Writer:
+def add_local_usage(writer: Writer, conversion: Conversion) -> Writer:
     """The writer; where stop sequences are enforced here, one that can estimate the usage."""
-    return Measured(writer, conversion) if conversion.local_stops else writer
+    return LocalUsageWriter(writer, conversion) if conversion.local_stops else writer

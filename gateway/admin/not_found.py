@@ -11,7 +11,7 @@ from gateway.edge.headers import error_headers, request_id
 from gateway.errors import GatewayError, NotFound, UpgradeRefused
 
 
-class Unrouted:
+class UnknownPathApp:
     """Every path that is no route."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
