@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.config.decode import PASSTHROUGH, join
+from gateway.config.decode import join
 from gateway.config.faults import Fault
 from gateway.config.messages import listed, nearest
+from gateway.secret import PASSTHROUGH
 
 PREFIX = "INTERLINGUA__"
 CLIENT_KEY = "PROXY_API_KEY"

@@ -12,9 +12,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.config.decode import PASSTHROUGH, join
+from gateway.config.decode import join
 from gateway.config.environment import EnvOverlay
 from gateway.config.faults import Fault
+from gateway.secret import PASSTHROUGH
 
 FILE = "vandamme-config.toml"
 _VARIABLES = {
