@@ -15,9 +15,9 @@ from providers.transport.provider import HttpProvider
 class Azure(HttpProvider):
     """An Azure OpenAI resource: with `api_version` its deployments, without it the v1 surface."""
 
-    row: ClassVar[str] = "azure"
+    server_kind: ClassVar[str] = "azure"
 
-    spoken: ClassVar[tuple[str, ...]] = ("chat", "responses")
+    dialect_names: ClassVar[tuple[str, ...]] = ("chat", "responses")
 
     api_version: str | None = None
     """Such as "2024-10-21"; the model is then the name of a deployment."""
@@ -37,10 +37,10 @@ class Azure(HttpProvider):
             self.base_url = url + ("/openai" if self.api_version else "/openai/v1")
         super().bind(name, runtime)
 
-    def target(self, call: Call) -> bytes:
+    def build_path(self, call: Call) -> bytes:
         """The deployment's path, or that of the v1 surface."""
         if self.api_version is None or call.target is None:
-            return super().target(call)
+            return super().build_path(call)
         model = quote(call.target.model, safe="")
         version = quote(self.api_version, safe="")
         return f"/deployments/{model}{call.dialect.path}?api-version={version}".encode()
@@ -49,6 +49,6 @@ class Azure(HttpProvider):
         """The v1 surface's list; None for deployments, whose names the resource does not list."""
         return None if self.api_version else await super().models(credential)
 
-    def credential(self, key: str) -> Headers:
+    def make_auth_headers(self, key: str) -> Headers:
         """The key as `api-key`."""
         return [(b"api-key", key.encode())]

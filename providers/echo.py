@@ -51,22 +51,22 @@ class Echo(Provider):
             prompt, self._name, call.target.model, call.model, call.target.capability, LossReport(),
             self._seal,
         )  # fmt: skip
-        message = self._message(prompt, call)
+        message = self._make_message(prompt, call)
         call.record.usage = message.ending.usage
         if not call.stream:
             return Reply(200, call.dialect, call.dialect.write_message(message, conversion))
-        words = _Words(call.dialect.writer(conversion), _in_words(message))
+        words = _EchoSource(call.dialect.writer(conversion), _split_words(message))
         return Reply(200, call.dialect, Stream(words))
 
-    def _message(self, prompt: Prompt, call: Call) -> Message:
-        said = _last_words(prompt)
+    def _make_message(self, prompt: Prompt, call: Call) -> Message:
+        said = _get_last_user_text(prompt)
         text = f"{self.prefix}{said}" if said else GREETING
         usage = Usage(sum(len(bytes(raw)) for raw in call.fields.values()) // 4, len(text.split()))
         ident = f"{call.id.removeprefix('req_')}{next(self._ids)}"
         return Message(ident, call.model, [Text(text)], Ending("end_turn", usage=usage))
 
 
-class _Words:
+class _EchoSource:
     """A source of one event a read."""
 
     def __init__(self, writer: Writer, events: Iterator[Event]) -> None:
@@ -83,7 +83,7 @@ class _Words:
         self._events = iter(())
 
 
-def _in_words(message: Message) -> Iterator[Event]:
+def _split_words(message: Message) -> Iterator[Event]:
     for event in message_events(message):
         if isinstance(event, TextDelta):
             words = event.text.split(" ")
@@ -93,7 +93,7 @@ def _in_words(message: Message) -> Iterator[Event]:
             yield event
 
 
-def _last_words(prompt: Prompt) -> str:
+def _get_last_user_text(prompt: Prompt) -> str:
     turns: list[list[Part]] = [turn.parts for turn in prompt.turns if turn.role == "user"]
     parts = turns[-1] if turns else []
     return " ".join(part.text for part in parts if isinstance(part, Text)).strip()

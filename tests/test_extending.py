@@ -74,7 +74,7 @@ def request(name: str, prompt: str, *, stream: bool) -> Call:
     fields = msgspec.json.decode(wire)
     if name != "gemini":  # whose path tells it
         fields["stream"] = stream
-    asked = calls.call(fields, dialect=FORMATS[name], targets=(calls.target(),))
+    asked = calls.make_call(fields, dialect=FORMATS[name], targets=(calls.make_target(),))
     return replace(asked, stream=stream)
 
 
@@ -213,7 +213,7 @@ async def test_completions_are_filtered_and_embeddings_are_read() -> None:
     body = b'{"choices":[{"index":0,"text":"a swordfish"}]}'
     filtered = Reply(200, COMPLETIONS, body).filter_text(Replace())
     assert filtered.body == b'{"choices":[{"index":0,"text":"a tuna"}]}'
-    asked = calls.call({"model": "m", "input": ["one", "two"]}, dialect=EMBEDDINGS)
+    asked = calls.make_call({"model": "m", "input": ["one", "two"]}, dialect=EMBEDDINGS)
     assert asked.texts() == ["one", "two"]
 
 

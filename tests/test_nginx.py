@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from httpx2 import AsyncClient, Response
 
-from tests.fakes.running import NGINX, ROOT, free_port, gateway, nginx
+from tests.fakes.running import NGINX, ROOT, free_port, run_gateway, run_nginx
 from tests.fakes.upstream import SSE, Chunk, Json, Script, ScriptedUpstream, Stall, WaitFor
 from tests.sdk.answers import (
     DONE,
@@ -55,7 +55,7 @@ WHOLE: dict[str, Script] = {
 }
 
 
-class Site:
+class NginxSite:
     """nginx, the gateway behind it, and the upstream behind that."""
 
     def __init__(self, client: AsyncClient, upstream: ScriptedUpstream) -> None:
@@ -87,16 +87,16 @@ def folder() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def runtime(folder: Path, *scripts: Script, ping: float = 15) -> AsyncIterator[Site]:
+async def runtime(folder: Path, *scripts: Script, ping: float = 15) -> AsyncIterator[NginxSite]:
     """Everything running, the upstream with these scripts."""
     async with ScriptedUpstream(*scripts) as upstream:
         config = CONFIG.format(upstream=upstream.url, ping=ping)
         async with (
-            gateway(folder, config) as running,
-            nginx(folder, running.port) as url,
+            run_gateway(folder, config) as running,
+            run_nginx(folder, running.port) as url,
             AsyncClient(base_url=url, timeout=20) as client,
         ):
-            yield Site(client, upstream)
+            yield NginxSite(client, upstream)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -170,7 +170,7 @@ async def test_nginx_holds_nothing_back_by_itself(folder: Path) -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with (
-            nginx(folder, port) as url,
+            run_nginx(folder, port) as url,
             AsyncClient(base_url=url) as client,
             client.stream("GET", "/") as response,
         ):
@@ -261,13 +261,13 @@ async def test_many_headers_of_an_upstream_pass(folder: Path) -> None:
 
 
 async def test_without_a_gateway_the_answer_is_502(folder: Path) -> None:
-    async with nginx(folder, free_port()) as url, AsyncClient(base_url=url) as client:
+    async with run_nginx(folder, free_port()) as url, AsyncClient(base_url=url) as client:
         assert (await client.post("/v1/messages", json=MESSAGES)).status_code == 502
 
 
 async def test_a_gateway_that_comes_back_is_found_again(folder: Path) -> None:
     port = free_port()
-    async with nginx(folder, port) as url, AsyncClient(base_url=url) as client:
+    async with run_nginx(folder, port) as url, AsyncClient(base_url=url) as client:
         assert (await client.get("/livez")).status_code == 502
         server = await asyncio.start_server(_pong, "127.0.0.1", port)
         async with server:
@@ -290,4 +290,4 @@ async def test_many_calls_share_few_connections(folder: Path, dialect: str) -> N
             async with it.stream(dialect) as chunks:
                 assert b"".join([one async for one in chunks]) == b"".join(stream)
         assert len(it.upstream.requests) == 20
-        assert it.upstream.accepted == 1
+        assert it.upstream.accepted_count == 1

@@ -11,14 +11,14 @@ from gateway.admin.openapi import build_document, render_html
 from gateway.edge.callers import Callers
 from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
 from gateway.reply import Reply
-from tests.admin.house import House, house
+from tests.admin.house import AdminGateway, house
 
 BATCHES = '[batch]\nengine = "embedded"\nfolder = "{}"\n[[middleware]]\nuse = "auth"\n'
 LINKS = ("batch", "alias", "cache", "fallback", "convert")
 METHODS = {"get", "post", "delete"}
 
 
-async def document(opened: House) -> Any:
+async def document(opened: AdminGateway) -> Any:
     answer = await opened.get("/openapi.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     return answer.json()

@@ -14,9 +14,9 @@ from gateway.admin.workers import ScrapeData
 from gateway.app import build
 from gateway.telemetry.totals import Counters
 from gateway.workers.peers import NoPeers
-from tests.admin.house import CHAT, KEY, House, before, house
+from tests.admin.house import CHAT, KEY, AdminGateway, before, house
 from tests.configs import loaded
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 from tests.fakes.running import ROOT
 
 ACCEPT = (
@@ -26,7 +26,7 @@ ACCEPT = (
 BEARER = (b"authorization", b"Bearer " + KEY.encode())
 
 
-async def scraped(opened: House) -> dict[tuple[str, ...], float]:
+async def scraped(opened: AdminGateway) -> dict[tuple[str, ...], float]:
     sent = await opened.get("/metrics")
     assert sent.status == 200
     return {
@@ -112,7 +112,7 @@ class Cut(NoPeers):
 async def test_no_figures_rather_than_a_part_of_them(tmp_path: Path) -> None:
     app = build(loaded(tmp_path, "[server]\ndiscover = false\n[providers.echo]\n"), Cut())
     async with app.router.lifespan_context(app):
-        opened = House(app)
+        opened = AdminGateway(app)
         assert (await opened.get("/metrics")).status == 503
         assert (await opened.get("/metrics/running-totals")).status == 200
 
@@ -146,8 +146,8 @@ async def test_others_are_answered_while_a_long_text_is_made(
         for number in range(300):
             tallies["openai", f"model-{number}"] = Counters(calls=1, first_tokens=[1] * 15)
         scraping = opened.asking("/metrics")
-        await until(asked.is_set)
+        await wait_until(asked.is_set)
         assert (await opened.get("/livez")).status == 200
         answered.set()
-        sent = await scraping.done(20)
+        sent = await scraping.wait_done(20)
     assert sent.body.count(b'model="model-') > 10_000

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.gemini import GeminiAddress
 from tests.admin.gemini_house import HELLO, scene
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 from tests.fakes.upstream import Stall
 
 PATHS = [
@@ -90,11 +90,11 @@ async def test_a_client_that_leaves_takes_the_upstream_with_it(tmp_path: Path, v
     async with scene(tmp_path) as on:
         on.play([Stall()])
         driven = on.asking(f"models/messages:m:{verb}")
-        await until(lambda: on.upstream.requests)
+        await wait_until(lambda: on.upstream.requests)
         driven.hang_up()
-        await driven.done()
-        await until(lambda: not on.upstream.open_connections)
-        assert not driven.started
+        await driven.wait_done()
+        await wait_until(lambda: not on.upstream.open_connections)
+        assert not driven.has_started
         assert not on.house.edge.open
 
 

@@ -10,7 +10,7 @@ from gateway.reply import BytesSource, Stream
 EVENTS = b'data: {"a":1}\n\ndata: {"b":\ndata: 2}\r\n\r\n: no\n\ndata: {"c":"\xc3\xa9"}'
 
 
-class Pieces:
+class FailingChunkSource:
     """A source of these chunks; an error is raised in its place."""
 
     def __init__(self, *chunks: bytes | Cut) -> None:
@@ -27,7 +27,7 @@ class Pieces:
         self.closed += 1
 
 
-async def whole(source: Pieces | BytesSource) -> bytes:
+async def whole(source: FailingChunkSource | BytesSource) -> bytes:
     """All that comes of a stream, as an array."""
     stream = make_array_stream(Stream(source), JsonArray())
     try:
@@ -39,11 +39,15 @@ async def whole(source: Pieces | BytesSource) -> bytes:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 async def test_each_event_is_an_element(size: int) -> None:
     pieces = [EVENTS[at : at + size] for at in range(0, len(EVENTS), size)]
-    assert msgspec.json.decode(await whole(Pieces(*pieces))) == [{"a": 1}, {"b": 2}, {"c": "é"}]
+    assert msgspec.json.decode(await whole(FailingChunkSource(*pieces))) == [
+        {"a": 1},
+        {"b": 2},
+        {"c": "é"},
+    ]
 
 
 async def test_elements_come_as_their_events_do() -> None:
-    source = Pieces(b'data: {"a":1}\n\n', b'data: {"b":2}\n\n')
+    source = FailingChunkSource(b'data: {"a":1}\n\n', b'data: {"b":2}\n\n')
     stream = make_array_stream(Stream(source), JsonArray())
     assert await stream.read() == b'[{"a":1}'
     assert await stream.read() == b',\n{"b":2}'
@@ -59,7 +63,9 @@ async def test_a_stream_of_nothing_is_an_empty_array() -> None:
 
 async def test_an_error_is_the_last_element() -> None:
     array = JsonArray()
-    stream = make_array_stream(Stream(Pieces(b'data: {"a":1}\n\n', Cut("it hung up"))), array)
+    stream = make_array_stream(
+        Stream(FailingChunkSource(b'data: {"a":1}\n\n', Cut("it hung up"))), array
+    )
     told = await stream.read()
     with pytest.raises(Cut) as cut:
         await stream.read()

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.catalogue.top import load_builtin_ranking
 from tests.admin.house import before, house
-from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream
+from tests.fakes.upstream import Json, ReceivedRequest, Script, ScriptedUpstream
 
 ROUTER = '[providers.openrouter]\napi_key = "or"\nbase_url = "{upstream}/or/v1"\n'
 LIST = {
@@ -48,7 +48,7 @@ async def test_disabled_is_an_empty_list_and_no_error(tmp_path: Path) -> None:
 async def test_openrouters_list_is_kept_and_outlives_it(tmp_path: Path) -> None:
     up = True
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return [Json(LIST)] if up else [Json(status=500)]
 
     async with ScriptedUpstream(select=select) as upstream:

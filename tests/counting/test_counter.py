@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, InvalidRequest, Unauthenticated, Upstre
 from gateway.plugin import Provider
 from gateway.reply import Reply, Stream
 from gateway.wire.raw_json import split_object
-from tests.fakes.calls import call, ok, runtime, target
+from tests.fakes.calls import make_call, make_reply, make_target, runtime
 from tests.faults.engines import Chunks
 
 
@@ -35,7 +35,7 @@ class Scripted(Provider):
 
 def counting(answer: object = None) -> tuple[TokenCounter, Scripted, Call]:
     provider = Scripted(answer=answer)
-    asked = call(dialect=MESSAGES_COUNTING, targets=(target("up", "m", MESSAGES),))
+    asked = make_call(dialect=MESSAGES_COUNTING, targets=(make_target("up", "m", MESSAGES),))
     return TokenCounter(runtime(providers={"up": provider})), provider, asked
 
 
@@ -49,7 +49,7 @@ async def tokens(counted: TokenCounter, asked: Call) -> int:
 async def test_a_call_that_nothing_routed_is_a_fault_of_the_chain() -> None:
     counted, _, _ = counting()
     with pytest.raises(GatewayError, match="no middleware routed the call"):
-        await counted(call(dialect=MESSAGES_COUNTING))
+        await counted(make_call(dialect=MESSAGES_COUNTING))
 
 
 async def test_a_provider_without_counting_is_estimated() -> None:
@@ -86,7 +86,7 @@ async def test_how_many_absences_are_remembered_is_bounded(
     await tokens(counted, asked)
     await tokens(counted, asked)
     assert provider.asked == 1
-    other = asked.routed(target("up", "other", MESSAGES))
+    other = asked.routed(make_target("up", "other", MESSAGES))
     await tokens(counted, other)
     await tokens(counted, asked)
     assert provider.asked == 3
@@ -118,7 +118,7 @@ async def test_how_many_pairs_are_learned_from_is_bounded(monkeypatch: pytest.Mo
     monkeypatch.setattr(counter, "_MAX_REMEMBERED", 2)
     counted, _, asked = counting()
     for model in ("a", "b", "b", "c"):
-        await tokens(counted, asked.routed(target("up", model, MESSAGES)))
+        await tokens(counted, asked.routed(make_target("up", model, MESSAGES)))
     assert learnt(counted) == ["b", "c"]
 
 
@@ -126,7 +126,7 @@ async def passed(counted: TokenCounter, real: Call) -> int:
     """How many samples a real call has set off."""
 
     async def last(call: Call) -> Reply:
-        return ok()
+        return make_reply()
 
     await counted.wrap_sampling(last)(real)
     return len(counted._samples)
@@ -134,11 +134,11 @@ async def passed(counted: TokenCounter, real: Call) -> int:
 
 async def test_only_pairs_that_were_estimated_are_learned_from_and_seldom() -> None:
     counted, _, asked = counting()
-    real = call(targets=(target("up", "m"),))
+    real = make_call(targets=(make_target("up", "m"),))
     assert await passed(counted, real) == 0
     await tokens(counted, asked)
-    assert await passed(counted, call()) == 0  # nobody routed it
-    assert await passed(counted, call(targets=(target("up", "other"),))) == 0
+    assert await passed(counted, make_call()) == 0  # nobody routed it
+    assert await passed(counted, make_call(targets=(make_target("up", "other"),))) == 0
     assert await passed(counted, real) == 1
     assert await passed(counted, real) == 1  # a pause is due
 
@@ -147,13 +147,13 @@ async def test_calls_of_great_size_are_not_learned_from(monkeypatch: pytest.Monk
     monkeypatch.setattr(counter, "MAX_SAMPLE_BYTES", 10)
     counted, _, asked = counting()
     await tokens(counted, asked)
-    assert await passed(counted, call(targets=(target("up", "m"),))) == 0
+    assert await passed(counted, make_call(targets=(make_target("up", "m"),))) == 0
 
 
 async def test_a_call_that_cannot_be_read_teaches_nothing() -> None:
     counted, _, asked = counting()
     await tokens(counted, asked)
-    bad = call({"messages": [{"role": "nobody"}]}, targets=(Target("up", "m", (CHAT,)),))
+    bad = make_call({"messages": [{"role": "nobody"}]}, targets=(Target("up", "m", (CHAT,)),))
     assert await passed(counted, bad) == 1
     (future,) = counted._samples
     with pytest.raises(InvalidRequest):

@@ -78,7 +78,7 @@ async def test_a_messages_client_is_told_what_its_answer_came_to() -> None:
         return Reply(200, CHAT, Stream(source))
 
     body = {"max_tokens": 9, "stream": True, "stop_sequences": STOPS}
-    call = calls.call(body, dialect=MESSAGES, targets=(Target("p", "gpt-4o", (CHAT,)),))
+    call = calls.make_call(body, dialect=MESSAGES, targets=(Target("p", "gpt-4o", (CHAT,)),))
     reply = await link(call, next)
     assert isinstance(reply.body, Stream)
     wire = b"".join([chunk async for chunk in reply.body])

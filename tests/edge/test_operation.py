@@ -5,7 +5,7 @@ from gateway.edge.callers import Callers
 from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
 from gateway.reply import Reply
 from tests.fakes import calls
-from tests.fakes.asgi import Driven
+from tests.fakes.asgi import AsgiTestRequest
 
 
 async def echo(ask: ApiRequest) -> Reply:
@@ -18,14 +18,14 @@ async def boom(ask: ApiRequest) -> Reply:
     raise RuntimeError("secret")
 
 
-async def through(door: JsonEndpoint, query: bytes = b"", **more: object) -> Driven:
-    driven = Driven(door, method="GET", path="/x", **more)  # type: ignore[arg-type]
+async def through(door: JsonEndpoint, query: bytes = b"", **more: object) -> AsgiTestRequest:
+    driven = AsgiTestRequest(door, method="GET", path="/x", **more)  # type: ignore[arg-type]
     driven.scope["query_string"] = query
-    return await driven.start().done()
+    return await driven.start().wait_done()
 
 
 async def test_the_endpoint_sees_the_caller_and_the_query() -> None:
-    door = JsonEndpoint(echo, Callers([calls.key("k", "ci")]))
+    door = JsonEndpoint(echo, Callers([calls.make_key("k", "ci")]))
     sent = await through(door, b"a=1&b=%C3%A9&c&f=on", headers=[(b"x-api-key", b"k")])
     assert sent.json() == {
         "query": {"a": "1", "b": "é", "c": "", "f": "on"}, "caller": "ci", "flag": True,
@@ -44,11 +44,11 @@ async def test_an_unexpected_fault_is_a_500_without_its_words() -> None:
 
 
 async def test_errors_have_the_form_of_the_client() -> None:
-    door = JsonEndpoint(echo, Callers([calls.key("k")]), dialect=CHAT)
+    door = JsonEndpoint(echo, Callers([calls.make_key("k")]), dialect=CHAT)
     assert "type" not in (await through(door)).json()
     version = (b"anthropic-version", b"2023-06-01")
     assert (await through(door, headers=[version])).json()["type"] == "error"
-    own = JsonEndpoint(echo, Callers([calls.key("k")]))
+    own = JsonEndpoint(echo, Callers([calls.make_key("k")]))
     sent = await through(own, headers=[(b"x-request-id", b"mine")])
     assert sent.json()["type"] == "error"
     assert sent.json()["request_id"] == sent.headers["x-request-id"] == "mine"

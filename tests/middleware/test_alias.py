@@ -12,7 +12,7 @@ from gateway.reply import Reply
 from middleware.alias import MAX_CACHED_MODELS, Alias
 from tests.admin.house import CHAT, before
 from tests.fakes import calls
-from tests.fakes.calls import Named
+from tests.fakes.calls import NamedProvider
 from tests.fakes.upstream import Stall
 
 
@@ -30,8 +30,8 @@ SITE = calls.runtime(
     "openai",
     "anthropic",
     providers={
-        "openrouter": Named(slash_ids=True, aliases={"cheap": "vendor/small"}),
-        "local": Named(model_ids=["llama3"], aliases={"cheap": "tiny"}),
+        "openrouter": NamedProvider(slash_ids=True, aliases={"cheap": "vendor/small"}),
+        "local": NamedProvider(model_ids=["llama3"], aliases={"cheap": "tiny"}),
     },
     aliases={
         "fast": ["openai:gpt-mini"],
@@ -123,16 +123,16 @@ async def test_the_call_goes_on_with_its_targets_and_made_up_names_do_not_pile_u
 
     async def next(call: Call) -> Reply:
         passed.append(call)
-        return calls.ok()
+        return calls.make_reply()
 
-    await alias(calls.call({"model": "big"}), next)
+    await alias(calls.make_call({"model": "big"}), next)
     assert [str(target) for target in passed[0].targets] == [
         "anthropic:opus",
         "openrouter:anthropic/opus",
     ]
     assert passed[0].target == passed[0].targets[0]
     for number in range(MAX_CACHED_MODELS + 10):
-        await alias(calls.call({"model": f"x{number}"}), next)
+        await alias(calls.make_call({"model": f"x{number}"}), next)
     assert len(alias._resolved) <= MAX_CACHED_MODELS
 
 
@@ -149,7 +149,7 @@ def grouped(profiles: dict[str, Profile], default: str = "", **sources: str) -> 
     runtime = calls.runtime(
         "openai",
         providers={
-            "zai": Named(
+            "zai": NamedProvider(
                 aliases={
                     "haiku": "glm-flash",
                     "free": "vendor/m:free",

@@ -24,7 +24,7 @@ from tests.fakes import calls
 from tests.faults import wires
 from tests.faults.engines import Chunks
 
-UP, STAND_IN = calls.target("up"), calls.target("stand-in")
+UP, STAND_IN = calls.make_target("up"), calls.make_target("stand-in")
 
 
 class Upstream:
@@ -92,7 +92,7 @@ def call(
     headers: Headers | None = None,
     caller: str = "a",
 ) -> Call:
-    made = calls.call({"max_tokens": 5} | (body or {}), dialect=dialect, headers=headers)
+    made = calls.make_call({"max_tokens": 5} | (body or {}), dialect=dialect, headers=headers)
     return made.with_targets((UP, STAND_IN)).with_caller(Caller(caller))
 
 
@@ -308,7 +308,7 @@ class TestBypass:
         assert (await ask(link, upstream, call()))[1] == "hit"
 
     async def test_a_call_that_was_not_routed(self) -> None:
-        made = calls.call()
+        made = calls.make_call()
         assert (await ask(cache(), Upstream(), made))[1] == "bypass"
 
     async def test_an_opted_out_call_neither_waits_nor_is_waited_for(self) -> None:

@@ -19,7 +19,7 @@ from gateway.store.memory import ENTRY_OVERHEAD
 from middleware.history import History
 from middleware.history.store import MemoryHistoryStore
 from tests.fakes import calls
-from tests.fakes.responses import message, response
+from tests.fakes.responses import make_message, make_response
 from tests.faults.engines import Chunks
 
 OTHER = Target("chat", "m", (CHAT,))
@@ -39,8 +39,8 @@ class Upstream:
         self.calls.append(call)
         call.record.relayed = self.relayed
         number = len(self.calls)
-        said = message(f"answer {number}", id=f"msg_{number}")
-        whole = response(said, id=f"resp_{number}", **self.more)
+        said = make_message(f"answer {number}", id=f"msg_{number}")
+        whole = make_response(said, id=f"resp_{number}", **self.more)
         if not call.stream:
             return Reply(200, RESPONSES, msgspec.json.encode(whole))
         event = msgspec.json.encode({"type": "response.completed", "response": whole})
@@ -67,7 +67,7 @@ async def ask(
     link: History, upstream: Upstream, *targets: Target, caller: str = "tests", **body: Any
 ) -> tuple[Call, bytes]:
     """One call through the link: the call as it came in, and the answer's bytes."""
-    made = calls.call(
+    made = calls.make_call(
         {"input": "hi"} | body, dialect=RESPONSES, targets=targets or (OTHER,)
     ).with_caller(Caller(caller))
     reply = await link(made, upstream)
@@ -90,7 +90,7 @@ async def test_what_was_asked_and_said_comes_before_the_input(stream: bool) -> N
     call, _ = await ask(
         link, upstream, input=[user("two")], previous_response_id="resp_1", stream=stream
     )
-    assert upstream.input == [user("one"), message("answer 1", id="msg_1"), user("two")]
+    assert upstream.input == [user("one"), make_message("answer 1", id="msg_1"), user("two")]
     assert "previous_response_id" not in upstream.calls[-1].fields
     assert call.record.previous == "resp_1"
     await ask(link, upstream, input="three", previous_response_id="resp_2", stream=stream)
@@ -101,7 +101,7 @@ async def test_what_was_asked_and_said_comes_before_the_input(stream: bool) -> N
 
 async def test_the_items_keep_their_bytes() -> None:
     link, upstream = history(), Upstream()
-    made = calls.call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
+    made = calls.make_call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
     odd = b'[{"type":"message","role":"user","content":"x","n":1.0e1}]'
     await link(made.with_field("input", Raw(odd)), upstream)
     await ask(link, upstream, caller="anonymous", previous_response_id="resp_1")
@@ -110,7 +110,7 @@ async def test_the_items_keep_their_bytes() -> None:
 
 async def test_other_dialects_pass_by() -> None:
     link, upstream = history(), Upstream()
-    call = calls.call({"store": True}, targets=(OTHER,))
+    call = calls.make_call({"store": True}, targets=(OTHER,))
     await link(call, upstream)
     assert upstream.calls == [call]
     assert not call.record.stored
@@ -157,7 +157,7 @@ async def test_only_what_came_to_its_end_is_kept(end: str) -> None:
 
 async def test_a_stream_that_was_cut_is_not_kept() -> None:
     link, upstream = history(), Upstream()
-    made = calls.call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(OTHER,))
+    made = calls.make_call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(OTHER,))
     reply = await link(made, upstream)
     assert isinstance(reply.body, Stream)
     await reply.body.read()
@@ -169,9 +169,9 @@ async def test_an_error_is_not_kept() -> None:
     link = history()
 
     async def refuse(call: Call) -> Reply:
-        return Reply(400, RESPONSES, msgspec.json.encode(response(id="resp_1")))
+        return Reply(400, RESPONSES, msgspec.json.encode(make_response(id="resp_1")))
 
-    call = calls.call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
+    call = calls.make_call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
     await link(call, refuse)
     assert await link.find_response(call.caller, "resp_1") is None
 
@@ -226,7 +226,7 @@ class TestReferences:
         await ask(link, upstream)
         items = [{"type": "item_reference", "id": "msg_1"}, user("on")]
         await ask(link, upstream, input=items)
-        assert upstream.input == [message("answer 1", id="msg_1"), user("on")]
+        assert upstream.input == [make_message("answer 1", id="msg_1"), user("on")]
 
     async def test_an_unknown_one_stays(self) -> None:
         link, upstream = history(), Upstream()

@@ -51,7 +51,7 @@ async def told(capability: Capability) -> list[dict[str, object]]:
         return Reply(200, CHAT, Stream(Chunks()))
 
     target = Target("up", "m", (CHAT,), capability)
-    reply = await link(calls.call({"stream": True}, targets=(target,)), next)
+    reply = await link(calls.make_call({"stream": True}, targets=(target,)), next)
     assert isinstance(reply.body, Stream)
     wire = b"".join([chunk async for chunk in reply.body])
     await reply.body.aclose()
@@ -84,7 +84,7 @@ async def test_a_fault_in_a_response_written_anew_ends_that_response() -> None:
         return Reply(200, RESPONSES, Stream(BytesSource(begun)))
 
     target = Target("up", "m", (RESPONSES,), Capability(recode=True))
-    call = calls.call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(target,))
+    call = calls.make_call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(target,))
     reply = await link(call, next)
     assert isinstance(reply.body, Stream)
     assert b"response.created" in await reply.body.read()

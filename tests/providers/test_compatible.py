@@ -53,7 +53,7 @@ def test_a_known_family_brings_its_address_and_its_row() -> None:
     groq = Compatible(family="groq")
     groq.bind("g", runtime())
     assert groq.base_url == "https://api.groq.com/openai/v1"
-    assert groq.table_row() == "groq"
+    assert groq.get_server_kind() == "groq"
 
 
 @pytest.mark.parametrize(

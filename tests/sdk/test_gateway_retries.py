@@ -10,8 +10,8 @@ import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from tests.fakes.running import gateway
-from tests.fakes.upstream import SSE, Chunk, Json, Received, Reset, Script, ScriptedUpstream
+from tests.fakes.running import run_gateway
+from tests.fakes.upstream import SSE, Chunk, Json, ReceivedRequest, Reset, Script, ScriptedUpstream
 from tests.sdk.answers import (
     ROLE,
     chat,
@@ -55,7 +55,7 @@ BUSY = Json(messages_error("Busy.", "overloaded_error"), status=529)
 BROKEN = Json(chat_error("Oops.", "server_error"), status=500)
 
 
-class Site:
+class RetryGateway:
     """A gateway with two providers, and both clients, which retry twice."""
 
     def __init__(self, url: str, upstream: ScriptedUpstream) -> None:
@@ -77,19 +77,19 @@ class Site:
 
 
 @asynccontextmanager
-async def runtime(scripts: dict[str, list[Script]]) -> AsyncIterator[Site]:
+async def runtime(scripts: dict[str, list[Script]]) -> AsyncIterator[RetryGateway]:
     """The gateway, its providers with these scripts; the last of them repeats."""
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         own = scripts[request.path.split("/")[1]]
         return own.pop(0) if len(own) > 1 else own[0]
 
     with tempfile.TemporaryDirectory() as folder:
         async with (
             ScriptedUpstream(select=select) as upstream,
-            gateway(Path(folder), CONFIG.format(upstream=upstream.url)) as running,
+            run_gateway(Path(folder), CONFIG.format(upstream=upstream.url)) as running,
         ):
-            it = Site(running.url, upstream)
+            it = RetryGateway(running.url, upstream)
             async with it.openai, it.anthropic:
                 yield it
 
@@ -138,7 +138,7 @@ async def test_a_limited_key_gives_way_to_the_next() -> None:
     )
     async with runtime({"first": [limited, Json(message(text("Hello")))]}) as it:
         assert await it.ask("first:m") == "Hello"
-        keys = [request.header(b"authorization") for request in it.upstream.requests]
+        keys = [request.get_header(b"authorization") for request in it.upstream.requests]
         assert keys == [b"Bearer key-1", b"Bearer key-2"]
 
 

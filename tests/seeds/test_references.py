@@ -232,7 +232,9 @@ class TestUpstream:
         body = vandamme.CHAT_CURL | {"temperature": 0.75}
         answer = await running.send("passthru", "POST", "/v1/chat/completions", body, headers)
         assert answer.is_success
-        assert running.upstream.requests[-1].header(b"authorization") == b"Bearer " + KEY.encode()
+        assert (
+            running.upstream.requests[-1].get_header(b"authorization") == b"Bearer " + KEY.encode()
+        )
 
 
 async def test_a_log_holds_no_key(running: Houses) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.workers.broker import MessageBroker
 from gateway.workers.peers import Ask, PeerConnection, WorkerPeers
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 
 
 class Counting:
@@ -43,7 +43,7 @@ async def worker(board: MessageBroker, place: int) -> AsyncIterator[Counting]:
         made.linked.ready()
         await ready.wait()
         yield made
-    await until(lambda: place not in board.places)
+    await wait_until(lambda: place not in board.places)
 
 
 def added(first: bytes, second: bytes) -> bytes:
@@ -54,7 +54,7 @@ async def killed(board: MessageBroker, one: Counting) -> None:
     """The worker is gone without another word."""
     place = one.linked.place
     one.linked._wire.close()
-    await until(lambda: place not in board.places)
+    await wait_until(lambda: place not in board.places)
 
 
 async def test_what_was_told_of_a_worker_outlives_it_however_it_ends() -> None:
@@ -102,7 +102,7 @@ async def test_a_worker_that_ends_while_it_is_asked_is_counted_once() -> None:
         assert await one.total() == 40
         two.speaking.clear()
         asking = asyncio.ensure_future(one.total())
-        await until(lambda: board._open)
+        await wait_until(lambda: board._open)
         await killed(board, two)
         assert await asking == 40
         assert await one.total() == 40
@@ -119,7 +119,7 @@ async def test_a_line_that_is_closing_is_not_waited_for() -> None:
         board._heard(1, one.wire, Ask(99, "count", b""))
         assert not board._open
         assert await answers == [b"40"]
-        await until(lambda: board.places == {1})
+        await wait_until(lambda: board.places == {1})
         assert await one.total() == 40
 
 
@@ -138,7 +138,7 @@ async def test_a_worker_knows_whether_its_question_came_through(
         assert await linked.ask("count") == []
         assert linked.reached
         ours.shutdown(socket.SHUT_RDWR)
-        await until(lambda: not linked.reached)
+        await wait_until(lambda: not linked.reached)
         assert await linked.ask("count") == []
         assert not linked.reached
 

@@ -1,12 +1,12 @@
 """Which engine serves an origin."""
 
 from providers.transport.direct import PooledEngine
-from providers.transport.engine import Engine, Options
+from providers.transport.engine import Engine, EngineOptions
 
-_PLAIN = Options()
+_DEFAULT_OPTIONS = EngineOptions()
 
 
-def engine(base_url: str, options: Options = _PLAIN) -> Engine:
+def make_engine(base_url: str, options: EngineOptions = _DEFAULT_OPTIONS) -> Engine:
     """An engine for an origin; it connects when it first sends. ValueError for what cannot be."""
     o = options
     if o.kind == "direct":

@@ -5,13 +5,13 @@ import pytest
 from msgspec import Raw
 
 from gateway.wire.raw_json import split_object
-from providers.transport.halves import without_half
+from providers.transport.beta_fields import drop_beta_field
 
 
 def cut(beta: str, body: dict[str, Any]) -> tuple[str | None, Any]:
     """The half that was taken out of a body, and the body without it."""
     fields = split_object(msgspec.json.encode(body))
-    half = without_half(fields, beta)
+    half = drop_beta_field(fields, beta)
     return half, msgspec.json.decode(msgspec.json.encode(fields))
 
 
@@ -69,7 +69,7 @@ def test_the_scope_of_every_cache_mark_goes_and_nothing_else() -> None:
 def test_what_is_not_cut_keeps_its_bytes() -> None:
     raw = b'[{"content":[{"n":1.0,"e":1e3,"cache_control" : {"scope":"org","type":"ephemeral"}}]}]'
     fields = {"messages": Raw(raw)}
-    assert without_half(fields, SCOPE) == "cache_control.scope"
+    assert drop_beta_field(fields, SCOPE) == "cache_control.scope"
     expected = b'[{"content":[{"n":1.0,"e":1e3,"cache_control":{"type":"ephemeral"}}]}]'
     assert bytes(fields["messages"]) == expected
 

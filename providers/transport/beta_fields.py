@@ -20,45 +20,45 @@ BETA_FIELDS = {
 }
 """By the beta's name without its date: a member, one of each tool, or one of each cache mark."""
 
-_MARK = re.compile(rb'"cache_control"\s*:\s*(\{[^{}]*\})')
+_CACHE_MARK = re.compile(rb'"cache_control"\s*:\s*(\{[^{}]*\})')
 """A cache mark anywhere in JSON: within a string its quotes would be escaped."""
-_MARKED = ("system", "messages", "tools")
+_MARKED_FIELDS = ("system", "messages", "tools")
 
 
-def without_half(fields: Fields, beta: str) -> str | None:
+def drop_beta_field(fields: Fields, beta: str) -> str | None:
     """Takes the beta's half out of the body; its name, where it was there."""
     half = BETA_FIELDS.get(beta.partition("-20")[0])
     if half is None:
         return None
     if half == "cache_control.scope":
-        cut = _without_scopes(fields)
+        cut = _drop_cache_scopes(fields)
     elif half.startswith("tools."):
-        cut = _without_of_tools(fields, half.removeprefix("tools."))
+        cut = _drop_tool_member(fields, half.removeprefix("tools."))
     else:
         cut = fields.pop(half, None) is not None
     return half if cut else None
 
 
-def _without_scopes(fields: Fields) -> bool:
+def _drop_cache_scopes(fields: Fields) -> bool:
     cut = False
-    for name in _MARKED:
+    for name in _MARKED_FIELDS:
         raw = bytes(fields.get(name, b""))
         if b'"scope"' in raw:
-            found = _MARK.sub(_unscoped, raw)
+            found = _CACHE_MARK.sub(_drop_mark_scope, raw)
             cut = cut or found != raw
             fields[name] = Raw(found)
     own = fields.get("cache_control")
     if own is not None and b'"scope"' in bytes(own):
-        fields["cache_control"] = Raw(_bare(bytes(own)))
+        fields["cache_control"] = Raw(_strip_scope(bytes(own)))
         cut = True
     return cut
 
 
-def _unscoped(found: re.Match[bytes]) -> bytes:
-    return b'"cache_control":' + _bare(found[1])
+def _drop_mark_scope(found: re.Match[bytes]) -> bytes:
+    return b'"cache_control":' + _strip_scope(found[1])
 
 
-def _bare(mark: bytes) -> bytes:
+def _strip_scope(mark: bytes) -> bytes:
     try:
         members = decode(mark, dict[str, Raw])
     except msgspec.MsgspecError:
@@ -67,7 +67,7 @@ def _bare(mark: bytes) -> bytes:
     return msgspec.json.encode(members)
 
 
-def _without_of_tools(fields: Fields, name: str) -> bool:
+def _drop_tool_member(fields: Fields, name: str) -> bool:
     raw = bytes(fields.get("tools", b""))
     if f'"{name}"'.encode() not in raw:
         return False

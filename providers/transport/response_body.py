@@ -6,20 +6,22 @@ from typing import Protocol
 from gateway.call import Headers
 from gateway.errors import Cut, GatewayError
 
-_BUFFER = 65_536
-_LINGER = 1.0  # seconds that the last bytes of a whole answer may take
-_CHUNK_COST = 64  # what a bytes object weighs beside its bytes, so that dribble is bounded too
+_MAX_BUFFERED_BYTES = 65_536
+_LINGER_SECONDS = 1.0  # seconds that the last bytes of a whole answer may take
+_CHUNK_OVERHEAD_BYTES = (
+    64  # what a bytes object weighs beside its bytes, so that dribble is bounded too
+)
 
 
-class Carrier(Protocol):
+class BodyProducer(Protocol):
     """What fills an exchange."""
 
     paused: bool
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """Read on."""
 
-    def fail(self, error: GatewayError) -> None:
+    def fail_request(self, error: GatewayError) -> None:
         """Hang up."""
 
 
@@ -40,9 +42,9 @@ class ResponseBody:
         "status",
     )
 
-    def __init__(self, connection: "Carrier", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connection: "BodyProducer", loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop  # asking for the running one costs a system call
-        self.connection: Carrier | None = connection
+        self.connection: BodyProducer | None = connection
         self.status = 0
         self.headers: Headers = []
         self.encoded = False
@@ -53,7 +55,7 @@ class ResponseBody:
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
 
-    async def head(self) -> None:
+    async def wait_for_head(self) -> None:
         """Waits for the head of the answer."""
         while not self.status:
             if self.error is not None:
@@ -89,7 +91,7 @@ class ResponseBody:
                 self._waiter = None
         chunks, self._chunks, self._size = self._chunks, [], 0
         if self.connection is not None and self.connection.paused:
-            self.connection.resume()
+            self.connection.resume_reading()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def rest(self) -> bytes | None:
@@ -107,7 +109,7 @@ class ResponseBody:
         """Hang up unless the answer is whole; what was not taken is dropped."""
         connection = self.connection
         if connection is not None:
-            connection.fail(Cut("the answer was closed here before its end"))
+            connection.fail_request(Cut("the answer was closed here before its end"))
         self._chunks, self._size = [], 0
 
     def linger(self) -> bool:
@@ -117,22 +119,22 @@ class ResponseBody:
         self._lingering = True
         self._chunks, self._size = [], 0
         if self.connection.paused:
-            self.connection.resume()
-        self._loop.call_later(_LINGER, self.abort)
+            self.connection.resume_reading()
+        self._loop.call_later(_LINGER_SECONDS, self.abort)
         return True
 
-    def push(self, data: bytes) -> bool:
+    def push_chunk(self, data: bytes) -> bool:
         """Takes a chunk, and wakes who waits for one; true where there are enough."""
         if self._lingering:
             return False
         self._chunks.append(data)
-        self._size += len(data) + _CHUNK_COST
+        self._size += len(data) + _CHUNK_OVERHEAD_BYTES
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-        return self._size > _BUFFER
+        return self._size > _MAX_BUFFERED_BYTES
 
-    def wake(self) -> None:
+    def wake_reader(self) -> None:
         """Something has changed."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():

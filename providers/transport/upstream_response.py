@@ -16,19 +16,21 @@ from gateway.reply import Source
 from gateway.wire.raw_json import decode
 from gateway.wire.sse import BOM, Splitter
 
-_PASSED = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
-_PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
-_PASSED_OVER = 3
+_PASSED_HEADERS = frozenset({b"retry-after", b"retry-after-ms", b"x-should-retry"})
+_PASSED_HEADER_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-codex-", b"x-models-etag")
+_MAX_PREAMBLE_EVENTS = 3
 """Events that say nothing and are waited past, at most."""
-_IDS = frozenset({b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"})
+_REQUEST_ID_HEADERS = frozenset(
+    {b"x-request-id", b"request-id", b"apim-request-id", b"x-generation-id"}
+)
 
 
-def needs_key(provider: str) -> str:
+def make_missing_key_message(provider: str) -> str:
     """What a client hears that brought no key for a provider of the clients' own keys."""
     return f"Provider '{provider}' requires API key passthrough, but no client API key was provided"
 
 
-async def first_error(
+async def read_first_error(
     source: Source, dialect: Dialect, chunks: list[bytes]
 ) -> tuple[GatewayError | None, bool]:
     """Reads into `chunks` to the end of the first event that says something.
@@ -45,12 +47,12 @@ async def first_error(
             says_nothing is None
             and len(chunks) == 1
             and chunk.find(b'"error"') < 0
-            and _opens_event(chunk)
+            and _has_whole_event(chunk)
         ):
             return None, False  # the usual first chunk: whole events, none of them an error
         for frame in splitter.feed(chunk):
             error = dialect.stream_error(frame)
-            if not error and says_nothing and passed < _PASSED_OVER and says_nothing(frame):
+            if not error and says_nothing and passed < _MAX_PREAMBLE_EVENTS and says_nothing(frame):
                 passed += 1
                 continue
             chunks[:] = [b"".join(chunks).removeprefix(BOM)]  # a client may take it for a field
@@ -61,11 +63,11 @@ async def first_error(
     return Cut("the upstream closed the stream before its answer began"), False
 
 
-def _opens_event(chunk: bytes) -> bool:
+def _has_whole_event(chunk: bytes) -> bool:
     return chunk.startswith((b"data:", b"event:")) and chunk.find(b"\n\n") >= 0
 
 
-async def whole(source: Source, limit: int) -> bytes:
+async def read_body(source: Source, limit: int) -> bytes:
     """The body to its end. BadAnswer where it is over the limit.
 
     A source may offer `rest()`, the whole of what is left where that is here already.
@@ -73,7 +75,7 @@ async def whole(source: Source, limit: int) -> bytes:
     here: Callable[[], bytes | None] | None = getattr(source, "rest", None)
     if here is not None and (body := here()) is not None:
         if len(body) > limit:
-            raise _too_large(limit)
+            raise _make_too_large(limit)
         return body
     pieces: list[bytes] = []
     size = 0
@@ -82,17 +84,17 @@ async def whole(source: Source, limit: int) -> bytes:
             pieces.append(chunk)
             size += len(chunk)
             if size > limit:
-                raise _too_large(limit)
+                raise _make_too_large(limit)
     finally:
         await source.aclose()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _too_large(limit: int) -> BadAnswer:
+def _make_too_large(limit: int) -> BadAnswer:
     return BadAnswer(f"the upstream's answer is larger than {limit} bytes")
 
 
-def mask(error: GatewayError, secret: str) -> None:
+def mask_secret(error: GatewayError, secret: str) -> None:
     """Takes a key out of all that is told of an error."""
     error.message = error.message.replace(secret, "***")
     if isinstance(error.code, str):
@@ -108,7 +110,7 @@ class _Object(msgspec.Struct):
     pass
 
 
-def is_object(body: bytes) -> bool:
+def is_json_object(body: bytes) -> bool:
     """Whether the bytes are a JSON object."""
     try:
         decode(body, _Object)
@@ -117,7 +119,7 @@ def is_object(body: bytes) -> bool:
     return True
 
 
-def is_stream(headers: Headers) -> bool:
+def is_event_stream(headers: Headers) -> bool:
     """Whether the headers announce server-sent events."""
     return any(
         name == b"content-type" and value.lstrip().lower().startswith(b"text/event-stream")
@@ -125,7 +127,7 @@ def is_stream(headers: Headers) -> bool:
     )
 
 
-def retry_after(headers: Headers) -> float | None:
+def parse_retry_after(headers: Headers) -> float | None:
     """Seconds to wait, from retry-after-ms or retry-after (seconds or a date)."""
     found: Mapping[bytes, bytes] = dict(headers)
     wait = inf
@@ -143,7 +145,7 @@ def retry_after(headers: Headers) -> float | None:
     return max(0.0, wait) if isfinite(wait) else None  # an unreadable wait is none
 
 
-def our_key(provider: str, status: int, error: GatewayError) -> Refused:
+def make_gateway_key_error(provider: str, status: int, error: GatewayError) -> Refused:
     """What a client hears when the gateway's own key was refused: it cannot mend that."""
     fault = Refused(
         f"the provider '{provider}' refused the gateway's key ({status}); "
@@ -163,9 +165,9 @@ def header_policy(name: bytes) -> Literal["hidden", "passed", "type", "id"]:
     """What becomes of an upstream's header of that name."""
     if name == b"content-type":
         return "type"
-    if name in _PASSED or name.startswith(_PASSED_PREFIXES):
+    if name in _PASSED_HEADERS or name.startswith(_PASSED_HEADER_PREFIXES):
         return "passed"
-    return "id" if name in _IDS else "hidden"
+    return "id" if name in _REQUEST_ID_HEADERS else "hidden"
 
 
 def connection_headers(headers: Headers) -> set[bytes]:

@@ -7,7 +7,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import Cut
 from gateway.reply import BytesSource
-from providers.transport.answer import first_error
+from providers.transport.upstream_response import read_first_error
 from tests.fakes import responses
 from tests.faults.wires import delta, fault_event, opening, stream
 
@@ -32,7 +32,7 @@ async def judged(
 ) -> tuple[int | None, bool, int, bytes]:
     """The error's status, whether it came after a beginning, the reads made, and the bytes read."""
     source, chunks = Chunks(sent), list[bytes]()
-    error, begun = await first_error(source, dialect, chunks)
+    error, begun = await read_first_error(source, dialect, chunks)
     return error.status if error else None, begun, source.read_so_far, b"".join(chunks)
 
 
@@ -67,8 +67,8 @@ async def test_no_more_than_a_few_are_waited_past() -> None:
 
 
 async def test_an_answer_in_the_background_is_told_at_once() -> None:
-    started = responses.response(status="queued", background=True)
-    created = responses.Script().say("response.created", response=started).frames
+    started = responses.make_response(status="queued", background=True)
+    created = responses.ResponsesScript().add_event("response.created", response=started).frames
     assert (await judged([*created, SLOW_DOWN]))[:3] == (None, False, 1)
 
 
@@ -79,5 +79,5 @@ async def test_a_chat_stream_is_read_one_chunk_far(chunk: bytes) -> None:
 
 @pytest.mark.parametrize("sent", [[], BEGINNING])
 async def test_a_stream_that_ends_before_its_answer_is_cut(sent: list[bytes]) -> None:
-    error, _ = await first_error(Chunks(sent), RESPONSES, [])
+    error, _ = await read_first_error(Chunks(sent), RESPONSES, [])
     assert isinstance(error, Cut)
