@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from gateway.dialect import Conversion
 from gateway.dialects.chat.answer import FINISH_REASON_OF_STOP, AnswerOutcome, read_stop
-from gateway.dialects.chat.message_out import write_usage_or_estimate
+from gateway.dialects.chat.answer_out import write_usage_or_estimate
 from gateway.dialects.common.faults import find_error
 from gateway.dialects.common.usage import UsageCounts, read_usage
 from gateway.errors import BadAnswer

@@ -3,7 +3,7 @@
 import msgspec
 
 from gateway.dialect import Conversion
-from gateway.dialects.chat.message_out import write_usage_or_estimate
+from gateway.dialects.chat.answer_out import write_usage_or_estimate
 from gateway.dialects.chat.writer import DONE, PING
 from gateway.dialects.common.usage import UsageCounts
 from gateway.dialects.completions.answer import (
