@@ -360,7 +360,7 @@ class ChatReader:
             self._matched if stop == "stop_sequence" else None,
             usage=read_usage(self._usage_counts) if self._usage_counts is not None else None,
             service_tier=SERVICE_TIERS.get(self._tier or ""),
-            native=read_native_stop(self._finish),
+            native=None if self.cut else read_native_stop(self._finish),
         )
         out.append(MessageEnd(ending))
 
