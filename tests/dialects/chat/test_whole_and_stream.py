@@ -79,7 +79,8 @@ def asking(*, legacy: bool, answer_tool: str | None) -> Conversion:
 def written_whole(message: Message, way: Conversion) -> dict[str, Any]:
     """The answer's one choice, and its usage."""
     body = msgspec.json.decode(CHAT.write_message(message, way), type=dict[str, Any])
-    return body["choices"][0] | {"usage": body["usage"]}
+    choice: dict[str, Any] = body["choices"][0]
+    return choice | {"usage": body["usage"]}
 
 
 def written_as_a_stream(message: Message, way: Conversion) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def written_as_a_stream(message: Message, way: Conversion) -> dict[str, Any]:
     told: dict[object, object] = {}
     for chunk in chunks:
         told = accumulate_delta(told, chunk["choices"][0]["delta"])
-    last = chunks[-1]["choices"][0]
+    last: dict[str, Any] = chunks[-1]["choices"][0]
     del last["delta"]
     return last | {"message": told, "usage": counted["usage"]}
 
