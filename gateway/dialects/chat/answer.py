@@ -3,6 +3,8 @@
 Types are as wide as the servers that call themselves compatible; what is not here is ignored.
 """
 
+import contextlib
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -214,25 +216,17 @@ def pack_reasoning_detail(detail: ReasoningDetail) -> str:
     return msgspec.json.encode(bare).decode()
 
 
-def unpack_reasoning_detail(kind: str, blob: str, text: str | None = None) -> ReasoningDetail:
-    """The member that `carried` took apart, or a new one around a bare blob."""
-    if blob.startswith("{"):
-        try:
-            found = msgspec.json.decode(blob, type=ReasoningDetail)
-        except msgspec.MsgspecError:
-            found = ReasoningDetail()
-        if found.type:
-            return msgspec.structs.replace(found, text=text)
-    if kind == "reasoning.encrypted":
-        return ReasoningDetail(type=kind, data=blob)
-    return ReasoningDetail(type=kind, text=text, signature=blob or None)
-
-
 def write_reasoning_detail(kind: str, blob: str, text: str | None = None) -> dict[str, object]:
-    """The same as one JSON object."""
-    detail = unpack_reasoning_detail(kind, blob, text)
-    return {
-        name: value
-        for name in detail.__struct_fields__
-        if (value := getattr(detail, name)) is not None
-    }
+    """The member that `pack_reasoning_detail` took apart, or a new one around a bare blob."""
+    found = ReasoningDetail()
+    if blob.startswith("{"):
+        with contextlib.suppress(msgspec.MsgspecError):
+            found = msgspec.json.decode(blob, type=ReasoningDetail)
+    if found.type:
+        found.text = text
+    elif kind == "reasoning.encrypted":
+        found = ReasoningDetail(kind, data=blob)
+    else:
+        found = ReasoningDetail(kind, text, signature=blob or None)
+    detail: dict[str, object] = msgspec.to_builtins(found)
+    return detail

@@ -10,12 +10,13 @@ from gateway.dialects.common.usage import write_usage
 from gateway.neutral.events import Ending, Usage
 
 
-def make_chat_id(id: str) -> str:
-    """The id of an answer as Chat clients expect it."""
-    if id.startswith("chatcmpl-"):
+def make_answer_id(id: str, prefix: str) -> str:
+    """The id of an answer under the prefix that clients expect."""
+    if id.startswith(prefix):
         return id
-    _, _, rest = id.partition("_") if id.startswith(("msg_", "resp_")) else ("", "", id)
-    return f"chatcmpl-{rest or secrets.token_hex(12)}"
+    for other in ("msg_", "resp_", "chatcmpl-"):
+        id = id.removeprefix(other)
+    return prefix + (id or secrets.token_hex(12))
 
 
 def unix_time() -> int:

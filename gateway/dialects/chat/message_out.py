@@ -4,7 +4,7 @@ import msgspec
 
 from gateway.dialect import Conversion
 from gateway.dialects.chat.answer_out import (
-    make_chat_id,
+    make_answer_id,
     unix_time,
     write_stop_extras,
     write_usage_or_estimate,
@@ -30,7 +30,7 @@ def write_message(message: Message, conversion: Conversion) -> bytes:
         "finish_reason": writer.write_finish_reason(ending),
     }  # fmt: skip
     answer: JsonDelta = {
-        "id": make_chat_id(message.id),
+        "id": make_answer_id(message.id, "chatcmpl-"),
         "object": "chat.completion",
         "created": unix_time(),
         "model": conversion.alias or message.model,

@@ -367,16 +367,16 @@ class ChatReader:
 
 def has_only_content(delta: Delta) -> bool:
     """Whether a delta or message says nothing beside its content."""
-    return (
-        delta.tool_calls is None
-        and delta.reasoning_content is None
-        and delta.reasoning is None
-        and delta.reasoning_details is None
-        and delta.refusal is None
-        and delta.annotations is None
-        and delta.function_call is None
-        and delta.thinking_blocks is None
-        and delta.audio is None
+    return not (
+        delta.tool_calls
+        or delta.reasoning_content
+        or delta.refusal
+        or delta.annotations
+        or delta.reasoning
+        or delta.reasoning_details
+        or delta.thinking_blocks
+        or delta.function_call
+        or delta.audio
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.dialect import Conversion
 from gateway.dialects.chat.answer_out import (
-    make_chat_id,
+    make_answer_id,
     unix_time,
     write_stop_extras,
     write_usage_or_estimate,
@@ -55,7 +55,7 @@ class ChatWriter:
 
     def _start_message(self, event: MessageStart) -> bytes:
         identity = {
-            "id": make_chat_id(event.id),
+            "id": make_answer_id(event.id, "chatcmpl-"),
             "object": "chat.completion.chunk",
             "created": unix_time(),
             "model": self._conversion.alias or event.model,

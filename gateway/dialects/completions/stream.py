@@ -1,14 +1,11 @@
 """A streamed text completion, read and written: `Completion` in pieces, `[DONE]` at the end."""
 
-import secrets
-import time
-
 import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialect import Conversion
 from gateway.dialects.chat.answer import FINISH_REASON_OF_STOP, AnswerOutcome, read_stop
-from gateway.dialects.chat.answer_out import write_usage_or_estimate
+from gateway.dialects.chat.answer_out import make_answer_id, unix_time, write_usage_or_estimate
 from gateway.dialects.chat.writer import DONE, PING
 from gateway.dialects.common.faults import find_error
 from gateway.dialects.common.usage import UsageCounts, read_usage
@@ -188,13 +185,12 @@ class CompletionsWriter:
 
 def write_completion_head(id: str, model: str, conversion: Conversion) -> dict[str, object]:
     """The members of a whole completion that every chunk has as well."""
-    if not id.startswith("cmpl-"):
-        _, _, rest = id.partition("_") if id.startswith(("msg_", "resp_")) else ("", "", id)
-        id = f"cmpl-{rest.removeprefix('chatcmpl-') or secrets.token_hex(12)}"
     return {
-        "id": id, "object": "text_completion", "created": int(time.time()),
+        "id": make_answer_id(id, "cmpl-"),
+        "object": "text_completion",
+        "created": unix_time(),
         "model": conversion.alias or model,
-    }  # fmt: skip
+    }
 
 
 def write_stop(ending: Ending) -> str:
