@@ -154,7 +154,7 @@ class ToolCallAssembler:
             live = self._open_calls[0]
             another = len(self._open_calls) > 1
             if self.truncated and not live.opened and not self._is_whole(live):
-                return  # nothing of it was told yet, and nothing will be
+                return  # the client has seen nothing of it and never will
             if not live.opened and live.name and (live.pieces or another):
                 self._open_call(live, out)
             if not (live.opened and live.complete and another):

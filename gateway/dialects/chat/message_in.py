@@ -47,17 +47,17 @@ def read_choice(chunk: Chunk, choice: Choice, conversion: Conversion) -> Message
 
 def _read_plain_text(chunk: Chunk, choice: Choice, conversion: Conversion) -> Message | None:
     """The usual answer, one text and nothing else, read at a fifth of the cost; None for others."""
-    said = choice.message
+    message = choice.message
     if (
-        said is None
-        or type(said.content) is not str
-        or not said.content
+        message is None
+        or type(message.content) is not str
+        or not message.content
         or choice.finish_reason != "stop"
         or choice.stop_reason is not None
         or choice.usage is not None
         or choice.error is not ABSENT
         or chunk.usage is None
-        or not has_only_content(said)
+        or not has_only_content(message)
         or conversion.local_stops
         or conversion.capability.think_tags
     ):
@@ -67,4 +67,4 @@ def _read_plain_text(chunk: Chunk, choice: Choice, conversion: Conversion) -> Me
         usage=read_usage(chunk.usage),
         service_tier=SERVICE_TIERS.get(chunk.service_tier or ""),
     )
-    return Message(str(chunk.id or ""), chunk.model or "", [Text(said.content)], ending)
+    return Message(str(chunk.id or ""), chunk.model or "", [Text(message.content)], ending)

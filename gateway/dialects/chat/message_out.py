@@ -24,9 +24,9 @@ _MEMBERS = (
 def write_message(message: Message, conversion: Conversion) -> bytes:
     """`ChatCompletion` for the client."""
     ending, writer = message.ending, DeltaWriter(conversion)
-    said = _sum_deltas(message, writer, conversion)
+    answer_message = _sum_deltas(message, writer, conversion)
     choice: JsonDelta = {
-        "index": 0, "message": said, "logprobs": None,
+        "index": 0, "message": answer_message, "logprobs": None,
         "finish_reason": writer.write_finish_reason(ending),
     }  # fmt: skip
     answer: JsonDelta = {
@@ -44,23 +44,23 @@ def write_message(message: Message, conversion: Conversion) -> bytes:
 
 def _sum_deltas(message: Message, writer: DeltaWriter, conversion: Conversion) -> JsonDelta:
     """The message that the deltas of all parts make."""
-    said: JsonDelta = {"role": "assistant", "content": None, "refusal": None}
+    answer_message: JsonDelta = {"role": "assistant", "content": None, "refusal": None}
     for part in message.parts:
         events = list(part_events(part))
         if not events:
             writer.interrupted = True
             _note_lost(part, conversion)
         for event in events:
-            add_delta(said, writer.write(event))
-    add_delta(said, writer.write_refusal(message.ending))
-    add_delta(said, writer.write_last())
+            add_delta(answer_message, writer.write(event))
+    add_delta(answer_message, writer.write_refusal(message.ending))
+    add_delta(answer_message, writer.write_last())
     for member in ("tool_calls", "annotations"):
-        for item in said.get(member, ()):
+        for item in answer_message.get(member, ()):
             del item["index"]  # it is a member of deltas only
-    return {name: said[name] for name in _MEMBERS if name in said}
+    return {name: answer_message[name] for name in _MEMBERS if name in answer_message}
 
 
 def _note_lost(part: Part, conversion: Conversion) -> None:
-    # a server tool's steps are told by the text after them; a client would try to run them
+    # the text after a server tool's steps says what they found; a client would try to run them
     if not isinstance(part, ServerTool):
         conversion.notes.note(f"content.{type(part).__name__.lower()}", "unsupported_by_target")

@@ -78,7 +78,7 @@ class ChatReader:
         self._tier: str | None = None
         self._stops = StopScanner(conversion.local_stops) if conversion.local_stops else None
         self._tags = ThinkTagSplitter() if conversion.capability.think_tags else None
-        # what was said is needed to quote from it, and only for a client that asked for sources
+        # the text is kept to quote from it, and only for a client that asked for sources
         self._quotable_text: list[str] | None = [] if conversion.prompt.web_search else None
         self._template = TextDeltaTemplate(b'"content":')
         self._plain = not (self._stops or self._tags or self._quotable_text is not None)
@@ -102,7 +102,7 @@ class ChatReader:
             return self._read_without_choices(chunk, frame)
         choice = choices[0]
         if choice.index:
-            return []  # only the first answer is told
+            return []  # only the first choice is converted
         delta = choice.delta
         if (
             self._open_part == "text"
@@ -179,12 +179,12 @@ class ChatReader:
         if isinstance(delta.content, str):
             self._read_content(delta.content, out)
         elif delta.content:
-            self._read_parts(delta.content, out)
+            self._add_pieces(read_content_pieces(delta.content), out)
         if delta.audio is not None and delta.audio.transcript:
             self._conversion.notes.note("audio", "transcript_only")
             self._read_content(delta.audio.transcript, out)
         if self.ended:
-            return  # a stop sequence ended the answer: what follows it was never said
+            return  # a stop sequence ended the answer: drop what follows it
         if delta.annotations:
             self._add_citations(delta.annotations, out)
         if delta.refusal:
@@ -229,26 +229,18 @@ class ChatReader:
             self._open_part = "thinking"
             out.append(ThinkingStart())
 
-    def _read_parts(self, parts: list[Raw], out: list[Event]) -> None:
-        for kind, text in read_content_pieces(parts):
-            if kind == "thinking":
-                self._add_thought(ReasoningPiece(text), out)
-            else:
-                self._read_content(text, out)
-
     def _read_content(self, text: str, out: list[Event]) -> None:
-        if not text or self.ended:
-            return
-        if self._tags is None:
-            self._add_text(text, out)
-        else:
-            self._add_pieces(self._tags.feed(text), out)
+        if text:
+            tags = self._tags
+            self._add_pieces([("text", text)] if tags is None else tags.feed(text), out)
 
     def _add_pieces(self, pieces: list[ContentPiece], out: list[Event]) -> None:
         for kind, text in pieces:
+            if self.ended:
+                return  # an earlier piece held a stop sequence
             if kind == "thinking":
                 self._add_thought(ReasoningPiece(text), out)
-            else:
+            elif text:
                 self._add_text(text, out)
 
     def _add_text(self, text: str, out: list[Event]) -> None:

@@ -111,8 +111,8 @@ def test_a_plain_text_is_read_by_the_short_way_as_by_the_long_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 1}
-    said = {"content": " a", "refusal": None, "annotations": []}
-    body = answer(said, usage=usage, service_tier="priority")
+    message: dict[str, object] = {"content": " a", "refusal": None, "annotations": []}
+    body = answer(message, usage=usage, service_tier="priority")
     chunk = msgspec.json.decode(body, type=Chunk)
     assert chunk.choices
     long = message_in.read_choice(chunk, chunk.choices[0], conversion())

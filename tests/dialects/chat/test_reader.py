@@ -603,6 +603,19 @@ def test_nothing_follows_a_stop_sequence_not_even_a_call_in_the_same_chunk() -> 
     ]  # fmt: skip
 
 
+def test_nothing_follows_a_stop_sequence_in_text_that_waited_for_a_call() -> None:
+    way = conversion(Prompt("m", [], stop=["END"]))
+    way.local_stops = ("END",)
+    frames = [
+        chunk(tool(0, "a", "f", '{"x"')), chunk({"content": "x END"}), chunk({"content": "y"}),
+        chunk(tool(0, None, None, ":1}")), CALLS, DONE,
+    ]  # fmt: skip
+    assert read(frames, way) == [
+        BEGAN, *called("a", "f", '{"x"', ":1}"), *text("x "),
+        ended("stop_sequence", stop_sequence="END"),
+    ]  # fmt: skip
+
+
 def test_a_stop_sequence_that_only_seemed_to_come_is_text() -> None:
     way = conversion(Prompt("m", [], stop=["END"]))
     way.local_stops = ("END",)
