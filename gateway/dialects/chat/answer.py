@@ -145,6 +145,8 @@ _STOP_OF_FINISH_REASON: dict[str, Stop] = {
     "refusal": "refusal",
 }
 
+_KNOWN_FINISH_REASONS = _STOP_FINISH_REASONS | _CALL_FINISH_REASONS | _STOP_OF_FINISH_REASON.keys()
+
 TRUNCATED_FINISH_REASONS = frozenset(_STOP_OF_FINISH_REASON)
 """Finish reasons after which the last tool call may be incomplete."""
 
@@ -162,7 +164,7 @@ def read_stop(finish: str | None, outcome: AnswerOutcome, notes: LossReport) -> 
     finish = finish or ""
     if finish in _STOP_OF_FINISH_REASON:
         return _STOP_OF_FINISH_REASON[finish]
-    if finish not in _STOP_FINISH_REASONS and finish not in _CALL_FINISH_REASONS:
+    if finish not in _KNOWN_FINISH_REASONS:
         notes.note("finish_reason", "unknown_value")
     if outcome.called:
         return "tool_use"
@@ -175,13 +177,7 @@ def read_stop(finish: str | None, outcome: AnswerOutcome, notes: LossReport) -> 
 
 def read_native_stop(finish: str | None) -> str | None:
     """The finish reason, where the neutral word does not say it."""
-    known = (
-        not finish
-        or finish in _STOP_OF_FINISH_REASON
-        or finish in _STOP_FINISH_REASONS
-        or finish in _CALL_FINISH_REASONS
-    )
-    return None if known else finish
+    return finish if finish and finish not in _KNOWN_FINISH_REASONS else None
 
 
 FINISH_REASON_OF_STOP: dict[Stop, str] = {

@@ -22,16 +22,18 @@ from gateway.dialects.common.members import (
     MemberReader,
     assign,
     assign_integer,
+    check_types,
     drop,
     ignore,
     refuse,
     require_integer,
+    require_member,
 )
 from gateway.dialects.common.shapes import Moderation
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning
 from gateway.neutral.notes import LossReport
-from gateway.wire.raw_json import LIST, RAWS, filled_list, member, opens, present
+from gateway.wire.raw_json import RAWS, filled_list, member, present
 
 _MEMBER_TYPES: dict[str, type[object]] = {
     "stream": bool, "tools": list, "functions": list, "max_tokens": float,
@@ -44,23 +46,12 @@ _MEMBER_TYPES: dict[str, type[object]] = {
 
 def check(fields: Fields) -> None:
     """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
-    if not member(_require_member(fields, "model"), str, "model"):
+    if not member(require_member(fields, "model"), str, "model"):
         raise InvalidRequest("model: must not be empty", param="model")
-    messages = _require_member(fields, "messages")
+    messages = require_member(fields, "messages")
     if not filled_list(messages) and not member(messages, RAWS, "messages"):
         raise InvalidRequest("messages: must not be empty", param="messages")
-    for name, raw in fields.items():
-        type = _MEMBER_TYPES.get(name)  # msgspec's word
-        if type is None or (type is list and opens(raw) == LIST):
-            continue
-        if present(raw):
-            member(raw, type, name)
-
-
-def _require_member(fields: Fields, name: str) -> Raw:
-    if name not in fields:
-        raise InvalidRequest(f"{name}: Field required", param=name)
-    return fields[name]
+    check_types(fields, _MEMBER_TYPES)
 
 
 def read_prompt(fields: Fields, notes: LossReport) -> Prompt:

@@ -1,19 +1,37 @@
 """Readers of a request's members, for the table that each dialect has of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Raw
 
+from gateway.dialect import Fields
 from gateway.dialects.common.shapes import Number
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Prompt
 from gateway.neutral.notes import LossReport
-from gateway.wire.raw_json import NUMBER, member
+from gateway.wire.raw_json import LIST, NUMBER, member, opens, present
 
 MemberReader = Callable[[Raw, Prompt, LossReport], None]
 """Reads the value of one member into the prompt. InvalidRequest where it is wrong."""
+
+
+def require_member(fields: Fields, name: str) -> Raw:
+    """The value of a member; InvalidRequest where it is missing."""
+    if name not in fields:
+        raise InvalidRequest(f"{name}: Field required", param=name)
+    return fields[name]
+
+
+def check_types(fields: Fields, types: Mapping[str, type[object]]) -> None:
+    """InvalidRequest for a member of another type. A list's items are not looked at."""
+    for name, raw in fields.items():
+        type = types.get(name)  # msgspec's word
+        if type is None or (type is list and opens(raw) == LIST):
+            continue
+        if present(raw):
+            member(raw, type, name)
 
 
 def assign(path: str, type: Any, attribute: str = "", *, overrides: bool = True) -> MemberReader:
