@@ -94,11 +94,12 @@ def message_events(message: Message) -> Iterator[Event]:
     """The events of a whole message, each part in one delta."""
     yield MessageStart(message.id, message.model, message.ending.usage)
     for part in message.parts:
-        yield from _part_events(part)
+        yield from part_events(part)
     yield MessageEnd(message.ending)
 
 
-def _part_events(part: Part) -> Iterator[Event]:
+def part_events(part: Part) -> Iterator[Event]:
+    """The events of one part; none for server tools and parts that only a prompt has."""
     match part:
         case Text():
             yield TextStart()
@@ -124,4 +125,4 @@ def _part_events(part: Part) -> Iterator[Event]:
         case Refusal():
             yield RefusalDelta(part.text)
         case _:
-            pass  # server tools and prompt-only parts have no events: dialects leave them out alike
+            pass  # each writer decides what it says of these

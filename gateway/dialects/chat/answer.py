@@ -3,6 +3,8 @@
 Types are as wide as the servers that call themselves compatible; what is not here is ignored.
 """
 
+import contextlib
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -143,6 +145,8 @@ _STOP_OF_FINISH_REASON: dict[str, Stop] = {
     "refusal": "refusal",
 }
 
+_KNOWN_FINISH_REASONS = _STOP_FINISH_REASONS | _CALL_FINISH_REASONS | _STOP_OF_FINISH_REASON.keys()
+
 TRUNCATED_FINISH_REASONS = frozenset(_STOP_OF_FINISH_REASON)
 """Finish reasons after which the last tool call may be incomplete."""
 
@@ -160,7 +164,7 @@ def read_stop(finish: str | None, outcome: AnswerOutcome, notes: LossReport) -> 
     finish = finish or ""
     if finish in _STOP_OF_FINISH_REASON:
         return _STOP_OF_FINISH_REASON[finish]
-    if finish not in _STOP_FINISH_REASONS and finish not in _CALL_FINISH_REASONS:
+    if finish not in _KNOWN_FINISH_REASONS:
         notes.note("finish_reason", "unknown_value")
     if outcome.called:
         return "tool_use"
@@ -173,13 +177,7 @@ def read_stop(finish: str | None, outcome: AnswerOutcome, notes: LossReport) -> 
 
 def read_native_stop(finish: str | None) -> str | None:
     """The finish reason, where the neutral word does not say it."""
-    known = (
-        not finish
-        or finish in _STOP_OF_FINISH_REASON
-        or finish in _STOP_FINISH_REASONS
-        or finish in _CALL_FINISH_REASONS
-    )
-    return None if known else finish
+    return finish if finish and finish not in _KNOWN_FINISH_REASONS else None
 
 
 FINISH_REASON_OF_STOP: dict[Stop, str] = {
@@ -214,25 +212,17 @@ def pack_reasoning_detail(detail: ReasoningDetail) -> str:
     return msgspec.json.encode(bare).decode()
 
 
-def unpack_reasoning_detail(kind: str, blob: str, text: str | None = None) -> ReasoningDetail:
-    """The member that `carried` took apart, or a new one around a bare blob."""
-    if blob.startswith("{"):
-        try:
-            found = msgspec.json.decode(blob, type=ReasoningDetail)
-        except msgspec.MsgspecError:
-            found = ReasoningDetail()
-        if found.type:
-            return msgspec.structs.replace(found, text=text)
-    if kind == "reasoning.encrypted":
-        return ReasoningDetail(type=kind, data=blob)
-    return ReasoningDetail(type=kind, text=text, signature=blob or None)
-
-
 def write_reasoning_detail(kind: str, blob: str, text: str | None = None) -> dict[str, object]:
-    """The same as one JSON object."""
-    detail = unpack_reasoning_detail(kind, blob, text)
-    return {
-        name: value
-        for name in detail.__struct_fields__
-        if (value := getattr(detail, name)) is not None
-    }
+    """The member that `pack_reasoning_detail` took apart, or a new one around a bare blob."""
+    found = ReasoningDetail()
+    if blob.startswith("{"):
+        with contextlib.suppress(msgspec.MsgspecError):
+            found = msgspec.json.decode(blob, type=ReasoningDetail)
+    if found.type:
+        found.text = text
+    elif kind == "reasoning.encrypted":
+        found = ReasoningDetail(kind, data=blob)
+    else:
+        found = ReasoningDetail(kind, text, signature=blob or None)
+    detail: dict[str, object] = msgspec.to_builtins(found)
+    return detail

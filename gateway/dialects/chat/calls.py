@@ -52,16 +52,19 @@ class _PartialCall:
 class ToolCallAssembler:
     """The slots of one stream."""
 
-    __slots__ = ("_by_index", "_conversion", "_ids", "_open_calls", "_wrapped", "busy", "called")
+    __slots__ = (
+        "_by_index", "_conversion", "_ids", "_open_calls", "_wrapped", "busy", "called",
+        "truncated",
+    )  # fmt: skip
 
     def __init__(self, conversion: Conversion) -> None:
         self.busy = False  # a slot is not closed yet
         self.called = False  # a call was opened
+        self.truncated = False  # the answer ends here, and maybe inside a call
         self._conversion = conversion
         self._wrapped = wrapped_tool_names(conversion)
-        self._open_calls: list[
-            _PartialCall
-        ] = []  # those not closed, oldest first: the first is live
+        # those not closed, oldest first: the first is live
+        self._open_calls: list[_PartialCall] = []
         self._by_index: dict[int | str, _PartialCall] = {}
         self._ids: set[str] = set()
 
@@ -87,19 +90,21 @@ class ToolCallAssembler:
         """The endings of all open calls if each is whole, or None."""
         if not all(slot.complete and slot.name for slot in self._open_calls):
             return None
-        return self.end_all(cut_short=False)
+        return self.end_all()
 
-    def end_all(self, *, cut_short: bool) -> list[Event]:
-        """The endings of all open calls. BadAnswer for one that is broken but not cut."""
+    def end_all(self) -> list[Event]:
+        """The endings of all open calls. BadAnswer for one that is broken but not truncated."""
         out: list[Event] = []
         for slot in self._open_calls[:]:
-            if cut_short and not self._is_whole(slot):
+            if self.truncated and not self._is_whole(slot):
                 self._cut_call(slot, out)
             elif slot.name:
                 self._open_call(slot, out)
                 self._close_call(slot, out)
             elif slot.arguments.strip():
                 raise BadAnswer("upstream sent a tool call without a name")
+            else:
+                self._conversion.notes.note("tool_calls", "without_name_dropped")
         self._open_calls.clear()
         self.busy = False
         return out
@@ -135,7 +140,7 @@ class ToolCallAssembler:
             if piece.strip() and piece != slot.arguments:
                 self._conversion.notes.note("tool_calls.arguments", "after_the_end_dropped")
             return
-        if not slot.pieces and piece == "null":
+        if not slot.pieces and not slot.custom and piece.strip() in ("", "null"):
             return  # how some servers spell no arguments
         slot.pieces.append(piece)
         if not slot.custom:
@@ -148,6 +153,8 @@ class ToolCallAssembler:
         while self._open_calls:
             live = self._open_calls[0]
             another = len(self._open_calls) > 1
+            if self.truncated and not live.opened and not self._is_whole(live):
+                return  # the client has seen nothing of it and never will
             if not live.opened and live.name and (live.pieces or another):
                 self._open_call(live, out)
             if not (live.opened and live.complete and another):
@@ -179,7 +186,7 @@ class ToolCallAssembler:
         slot.closed = True
 
     def _cut_call(self, slot: _PartialCall, out: list[Event]) -> None:
-        """A call that the token limit cut: what a client saw of it ends, the rest is not told."""
+        """End a call that the token limit cut; one that was not opened yet is dropped."""
         if slot.opened:
             out.append(PartEnd())
         else:
@@ -188,7 +195,11 @@ class ToolCallAssembler:
     @staticmethod
     def _is_whole(slot: _PartialCall) -> bool:
         text = slot.arguments
-        return slot.custom or not text.strip() or is_json_object(text)
+        if slot.custom or not text.strip():
+            return True
+        if slot.wrapped and not text.lstrip().startswith("{"):
+            return True  # the free text itself, where its object was asked for
+        return is_json_object(text)
 
 
 def read_name_and_arguments(fragment: ToolFragment) -> tuple[str, str]:

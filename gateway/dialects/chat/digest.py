@@ -16,7 +16,7 @@ _FINISH_REASON = re.compile(rb'"finish_reason": ?"(?!error")[^"]')
 
 
 class _SummaryFields(msgspec.Struct):
-    """The members of `ChatCompletion` that tell how it went."""
+    """The members of `ChatCompletion` that hold errors and token counts."""
 
     usage: UsageCounts | None = None
     error: msgspec.Raw = ABSENT
@@ -40,7 +40,7 @@ def summarize(body: bytes) -> AnswerSummary:
 
 
 def is_usage_only(data: bytes) -> bool:
-    """Whether a chunk tells nothing but the usage: the one that `include_usage` adds."""
+    """Whether a chunk holds only the usage: the one that `include_usage` adds."""
     try:
         glance = decode(data.strip(), _SummaryFields)
     except (msgspec.MsgspecError, RecursionError):

@@ -63,8 +63,10 @@ def write_error(error: GatewayError, _request_id: str = "") -> bytes:
         kind, code = "server_error", _CODE_OF_STATUS.get(error.status)
     else:
         kind, code = _TYPE_AND_CODE_OF_KIND.get(error.kind) or (error.kind, None)
-    said = error.code if error.code is not None else code
-    inner = {"message": error.message, "type": kind, "param": error.param, "code": said}
+    inner = {
+        "message": error.message, "type": kind, "param": error.param,
+        "code": code if error.code is None else error.code,
+    }  # fmt: skip
     return msgspec.json.encode({"error": inner})
 
 
@@ -84,7 +86,7 @@ def error_status(error: GatewayError) -> int:
 
 
 def make_finish_error(finish: str, error: Raw = ABSENT) -> Refused:
-    """The fault behind a finish reason that is no ending."""
+    """The error that a finish reason such as `network_error` stands for."""
     fault = find_error_body({"error": _try_parse_json(bytes(error))}) if present(error) else None
     if fault is None:
         code = 503 if finish == "insufficient_system_resource" else 502

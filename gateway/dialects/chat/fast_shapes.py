@@ -1,8 +1,7 @@
 """Messages and their parts read in one pass over the body; lists of raw members cost one each.
 
-Only the usual parts and members are here. A message that holds another one, or a fault, is read
-again by way of raw members: that way names faults as they are named everywhere, and tells of
-members that nobody knows.
+Only the usual parts and members are here. A message with any other one, or with an error, is read
+again member by member: that way reports errors as elsewhere, and unknown members as dropped.
 """
 
 from msgspec import Raw

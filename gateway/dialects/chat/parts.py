@@ -1,4 +1,4 @@
-"""Parts of a Chat answer that a message and a stream share."""
+"""Citations and content lists of a Chat answer."""
 
 import msgspec
 from msgspec import Raw
@@ -10,7 +10,7 @@ from gateway.neutral.events import Citation
 from gateway.wire.raw_json import decode
 
 
-def read_citation(raw: Raw, said: str) -> Citation | None:
+def read_citation(raw: Raw, text: str) -> Citation | None:
     """An `AnnotationURLCitation` of the text, or None where the annotation is another."""
     try:
         found = decode(raw, Annotation).url_citation
@@ -20,7 +20,7 @@ def read_citation(raw: Raw, said: str) -> Citation | None:
         return None
     quoted = None
     if found.start_index is not None and found.end_index is not None:
-        quoted = said[found.start_index : found.end_index] or None
+        quoted = text[found.start_index : found.end_index] or None
     return Citation(raw, found.url, found.title, quoted)
 
 

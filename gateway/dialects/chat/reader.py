@@ -1,4 +1,4 @@
-"""Frames of a Chat stream in, neutral events out (`ChatCompletionChunk`).
+"""A Chat upstream's stream as neutral events (`ChatCompletionChunk`).
 
 Chat has no parts: whatever a delta brings goes to the part it belongs to, and at most one part is
 open. Text that comes while a tool call is unfinished waits for its end; whitespace alone before a
@@ -58,7 +58,7 @@ _QUEUE_LIMIT = 64 * 1024
 
 
 class ChatReader:
-    """The state of one stream; see `gateway.dialect.Reader`."""
+    """Reads one stream of a Chat upstream; see `gateway.dialect.Reader`."""
 
     def __init__(self, conversion: Conversion) -> None:
         self.ended = False
@@ -78,13 +78,13 @@ class ChatReader:
         self._tier: str | None = None
         self._stops = StopScanner(conversion.local_stops) if conversion.local_stops else None
         self._tags = ThinkTagSplitter() if conversion.capability.think_tags else None
-        # what was said is needed to quote from it, and only for a client that asked for sources
+        # the text is kept to quote from it, and only for a client that asked for sources
         self._quotable_text: list[str] | None = [] if conversion.prompt.web_search else None
         self._template = TextDeltaTemplate(b'"content":')
         self._plain = not (self._stops or self._tags or self._quotable_text is not None)
 
     def read(self, frame: Frame) -> list[Event]:
-        """The events of one chunk; the last of them is Ended when `[DONE]` came."""
+        """The events of one chunk; the last of them is MessageEnd when `[DONE]` came."""
         if self.ended:
             return []
         if self._open_part == "text" and not self._calls.busy:
@@ -95,14 +95,14 @@ class ChatReader:
             chunk = _decode(frame.data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             if frame.data.strip() == b"[DONE]":
-                return self._end_message()
+                return self.end_message()
             chunk = _decode_leniently(frame.data)
         choices = chunk.choices
         if not choices or chunk.error is not ABSENT or frame.event == b"error":
             return self._read_without_choices(chunk, frame)
         choice = choices[0]
         if choice.index:
-            return []  # only the first answer is told
+            return []  # only the first choice is converted
         delta = choice.delta
         if (
             self._open_part == "text"
@@ -110,13 +110,13 @@ class ChatReader:
             and delta is not None
             and type(delta.content) is str
             and choice.finish_reason is None
-            and _has_only_content(delta)
+            and has_only_content(delta)
             and not self._calls.busy
             and chunk.usage is None
         ):
             self._template.learn(frame.data, delta.content)
             return [TextDelta(delta.content)] if delta.content else []
-        return self._read_choice(chunk, choice)
+        return self.read_choice(chunk, choice)
 
     def around_text(self) -> tuple[bytes, bytes] | None:
         """What stands around the text of data that says no more; None where all must be read."""
@@ -129,7 +129,7 @@ class ChatReader:
             return []
         if self._finish is None:
             raise Cut("upstream closed the stream before its answer was whole")
-        return self._end_message()
+        return self.end_message()
 
     def _read_without_choices(self, chunk: Chunk, frame: Frame) -> list[Event]:
         """An error, or counts, or metadata such as Azure's first chunk."""
@@ -138,11 +138,12 @@ class ChatReader:
             if error is not None:
                 raise error
         if chunk.choices:
-            return self._read_choice(chunk, chunk.choices[0])
+            return self.read_choice(chunk, chunk.choices[0])
         counted = self._read_usage(chunk)
-        return self._end_message() if counted and self._finish is not None else []
+        return self.end_message() if counted and self._finish is not None else []
 
-    def _read_choice(self, chunk: Chunk, choice: Choice) -> list[Event]:
+    def read_choice(self, chunk: Chunk, choice: Choice) -> list[Event]:
+        """The events of one choice of a chunk. Refused for an error in it, BadAnswer."""
         out: list[Event] = []
         if not self._began:
             self._began = True
@@ -151,12 +152,17 @@ class ChatReader:
             raise make_finish_error("error", choice.error)
         if choice.finish_reason in ERROR_FINISH_REASONS:
             raise make_finish_error(choice.finish_reason or "")
+        if choice.finish_reason:  # an empty one, which some servers always send, says nothing
+            self._finish = choice.finish_reason
+            self._calls.truncated = choice.finish_reason in TRUNCATED_FINISH_REASONS
+        self._read_counts(chunk, choice)
         try:
             self._read_delta(choice.delta or choice.message or Delta(), out)
         except msgspec.MsgspecError as fault:
             raise BadAnswer(f"upstream sent a delta that cannot be read: {fault}") from None
-        if choice.finish_reason:  # an empty one, which some servers always send, says nothing
-            self._finish = choice.finish_reason
+        return out
+
+    def _read_counts(self, chunk: Chunk, choice: Choice) -> None:
         if (
             isinstance(choice.stop_reason, str)
             and choice.stop_reason in self._conversion.prompt.stop
@@ -166,29 +172,30 @@ class ChatReader:
             self._usage_counts = choice.usage
         self._tier = chunk.service_tier or self._tier
         self._read_usage(chunk)
-        return out
 
     def _read_delta(self, delta: Delta, out: list[Event]) -> None:
         for thought in self._reasoning.read_delta(delta):
             self._add_thought(thought, out)
+        if isinstance(delta.content, str):
+            self._read_content(delta.content, out)
+        elif delta.content:
+            self._add_pieces(read_content_pieces(delta.content), out)
+        if delta.audio is not None and delta.audio.transcript:
+            self._conversion.notes.note("audio", "transcript_only")
+            self._read_content(delta.audio.transcript, out)
+        if self.ended:
+            return  # a stop sequence ended the answer: drop what follows it
+        if delta.annotations:
+            self._add_citations(delta.annotations, out)
         if delta.refusal:
             self._flush_part(out)
             self._refused = True
             out.append(RefusalDelta(delta.refusal))
-        if isinstance(delta.content, str):
-            self._read_content(delta.content, out)
-        elif delta.content:
-            self._read_parts(delta.content, out)
         for fragment in delta.tool_calls or ():
             self._emit_calls(self._calls.add_fragment(fragment), out)
         if delta.function_call is not None:
             call = ToolFragment(index="function_call", function=delta.function_call)
             self._emit_calls(self._calls.add_fragment(call), out)
-        if delta.audio is not None and delta.audio.transcript:
-            self._conversion.notes.note("audio", "transcript_only")
-            self._read_content(delta.audio.transcript, out)
-        if delta.annotations and not self.ended:
-            self._add_citations(delta.annotations, out)
 
     def _read_usage(self, chunk: Chunk) -> bool:
         """Take the counts, which replace earlier ones: servers that count often count all."""
@@ -213,9 +220,8 @@ class ChatReader:
             self._open_thinking(out)
             out.append(ThinkingDelta(thought.text))
         elif self._reasoning.has_signature and not self._open_part and not self._calls.busy:
-            self._open_thinking(
-                out
-            )  # the upstream keeps the words, but the signature is worth keeping
+            # the upstream keeps the words, but the signature is worth keeping
+            self._open_thinking(out)
 
     def _open_thinking(self, out: list[Event]) -> None:
         if self._open_part != "thinking":
@@ -223,26 +229,18 @@ class ChatReader:
             self._open_part = "thinking"
             out.append(ThinkingStart())
 
-    def _read_parts(self, parts: list[Raw], out: list[Event]) -> None:
-        for kind, text in read_content_pieces(parts):
-            if kind == "thinking":
-                self._add_thought(ReasoningPiece(text), out)
-            else:
-                self._read_content(text, out)
-
     def _read_content(self, text: str, out: list[Event]) -> None:
-        if not text or self.ended:
-            return
-        if self._tags is None:
-            self._add_text(text, out)
-        else:
-            self._add_pieces(self._tags.feed(text), out)
+        if text:
+            tags = self._tags
+            self._add_pieces([("text", text)] if tags is None else tags.feed(text), out)
 
     def _add_pieces(self, pieces: list[ContentPiece], out: list[Event]) -> None:
         for kind, text in pieces:
+            if self.ended:
+                return  # an earlier piece held a stop sequence
             if kind == "thinking":
                 self._add_thought(ReasoningPiece(text), out)
-            else:
+            elif text:
                 self._add_text(text, out)
 
     def _add_text(self, text: str, out: list[Event]) -> None:
@@ -326,15 +324,16 @@ class ChatReader:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def _end_message(self) -> list[Event]:
+    def end_message(self) -> list[Event]:
+        """The ending, and what still waited for it; nothing where a local stop was the end."""
+        if self.ended:
+            return []
         if not self._began:
             raise BadAnswer("upstream returned no choices")
         out: list[Event] = []
         if self._tags is not None:
             self._add_pieces(self._tags.finish(), out)
-        self._emit_calls(
-            self._calls.end_all(cut_short=self._finish in TRUNCATED_FINISH_REASONS), out
-        )
+        self._emit_calls(self._calls.end_all(), out)
         queue, self._queue = self._queue, []
         self._add_pieces(queue, out)
         if self._pending_space and not self._calls.called and not self.ended:
@@ -353,22 +352,23 @@ class ChatReader:
             self._matched if stop == "stop_sequence" else None,
             usage=read_usage(self._usage_counts) if self._usage_counts is not None else None,
             service_tier=SERVICE_TIERS.get(self._tier or ""),
-            native=read_native_stop(self._finish),
+            native=None if self.cut else read_native_stop(self._finish),
         )
         out.append(MessageEnd(ending))
 
 
-def _has_only_content(delta: Delta) -> bool:
-    return (
-        delta.tool_calls is None
-        and delta.reasoning_content is None
-        and delta.reasoning is None
-        and delta.reasoning_details is None
-        and delta.refusal is None
-        and delta.annotations is None
-        and delta.function_call is None
-        and delta.thinking_blocks is None
-        and delta.audio is None
+def has_only_content(delta: Delta) -> bool:
+    """Whether a delta or message says nothing beside its content."""
+    return not (
+        delta.tool_calls
+        or delta.reasoning_content
+        or delta.refusal
+        or delta.annotations
+        or delta.reasoning
+        or delta.reasoning_details
+        or delta.thinking_blocks
+        or delta.function_call
+        or delta.audio
     )
 
 

@@ -55,8 +55,8 @@ class ReasoningDecoder:
                 yield ReasoningPiece(plain)
             return
         details = read_details(delta)
-        told = any(_detail_text(detail) for detail in details)
-        if plain and (self._plain or not told):
+        has_text = any(_detail_text(detail) for detail in details)
+        if plain and (self._plain or not has_text):
             self._plain = True
             yield ReasoningPiece(plain)
         for detail in details:
@@ -97,7 +97,7 @@ def read_details(delta: Delta) -> list[ReasoningDetail]:
     ]
 
 
-def read_reasoning(said: Delta) -> list[Part]:
+def read_reasoning(message: Delta) -> list[Part]:
     """The reasoning parts of a whole message."""
     reasons = ReasoningDecoder()
     parts: list[Part] = []
@@ -109,7 +109,7 @@ def read_reasoning(said: Delta) -> list[Part]:
             parts.append(Thinking("".join(texts), signature or None, NAME))
             texts.clear()
 
-    for thought in reasons.read_delta(said):
+    for thought in reasons.read_delta(message):
         if thought.new or thought.redacted is not None:
             close()
         if thought.redacted is not None:

@@ -1,4 +1,4 @@
-"""How hard a Chat model shall think, in the words of its server."""
+"""Reasoning effort and budget as the members that a Chat server takes."""
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.effort import choose_effort, write_openrouter_reasoning

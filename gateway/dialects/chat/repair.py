@@ -1,4 +1,4 @@
-"""Tool calls of a Chat stream mended in place, and their signatures learned on the way.
+"""Repair of the tool calls in a Chat stream, and a record of their signatures.
 
 Some servers give the calls of a stream no index, all the index 0, or no id, which clients that join
 fragments by index cannot read; and end them in `stop`. Only that is changed: a chunk without such a
@@ -104,13 +104,13 @@ class ToolCallRepair:
         changed: _Members = {}
         delta = members.get("delta", ABSENT)
         if b'"tool_calls"' in bytes(delta):
-            said_ = decode(delta, _Members)
-            if present(said_.get("tool_calls", ABSENT)):
+            delta_members = decode(delta, _Members)
+            if present(delta_members.get("tool_calls", ABSENT)):
                 mended = self._repair_calls(
-                    said_["tool_calls"], self._choices.setdefault(at, _ChoiceCalls())
+                    delta_members["tool_calls"], self._choices.setdefault(at, _ChoiceCalls())
                 )
                 if mended is not None:
-                    changed["delta"] = Raw(_encode(said_ | {"tool_calls": mended}))
+                    changed["delta"] = Raw(_encode(delta_members | {"tool_calls": mended}))
         if at in self._choices and bytes(members.get("finish_reason", ABSENT)) == _STOP_FINISH:
             changed["finish_reason"] = _TOOL_CALLS_FINISH
         return Raw(_encode(members | changed)) if changed else raw

@@ -1,9 +1,8 @@
-"""What must change although client and provider speak Chat; mostly nothing.
+"""Changes to requests and streams where client and provider both speak Chat; mostly none.
 
-Some servers refuse an assistant turn with tool calls that says nothing of its reasoning, and some
-one whose calls lost the signature they came with, as many clients lose it. A server tells the usage
-of a stream only where it is asked to: the gateway counts, so it asks, and what comes of that alone
-does not reach a client that did not.
+Some servers refuse an assistant turn with tool calls and no reasoning, others refuse calls without
+the signature they came with, which many clients drop. Usage in a stream is opt-in: the gateway
+always asks for it, and removes the usage chunk where the client did not ask.
 """
 
 from dataclasses import replace
@@ -44,7 +43,7 @@ def adapt_request(call: Call, capability: Capability, seal: Seal) -> Call:
 
 
 def make_relay(dialect: Dialect, call: Call, kept: CallerSignatures | None = None) -> Relay:
-    """The way of one stream, its flaws mended; the signatures in it go to `kept`."""
+    """The relay of one stream, its tool calls repaired; signatures in it are stored in `kept`."""
     assert call.target is not None
     capability = call.target.capability
     edit = None
@@ -90,7 +89,7 @@ def _restore_signatures(call: Call, *, required: bool) -> Call:
         before = decode(raw, list[Raw])
         turns = [add_signatures(turn, kept, required=required) for turn in before]
     except (msgspec.ValidationError, UnicodeDecodeError):
-        return call  # no conversation of ours: the upstream says what is wrong with it
+        return call  # not a valid conversation: the upstream reports the error
     if all(new is old for new, old in zip(turns, before, strict=True)):
         return call
     return call.with_field("messages", turns)
@@ -114,7 +113,7 @@ def _fill_reasoning(call: Call) -> Call:
     try:
         turns = [_fill_turn_reasoning(turn) for turn in decode(raw, list[Raw])]
     except msgspec.ValidationError:
-        return call  # no conversation of ours: the upstream says what is wrong with it
+        return call  # not a valid conversation: the upstream reports the error
     return call.with_field("messages", turns)
 
 

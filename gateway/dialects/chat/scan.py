@@ -7,7 +7,7 @@ _STRUCTURAL = re.compile(r'["\\{}\[\]]')
 
 
 class ObjectScanner:
-    """Tells when a JSON value that arrives in pieces is whole, without parsing it."""
+    """Detects the end of a JSON value that arrives in pieces, without parsing it."""
 
     __slots__ = ("_depth", "_escaped", "_quoted", "complete")
 
@@ -48,7 +48,7 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 class ThinkTagSplitter:
-    """Parts text that opens with <think> into reasoning and answer; space at the tags goes."""
+    """Splits text that starts with <think> into reasoning and answer; strips space at the tags."""
 
     __slots__ = ("_held", "_state")
 

@@ -31,8 +31,8 @@ def _record_answer_signatures(kept: CallerSignatures, body: bytes) -> None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return
     for choice in choices:
-        said = choice.message or choice.delta
-        for call in (said.tool_calls if said is not None else None) or ():
+        message = choice.message or choice.delta
+        for call in (message.tool_calls if message is not None else None) or ():
             if signature := read_signature(call.extra_content):
                 kept.keep(_signature_key(call), signature)
 

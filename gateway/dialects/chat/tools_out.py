@@ -68,16 +68,16 @@ def write_choice(conversion: Conversion, tools: list[Block], hints: list[str]) -
     """`tool_choice` and `parallel_tool_calls`; OpenAI refuses both where there are no tools."""
     if not tools:
         return {}
-    said: Block = {}
+    members: Block = {}
     prompt, capability = conversion.prompt, conversion.capability
     if prompt.tool_choice is not None:
-        said["tool_choice"] = _write_choice_value(conversion, hints)
+        members["tool_choice"] = _write_choice_value(conversion, hints)
     if prompt.parallel_tools is False:
         if capability.parallel_param:
-            said["parallel_tool_calls"] = False
+            members["parallel_tool_calls"] = False
         else:
             conversion.notes.drop("parallel_tool_calls")
-    return said
+    return members
 
 
 def _write_choice_value(conversion: Conversion, hints: list[str]) -> object:

@@ -178,7 +178,7 @@ class _TurnsReader:
 
 
 def _read_sealed_signature(extra: Raw) -> list[Part]:
-    """What this gateway sealed; a bare signature is nobody's business but a Chat server's."""
+    """What this gateway sealed; a bare signature means nothing outside Chat and is dropped."""
     signature = read_signature(extra)
     return [Redacted(signature, NAME)] if signature.startswith(PREFIX) else []
 

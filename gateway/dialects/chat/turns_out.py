@@ -183,24 +183,24 @@ def _write_call(call: ToolCall, conversion: Conversion) -> Block:
 
 def _join_texts(parts: list[Part], conversion: Conversion) -> str:
     """The text of an assistant turn; what stood between two texts leaves a blank line."""
-    said = ""
+    joined = ""
     apart = False
     for part in parts:
         if isinstance(part, Text | Refusal):
             if isinstance(part, Text) and part.citations:
                 conversion.notes.drop("messages.citations")
-            between = "\n\n" if apart and said and part.text else ""
-            said += between + part.text
+            between = "\n\n" if apart and joined and part.text else ""
+            joined += between + part.text
             apart = False
         elif isinstance(part, ServerTool):
-            said += ("\n\n" if said else "") + part.text
+            joined += ("\n\n" if joined else "") + part.text
             apart = True
         else:
             apart = True
             if not isinstance(part, ToolCall | Thinking | Redacted):
                 kind = part.type if isinstance(part, Opaque) else type(part).__name__.lower()
                 conversion.notes.drop(f"messages.{kind}")
-    return said
+    return joined
 
 
 def _write_replayed_reasoning(parts: list[Part], called: bool, conversion: Conversion) -> Block:

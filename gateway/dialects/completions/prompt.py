@@ -5,6 +5,7 @@ from msgspec import Raw
 
 from gateway.dialect import Fields
 from gateway.dialects.chat import request_in
+from gateway.dialects.common.members import check_types, require_member
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Prompt
 from gateway.neutral.notes import LossReport
@@ -24,14 +25,10 @@ _OWN_MEMBERS = frozenset({"prompt", *_UNSUPPORTED_DEFAULTS})
 
 def check(fields: Fields) -> None:
     """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
-    for name in ("model", "prompt"):
-        if name not in fields:
-            raise InvalidRequest(f"{name}: Field required", param=name)
-    if not member(fields["model"], str, "model"):
+    if not member(require_member(fields, "model"), str, "model"):
         raise InvalidRequest("model: must not be empty", param="model")
-    for name, type in _MEMBER_TYPES.items():  # msgspec's word
-        if name in fields and present(fields[name]):
-            member(fields[name], type, name)
+    require_member(fields, "prompt")
+    check_types(fields, _MEMBER_TYPES)
 
 
 def read_prompt(fields: Fields, notes: LossReport) -> Prompt:

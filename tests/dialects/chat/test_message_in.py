@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from gateway.dialects.chat import CHAT
+from gateway.dialects.chat import CHAT, message_in
+from gateway.dialects.chat.answer import Chunk
 from gateway.errors import BadAnswer, Refused as UpstreamRefused
 from gateway.neutral.events import (
     Ending,
@@ -14,6 +15,7 @@ from gateway.neutral.events import (
     Refusal,
     Text,
     Thinking,
+    Tool,
     ToolCall,
     Usage,
     WebSearch,
@@ -39,22 +41,23 @@ READ: list[tuple[object, str, list[Part], str]] = [
     ({"content": None}, "stop", [], "end_turn"),
     ({"content": ""}, "length", [], "max_tokens"),
     ({"content": "a", "reasoning_content": "t"}, "stop",
-     [Thinking("t", origin="chat"), Text("a")], "end_turn"),
+     [Thinking("t"), Text("a")], "end_turn"),
     ({"content": "a", "reasoning": "t", "reasoning_details": [
         {"type": "reasoning.text", "text": "t", "signature": "s"},
         {"type": "reasoning.encrypted", "data": "d"}]}, "stop",
      [Thinking("t", "s", "chat"), Redacted("d", "chat"), Text("a")], "end_turn"),
     ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]},
                   {"type": "text", "text": "a"}]}, "stop",
-     [Thinking("t", origin="chat"), Text("a")], "end_turn"),
+     [Thinking("t"), Text("a")], "end_turn"),
     ({"refusal": "No."}, "stop", [Refusal("No.")], "refusal"),
     ({"tool_calls": [function("a", "f", '{"x":1.0}')]}, "stop",
      [ToolCall("a", "f", '{"x":1.0}')], "tool_use"),
     ({"tool_calls": [function("a", "f", " ")]}, "tool_calls", [ToolCall("a", "f")], "tool_use"),
     ({"tool_calls": [function("a", "f", {"x": 1})]}, "tool_calls",
      [ToolCall("a", "f", '{"x":1}')], "tool_use"),
-    ({"tool_calls": [function("a", "f", '{"x')]}, "tool_calls",
-     [ToolCall("a", "f", '{"_raw_arguments":"{\\"x"}')], "tool_use"),
+    ({"content": "\n\n", "tool_calls": [function("a", "f", "{}")]}, "tool_calls",
+     [ToolCall("a", "f", "{}")], "tool_use"),
+    ({"content": "I", "refusal": "No."}, "stop", [Text("I"), Refusal("No.")], "refusal"),
     ({"tool_calls": [function("a", "f", "{}"), function("b", "g", '{"x')]}, "length",
      [ToolCall("a", "f", "{}")], "max_tokens"),
     ({"tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "p", "input": "{"}}]},
@@ -76,6 +79,46 @@ def test_ids_that_are_missing_or_shared_are_made(ids: tuple[str | None, str | No
     made = {part.id for part in found if isinstance(part, ToolCall)}
     assert len(made) == 2
     assert "" not in made
+
+
+@pytest.mark.parametrize("arguments", ['{"x', "[1]", "{}}", "{x}"])
+def test_broken_arguments_are_an_error_as_in_a_stream(arguments: str) -> None:
+    with pytest.raises(BadAnswer, match=r"^upstream produced invalid tool arguments$"):
+        read({"tool_calls": [function("a", "f", arguments)]}, "tool_calls")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ('{"input":"x"}', "x"), ('{"code":"x"}', '{"code":"x"}'), ({"code": "x"}, '{"code":"x"}'),
+        ('{"input":{"code":1}}', '{"input":{"code":1}}'), ("print(1)", "print(1)"), ("", ""),
+    ],
+)  # fmt: skip
+def test_all_input_of_a_custom_tool_is_kept(arguments: object, text: str) -> None:
+    way = conversion(Prompt("m", [], tools=[Tool("p", custom=True)]))
+    body = answer({"tool_calls": [function("a", "p", arguments)]}, "tool_calls")
+    assert CHAT.read_message(body, way).parts == [ToolCall("a", "p", text, custom=True)]
+
+
+def test_a_call_without_a_name_is_noted() -> None:
+    way = conversion()
+    body = answer({"content": "a", "tool_calls": [function("a", "", "")]}, "stop")
+    assert CHAT.read_message(body, way).parts == [Text("a")]
+    assert way.notes.entries == ["tool_calls:without_name_dropped"]
+
+
+def test_a_plain_text_is_read_by_the_short_way_as_by_the_long_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    message: dict[str, object] = {"content": " a", "refusal": None, "annotations": []}
+    body = answer(message, usage=usage, service_tier="priority")
+    chunk = msgspec.json.decode(body, type=Chunk)
+    assert chunk.choices
+    long = message_in.read_choice(chunk, chunk.choices[0], conversion())
+    monkeypatch.delattr(message_in, "ChatReader")  # the long way needs it
+    assert CHAT.read_message(body, conversion()) == long
+    assert long.parts == [Text(" a")]
 
 
 COUNTS: list[tuple[dict[str, object], Usage]] = [

@@ -275,6 +275,14 @@ STREAMS: dict[str, tuple[list[str], list[Event]]] = {
         [chunk({"content": "I"}), chunk({"refusal": "No."}), STOP, DONE],
         [*text("I"), RefusalDelta("No."), ended("refusal")],
     ),
+    "text and a refusal in one chunk": (
+        [chunk({"content": "I", "refusal": "No."}), STOP, DONE],
+        [*text("I"), RefusalDelta("No."), ended("refusal")],
+    ),
+    "a cut call in the chunk that says so": (
+        [chunk({"content": "a", **tool(0, "c", "f", '{"x')}, "length"), DONE],  # type: ignore[dict-item]
+        [*text("a"), ended("max_tokens")],
+    ),
     "a name in pieces": (
         [
             chunk(tool(0, "a", "get_", None)),
@@ -586,6 +594,28 @@ def test_case_32_stop_sequences_enforced_here() -> None:
     ]  # fmt: skip
 
 
+def test_nothing_follows_a_stop_sequence_not_even_a_call_in_the_same_chunk() -> None:
+    way = conversion(Prompt("m", [], stop=["END"]))
+    way.local_stops = ("END",)
+    both = {"content": "x END", "refusal": "No."} | tool(0, "a", "f", "{}")  # type: ignore[operator]
+    assert read([chunk(both, "tool_calls"), DONE], way) == [
+        BEGAN, *text("x "), ended("stop_sequence", stop_sequence="END")
+    ]  # fmt: skip
+
+
+def test_nothing_follows_a_stop_sequence_in_text_that_waited_for_a_call() -> None:
+    way = conversion(Prompt("m", [], stop=["END"]))
+    way.local_stops = ("END",)
+    frames = [
+        chunk(tool(0, "a", "f", '{"x"')), chunk({"content": "x END"}), chunk({"content": "y"}),
+        chunk(tool(0, None, None, ":1}")), CALLS, DONE,
+    ]  # fmt: skip
+    assert read(frames, way) == [
+        BEGAN, *called("a", "f", '{"x"', ":1}"), *text("x "),
+        ended("stop_sequence", stop_sequence="END"),
+    ]  # fmt: skip
+
+
 def test_a_stop_sequence_that_only_seemed_to_come_is_text() -> None:
     way = conversion(Prompt("m", [], stop=["END"]))
     way.local_stops = ("END",)
@@ -666,6 +696,15 @@ def test_custom_tools_sent_as_functions_come_back_as_text() -> None:
     ]  # fmt: skip
     assert read(frames, way) == [
         BEGAN, *called("a", "patch", "x\ny", custom=True), ended("tool_use")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", ['{"code":"x"}', "print(1)"])
+def test_all_input_of_a_custom_tool_is_kept(arguments: str) -> None:
+    way = conversion(Prompt("m", [], tools=[Tool("p", custom=True)]))
+    frames = [chunk(tool(0, "a", "p", arguments[:4])), chunk(tool(0, None, None, arguments[4:]))]
+    assert read([*frames, CALLS, DONE], way) == [
+        BEGAN, *called("a", "p", arguments, custom=True), ended("tool_use")
     ]  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def test_what_has_no_place_is_noted_and_texts_stay_apart() -> None:
     found = written(said(*parts))
     assert found["choices"][0]["text"] == "a\n\nbc"
     assert found["notes"] == [
-        "thinking:no_place_in_a_completion", "toolcall:no_place_in_a_completion",
+        "thinking:no_place_in_a_completion", "tool:no_place_in_a_completion",
     ]  # fmt: skip
 
 
