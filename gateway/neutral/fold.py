@@ -37,8 +37,15 @@ class MessageBuilder:
         self._pieces: list[str] = []  # of the open part: joined once, when it ends
         self.message: Message | None = None
 
+    def add_part(self, part: Part | None) -> None:
+        """Takes in a part that no event can tell of, if there is one."""
+        if part is not None:
+            self._parts.append(part)
+
     def add(self, event: Event) -> None:
-        """Take one event in."""
+        """Takes one event in; what follows the end of the message is no part of it."""
+        if self.message is not None:
+            return
         match event:
             case TextDelta() | ThinkingDelta() | ArgumentsDelta():
                 self._pieces.append(event.text)
@@ -76,7 +83,9 @@ class MessageBuilder:
     def _close(self) -> None:
         text, self._pieces = "".join(self._pieces), []
         last = self._parts[-1]
-        if isinstance(last, Text | Thinking):
+        if isinstance(last, Text) and not text and not last.citations:
+            self._parts.pop()  # it says nothing
+        elif isinstance(last, Text | Thinking):
             last.text = text
         elif isinstance(last, ToolCall):
             last.arguments = text

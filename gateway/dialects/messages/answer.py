@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Conversion
+from gateway.dialect import Block, Conversion
 from gateway.dialects.common.signatures import sealed_kind
+from gateway.dialects.messages.usage import write_usage
 from gateway.dialects.messages.wire import CitationBlock, StopDetails
 from gateway.neutral.events import Citation, Ending, Stop, Usage
 from gateway.wire.raw_json import decode
@@ -71,6 +72,32 @@ def write_stop(ending: Ending) -> dict[str, Any]:
     return members
 
 
+def write_message_start(id: str, usage: Usage | None, conversion: Conversion) -> Block:
+    """`RawMessageStartEvent`: the message before it has content."""
+    return {"type": "message_start", "message": write_empty_message(id, usage, conversion)}
+
+
+def write_empty_message(id: str, usage: Usage | None, conversion: Conversion) -> Block:
+    """`Message` without content and without a stop reason."""
+    return {
+        "id": make_message_id(id),
+        "type": "message",
+        "role": "assistant",
+        "model": conversion.alias,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": write_usage(_estimate_usage(usage, conversion)),
+    }
+
+
+def write_message_delta(ending: Ending, conversion: Conversion) -> Block:
+    """`RawMessageDeltaEvent`: why the message ended, and all that it used."""
+    usage = write_usage(_estimate_usage(ending.usage, conversion))
+    usage |= write_service_tier(ending.service_tier)
+    return {"type": "message_delta", "delta": write_stop(ending), "usage": usage}
+
+
 def make_message_id(id: str) -> str:
     """The answer's id as Messages ids look, the same for the same upstream id."""
     return id if id.startswith("msg_") else "msg_" + short_hash(id)
@@ -125,6 +152,6 @@ def write_citation(citation: Citation, conversion: Conversion) -> dict[str, Any]
     }
 
 
-def estimate_usage(usage: Usage | None, conversion: Conversion) -> Usage:
-    """The usage, or the estimate of the input where the upstream has not told yet."""
+def _estimate_usage(usage: Usage | None, conversion: Conversion) -> Usage:
+    """The usage, or an estimate of the input tokens where the upstream has not sent any."""
     return usage if usage is not None else Usage(input=conversion.input_estimate)

@@ -8,8 +8,8 @@ from typing import Union
 
 from msgspec import Raw, Struct
 
-from gateway.dialects.messages import wire
 from gateway.dialects.messages.wire import (
+    AnswerMessage,
     CacheControl,
     DocumentBlock,
     ImageBlock,
@@ -69,7 +69,6 @@ BlockShape = (
     | RedactedShape
     | ToolResultShape
 )
-AnswerBlockShape = TextShape | ToolUseShape | ThinkingShape | RedactedShape
 BlockItem = BlockShape | Raw
 """A block that was read already, or its own bytes."""
 
@@ -83,7 +82,7 @@ class MessageShape(Struct):
     output_config: SystemOutputConfig | None = None
 
 
-class AnswerShape(wire.AnswerMessage):
-    """`Message` of an answer, its blocks read as well."""
+class TextAnswerShape(AnswerMessage):
+    """`Message` of an answer that has texts alone, which are read as well."""
 
-    content: list[AnswerBlockShape]  # type: ignore[assignment]  # what a Raw one is read as
+    content: list[TextShape]  # type: ignore[assignment]  # what a Raw one is read as

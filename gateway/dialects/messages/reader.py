@@ -8,6 +8,7 @@ neutral form, such as a tool that the upstream runs itself, opens and ends witho
 from collections.abc import Callable
 
 import msgspec
+from msgspec import Raw
 
 from gateway.dialect import Conversion
 from gateway.dialects.common.arguments import custom_tool_names, read_custom_input
@@ -18,6 +19,7 @@ from gateway.dialects.messages.server_tools import is_server_block
 from gateway.dialects.messages.usage import merge_usage
 from gateway.dialects.messages.wire import (
     Delta,
+    Kind,
     StartedBlock,
     StopDetails,
     StreamEvent,
@@ -46,6 +48,8 @@ from gateway.wire.sse import Frame
 from gateway.wire.text_template import TextDeltaTemplate
 
 _decode = msgspec.json.Decoder(StreamEvent).decode
+STREAMED_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+"""Types of the blocks that make events; those of others begin and end without one."""
 
 
 class _OpenBlock:
@@ -105,6 +109,10 @@ class MessagesReader:
         self._template.forget()
         if event.type == "content_block_delta" and len(self._blocks) == 1:
             self._learn_template(frame.data, event)
+        return self.read_event(event)
+
+    def read_event(self, event: StreamEvent) -> list[Event]:
+        """The events of one wire event; none where its type is unknown."""
         reading = _EVENT_READERS.get(event.type)
         return reading(self, event) if reading is not None else []
 
@@ -149,10 +157,7 @@ class MessagesReader:
     def _read_block_start(self, event: StreamEvent) -> list[Event]:
         if not present(event.content_block):
             raise BadAnswer("upstream began a content block without saying what it is")
-        try:
-            started = decode(event.content_block, StartedBlock)
-        except msgspec.MsgspecError as fault:
-            raise BadAnswer(f"upstream began a content block that is none: {fault}") from None
+        started = _decode_block(event.content_block)
         index = event.index or 0
         events = self._start_message()
         if index in self._blocks:
@@ -177,7 +182,8 @@ class MessagesReader:
     def _open_block(self, block: _OpenBlock, started: StartedBlock) -> list[Event]:
         match block.kind:
             case "text":
-                return [TextStart(), *([TextDelta(started.text)] if started.text else [])]
+                cited = [CitationAdded(read_citation(each)) for each in started.citations or ()]
+                return [TextStart(), *([TextDelta(started.text)] if started.text else []), *cited]
             case "thinking":
                 block.signature = started.signature or ""
                 first = [ThinkingDelta(started.thinking)] if started.thinking else []
@@ -277,6 +283,24 @@ def _decode_leniently(data: bytes) -> StreamEvent:
         return decode(data, StreamEvent)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise BadAnswer(f"upstream sent an event that is none: {fault}") from None
+
+
+def _decode_block(raw: Raw) -> StartedBlock:
+    """A block as it begins; members of an unknown block may be of any type."""
+    try:
+        return decode(raw, StartedBlock)
+    except msgspec.MsgspecError as fault:
+        if (tag := read_type(raw)) and tag not in STREAMED_BLOCKS:
+            return StartedBlock(tag)
+        raise BadAnswer(f"upstream began a content block that is none: {fault}") from None
+
+
+def read_type(raw: Raw) -> str:
+    """The type that a block names, empty where it names none."""
+    try:
+        return decode(raw, Kind).type
+    except msgspec.MsgspecError:
+        return ""
 
 
 def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:

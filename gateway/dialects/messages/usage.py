@@ -8,16 +8,7 @@ from gateway.neutral.events import Usage
 
 def read_usage(counts: UsageCounts | None) -> Usage | None:
     """The counts; null ones are 0."""
-    if counts is None:
-        return None
-    details = counts.output_tokens_details
-    return Usage(
-        counts.input_tokens or 0,
-        counts.output_tokens or 0,
-        counts.cache_read_input_tokens or 0,
-        counts.cache_creation_input_tokens or 0,
-        details.thinking_tokens if details is not None else None,
-    )
+    return merge_usage(Usage(), counts) if counts is not None else None
 
 
 def merge_usage(usage: Usage, counts: UsageCounts) -> Usage:

@@ -310,6 +310,7 @@ class StartedBlock(Struct):
 
     type: str = ""
     text: str | None = None
+    citations: list[Raw] | None = None
     thinking: str | None = None
     signature: str | None = None
     data: str = ""
