@@ -198,12 +198,6 @@ _BLOCK_READERS: dict[str, tuple[type, BlockReader]] = {
     "redacted_thinking": (RedactedBlock, _read_redacted),
 }
 _SHAPE_READERS: dict[type, BlockReader] = {
-    typed.TextShape: _read_text,
-    typed.ImageShape: _read_image,
-    typed.DocumentShape: _read_document,
-    typed.SearchResultShape: _read_search_result,
-    typed.ToolUseShape: _read_tool_use,
+    **dict(_BLOCK_READERS.values()),
     typed.ToolResultShape: _read_tool_result,
-    typed.ThinkingShape: _read_thinking,
-    typed.RedactedShape: _read_redacted,
 }

@@ -1,7 +1,7 @@
 """Messages and blocks read in one pass over the body; lists of raw members cost one pass each.
 
 Only the usual types are here. A message that holds another one, or a fault, is read again by way of
-raw members: that way names faults as they are named everywhere, and keeps the blocks of tomorrow.
+raw members: that way names faults as they are named everywhere, and keeps unknown blocks.
 """
 
 from typing import Union
@@ -22,36 +22,8 @@ from gateway.dialects.messages.wire import (
 )
 
 
-class TextShape(TextBlock, tag="text"):
-    """`TextBlock` that says its type."""
-
-
-class ImageShape(ImageBlock, tag="image"):
-    """`ImageBlock` that says its type."""
-
-
-class DocumentShape(DocumentBlock, tag="document"):
-    """`DocumentBlock` that says its type."""
-
-
-class SearchResultShape(SearchResultBlock, tag="search_result"):
-    """`SearchResultBlock` that says its type."""
-
-
-class ToolUseShape(ToolUseBlock, tag="tool_use"):
-    """`ToolUseBlock` that says its type."""
-
-
-class ThinkingShape(ThinkingBlock, tag="thinking"):
-    """`ThinkingBlock` that says its type."""
-
-
-class RedactedShape(RedactedBlock, tag="redacted_thinking"):
-    """`RedactedBlock` that says its type."""
-
-
 class ToolResultShape(Struct, tag="tool_result"):
-    """`ToolResultBlock` that says its type, the blocks in it read as well."""
+    """`ToolResultBlock`, the blocks in it read as well."""
 
     tool_use_id: str
     content: Union[str, list["BlockShape"], None] = None  # noqa: UP007  # "|" knows no forward names
@@ -60,15 +32,9 @@ class ToolResultShape(Struct, tag="tool_result"):
 
 
 BlockShape = (
-    TextShape
-    | ImageShape
-    | DocumentShape
-    | SearchResultShape
-    | ToolUseShape
-    | ThinkingShape
-    | RedactedShape
-    | ToolResultShape
-)
+    TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolUseBlock | ThinkingBlock
+    | RedactedBlock | ToolResultShape
+)  # fmt: skip
 BlockItem = BlockShape | Raw
 """A block that was read already, or its own bytes."""
 
@@ -85,4 +51,4 @@ class MessageShape(Struct):
 class TextAnswerShape(AnswerMessage):
     """`Message` of an answer that has texts alone, which are read as well."""
 
-    content: list[TextShape]  # type: ignore[assignment]  # what a Raw one is read as
+    content: list[TextBlock]  # type: ignore[assignment]  # what a Raw one is read as

@@ -19,7 +19,7 @@ _BILLING_HEADER = "x-anthropic-billing-header:"
 """Opens a system block that differs in every request and would defeat any prompt cache."""
 
 
-_SYSTEM_SHAPE: Shape[str | list[typed.TextShape]] = Shape(str | list[typed.TextShape])
+_SYSTEM_SHAPE: Shape[str | list[TextBlock]] = Shape(str | list[TextBlock])
 _RAW_SYSTEM_SHAPE: Shape[str | list[Raw]] = Shape(str | list[Raw])
 _MESSAGES_SHAPE: Shape[list[typed.MessageShape]] = Shape(list[typed.MessageShape])
 
@@ -48,7 +48,7 @@ def _read_system_block(item: typed.BlockItem, path: str) -> Text:
     block: TextBlock
     if isinstance(item, Raw) and require_type(item, path) == "text":
         block = member(item, TextBlock, path)
-    elif isinstance(item, typed.TextShape):
+    elif isinstance(item, TextBlock):
         block = item
     else:
         raise InvalidRequest(f"{path}.type: Input should be 'text'", param=f"{path}.type")
