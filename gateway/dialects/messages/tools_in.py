@@ -77,7 +77,7 @@ def _read_web_search(tool: ToolDefinition) -> WebSearch:
     )
 
 
-def read_tool_choice(raw: Raw, prompt: Prompt) -> None:
+def read_tool_choice(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """The choice and, with it, whether calls may come in parallel."""
     choice = member(raw, ToolChoiceParam, "tool_choice")
     match choice.type:

@@ -24,7 +24,7 @@ _RAW_SYSTEM_SHAPE: Shape[str | list[Raw]] = Shape(str | list[Raw])
 _MESSAGES_SHAPE: Shape[list[typed.MessageShape]] = Shape(list[typed.MessageShape])
 
 
-def read_system(raw: Raw, prompt: Prompt) -> None:
+def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """The system prompt, a part for each block."""
     content = _parse_system(raw)
     if isinstance(content, str):
