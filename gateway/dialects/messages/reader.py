@@ -11,7 +11,12 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Conversion
-from gateway.dialects.common.arguments import custom_tool_names, read_custom_input
+from gateway.dialects.common.arguments import (
+    INVALID_ARGUMENTS,
+    custom_tool_names,
+    read_custom_input,
+)
+from gateway.dialects.common.shapes import is_json_object
 from gateway.dialects.messages import input_keys as keys
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_service_tier, read_stop
 from gateway.dialects.messages.errors import read_error
@@ -51,6 +56,9 @@ _decode = msgspec.json.Decoder(StreamEvent).decode
 STREAMED_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 """Types of the blocks that make events; those of others begin and end without one."""
 
+_UNCUT_REASONS = frozenset({"end_turn", "tool_use"})
+"""Stop reasons of a model that came to its own end: its tool calls have to be whole."""
+
 
 class _OpenBlock:
     """One content block that has begun: what it is, and what of it has to wait."""
@@ -70,9 +78,14 @@ class _OpenBlock:
         self.queued: list[Event] = []
         self.ended = False
         self.signature = ""
-        self.arguments: list[str] = []  # of a custom tool; of another, whether any came
+        self.arguments: list[str] = []  # deltas of the input
         self.renamed_tool = ""  # the tool whose input's keys are others at the upstream
         self.initial_input = ""  # input that the block began with, sent if no delta brings any
+
+    @property
+    def input(self) -> str:
+        """The JSON of a tool's input as far as it has come."""
+        return "".join(self.arguments) or self.initial_input
 
 
 class MessagesReader:
@@ -86,6 +99,7 @@ class MessagesReader:
         self._blocks: dict[int, _OpenBlock] = {}  # those not fully told, in the order they began
         self._has_started = False
         self._has_calls = False
+        self._has_broken_call = False
         self._usage: Usage | None = None
         self._service_tier: str | None = None
         self._stop_reason: str | None = None
@@ -191,12 +205,12 @@ class MessagesReader:
             case "redacted_thinking":
                 return [RedactedThinking(started.data, ORIGIN)]
             case "tool" | "custom":
-                block.initial_input = bytes(started.input).decode()
+                block.initial_input = _read_input(started)
                 name = self._conversion.names.to_client(started.name)
                 block.renamed_tool = name if name in self._conversion.keys else ""
                 return [ToolStart(started.id, name, custom=block.kind == "custom")]
             case "answer":
-                block.initial_input = bytes(started.input).decode()
+                block.initial_input = _read_input(started)
                 block.renamed_tool = started.name if started.name in self._conversion.keys else ""
                 return [TextStart()]
         return []
@@ -221,9 +235,7 @@ class MessagesReader:
         """The whole input of a tool whose keys were renamed, which no part of it could show."""
         if not block.renamed_tool:
             return events
-        text = keys.restore_arguments(
-            "".join(block.arguments) or block.initial_input, block.renamed_tool, self._conversion
-        )
+        text = keys.restore_arguments(block.input, block.renamed_tool, self._conversion)
         told = TextDelta(text) if block.kind == "answer" else ArgumentsDelta(text)
         return [told, PartEnd()]
 
@@ -235,6 +247,8 @@ class MessagesReader:
         if block is None or block.ended:
             return []
         block.ended = True
+        if block.kind == "tool" and block.input.strip() and not is_json_object(block.input):
+            self._has_broken_call = True
         events = self._emit_or_queue(index, self._restore_input(block, _make_closing_events(block)))
         while self._blocks:
             first = next(iter(self._blocks))
@@ -263,6 +277,8 @@ class MessagesReader:
         events = self._start_message()
         for index in list(self._blocks):
             events += self._close_block(index)
+        if self._has_broken_call and self._stop_reason in _UNCUT_REASONS:
+            raise BadAnswer(INVALID_ARGUMENTS)
         self.ended = True
         ending = read_stop(
             self._stop_reason or "",
@@ -303,6 +319,10 @@ def read_type(raw: Raw) -> str:
         return ""
 
 
+def _read_input(started: StartedBlock) -> str:
+    return bytes(started.input).decode() if present(started.input) else "{}"
+
+
 def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:
     """The events of a delta that is not plain text."""
     match block.kind:
@@ -312,9 +332,8 @@ def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:
         case "text" if present(delta.citation):
             return [CitationAdded(read_citation(delta.citation))]
         case "tool" | "custom" | "answer" if delta.partial_json:
-            held = block.kind == "custom" or bool(block.renamed_tool)
-            block.arguments.append(delta.partial_json if held else "")
-            if held:
+            block.arguments.append(delta.partial_json)
+            if block.kind == "custom" or block.renamed_tool:
                 return []
             say = ArgumentsDelta if block.kind == "tool" else TextDelta
             return [say(delta.partial_json)]
@@ -329,8 +348,7 @@ def _make_closing_events(block: _OpenBlock) -> list[Event]:
         case "thinking" if block.signature:
             return [Signature(block.signature, ORIGIN), PartEnd()]
         case "custom":
-            text = read_custom_input("".join(block.arguments) or block.initial_input)
-            return [ArgumentsDelta(text), PartEnd()]
+            return [ArgumentsDelta(read_custom_input(block.input)), PartEnd()]
         case "tool" if not block.arguments:
             return [ArgumentsDelta(block.initial_input), PartEnd()]
         case "answer" if not block.arguments:
