@@ -10,7 +10,7 @@ _BUDGET_OF_EFFORT = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384
 _MIN_BUDGET = 1024
 
 
-def write_reasoning(conversion: Conversion, max_tokens: int) -> tuple[Block | None, str | None]:
+def write_reasoning(max_tokens: int, conversion: Conversion) -> tuple[Block | None, str | None]:
     """The `thinking` member and the effort of `output_config`; None where nothing is sent."""
     reasoning = conversion.prompt.reasoning
     if reasoning is None:
