@@ -25,12 +25,7 @@ from gateway.dialects.messages.fast_shapes import TextAnswerShape
 from gateway.dialects.messages.reader import STREAMED_BLOCKS, MessagesReader, read_type
 from gateway.dialects.messages.server_tools import is_server_block, render_server_block
 from gateway.dialects.messages.usage import read_usage
-from gateway.dialects.messages.wire import (
-    AnswerMessage,
-    Delta,
-    StartedMessage,
-    StreamEvent,
-)
+from gateway.dialects.messages.wire import AnswerMessage, Delta, StartedMessage, StreamEvent
 from gateway.dialects.messages.writer import EVENT_WRITERS, MessagesWriter
 from gateway.errors import BadAnswer
 from gateway.neutral.events import (
