@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from gateway.dialects.messages import fast_shapes as typed, server_tools
+from gateway.dialects.messages.answer import ORIGIN
 from gateway.dialects.messages.wire import (
     CacheControl,
     DocumentBlock,
@@ -39,7 +40,6 @@ from gateway.neutral.events import (
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import member, present
 
-ORIGIN = "messages"
 _IGNORED_BLOCKS = frozenset({"mcp_tool_listing", "fallback"})
 """Blocks that the upstream itself keeps out of the prompt."""
 

@@ -7,8 +7,10 @@ from msgspec import Raw
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.arguments import write_arguments_object
+from gateway.dialects.common.media import sniff_media_type
 from gateway.dialects.common.names import adapt_tool_id
 from gateway.dialects.messages import input_keys as keys
+from gateway.dialects.messages.answer import ORIGIN
 from gateway.neutral.events import (
     Audio,
     CacheMark,
@@ -28,14 +30,6 @@ from gateway.neutral.events import (
 from gateway.neutral.seal import PREFIX
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_MAGIC_PREFIXES = {
-    "iVBORw0KGgo": "image/png",
-    "/9j/": "image/jpeg",
-    "R0lGOD": "image/gif",
-    "UklGR": "image/webp",
-    "JVBERi0": "application/pdf",
-}
-"""First base64 characters of what the API takes, whatever the label says."""
 
 
 def write_blocks(parts: list[Part], path: str, conversion: Conversion) -> list[Block]:
@@ -71,7 +65,8 @@ def _write_block(part: Part, path: str, conversion: Conversion) -> Block | None:
             conversion.notes.refuse_media(path, "audio is not available from this provider")
             return None
         case Opaque():
-            return _drop_opaque(part, path, conversion)
+            conversion.notes.drop(path, f"unknown_part_{part.type}")
+            return None
 
 
 def write_text(text: str, cache: CacheMark | None = None) -> Block | None:
@@ -88,11 +83,6 @@ def _add_cache_mark(block: Block, cache: CacheMark | None) -> Block:
 def write_cache_control(cache: CacheMark) -> dict[str, str]:
     """A `CacheControlEphemeralParam`."""
     return {"type": "ephemeral"} | ({"ttl": cache.ttl} if cache.ttl else {})
-
-
-def _drop_opaque(part: Opaque, path: str, conversion: Conversion) -> Block | None:
-    conversion.notes.drop(path, f"unknown_part_{part.type}")
-    return None
 
 
 def _write_tool_use(part: ToolCall, path: str, conversion: Conversion) -> Block:
@@ -123,10 +113,6 @@ def _write_tool_result(part: ToolResult, path: str, conversion: Conversion) -> B
     return _add_cache_mark(block, part.cache)
 
 
-def _sniff_media_type(data: str) -> str | None:
-    return next((label for magic, label in _MAGIC_PREFIXES.items() if data.startswith(magic)), None)
-
-
 def _write_image(part: Image, path: str, conversion: Conversion) -> Block | None:
     if not conversion.capability.images:
         conversion.notes.drop(path, "images_unsupported")
@@ -135,7 +121,7 @@ def _write_image(part: Image, path: str, conversion: Conversion) -> Block | None
         return _add_cache_mark(
             {"type": "image", "source": _write_url_source(part, path, conversion)}, part.cache
         )
-    label = _sniff_media_type(part.data) or part.media_type
+    label = sniff_media_type(part.data) or part.media_type
     if label == "application/pdf":
         return _write_document(Document(label, part.data, cache=part.cache), path, conversion)
     if label not in _IMAGE_TYPES:
@@ -179,7 +165,7 @@ def _write_document_source(part: Document, path: str, conversion: Conversion) ->
         return {"type": "text", "media_type": "text/plain", "data": text}
     if part.data is None:
         return _write_url_source(part, path, conversion)
-    label = _sniff_media_type(part.data) or part.media_type
+    label = sniff_media_type(part.data) or part.media_type
     if label != "application/pdf":
         conversion.notes.refuse_media(
             path, f"files of type '{label}' are not available from this provider"
@@ -224,4 +210,4 @@ def find_native_signature(part: Thinking | Redacted, conversion: Conversion) -> 
     if blob.startswith(PREFIX):
         sealed = conversion.unsealed(blob)
         return sealed.data if sealed is not None and sealed.kind != "text" else None
-    return blob if part.origin == "messages" else None
+    return blob if part.origin == ORIGIN else None

@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from gateway.dialect import AnswerSummary
 from gateway.dialects.messages.usage import read_usage
-from gateway.dialects.messages.wire import UsageCounts
+from gateway.dialects.messages.wire import StartedMessage, UsageCounts
 from gateway.errors import BadAnswer, GatewayError, Refused
 from gateway.wire.raw_json import ABSENT, decode, present
 from gateway.wire.sse import Frame, frame
@@ -166,13 +166,9 @@ def _parse_int(digits: str) -> int:
     return int(digits.replace(",", "").replace("_", ""))
 
 
-class _StartedUsage(Struct):
-    usage: UsageCounts | None = None
-
-
 class _SummaryFields(Struct):
     type: str = ""
-    message: _StartedUsage | str | None = None
+    message: StartedMessage | str | None = None
     error: Raw = ABSENT
     usage: UsageCounts | None = None
 
@@ -184,7 +180,7 @@ def summarize(body: bytes) -> AnswerSummary:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return AnswerSummary()
     begun = glance.message  # a stream's first event holds the counts of the prompt
-    counts = begun.usage if isinstance(begun, _StartedUsage) else glance.usage
+    counts = begun.usage if isinstance(begun, StartedMessage) else glance.usage
     is_error = glance.type == "error" or present(glance.error)
     if not is_error and not glance.type:
         return AnswerSummary(BadAnswer("upstream sent JSON that is no message"))

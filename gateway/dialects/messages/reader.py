@@ -64,14 +64,8 @@ class _OpenBlock:
     """One content block that has begun: what it is, and what of it has to wait."""
 
     __slots__ = (
-        "arguments",
-        "ended",
-        "initial_input",
-        "kind",
-        "queued",
-        "renamed_tool",
-        "signature",
-    )
+        "arguments", "ended", "initial_input", "kind", "queued", "renamed_tool", "signature",
+    )  # fmt: skip
 
     def __init__(self, kind: str) -> None:
         self.kind = kind  # text, thinking, tool, custom, answer or "" for what says nothing

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.common.tool_results import BILLING_HEADER
 from gateway.dialects.messages import fast_shapes as typed
 from gateway.dialects.messages.blocks_in import read_block, read_cache_mark, require_type
 from gateway.dialects.messages.tools_in import ToolChanges
@@ -14,10 +15,6 @@ from gateway.errors import InvalidRequest
 from gateway.neutral.events import Part, Prompt, Reasoning, Text, ToolResult, Turn
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import RAWS, Shape, decode, member
-
-_BILLING_HEADER = "x-anthropic-billing-header:"
-"""Opens a system block that differs in every request and would defeat any prompt cache."""
-
 
 _SYSTEM_SHAPE: Shape[str | list[TextBlock]] = Shape(str | list[TextBlock])
 _RAW_SYSTEM_SHAPE: Shape[str | list[Raw]] = Shape(str | list[Raw])
@@ -28,11 +25,11 @@ def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """The system prompt, a part for each block."""
     content = _parse_system(raw)
     if isinstance(content, str):
-        if content and not content.startswith(_BILLING_HEADER):
+        if content and not content.startswith(BILLING_HEADER):
             prompt.system.append(Text(content))
         return
     texts = [_read_system_block(block, f"system.{index}") for index, block in enumerate(content)]
-    if texts and texts[0].text.startswith(_BILLING_HEADER):
+    if texts and texts[0].text.startswith(BILLING_HEADER):
         texts = texts[1:]
     prompt.system += [text for text in texts if text.text]
 

@@ -5,7 +5,7 @@ the client only appends an answer and its next turn: prompt caches and signed re
 """
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.common.tool_results import pair_tool_results
+from gateway.dialects.common.tool_results import CONTINUE_PROMPT, pair_tool_results
 from gateway.dialects.messages.blocks_out import find_native_signature, write_blocks
 from gateway.neutral.events import (
     Part,
@@ -17,8 +17,6 @@ from gateway.neutral.events import (
     ToolCall,
     Turn,
 )
-
-_CONTINUE_PROMPT = "Continue exactly from where your last message stopped."
 
 
 def write_turns(conversion: Conversion) -> list[Block]:
@@ -173,4 +171,4 @@ def _adapt_prefill(turns: list[Turn], conversion: Conversion) -> list[Turn]:
             last = Text(last.text.rstrip(), last.cache)
         return [*turns[:-1], Turn("assistant", [*parts, last])]
     conversion.notes.drop("messages", "prefill_not_supported")
-    return [*turns, Turn("user", [Text(_CONTINUE_PROMPT)])]
+    return [*turns, Turn("user", [Text(CONTINUE_PROMPT)])]
