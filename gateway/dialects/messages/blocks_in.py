@@ -57,7 +57,7 @@ def read_content(
 
 
 def read_block(item: typed.BlockItem, path: str, notes: LossReport) -> list[Part]:
-    """The parts of one block: none where it says nothing, an Opaque one where it is unknown."""
+    """The parts of one block: none for an empty block, an Opaque one for an unknown type."""
     if not isinstance(item, Raw):
         return _SHAPE_READERS[type(item)](item, path, notes)
     raw, tag = item, require_type(item, path)
@@ -73,7 +73,7 @@ def read_block(item: typed.BlockItem, path: str, notes: LossReport) -> list[Part
 
 
 def require_type(raw: Raw, path: str) -> str:
-    """The `type` of a block; InvalidRequest where it has none."""
+    """The `type` of a block. Raises InvalidRequest where it has none."""
     tag = member(raw, Kind, path).type
     if not tag:
         raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
@@ -110,7 +110,7 @@ _REQUIRED_MEMBERS = {
 
 
 def _require_source(source: ImageSource | DocumentSource, path: str) -> None:
-    """InvalidRequest where a source lacks what its type promises."""
+    """Raises InvalidRequest where a source lacks the member that its type requires."""
     member = _REQUIRED_MEMBERS.get(source.type)
     if member is None or (isinstance(source, ImageSource) and source.type in ("text", "content")):
         where = f"{path}.source.type"

@@ -33,7 +33,7 @@ _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 
 def write_blocks(parts: list[Part], path: str, conversion: Conversion) -> list[Block]:
-    """The blocks of the parts, without those that say nothing or that this upstream refuses."""
+    """The blocks of the parts; empty ones and those that this upstream refuses are left out."""
     return [
         block
         for at, part in enumerate(parts)
@@ -176,7 +176,7 @@ def _write_document_source(part: Document, path: str, conversion: Conversion) ->
 
 
 def _decode_text_document(part: Document) -> str | None:
-    """The text of a document that came as base64 of some text type."""
+    """The text of a base64 document of a text type; None for any other document."""
     if part.data is None or not (part.media_type or "").startswith("text/"):
         return None
     try:
@@ -188,7 +188,7 @@ def _decode_text_document(part: Document) -> str | None:
 def _write_reasoning_block(
     part: Thinking | Redacted, path: str, conversion: Conversion
 ) -> Block | None:
-    """A reasoning block that this upstream minted; it answers 400 to any other."""
+    """The reasoning block if this upstream made it, else None: it answers 400 to any other."""
     own = find_native_signature(part, conversion)
     if own is None:
         conversion.notes.note(path, "foreign_reasoning_dropped")
@@ -197,13 +197,13 @@ def _write_reasoning_block(
         return {"type": "thinking", "thinking": part.text, "signature": own}
     sealed = conversion.unsealed(part.data)
     if sealed is not None and sealed.kind == "signature":
-        # of thinking that was not shown: some clients carry it without the empty text
+        # the signature of hidden thinking: some clients drop its empty text
         return {"type": "thinking", "thinking": "", "signature": own}
     return {"type": "redacted_thinking", "data": own}
 
 
 def find_native_signature(part: Thinking | Redacted, conversion: Conversion) -> str | None:
-    """The upstream's own signature or data, where it minted what the client replays."""
+    """The upstream's own signature or data; None where another upstream made the part."""
     blob = part.signature if isinstance(part, Thinking) else part.data
     if not blob:
         return None

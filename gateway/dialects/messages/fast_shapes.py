@@ -1,7 +1,7 @@
 """Messages and blocks read in one pass over the body; lists of raw members cost one pass each.
 
-Only the usual types are here. A message that holds another one, or a fault, is read again by way of
-raw members: that way names faults as they are named everywhere, and keeps unknown blocks.
+Only the usual types are here. A message with another type, or with an error, is read again through
+raw members, which gives the usual error messages and keeps unknown blocks.
 """
 
 from typing import Union
@@ -23,7 +23,7 @@ from gateway.dialects.messages.wire import (
 
 
 class ToolResultShape(Struct, tag="tool_result"):
-    """`ToolResultBlock`, the blocks in it read as well."""
+    """`ToolResultBlock` with its blocks decoded."""
 
     tool_use_id: str
     content: Union[str, list["BlockShape"], None] = None  # noqa: UP007  # "|" knows no forward names
@@ -36,11 +36,11 @@ BlockShape = (
     | RedactedBlock | ToolResultShape
 )  # fmt: skip
 BlockItem = BlockShape | Raw
-"""A block that was read already, or its own bytes."""
+"""A decoded block, or its bytes."""
 
 
 class MessageShape(Struct):
-    """`MessageParam`, its blocks read as well."""
+    """`MessageParam` with its blocks decoded."""
 
     role: str
     content: str | list[BlockShape] | None = None
@@ -49,6 +49,6 @@ class MessageShape(Struct):
 
 
 class TextAnswerShape(AnswerMessage):
-    """`Message` of an answer that has texts alone, which are read as well."""
+    """`Message` of an answer that has text blocks only, decoded."""
 
-    content: list[TextBlock]  # type: ignore[assignment]  # what a Raw one is read as
+    content: list[TextBlock]  # type: ignore[assignment]  # narrower than list[Raw]

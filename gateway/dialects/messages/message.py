@@ -44,12 +44,12 @@ from gateway.neutral.fold import MessageBuilder, message_events
 from gateway.wire.raw_json import ABSENT, decode
 
 _STREAMED_PARTS = (Text, Refusal, Thinking, Redacted, ToolCall)
-"""Parts that events can tell of."""
+"""Parts that have events."""
 _encode = msgspec.json.Encoder().encode
 
 
 def read_message(body: bytes, conversion: Conversion) -> Message:
-    """A whole answer; Refused where it is an error, BadAnswer where it is no message."""
+    """A whole answer. Raises Refused where it is an error, BadAnswer where it is no message."""
     try:
         answer = _parse_answer(body)
         if answer.type != "message" or answer.error is not ABSENT:
@@ -63,7 +63,7 @@ def read_message(body: bytes, conversion: Conversion) -> Message:
 
 
 def _parse_answer(body: bytes) -> AnswerMessage | TextAnswerShape:
-    """The answer, with its block read as well where it is one bare text."""
+    """The answer, its block decoded where it has one block and that is text without citations."""
     try:
         answer = decode(body, TextAnswerShape)
     except msgspec.ValidationError:
@@ -102,7 +102,7 @@ def _build_message(answer: AnswerMessage, conversion: Conversion) -> Message:
 
 
 def _unfold(answer: AnswerMessage) -> Iterator[StreamEvent]:
-    """The events of a stream that brings every block whole, in its start."""
+    """The events of a stream that has every block whole in its `content_block_start`."""
     start = StartedMessage(answer.id, answer.model, answer.usage)
     yield StreamEvent("message_start", message=start)
     for index, block in enumerate(answer.content):
@@ -118,7 +118,7 @@ def _unfold(answer: AnswerMessage) -> Iterator[StreamEvent]:
 
 
 def _read_streamless_block(raw: Raw) -> Part | None:
-    """A block that streams leave out, kept so that a cache sees what the answer is made of."""
+    """A block that has no events; kept, because an answer with one cannot be cached."""
     tag = read_type(raw)
     if tag in STREAMED_BLOCKS:
         return None
@@ -128,7 +128,7 @@ def _read_streamless_block(raw: Raw) -> Part | None:
 
 
 def _raise_error(body: bytes) -> None:
-    """Refused or BadAnswer, where the body is an error."""
+    """Raises Refused or BadAnswer where the body is an error."""
     if (error := summarize(body).error) is not None:
         raise error from None
 
@@ -159,7 +159,7 @@ def _write_text_answer(text: str, message: Message, conversion: Conversion) -> B
 
 
 class _AnswerWriter(MessagesWriter):
-    """Adds the events of a stream up, as the official client does (`accumulate_event`)."""
+    """Accumulates the events of a stream, as the official client does (`accumulate_event`)."""
 
     def __init__(self, conversion: Conversion) -> None:
         super().__init__(conversion)
@@ -168,7 +168,7 @@ class _AnswerWriter(MessagesWriter):
         self._input_json: list[str] = []  # of the open tool call
 
     def write(self, event: Event) -> bytes:
-        """Nothing: what the event says is in `answer`."""
+        """Adds the event to `answer`; returns no bytes."""
         return EVENT_WRITERS[type(event)](self, event)
 
     def _emit(self, event: Block) -> bytes:
@@ -181,7 +181,7 @@ class _AnswerWriter(MessagesWriter):
                 self._content[-1]["input"] = write_arguments_object("".join(self._input_json))
                 self._input_json = []
             case "message_delta":
-                del self.answer["usage"]  # for the order in which the API writes the members
+                del self.answer["usage"]  # the API writes it last
                 self.answer |= event["delta"]
                 self.answer |= {"usage": event["usage"], "content": self._drop_cut_calls()}
         return b""
@@ -197,9 +197,9 @@ class _AnswerWriter(MessagesWriter):
         return b""
 
     def _drop_cut_calls(self) -> list[Block]:
-        """The blocks without calls that the token limit cut in their input: no agent may run them.
+        """The blocks without calls whose input the token limit cut: an agent must not run them.
 
-        `input` has to be an object: of other calls, what is no object is kept as text in one.
+        Of any other call, input that is no object is kept as text in an object.
         """
         broken = [block for block in self._content if _is_broken_call(block)]
         if broken and self.answer["stop_reason"] == "max_tokens":

@@ -1,8 +1,10 @@
 """A Messages upstream's stream as neutral events (`RawMessageStreamEvent`).
 
-Blocks are told apart by their index. The real API writes one after another; compatible servers
-interleave them, so all but the first open block wait for it to end. A block whose kind has no
-neutral form, such as a tool that the upstream runs itself, opens and ends without a word.
+Blocks are identified by their index. The API of Anthropic writes one after another; compatible
+servers interleave them, so events of later blocks are queued until the first open block ends. A
+block without a neutral form, such as a call of a tool that the upstream runs, makes no events.
+
+A whole answer is read by the same code: see `message.py`.
 """
 
 from collections.abc import Callable
@@ -54,21 +56,21 @@ from gateway.wire.text_template import TextDeltaTemplate
 
 _decode = msgspec.json.Decoder(StreamEvent).decode
 STREAMED_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
-"""Types of the blocks that make events; those of others begin and end without one."""
+"""Types of the blocks that make events."""
 
 _UNCUT_REASONS = frozenset({"end_turn", "tool_use"})
-"""Stop reasons of a model that came to its own end: its tool calls have to be whole."""
+"""Stop reasons after which every tool call has to be whole."""
 
 
 class _OpenBlock:
-    """One content block that has begun: what it is, and what of it has to wait."""
+    """One content block that has begun: its kind, and its events that have to wait."""
 
     __slots__ = (
         "arguments", "ended", "initial_input", "kind", "queued", "renamed_tool", "signature",
     )  # fmt: skip
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind  # text, thinking, tool, custom, answer or "" for what says nothing
+        self.kind = kind  # text, thinking, tool, custom, answer; "" makes no events
         self.queued: list[Event] = []
         self.ended = False
         self.signature = ""
@@ -78,7 +80,7 @@ class _OpenBlock:
 
     @property
     def input(self) -> str:
-        """The JSON of a tool's input as far as it has come."""
+        """The JSON of a tool's input received so far."""
         return "".join(self.arguments) or self.initial_input
 
 
@@ -90,7 +92,7 @@ class MessagesReader:
         self.cut = False
         self._conversion = conversion
         self._custom_names = custom_tool_names(conversion)
-        self._blocks: dict[int, _OpenBlock] = {}  # those not fully told, in the order they began
+        self._blocks: dict[int, _OpenBlock] = {}  # with events still due, in order of their start
         self._has_started = False
         self._has_calls = False
         self._has_broken_call = False
@@ -125,18 +127,18 @@ class MessagesReader:
         return reading(self, event) if reading is not None else []
 
     def _learn_template(self, data: bytes, event: StreamEvent) -> None:
-        # With one block told so far and that one text, its deltas are told as they come.
+        # Deltas of a text block that is the only open one make one event each, without a queue.
         block = self._blocks.get(event.index or 0)
         text = event.delta.text if event.delta is not None else None
         if block is not None and block.kind == "text" and not block.ended and text is not None:
             self._template.learn(data, text)
 
     def around_text(self) -> tuple[bytes, bytes] | None:
-        """What stands around the text of data that says no more; None where all must be read."""
+        """Bytes before and after the text of a plain delta; None where frames must be parsed."""
         return None if self.ended else self._template.affixes
 
     def finish(self) -> list[Event]:
-        """The ending, where the upstream gave a stop reason before it hung up; else Cut."""
+        """The events still due. Raises Cut where the stream ended without a stop reason."""
         if self.ended:
             return []
         if self._stop_reason is None:
@@ -210,7 +212,7 @@ class MessagesReader:
         return []
 
     def _emit_or_queue(self, index: int, events: list[Event]) -> list[Event]:
-        """The events, or none of them yet where an earlier block is still open."""
+        """The events, or none where they are queued behind an earlier open block."""
         if next(iter(self._blocks)) == index:
             return events
         self._blocks[index].queued += events
@@ -226,7 +228,7 @@ class MessagesReader:
         return self._emit_or_queue(index, _read_delta(block, delta))
 
     def _restore_input(self, block: _OpenBlock, events: list[Event]) -> list[Event]:
-        """The whole input of a tool whose keys were renamed, which no part of it could show."""
+        """Closing events, with the whole input where its keys have to be restored."""
         if not block.renamed_tool:
             return events
         text = keys.restore_arguments(block.input, block.renamed_tool, self._conversion)
@@ -296,7 +298,7 @@ def _decode_leniently(data: bytes) -> StreamEvent:
 
 
 def _decode_block(raw: Raw) -> StartedBlock:
-    """A block as it begins; members of an unknown block may be of any type."""
+    """The block of a `content_block_start`; members of an unknown block may be of any type."""
     try:
         return decode(raw, StartedBlock)
     except msgspec.MsgspecError as fault:
@@ -335,7 +337,7 @@ def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:
 
 
 def _make_closing_events(block: _OpenBlock) -> list[Event]:
-    """What ends a block; a signature comes once, whole, before its end."""
+    """The last events of a block; a signature comes once, whole, before the end."""
     match block.kind:
         case "" | "redacted_thinking":
             return []

@@ -1,4 +1,4 @@
-"""How hard a Messages model shall think (`ThinkingConfigParam`, `OutputConfigParam.effort`)."""
+"""Reasoning settings of a Messages request (`ThinkingConfigParam`, `OutputConfigParam.effort`)."""
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.messages.blocks_out import find_native_signature
@@ -45,7 +45,7 @@ def _choose_mode(reasoning: Reasoning, conversion: Conversion) -> str | None:
 def _note_unsupported(reasoning: Reasoning, wanted: str, conversion: Conversion) -> None:
     has_levels = bool(conversion.capability.effort)
     if wanted in ("disabled", "between_tools"):
-        # a model that cannot think is silent enough; one with levels gets the lowest
+        # a model without thinking needs no switch; one with levels gets the lowest
         lost = bool(conversion.capability.thinking) and not has_levels
     else:
         lost = reasoning.mode is not None or not has_levels

@@ -1,8 +1,8 @@
 """A Messages request as a neutral prompt (`MessageCreateParamsBase` and its beta superset).
 
-Reading happens only on the way to another dialect. So a member that only a Messages upstream can
-honour is refused where its loss would change the answer, noted where it would merely be missed,
-and ignored where nothing is lost.
+A request is read only for an upstream of another dialect. A member that only a Messages upstream
+supports is refused if its loss would change the answer, noted if it would not, and ignored if
+nothing is lost.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ from gateway.wire.raw_json import (
 
 
 def check_fields(fields: Fields) -> None:
-    """InvalidRequest where a top-level member is missing or mistyped."""
+    """Raises InvalidRequest where a top-level member is missing or of a wrong type."""
     for name in ("model", "messages", "max_tokens"):
         if name not in fields:
             raise InvalidRequest(f"{name}: Field required", param=name)
@@ -78,7 +78,7 @@ _MEMBER_TYPES: dict[str, Shape[Any]] = {
 
 
 def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
-    """The request in no dialect, once checked; notes what no other dialect can say."""
+    """The neutral prompt of a checked request; notes what no other dialect supports."""
     prompt = Prompt(model=member(fields["model"], str, "model"), turns=[])
     for name, reader in _MEMBER_READERS.items():  # in this order: messages may change the tools
         if (raw := fields.get(name)) is not None and raw != NULL:
@@ -238,4 +238,4 @@ _LOST_MEMBERS: dict[str, MemberReader] = {
     "compaction": refuse("compaction", "this provider cannot mint compaction blocks"),
     "thread": _refuse_thread,
 }  # fmt: skip
-"""What no other dialect can say: ignored where nothing is lost, else noted or refused."""
+"""Members without a neutral form: ignored where nothing is lost, else noted or refused."""

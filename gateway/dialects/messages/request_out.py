@@ -23,7 +23,7 @@ from gateway.neutral.events import CacheMark
 from gateway.wire.raw_json import encoded
 
 _DEFAULT_MAX_TOKENS = 32000
-"""Asked for where the client names no limit: 0 would warm the cache and answer nothing."""
+"""Sent where the client sets no limit: the API requires one."""
 _MAX_CACHE_MARKS = 4
 _USER_ID_LIMIT = 256
 _PERSONAL_DATA = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
@@ -32,7 +32,7 @@ _JSON_INSTRUCTION = "Respond with one JSON object and nothing else."
 
 
 def write_prompt(conversion: Conversion) -> Fields:
-    """The upstream's request; settles tool names and the answer tool of the conversion."""
+    """The upstream's request; sets tool names and the answer tool of the conversion."""
     prompt, notes = conversion.prompt, conversion.notes
     assign_tool_names(conversion)
     most = _write_max_tokens(conversion)
@@ -134,7 +134,7 @@ def _limit_cache_marks(
 
 
 def _collect_blocks(message: Block) -> list[Block]:
-    """Every block of a message that may carry a mark, those within tool results included."""
+    """Every block of a message that may have a cache mark, including those in tool results."""
     found: list[Block] = []
     for block in message["content"]:
         inner = block.get("content")

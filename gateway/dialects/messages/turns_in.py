@@ -22,7 +22,7 @@ _MESSAGES_SHAPE: Shape[list[typed.MessageShape]] = Shape(list[typed.MessageShape
 
 
 def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """The system prompt, a part for each block."""
+    """Reads the system prompt, one part for each block."""
     content = _parse_system(raw)
     if isinstance(content, str):
         if content and not content.startswith(BILLING_HEADER):
@@ -53,7 +53,7 @@ def _read_system_block(item: typed.BlockItem, path: str) -> Text:
 
 
 def read_turns(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """The turns, after the tools: later system messages may change the tool set."""
+    """Reads the turns. The tools have to be read before: system messages may change them."""
     messages = _parse_messages(raw)
     changes: ToolChanges | None = None
     last_user = -1
@@ -121,7 +121,7 @@ def _read_turn(
 
 
 def _read_compaction(raw: Raw, path: str, prompt: Prompt, notes: LossReport) -> bool:
-    """Whether the block's summary took the place of all that stands before it."""
+    """Replaces all earlier turns by the block's summary; False where it has none."""
     summary = member(raw, CompactionBlock, path).content
     if not summary:
         return False

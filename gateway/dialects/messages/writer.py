@@ -81,7 +81,7 @@ class MessagesWriter:
         self._open_kind = ""  # kind of the block the client knows to be open
         self._thinking_texts: list[str] = []
         self._signature: tuple[str, str] | None = None
-        self._custom_input: list[str] | None = None  # of a custom tool, written once it is whole
+        self._custom_input: list[str] | None = None  # written when the call ends
         self._has_input = False  # of the open tool call: some of its JSON was written
         self._tool_use_ids: set[str] = set()
         self._has_refusal = False
@@ -93,11 +93,11 @@ class MessagesWriter:
         return b"" if self._has_ended else EVENT_WRITERS[type(event)](self, event)
 
     def around_text(self) -> tuple[bytes, bytes] | None:
-        """What this writes around more text, as JSON; None where more has to be written first."""
+        """Bytes before and after the JSON of more text; None where no text block is open."""
         return (self._text_prefix, _TEXT_SUFFIX) if self._open_kind == "text" else None
 
     def _emit(self, event: Block) -> bytes:
-        """One event that is no delta of a block."""
+        """Any event but a delta of a block."""
         return frame(event["type"].encode(), _encode(event))
 
     def _emit_delta(self, member: str, value: object) -> bytes:
