@@ -83,9 +83,7 @@ class MessageBuilder:
     def _close(self) -> None:
         text, self._pieces = "".join(self._pieces), []
         last = self._parts[-1]
-        if isinstance(last, Text) and not text and not last.citations:
-            self._parts.pop()  # it says nothing
-        elif isinstance(last, Text | Thinking):
+        if isinstance(last, Text | Thinking):
             last.text = text
         elif isinstance(last, ToolCall):
             last.arguments = text

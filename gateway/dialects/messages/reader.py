@@ -66,17 +66,26 @@ class _OpenBlock:
     """One content block that has begun: its kind, and its events that have to wait."""
 
     __slots__ = (
-        "arguments", "ended", "initial_input", "kind", "queued", "renamed_tool", "signature",
+        "arguments", "ended", "has_text", "initial_input", "kind", "queued", "renamed_tool",
+        "signature",
     )  # fmt: skip
 
     def __init__(self, kind: str) -> None:
         self.kind = kind  # text, thinking, tool, custom, answer; "" makes no events
         self.queued: list[Event] = []
         self.ended = False
+        self.has_text = False  # an empty text block makes no events
         self.signature = ""
         self.arguments: list[str] = []  # deltas of the input
         self.renamed_tool = ""  # the tool whose input's keys are others at the upstream
         self.initial_input = ""  # input that the block began with, sent if no delta brings any
+
+    def add_text(self, event: TextDelta | CitationAdded) -> list[Event]:
+        """The event, after the start of the text if it is the first one."""
+        if self.has_text:
+            return [event]
+        self.has_text = True
+        return [TextStart(), event]
 
     @property
     def input(self) -> str:
@@ -130,7 +139,7 @@ class MessagesReader:
         # Deltas of a text block that is the only open one make one event each, without a queue.
         block = self._blocks.get(event.index or 0)
         text = event.delta.text if event.delta is not None else None
-        if block is not None and block.kind == "text" and not block.ended and text is not None:
+        if block is not None and block.kind == "text" and not block.ended and text:
             self._template.learn(data, text)
 
     def around_text(self) -> tuple[bytes, bytes] | None:
@@ -192,8 +201,10 @@ class MessagesReader:
     def _open_block(self, block: _OpenBlock, started: StartedBlock) -> list[Event]:
         match block.kind:
             case "text":
-                cited = [CitationAdded(read_citation(each)) for each in started.citations or ()]
-                return [TextStart(), *([TextDelta(started.text)] if started.text else []), *cited]
+                events = block.add_text(TextDelta(started.text)) if started.text else []
+                for citation in started.citations or ():
+                    events += block.add_text(CitationAdded(read_citation(citation)))
+                return events
             case "thinking":
                 block.signature = started.signature or ""
                 first = [ThinkingDelta(started.thinking)] if started.thinking else []
@@ -224,7 +235,8 @@ class MessagesReader:
         if delta is None or block is None or block.ended:
             return []
         if delta.text is not None and block.kind == "text":
-            return self._emit_or_queue(index, [TextDelta(delta.text)]) if delta.text else []
+            events = block.add_text(TextDelta(delta.text)) if delta.text else []
+            return self._emit_or_queue(index, events)
         return self._emit_or_queue(index, _read_delta(block, delta))
 
     def _restore_input(self, block: _OpenBlock, events: list[Event]) -> list[Event]:
@@ -326,7 +338,7 @@ def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:
             block.signature += delta.signature or ""
             return [ThinkingDelta(delta.thinking)] if delta.thinking else []
         case "text" if present(delta.citation):
-            return [CitationAdded(read_citation(delta.citation))]
+            return block.add_text(CitationAdded(read_citation(delta.citation)))
         case "tool" | "custom" | "answer" if delta.partial_json:
             block.arguments.append(delta.partial_json)
             if block.kind == "custom" or block.renamed_tool:
@@ -340,6 +352,8 @@ def _make_closing_events(block: _OpenBlock) -> list[Event]:
     """The last events of a block; a signature comes once, whole, before the end."""
     match block.kind:
         case "" | "redacted_thinking":
+            return []
+        case "text" if not block.has_text:
             return []
         case "thinking" if block.signature:
             return [Signature(block.signature, ORIGIN), PartEnd()]

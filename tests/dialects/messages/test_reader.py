@@ -331,6 +331,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
         ],
         {},
     ),
+    "an empty text": (
+        [MESSAGE_START, *text(0, "")[::2], *text(1, ""), *text(2, "a"), ended(), STOP],
+        [BEGUN, TextStart(), TextDelta("a"), PartEnd(), DONE],
+        {},
+    ),
     "an empty answer through a tool": (
         [MESSAGE_START, *tool(0, "a", "json_output"), ended("tool_use"), STOP],
         [BEGUN, TextStart(), TextDelta("{}"), PartEnd(), DONE],
