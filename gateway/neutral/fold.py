@@ -37,8 +37,15 @@ class MessageBuilder:
         self._pieces: list[str] = []  # of the open part: joined once, when it ends
         self.message: Message | None = None
 
+    def add_part(self, part: Part | None) -> None:
+        """Takes in a part that no event can tell of, if there is one."""
+        if part is not None:
+            self._parts.append(part)
+
     def add(self, event: Event) -> None:
-        """Take one event in."""
+        """Takes one event in; what follows the end of the message is no part of it."""
+        if self.message is not None:
+            return
         match event:
             case TextDelta() | ThinkingDelta() | ArgumentsDelta():
                 self._pieces.append(event.text)

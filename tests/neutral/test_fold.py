@@ -13,6 +13,7 @@ from gateway.neutral.events import (
     Message,
     MessageEnd,
     MessageStart,
+    Opaque,
     Part,
     PartEnd,
     Redacted,
@@ -27,7 +28,7 @@ from gateway.neutral.events import (
     ToolStart,
     Usage,
 )
-from gateway.neutral.fold import build_message, message_events
+from gateway.neutral.fold import MessageBuilder, build_message, message_events
 
 _words = st.text(max_size=12)
 _citations = st.builds(Citation, st.just(Raw(b"{}")), _words, _words, _words)
@@ -80,6 +81,23 @@ def test_deltas_may_come_in_any_pieces(message: Message, at: int) -> None:
 @given(message=_messages)
 def test_events_that_do_not_end_make_no_message(message: Message) -> None:
     assert build_message(list(message_events(message))[:-1]) is None
+
+
+def test_what_follows_the_end_is_no_part() -> None:
+    events: list[Event] = [MessageStart("i", "m"), MessageEnd(Ending("end_turn")), TextStart()]
+    assert build_message([*events, TextDelta("a"), PartEnd()]) == build_message(events[:2])
+
+
+def test_a_part_without_events_is_kept_in_its_place() -> None:
+    builder = MessageBuilder()
+    opaque = Opaque("new", Raw(b"{}"), "messages")
+    for event in (MessageStart("i", "m"), RefusalDelta("no")):
+        builder.add(event)
+    builder.add_part(opaque)
+    builder.add_part(None)
+    builder.add(MessageEnd(Ending("end_turn")))
+    assert builder.message is not None
+    assert builder.message.parts == [Refusal("no"), opaque]
 
 
 def test_the_words_of_a_refusal_join() -> None:

@@ -31,7 +31,7 @@ def read_image(url: str, where: str, mark: CacheMark | None, notes: LossReport) 
     if not url.startswith("data:"):
         raise InvalidRequest(f"{where}: must be an http, https or data URL", param=where)
     label, data = _parse_data_url(url, where)
-    sniffed = _sniff_media_type(data)
+    sniffed = sniff_media_type(data)
     if sniffed and sniffed != label:
         notes.note(where, "media_type_corrected")
         label = sniffed
@@ -50,7 +50,7 @@ def _parse_data_url(url: str, path: str) -> tuple[str, str]:
     return label.strip().lower(), url[comma + 1 :]
 
 
-def _sniff_media_type(data: str) -> str | None:
+def sniff_media_type(data: str) -> str | None:
     """The media type that the first bytes show."""
     try:
         head = base64.b64decode(data[:24])
@@ -72,7 +72,7 @@ def read_file(file: FileFile, path: str, mark: CacheMark | None) -> Part:
         label, data = _parse_data_url(file.file_data, where)
     else:
         label, data = "", file.file_data
-    label = _sniff_media_type(data) or label
+    label = sniff_media_type(data) or label
     if label.startswith("image/"):
         return Image(label, data, cache=mark)
     if label.startswith("text/"):

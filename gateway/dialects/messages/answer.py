@@ -1,4 +1,4 @@
-"""What whole answers and streamed ones have in common: ids, stops, citations, signatures."""
+"""Members of an answer, whole or streamed: ids, stop reasons, usage, citations, signatures."""
 
 import hashlib
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Conversion
+from gateway.dialect import Block, Conversion
 from gateway.dialects.common.signatures import sealed_kind
+from gateway.dialects.messages.usage import write_usage
 from gateway.dialects.messages.wire import CitationBlock, StopDetails
 from gateway.neutral.events import Citation, Ending, Stop, Usage
 from gateway.wire.raw_json import decode
@@ -31,12 +32,15 @@ _TIERS_OUT = {"default": "standard", "priority": "priority"}
 def read_stop(
     reason: str, sequence: str | None, details: StopDetails | None, *, called: bool, answered: bool
 ) -> Ending:
-    """Why an answer ended: `called` a tool of the client's, or `answered` through one."""
+    """Stop reason and its details; usage is left out.
+
+    `called`: the answer calls a tool of the client. `answered`: a forced tool call is the answer.
+    """
     stop: Stop = _STOP_OF_REASON.get(reason, "end_turn")
     if answered and stop == "tool_use":
         stop = "end_turn"
     elif called and stop == "end_turn":
-        stop = "tool_use"  # compatible servers end so, and an agent would stop working
+        stop = "tool_use"  # compatible servers end so; an agent would stop without it
     return Ending(
         stop,
         sequence if stop == "stop_sequence" else None,
@@ -46,12 +50,12 @@ def read_stop(
 
 
 def read_service_tier(tier: str | None) -> str | None:
-    """The service tier in neutral words."""
+    """The neutral name of a service tier; None where it has none."""
     return _TIERS_IN.get(tier or "")
 
 
 def write_service_tier(tier: str | None) -> dict[str, str]:
-    """The `service_tier` member of usage, where the tier has a Messages word."""
+    """The `service_tier` member of usage; empty where the tier has no Messages name."""
     found = _TIERS_OUT.get(tier or "")
     return {"service_tier": found} if found else {}
 
@@ -71,23 +75,52 @@ def write_stop(ending: Ending) -> dict[str, Any]:
     return members
 
 
+def write_message_start(id: str, usage: Usage | None, conversion: Conversion) -> Block:
+    """`RawMessageStartEvent`: the message before it has content."""
+    return {"type": "message_start", "message": write_empty_message(id, usage, conversion)}
+
+
+def write_empty_message(id: str, usage: Usage | None, conversion: Conversion) -> Block:
+    """`Message` without content and without a stop reason."""
+    return {
+        "id": make_message_id(id),
+        "type": "message",
+        "role": "assistant",
+        "model": conversion.alias,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": write_usage(_estimate_usage(usage, conversion)),
+    }
+
+
+def write_message_delta(ending: Ending, conversion: Conversion) -> Block:
+    """`RawMessageDeltaEvent`: the stop reason and the final usage."""
+    usage = write_usage(_estimate_usage(ending.usage, conversion))
+    usage |= write_service_tier(ending.service_tier)
+    return {"type": "message_delta", "delta": write_stop(ending), "usage": usage}
+
+
 def make_message_id(id: str) -> str:
-    """The answer's id as Messages ids look, the same for the same upstream id."""
+    """The answer's id with the prefix `msg_`; an id of another form is hashed."""
     return id if id.startswith("msg_") else "msg_" + short_hash(id)
 
 
 def make_tool_use_id(id: str, answer: str, index: int) -> str:
-    """The call's id, or one made from its place where the upstream gave none."""
+    """The call's id, or one made from its index in the answer where the upstream gave none."""
     return id or "toolu_" + short_hash(f"{answer}/{index}")
 
 
 def short_hash(text: str) -> str:
-    """24 characters that stand for the text."""
+    """A hash of the text, 24 hexadecimal digits."""
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 def write_signature(own: str | None, origin: str, text: str, conversion: Conversion) -> str:
-    """A signature that is never empty: `ThinkingBlock.signature` must be replayed with its text."""
+    """The signature of a `ThinkingBlock`, never empty: clients replay it with the text.
+
+    A missing one is a seal over the hash of the text; one of another dialect is sealed.
+    """
     if own is None:
         return conversion.sealed(
             "text", hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
@@ -96,14 +129,14 @@ def write_signature(own: str | None, origin: str, text: str, conversion: Convers
 
 
 def write_redacted_data(data: str, origin: str, conversion: Conversion) -> str:
-    """The data of a `RedactedThinkingBlock`, sealed where another upstream minted it."""
+    """The data of a `RedactedThinkingBlock`, sealed unless a Messages upstream made it."""
     if origin == ORIGIN:
         return data
     return conversion.sealed(sealed_kind(origin), data)
 
 
 def read_citation(raw: Raw) -> Citation:
-    """A member of `TextCitation`; what is no such thing keeps its bytes only."""
+    """A member of `TextCitation`; of an unknown shape only the raw bytes are kept."""
     try:
         block = decode(raw, CitationBlock)
     except msgspec.ValidationError:
@@ -112,7 +145,7 @@ def read_citation(raw: Raw) -> Citation:
 
 
 def write_citation(citation: Citation, conversion: Conversion) -> dict[str, Any] | None:
-    """A `CitationsWebSearchResultLocation`, for a client that asked for search."""
+    """A `CitationsWebSearchResultLocation`; None, with a note, if no search was asked for."""
     if conversion.prompt.web_search is None or citation.url is None:
         conversion.notes.note("citations", "unsupported_by_client")
         return None
@@ -125,6 +158,6 @@ def write_citation(citation: Citation, conversion: Conversion) -> dict[str, Any]
     }
 
 
-def estimate_usage(usage: Usage | None, conversion: Conversion) -> Usage:
-    """The usage, or the estimate of the input where the upstream has not told yet."""
+def _estimate_usage(usage: Usage | None, conversion: Conversion) -> Usage:
+    """The usage, or an estimate of the input tokens where the upstream has not sent any."""
     return usage if usage is not None else Usage(input=conversion.input_estimate)

@@ -14,8 +14,9 @@ from gateway.dialects.messages.wire import ToolDefinition
 Schema = dict[str, Any]
 
 _STRING: Schema = {"type": "string"}
-_LINE_RANGE: Schema = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
-_COORDINATE: Schema = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+_INTEGER: Schema = {"type": "integer"}
+_TWO_INTEGERS: Schema = {"type": "array", "items": _INTEGER, "minItems": 2, "maxItems": 2}
+_FOUR_INTEGERS: Schema = {"type": "array", "items": _INTEGER, "minItems": 4, "maxItems": 4}
 
 
 def _object_schema(required: list[str], **properties: Schema) -> Schema:
@@ -32,16 +33,19 @@ _BASH_SCHEMA = _object_schema(
     restart={"type": "boolean", "description": "Restart the shell"},
 )
 _EDIT_COMMANDS = ("view", "create", "str_replace", "insert")
+_EDIT_MEMBERS = {
+    "view_range": _TWO_INTEGERS,
+    "file_text": _STRING,
+    "old_str": _STRING,
+    "new_str": _STRING,
+    "insert_line": _INTEGER,
+    "insert_text": _STRING,
+}
 _MEMORY_SCHEMA = _object_schema(
     ["command"],
-    command=_enum_schema("view", "create", "str_replace", "insert", "delete", "rename"),
+    command=_enum_schema(*_EDIT_COMMANDS, "delete", "rename"),
     path=_STRING,
-    view_range=_LINE_RANGE,
-    file_text=_STRING,
-    old_str=_STRING,
-    new_str=_STRING,
-    insert_line={"type": "integer"},
-    insert_text=_STRING,
+    **_EDIT_MEMBERS,
     old_path=_STRING,
     new_path=_STRING,
 )
@@ -55,68 +59,49 @@ _NEWER_COMPUTER_ACTIONS = (
 
 
 def _make_editor_schema(type: str) -> Schema:
-    undo = ("undo_edit",) if type in ("text_editor_20241022", "text_editor_20250124") else ()
+    undo = ("undo_edit",) if type < "text_editor_20250429" else ()
     return _object_schema(
         ["command", "path"],
         command=_enum_schema(*_EDIT_COMMANDS, *undo),
         path={"type": "string", "description": "Absolute path of a file or folder"},
-        view_range=_LINE_RANGE,
-        file_text=_STRING,
-        old_str=_STRING,
-        new_str=_STRING,
-        insert_line={"type": "integer"},
-        insert_text=_STRING,
+        **_EDIT_MEMBERS,
     )
 
 
 def _make_computer_schema(type: str) -> Schema:
+    members = {"text": _STRING, "coordinate": _TWO_INTEGERS}
     if type == "computer_20241022":
-        return _object_schema(
-            ["action"],
-            action=_enum_schema(*_COMPUTER_ACTIONS),
-            text=_STRING,
-            coordinate=_COORDINATE,
-        )
+        return _object_schema(["action"], action=_enum_schema(*_COMPUTER_ACTIONS), **members)
     zoom = ("zoom",) if type >= "computer_20251124" else ()
     return _object_schema(
         ["action"],
         action=_enum_schema(*_COMPUTER_ACTIONS, *_NEWER_COMPUTER_ACTIONS, *zoom),
-        text=_STRING,
-        coordinate=_COORDINATE,
-        start_coordinate=_COORDINATE,
+        **members,
+        start_coordinate=_TWO_INTEGERS,
         duration={"type": "number"},
         scroll_direction=_enum_schema("up", "down", "left", "right"),
-        scroll_amount={"type": "integer"},
-        region={"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4},
+        scroll_amount=_INTEGER,
+        region=_FOUR_INTEGERS,
     )
 
 
 def find_anthropic_tool(tool: ToolDefinition) -> tuple[str, str, Raw] | None:
-    """Fixed name, description and schema of a tool that the client runs, or None."""
+    """Name, description and schema of a tool that the client runs; None for any other tool."""
     tag = tool.type or ""
-    found: tuple[str, str, Schema]
     if tag.startswith("bash_"):
-        found = (
-            "bash",
-            "Run a command in a bash shell that keeps its state between calls.",
-            _BASH_SCHEMA,
-        )
+        name, schema = "bash", _BASH_SCHEMA
+        words = "Run a command in a bash shell that keeps its state between calls."
     elif tag.startswith("text_editor_"):
-        name = (
-            "str_replace_editor" if tag < "text_editor_20250429" else "str_replace_based_edit_tool"
-        )
-        found = name, "View, create and edit text files.", _make_editor_schema(tag)
+        is_older = tag < "text_editor_20250429"
+        name = "str_replace_editor" if is_older else "str_replace_based_edit_tool"
+        words, schema = "View, create and edit text files.", _make_editor_schema(tag)
     elif tag.startswith("memory_"):
-        found = (
-            "memory",
-            "Keep notes as files under /memories between conversations.",
-            _MEMORY_SCHEMA,
-        )
+        name, schema = "memory", _MEMORY_SCHEMA
+        words = "Keep notes as files under /memories between conversations."
     elif tag.startswith("computer_") and not tag.startswith("computer_toolset"):
         size = f"{tool.display_width_px}x{tool.display_height_px}"
         words = f"Use mouse, keyboard and screenshots of a {size} pixel display."
-        found = "computer", words, _make_computer_schema(tag)
+        name, schema = "computer", _make_computer_schema(tag)
     else:
         return None
-    name, words, schema = found
     return tool.name or name, words, Raw(msgspec.json.encode(schema))

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from gateway.dialects.messages import fast_shapes as typed, server_tools
+from gateway.dialects.messages.answer import ORIGIN
 from gateway.dialects.messages.wire import (
     CacheControl,
     DocumentBlock,
@@ -39,7 +40,6 @@ from gateway.neutral.events import (
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import member, present
 
-ORIGIN = "messages"
 _IGNORED_BLOCKS = frozenset({"mcp_tool_listing", "fallback"})
 """Blocks that the upstream itself keeps out of the prompt."""
 
@@ -57,7 +57,7 @@ def read_content(
 
 
 def read_block(item: typed.BlockItem, path: str, notes: LossReport) -> list[Part]:
-    """The parts of one block: none where it says nothing, an Opaque one where it is unknown."""
+    """The parts of one block: none for an empty block, an Opaque one for an unknown type."""
     if not isinstance(item, Raw):
         return _SHAPE_READERS[type(item)](item, path, notes)
     raw, tag = item, require_type(item, path)
@@ -73,7 +73,7 @@ def read_block(item: typed.BlockItem, path: str, notes: LossReport) -> list[Part
 
 
 def require_type(raw: Raw, path: str) -> str:
-    """The `type` of a block; InvalidRequest where it has none."""
+    """The `type` of a block. Raises InvalidRequest where it has none."""
     tag = member(raw, Kind, path).type
     if not tag:
         raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
@@ -110,7 +110,7 @@ _REQUIRED_MEMBERS = {
 
 
 def _require_source(source: ImageSource | DocumentSource, path: str) -> None:
-    """InvalidRequest where a source lacks what its type promises."""
+    """Raises InvalidRequest where a source lacks the member that its type requires."""
     member = _REQUIRED_MEMBERS.get(source.type)
     if member is None or (isinstance(source, ImageSource) and source.type in ("text", "content")):
         where = f"{path}.source.type"
@@ -198,12 +198,6 @@ _BLOCK_READERS: dict[str, tuple[type, BlockReader]] = {
     "redacted_thinking": (RedactedBlock, _read_redacted),
 }
 _SHAPE_READERS: dict[type, BlockReader] = {
-    typed.TextShape: _read_text,
-    typed.ImageShape: _read_image,
-    typed.DocumentShape: _read_document,
-    typed.SearchResultShape: _read_search_result,
-    typed.ToolUseShape: _read_tool_use,
+    **dict(_BLOCK_READERS.values()),
     typed.ToolResultShape: _read_tool_result,
-    typed.ThinkingShape: _read_thinking,
-    typed.RedactedShape: _read_redacted,
 }

@@ -7,8 +7,10 @@ from msgspec import Raw
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.arguments import write_arguments_object
+from gateway.dialects.common.media import sniff_media_type
 from gateway.dialects.common.names import adapt_tool_id
 from gateway.dialects.messages import input_keys as keys
+from gateway.dialects.messages.answer import ORIGIN
 from gateway.neutral.events import (
     Audio,
     CacheMark,
@@ -28,18 +30,10 @@ from gateway.neutral.events import (
 from gateway.neutral.seal import PREFIX
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_MAGIC_PREFIXES = {
-    "iVBORw0KGgo": "image/png",
-    "/9j/": "image/jpeg",
-    "R0lGOD": "image/gif",
-    "UklGR": "image/webp",
-    "JVBERi0": "application/pdf",
-}
-"""First base64 characters of what the API takes, whatever the label says."""
 
 
 def write_blocks(parts: list[Part], path: str, conversion: Conversion) -> list[Block]:
-    """The blocks of the parts, without those that say nothing or that this upstream refuses."""
+    """The blocks of the parts; empty ones and those that this upstream refuses are left out."""
     return [
         block
         for at, part in enumerate(parts)
@@ -71,7 +65,8 @@ def _write_block(part: Part, path: str, conversion: Conversion) -> Block | None:
             conversion.notes.refuse_media(path, "audio is not available from this provider")
             return None
         case Opaque():
-            return _drop_opaque(part, path, conversion)
+            conversion.notes.drop(path, f"unknown_part_{part.type}")
+            return None
 
 
 def write_text(text: str, cache: CacheMark | None = None) -> Block | None:
@@ -88,11 +83,6 @@ def _add_cache_mark(block: Block, cache: CacheMark | None) -> Block:
 def write_cache_control(cache: CacheMark) -> dict[str, str]:
     """A `CacheControlEphemeralParam`."""
     return {"type": "ephemeral"} | ({"ttl": cache.ttl} if cache.ttl else {})
-
-
-def _drop_opaque(part: Opaque, path: str, conversion: Conversion) -> Block | None:
-    conversion.notes.drop(path, f"unknown_part_{part.type}")
-    return None
 
 
 def _write_tool_use(part: ToolCall, path: str, conversion: Conversion) -> Block:
@@ -123,10 +113,6 @@ def _write_tool_result(part: ToolResult, path: str, conversion: Conversion) -> B
     return _add_cache_mark(block, part.cache)
 
 
-def _sniff_media_type(data: str) -> str | None:
-    return next((label for magic, label in _MAGIC_PREFIXES.items() if data.startswith(magic)), None)
-
-
 def _write_image(part: Image, path: str, conversion: Conversion) -> Block | None:
     if not conversion.capability.images:
         conversion.notes.drop(path, "images_unsupported")
@@ -135,7 +121,7 @@ def _write_image(part: Image, path: str, conversion: Conversion) -> Block | None
         return _add_cache_mark(
             {"type": "image", "source": _write_url_source(part, path, conversion)}, part.cache
         )
-    label = _sniff_media_type(part.data) or part.media_type
+    label = sniff_media_type(part.data) or part.media_type
     if label == "application/pdf":
         return _write_document(Document(label, part.data, cache=part.cache), path, conversion)
     if label not in _IMAGE_TYPES:
@@ -179,7 +165,7 @@ def _write_document_source(part: Document, path: str, conversion: Conversion) ->
         return {"type": "text", "media_type": "text/plain", "data": text}
     if part.data is None:
         return _write_url_source(part, path, conversion)
-    label = _sniff_media_type(part.data) or part.media_type
+    label = sniff_media_type(part.data) or part.media_type
     if label != "application/pdf":
         conversion.notes.refuse_media(
             path, f"files of type '{label}' are not available from this provider"
@@ -190,7 +176,7 @@ def _write_document_source(part: Document, path: str, conversion: Conversion) ->
 
 
 def _decode_text_document(part: Document) -> str | None:
-    """The text of a document that came as base64 of some text type."""
+    """The text of a base64 document of a text type; None for any other document."""
     if part.data is None or not (part.media_type or "").startswith("text/"):
         return None
     try:
@@ -202,7 +188,7 @@ def _decode_text_document(part: Document) -> str | None:
 def _write_reasoning_block(
     part: Thinking | Redacted, path: str, conversion: Conversion
 ) -> Block | None:
-    """A reasoning block that this upstream minted; it answers 400 to any other."""
+    """The reasoning block if this upstream made it, else None: it answers 400 to any other."""
     own = find_native_signature(part, conversion)
     if own is None:
         conversion.notes.note(path, "foreign_reasoning_dropped")
@@ -211,17 +197,17 @@ def _write_reasoning_block(
         return {"type": "thinking", "thinking": part.text, "signature": own}
     sealed = conversion.unsealed(part.data)
     if sealed is not None and sealed.kind == "signature":
-        # of thinking that was not shown: some clients carry it without the empty text
+        # the signature of hidden thinking: some clients drop its empty text
         return {"type": "thinking", "thinking": "", "signature": own}
     return {"type": "redacted_thinking", "data": own}
 
 
 def find_native_signature(part: Thinking | Redacted, conversion: Conversion) -> str | None:
-    """The upstream's own signature or data, where it minted what the client replays."""
+    """The upstream's own signature or data; None where another upstream made the part."""
     blob = part.signature if isinstance(part, Thinking) else part.data
     if not blob:
         return None
     if blob.startswith(PREFIX):
         sealed = conversion.unsealed(blob)
         return sealed.data if sealed is not None and sealed.kind != "text" else None
-    return blob if part.origin == "messages" else None
+    return blob if part.origin == ORIGIN else None

@@ -1,7 +1,7 @@
 """Errors of the Messages API, both ways (`ErrorResponse`).
 
-An error is mapped by its status and its type. The one thing looked for in its words is a prompt
-that is too long: servers say that in many ways, and agents compact only when they hear their own.
+An error is mapped by its status and its type. Only a prompt that is too long is recognised by the
+message: servers word it in many ways, and agents compact their history on one wording alone.
 """
 
 import re
@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from gateway.dialect import AnswerSummary
 from gateway.dialects.messages.usage import read_usage
-from gateway.dialects.messages.wire import UsageCounts
+from gateway.dialects.messages.wire import StartedMessage, UsageCounts
 from gateway.errors import BadAnswer, GatewayError, Refused
 from gateway.wire.raw_json import ABSENT, decode, present
 from gateway.wire.sse import Frame, frame
@@ -62,7 +62,7 @@ _ENDING_PATTERN = re.compile(
 
 
 def read_error(status: int, body: bytes) -> GatewayError:
-    """What an upstream's error answer says, whatever JSON it says it in."""
+    """The error in an upstream's error body, of whatever JSON shape."""
     try:
         found = decode(body, Any)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -104,7 +104,7 @@ def _make_refused(status: int, words: str, inner: dict[str, Any]) -> GatewayErro
 
 
 def _infer_status(inner: dict[str, Any]) -> int:
-    """The status of an error that came in a 200: its code where that is one, else its type's."""
+    """The status of an error in a 200: its code if that is one, else that of its type."""
     code = inner.get("code")
     if isinstance(code, int) and 400 <= code < 600:
         return code
@@ -133,7 +133,7 @@ def _error_type(error: GatewayError) -> str:
 
 
 def error_status(error: GatewayError) -> int:
-    """The status that a Messages client knows what to do with."""
+    """The HTTP status for a Messages client: 422 becomes 400, an overload 529."""
     if error.status == 422:
         return 400
     if error.kind == "overloaded_error" and error.status in (500, 503):
@@ -142,7 +142,7 @@ def error_status(error: GatewayError) -> int:
 
 
 def _write_error_message(error: GatewayError) -> str:
-    """The error's words; an overflow is told in the one form that agents compact on."""
+    """The error's message; a context overflow in the wording on which agents compact."""
     words = error.message
     if error.code != _OVERFLOW_CODE or words.startswith("prompt is too long"):
         return words
@@ -153,7 +153,7 @@ def _write_error_message(error: GatewayError) -> str:
 
 
 def _parse_token_counts(words: str) -> tuple[int | None, int | None]:
-    """Tokens used and tokens allowed, where the words tell both."""
+    """Tokens used and tokens allowed; None for what the message does not say."""
     numbers = [_parse_int(found) for found in _NUMBER.findall(words)]
     if (named := _TOKEN_LIMIT.search(words)) is not None:
         most = _parse_int(named[1])
@@ -166,25 +166,21 @@ def _parse_int(digits: str) -> int:
     return int(digits.replace(",", "").replace("_", ""))
 
 
-class _StartedUsage(Struct):
-    usage: UsageCounts | None = None
-
-
 class _SummaryFields(Struct):
     type: str = ""
-    message: _StartedUsage | str | None = None
+    message: StartedMessage | str | None = None
     error: Raw = ABSENT
     usage: UsageCounts | None = None
 
 
 def summarize(body: bytes) -> AnswerSummary:
-    """An error in a 200, and the tokens used; nothing where the body is no JSON object."""
+    """The error in a 200 and the usage; empty where the body is no JSON object."""
     try:
         glance = decode(body, _SummaryFields)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return AnswerSummary()
-    begun = glance.message  # a stream's first event holds the counts of the prompt
-    counts = begun.usage if isinstance(begun, _StartedUsage) else glance.usage
+    begun = glance.message  # `message_start` holds the prompt's counts
+    counts = begun.usage if isinstance(begun, StartedMessage) else glance.usage
     is_error = glance.type == "error" or present(glance.error)
     if not is_error and not glance.type:
         return AnswerSummary(BadAnswer("upstream sent JSON that is no message"))
@@ -192,7 +188,7 @@ def summarize(body: bytes) -> AnswerSummary:
 
 
 def stream_error(event: Frame) -> GatewayError | None:
-    """The error that a frame carries; text that merely speaks of one carries none."""
+    """The error in a frame; None for text that only mentions an error."""
     if event.event != b"error" and b'"error"' not in event.data:
         return None
     if event.event == b"error":
@@ -201,5 +197,5 @@ def stream_error(event: Frame) -> GatewayError | None:
 
 
 def is_complete(tail: bytes) -> bool:
-    """Whether the last bytes of a stream hold its ending, good or bad."""
+    """Whether the last bytes of a stream hold `message_stop` or an error event."""
     return _ENDING_PATTERN.search(tail.replace(b"\r", b"\n")) is not None

@@ -1,15 +1,15 @@
 """Messages and blocks read in one pass over the body; lists of raw members cost one pass each.
 
-Only the usual types are here. A message that holds another one, or a fault, is read again by way of
-raw members: that way names faults as they are named everywhere, and keeps the blocks of tomorrow.
+Only the usual types are here. A message with another type, or with an error, is read again through
+raw members, which gives the usual error messages and keeps unknown blocks.
 """
 
 from typing import Union
 
 from msgspec import Raw, Struct
 
-from gateway.dialects.messages import wire
 from gateway.dialects.messages.wire import (
+    AnswerMessage,
     CacheControl,
     DocumentBlock,
     ImageBlock,
@@ -22,36 +22,8 @@ from gateway.dialects.messages.wire import (
 )
 
 
-class TextShape(TextBlock, tag="text"):
-    """`TextBlock` that says its type."""
-
-
-class ImageShape(ImageBlock, tag="image"):
-    """`ImageBlock` that says its type."""
-
-
-class DocumentShape(DocumentBlock, tag="document"):
-    """`DocumentBlock` that says its type."""
-
-
-class SearchResultShape(SearchResultBlock, tag="search_result"):
-    """`SearchResultBlock` that says its type."""
-
-
-class ToolUseShape(ToolUseBlock, tag="tool_use"):
-    """`ToolUseBlock` that says its type."""
-
-
-class ThinkingShape(ThinkingBlock, tag="thinking"):
-    """`ThinkingBlock` that says its type."""
-
-
-class RedactedShape(RedactedBlock, tag="redacted_thinking"):
-    """`RedactedBlock` that says its type."""
-
-
 class ToolResultShape(Struct, tag="tool_result"):
-    """`ToolResultBlock` that says its type, the blocks in it read as well."""
+    """`ToolResultBlock` with its blocks decoded."""
 
     tool_use_id: str
     content: Union[str, list["BlockShape"], None] = None  # noqa: UP007  # "|" knows no forward names
@@ -60,22 +32,15 @@ class ToolResultShape(Struct, tag="tool_result"):
 
 
 BlockShape = (
-    TextShape
-    | ImageShape
-    | DocumentShape
-    | SearchResultShape
-    | ToolUseShape
-    | ThinkingShape
-    | RedactedShape
-    | ToolResultShape
-)
-AnswerBlockShape = TextShape | ToolUseShape | ThinkingShape | RedactedShape
+    TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolUseBlock | ThinkingBlock
+    | RedactedBlock | ToolResultShape
+)  # fmt: skip
 BlockItem = BlockShape | Raw
-"""A block that was read already, or its own bytes."""
+"""A decoded block, or its bytes."""
 
 
 class MessageShape(Struct):
-    """`MessageParam`, its blocks read as well."""
+    """`MessageParam` with its blocks decoded."""
 
     role: str
     content: str | list[BlockShape] | None = None
@@ -83,7 +48,7 @@ class MessageShape(Struct):
     output_config: SystemOutputConfig | None = None
 
 
-class AnswerShape(wire.AnswerMessage):
-    """`Message` of an answer, its blocks read as well."""
+class TextAnswerShape(AnswerMessage):
+    """`Message` of an answer that has text blocks only, decoded."""
 
-    content: list[AnswerBlockShape]  # type: ignore[assignment]  # what a Raw one is read as
+    content: list[TextBlock]  # type: ignore[assignment]  # narrower than list[Raw]

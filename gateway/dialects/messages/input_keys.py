@@ -1,4 +1,4 @@
-"""Keys of a tool's input that the upstream's grammar refuses, and back.
+"""Renames keys of a tool's input that the upstream's grammar refuses, and restores them.
 
 The API checks the keys at the root of `input_schema.properties`, and one that it refuses costs the
 whole request. Each tool gets a bijection of its own for them, under which the schema, its examples
@@ -29,14 +29,14 @@ class _SchemaRoot(Struct):
 
 
 def adapt_schema(schema: Raw, tool: str, path: str, conversion: Conversion) -> Raw:
-    """The schema with legal keys, its own bytes where it has them; settles the tool's bijection."""
+    """The schema with legal keys, unchanged where all are legal; records the tool's bijection."""
     grammar = conversion.capability.input_key
     if not grammar:
         return schema
     try:
         root = decode(schema, _SchemaRoot)
     except msgspec.ValidationError:
-        return schema  # the upstream says what is wrong with it
+        return schema  # the upstream reports what is wrong with it
     fits = _compile_grammar(grammar)
     if all(map(fits, root.properties)):
         return schema
@@ -60,26 +60,26 @@ def _compile_grammar(pattern: str) -> Callable[[str], object]:
 
 
 def adapt_examples(given: Iterable[Raw], tool: str, conversion: Conversion) -> list[Raw]:
-    """Examples of a tool's input with the keys that its schema has now."""
+    """Examples of a tool's input, with the renamed keys."""
     names = conversion.keys.get(tool)
     return [_rename_object(each, names) for each in given] if names is not None else list(given)
 
 
 def adapt_arguments(arguments: Raw, tool: str, conversion: Conversion) -> Raw:
-    """The input of an earlier call, as the upstream knows its keys."""
+    """The input of an earlier call, with the upstream's keys."""
     names = conversion.keys.get(tool)
     return arguments if names is None else _rename_object(arguments, names)
 
 
 def restore_arguments(arguments: str, tool: str, conversion: Conversion) -> str:
-    """The input that the model wrote, as the client knows its keys."""
+    """The input that the model wrote, with the client's keys."""
     names = conversion.keys.get(tool)
     if names is None:
         return arguments
     try:
         members = decode(arguments.encode(), dict[str, Raw])
     except (msgspec.ValidationError, UnicodeDecodeError):
-        return arguments  # cut short, or none: nothing in it can be told apart
+        return arguments  # cut short, or no object
     return _encode({names.to_client(key): value for key, value in members.items()}).decode()
 
 

@@ -1,41 +1,35 @@
-"""Whole answers of the Messages API, both ways (`Message`)."""
+"""Whole answers of the Messages API, both ways (`Message`).
+
+A whole answer is read as a stream that brings every block at once, and written as the sum of the
+events that its stream would have, so that both forms say the same.
+"""
+
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.common.arguments import (
-    custom_tool_names,
-    read_custom_input,
-    write_arguments_object,
-)
-from gateway.dialects.messages import fast_shapes as typed, input_keys as keys, server_tools
+from gateway.dialects.common.arguments import write_arguments_object
 from gateway.dialects.messages.answer import (
     ORIGIN,
-    make_message_id,
-    make_tool_use_id,
-    read_citation,
     read_service_tier,
     read_stop,
-    write_citation,
-    write_redacted_data,
+    write_empty_message,
     write_service_tier,
-    write_signature,
     write_stop,
 )
 from gateway.dialects.messages.errors import summarize
-from gateway.dialects.messages.usage import read_usage, write_usage
-from gateway.dialects.messages.wire import (
-    AnswerMessage,
-    Kind,
-    RedactedBlock,
-    TextBlock,
-    ThinkingBlock,
-    ToolUseBlock,
-)
+from gateway.dialects.messages.fast_shapes import TextAnswerShape
+from gateway.dialects.messages.reader import STREAMED_BLOCKS, MessagesReader, read_type
+from gateway.dialects.messages.server_tools import is_server_block, render_server_block
+from gateway.dialects.messages.usage import read_usage
+from gateway.dialects.messages.wire import AnswerMessage, Delta, StartedMessage, StreamEvent
+from gateway.dialects.messages.writer import EVENT_WRITERS, MessagesWriter
 from gateway.errors import BadAnswer
 from gateway.neutral.events import (
-    Ending,
+    Event,
     Message,
     Opaque,
     Part,
@@ -45,181 +39,177 @@ from gateway.neutral.events import (
     Text,
     Thinking,
     ToolCall,
-    Usage,
 )
+from gateway.neutral.fold import MessageBuilder, message_events
 from gateway.wire.raw_json import ABSENT, decode
+
+_STREAMED_PARTS = (Text, Refusal, Thinking, Redacted, ToolCall)
+"""Parts that have events."""
+_encode = msgspec.json.Encoder().encode
 
 
 def read_message(body: bytes, conversion: Conversion) -> Message:
-    """A whole answer; Refused where it tells of an error, BadAnswer where it is no message."""
+    """A whole answer. Raises Refused where it is an error, BadAnswer where it is no message."""
     try:
         answer = _parse_answer(body)
         if answer.type != "message" or answer.error is not ABSENT:
             _raise_error(body)
-        parts = [
-            part for item in answer.content if (part := _read_part(item, conversion)) is not None
-        ]
+        if isinstance(answer, TextAnswerShape):
+            return _read_text_answer(answer, conversion)
+        return _build_message(answer, conversion)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         _raise_error(body)
         raise BadAnswer(f"upstream sent an answer that is no message: {fault}") from None
-    return Message(answer.id, answer.model, parts, _read_ending(answer, parts, conversion))
 
 
-def _parse_answer(body: bytes) -> AnswerMessage | typed.AnswerShape:
+def _parse_answer(body: bytes) -> AnswerMessage | TextAnswerShape:
+    """The answer, its block decoded where it has one block and that is text without citations."""
     try:
-        return decode(body, typed.AnswerShape)
+        answer = decode(body, TextAnswerShape)
     except msgspec.ValidationError:
         return decode(body, AnswerMessage)
+    bare = len(answer.content) == 1 and answer.content[0].text and not answer.content[0].citations
+    return answer if bare else decode(body, AnswerMessage)
+
+
+def _read_text_answer(answer: TextAnswerShape, conversion: Conversion) -> Message:
+    """The usual answer, of one text, at a fraction of the cost."""
+    ending = read_stop(
+        answer.stop_reason or "end_turn",
+        answer.stop_sequence,
+        answer.stop_details,
+        called=False,
+        answered=conversion.answer_tool is not None,
+    )
+    if (counts := answer.usage) is not None:
+        ending.usage, ending.service_tier = (
+            read_usage(counts),
+            read_service_tier(counts.service_tier),
+        )
+    model = answer.model or conversion.model
+    return Message(answer.id, model, [Text(answer.content[0].text)], ending)
+
+
+def _build_message(answer: AnswerMessage, conversion: Conversion) -> Message:
+    reader, builder = MessagesReader(conversion), MessageBuilder()
+    for event in _unfold(answer):
+        if event.type == "content_block_start":
+            builder.add_part(_read_streamless_block(event.content_block))
+        for each in reader.read_event(event):
+            builder.add(each)
+    assert builder.message is not None  # `message_stop` is the last event
+    return builder.message
+
+
+def _unfold(answer: AnswerMessage) -> Iterator[StreamEvent]:
+    """The events of a stream that has every block whole in its `content_block_start`."""
+    start = StartedMessage(answer.id, answer.model, answer.usage)
+    yield StreamEvent("message_start", message=start)
+    for index, block in enumerate(answer.content):
+        yield StreamEvent("content_block_start", index, content_block=block)
+        yield StreamEvent("content_block_stop", index)
+    delta = Delta(
+        stop_reason=answer.stop_reason or "end_turn",
+        stop_sequence=answer.stop_sequence,
+        stop_details=answer.stop_details,
+    )
+    yield StreamEvent("message_delta", delta=delta)
+    yield StreamEvent("message_stop")
+
+
+def _read_streamless_block(raw: Raw) -> Part | None:
+    """A block that has no events; kept, because an answer with one cannot be cached."""
+    tag = read_type(raw)
+    if tag in STREAMED_BLOCKS:
+        return None
+    if is_server_block(tag):
+        return ServerTool(render_server_block(tag, raw), tag, raw)
+    return Opaque(tag, raw, ORIGIN)
 
 
 def _raise_error(body: bytes) -> None:
-    """Refused or BadAnswer, where the body tells of an error."""
+    """Raises Refused or BadAnswer where the body is an error."""
     if (error := summarize(body).error) is not None:
         raise error from None
 
 
-def _read_ending(answer: AnswerMessage, parts: list[Part], conversion: Conversion) -> Ending:
-    ending = read_stop(
-        answer.stop_reason or "",
-        answer.stop_sequence,
-        answer.stop_details,
-        called=bool([True for part in parts if isinstance(part, ToolCall)]),
-        answered=conversion.answer_tool is not None,
-    )
-    ending.usage = read_usage(answer.usage)
-    ending.service_tier = read_service_tier(
-        answer.usage.service_tier if answer.usage is not None else None
-    )
-    return ending
-
-
-_BLOCK_SHAPES: dict[str, type[TextBlock | ThinkingBlock | RedactedBlock | ToolUseBlock]] = {
-    "text": TextBlock,
-    "thinking": ThinkingBlock,
-    "redacted_thinking": RedactedBlock,
-    "tool_use": ToolUseBlock,
-}
-
-
-def _read_part(item: typed.AnswerBlockShape | Raw, conversion: Conversion) -> Part | None:
-    if not isinstance(item, Raw):
-        return _read_known_block(item, conversion)
-    tag = decode(item, Kind).type
-    shape = _BLOCK_SHAPES.get(tag)
-    return (
-        _read_known_block(decode(item, shape), conversion)
-        if shape
-        else _read_other_block(tag, item, conversion)
-    )
-
-
-def _read_known_block(
-    block: TextBlock | ThinkingBlock | RedactedBlock | ToolUseBlock, conversion: Conversion
-) -> Part | None:
-    if isinstance(block, TextBlock):
-        citations = [read_citation(citation) for citation in block.citations or ()]
-        return Text(block.text, citations=citations) if block.text else None
-    if isinstance(block, ThinkingBlock):
-        return Thinking(block.thinking, block.signature or None, ORIGIN)
-    if isinstance(block, RedactedBlock):
-        return Redacted(block.data, ORIGIN)
-    return _read_tool_call(block, conversion)
-
-
-def _read_other_block(tag: str, raw: Raw, conversion: Conversion) -> Part:
-    if server_tools.is_server_block(tag):
-        return ServerTool(server_tools.render_server_block(tag, raw), tag, raw)
-    conversion.notes.note(f"content.{tag}", "unknown_block")
-    return Opaque(tag, raw, ORIGIN)
-
-
-def _read_tool_call(block: ToolUseBlock, conversion: Conversion) -> Part:
-    given = bytes(block.input).decode()
-    if block.name == conversion.answer_tool:
-        return Text(keys.restore_arguments(given, block.name, conversion))
-    name = conversion.names.to_client(block.name)
-    if name in custom_tool_names(conversion):
-        return ToolCall(block.id, name, read_custom_input(given), custom=True)
-    return ToolCall(block.id, name, keys.restore_arguments(given, name, conversion))
-
-
 def write_message(message: Message, conversion: Conversion) -> bytes:
     """A whole answer for a Messages client."""
-    ending = message.ending
-    if ending.stop == "end_turn" and [1 for part in message.parts if isinstance(part, Refusal)]:
-        ending = msgspec.structs.replace(ending, stop="refusal")
-    content: list[Block] = []
-    ids: set[str] = set()
-    for index, part in enumerate(message.parts):
-        block = _write_block(part, conversion)
-        if block is None or (
-            block["type"] == "tool_use" and _is_cut_call(block, ending, conversion)
-        ):
-            continue
-        if block["type"] == "tool_use":
-            given = block["id"] if block["id"] not in ids else ""
-            block["id"] = make_tool_use_id(given, message.id, index)
-            ids.add(block["id"])
-        content.append(block)
-    usage = write_usage(ending.usage or Usage())
-    usage |= write_service_tier(ending.service_tier)
-    body = {
-        "id": make_message_id(message.id),
-        "type": "message",
-        "role": "assistant",
-        "model": conversion.alias,
-        "content": content,
-        **write_stop(ending),
-        "usage": usage,
-    }
-    return msgspec.json.encode(body)
+    if len(message.parts) == 1 and message.ending.stop != "refusal":
+        only = message.parts[0]
+        if type(only) is Text and only.text and not only.citations:
+            return _encode(_write_text_answer(only.text, message, conversion))
+    for part in message.parts:
+        if not isinstance(part, _STREAMED_PARTS):
+            kind = type(part).__name__.lower()
+            conversion.notes.note(f"content.{kind}", "unsupported_by_client")
+    writer = _AnswerWriter(conversion)
+    for event in message_events(message):
+        writer.write(event)
+    return _encode(writer.answer)
 
 
-def _is_cut_call(block: Block, ending: Ending, conversion: Conversion) -> bool:
-    """Whether a call was cut in the middle of its input: an agent must not run it."""
-    given = block["input"]
-    if not isinstance(given, dict) or "_raw_arguments" not in given:
-        return False
-    if ending.stop == "max_tokens":
-        conversion.notes.note("content.tool_use", "cut_call_left_out")
-        return True
-    conversion.notes.note("content.tool_use", "invalid_json_kept_as_text")
-    return False
+def _write_text_answer(text: str, message: Message, conversion: Conversion) -> Block:
+    """The usual answer, of one text, at a fraction of the cost."""
+    answer = write_empty_message(message.id, message.ending.usage, conversion)
+    answer["content"] = [{"type": "text", "text": text}]
+    answer.update(write_stop(message.ending))
+    answer["usage"].update(write_service_tier(message.ending.service_tier))
+    return answer
 
 
-def _write_block(part: Part, conversion: Conversion) -> Block | None:
-    match part:
-        case Text():
-            return _write_text(part, conversion)
-        case Refusal():
-            return {"type": "text", "text": part.text} if part.text else None
-        case Thinking():
-            if not part.text and part.signature is None:
-                return None
-            own = write_signature(part.signature, part.origin, part.text, conversion)
-            return {"type": "thinking", "thinking": part.text, "signature": own}
-        case Redacted():
-            return {
-                "type": "redacted_thinking",
-                "data": write_redacted_data(part.data, part.origin, conversion),
-            }
-        case ToolCall():
-            given = (
-                {"input": part.arguments} if part.custom else write_arguments_object(part.arguments)
-            )
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": given}
-        case _:
-            conversion.notes.note(f"content.{type(part).__name__.lower()}", "unsupported_by_client")
-            return None
+class _AnswerWriter(MessagesWriter):
+    """Accumulates the events of a stream, as the official client does (`accumulate_event`)."""
+
+    def __init__(self, conversion: Conversion) -> None:
+        super().__init__(conversion)
+        self.answer: Block = {}
+        self._content: list[Block] = []
+        self._input_json: list[str] = []  # of the open tool call
+
+    def write(self, event: Event) -> bytes:
+        """Adds the event to `answer`; returns no bytes."""
+        return EVENT_WRITERS[type(event)](self, event)
+
+    def _emit(self, event: Block) -> bytes:
+        match event["type"]:
+            case "message_start":
+                self.answer = event["message"]
+            case "content_block_start":
+                self._content.append({**event["content_block"]})
+            case "content_block_stop" if self._content[-1]["type"] == "tool_use":
+                self._content[-1]["input"] = write_arguments_object("".join(self._input_json))
+                self._input_json = []
+            case "message_delta":
+                del self.answer["usage"]  # the API writes it last
+                self.answer |= event["delta"]
+                self.answer |= {"usage": event["usage"], "content": self._drop_cut_calls()}
+        return b""
+
+    def _emit_delta(self, member: str, value: Any) -> bytes:
+        block = self._content[-1]
+        if member == "partial_json":
+            self._input_json.append(value)
+        elif member == "citation":
+            block.setdefault("citations", []).append(value)
+        else:
+            block[member] += value
+        return b""
+
+    def _drop_cut_calls(self) -> list[Block]:
+        """The blocks without calls whose input the token limit cut: an agent must not run them.
+
+        Of any other call, input that is no object is kept as text in an object.
+        """
+        broken = [block for block in self._content if _is_broken_call(block)]
+        if broken and self.answer["stop_reason"] == "max_tokens":
+            self._conversion.notes.note("content.tool_use", "cut_call_left_out")
+            return [block for block in self._content if not _is_broken_call(block)]
+        if broken:
+            self._conversion.notes.note("content.tool_use", "invalid_json_kept_as_text")
+        return self._content
 
 
-def _write_text(part: Text, conversion: Conversion) -> Block | None:
-    if not part.text:
-        return None
-    block: Block = {"type": "text", "text": part.text}
-    if not part.citations:
-        return block
-    written = [write_citation(citation, conversion) for citation in part.citations]
-    if citations := [citation for citation in written if citation is not None]:
-        block["citations"] = citations
-    return block
+def _is_broken_call(block: Block) -> bool:
+    given = block.get("input")
+    return isinstance(given, dict) and "_raw_arguments" in given

@@ -1,16 +1,24 @@
 """A Messages upstream's stream as neutral events (`RawMessageStreamEvent`).
 
-Blocks are told apart by their index. The real API writes one after another; compatible servers
-interleave them, so all but the first open block wait for it to end. A block whose kind has no
-neutral form, such as a tool that the upstream runs itself, opens and ends without a word.
+Blocks are identified by their index. The API of Anthropic writes one after another; compatible
+servers interleave them, so events of later blocks are queued until the first open block ends. A
+block without a neutral form, such as a call of a tool that the upstream runs, makes no events.
+
+A whole answer is read by the same code: see `message.py`.
 """
 
 from collections.abc import Callable
 
 import msgspec
+from msgspec import Raw
 
 from gateway.dialect import Conversion
-from gateway.dialects.common.arguments import custom_tool_names, read_custom_input
+from gateway.dialects.common.arguments import (
+    INVALID_ARGUMENTS,
+    custom_tool_names,
+    read_custom_input,
+)
+from gateway.dialects.common.shapes import is_json_object
 from gateway.dialects.messages import input_keys as keys
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_service_tier, read_stop
 from gateway.dialects.messages.errors import read_error
@@ -18,6 +26,7 @@ from gateway.dialects.messages.server_tools import is_server_block
 from gateway.dialects.messages.usage import merge_usage
 from gateway.dialects.messages.wire import (
     Delta,
+    Kind,
     StartedBlock,
     StopDetails,
     StreamEvent,
@@ -46,29 +55,42 @@ from gateway.wire.sse import Frame
 from gateway.wire.text_template import TextDeltaTemplate
 
 _decode = msgspec.json.Decoder(StreamEvent).decode
+STREAMED_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+"""Types of the blocks that make events."""
+
+_UNCUT_REASONS = frozenset({"end_turn", "tool_use"})
+"""Stop reasons after which every tool call has to be whole."""
 
 
 class _OpenBlock:
-    """One content block that has begun: what it is, and what of it has to wait."""
+    """One content block that has begun: its kind, and its events that have to wait."""
 
     __slots__ = (
-        "arguments",
-        "ended",
-        "initial_input",
-        "kind",
-        "queued",
-        "renamed_tool",
+        "arguments", "ended", "has_text", "initial_input", "kind", "queued", "renamed_tool",
         "signature",
-    )
+    )  # fmt: skip
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind  # text, thinking, tool, custom, answer or "" for what says nothing
+        self.kind = kind  # text, thinking, tool, custom, answer; "" makes no events
         self.queued: list[Event] = []
         self.ended = False
+        self.has_text = False  # an empty text block makes no events
         self.signature = ""
-        self.arguments: list[str] = []  # of a custom tool; of another, whether any came
+        self.arguments: list[str] = []  # deltas of the input
         self.renamed_tool = ""  # the tool whose input's keys are others at the upstream
         self.initial_input = ""  # input that the block began with, sent if no delta brings any
+
+    def add_text(self, event: TextDelta | CitationAdded) -> list[Event]:
+        """The event, after the start of the text if it is the first one."""
+        if self.has_text:
+            return [event]
+        self.has_text = True
+        return [TextStart(), event]
+
+    @property
+    def input(self) -> str:
+        """The JSON of a tool's input received so far."""
+        return "".join(self.arguments) or self.initial_input
 
 
 class MessagesReader:
@@ -79,9 +101,10 @@ class MessagesReader:
         self.cut = False
         self._conversion = conversion
         self._custom_names = custom_tool_names(conversion)
-        self._blocks: dict[int, _OpenBlock] = {}  # those not fully told, in the order they began
+        self._blocks: dict[int, _OpenBlock] = {}  # with events still due, in order of their start
         self._has_started = False
         self._has_calls = False
+        self._has_broken_call = False
         self._usage: Usage | None = None
         self._service_tier: str | None = None
         self._stop_reason: str | None = None
@@ -105,22 +128,26 @@ class MessagesReader:
         self._template.forget()
         if event.type == "content_block_delta" and len(self._blocks) == 1:
             self._learn_template(frame.data, event)
+        return self.read_event(event)
+
+    def read_event(self, event: StreamEvent) -> list[Event]:
+        """The events of one wire event; none where its type is unknown."""
         reading = _EVENT_READERS.get(event.type)
         return reading(self, event) if reading is not None else []
 
     def _learn_template(self, data: bytes, event: StreamEvent) -> None:
-        # With one block told so far and that one text, its deltas are told as they come.
+        # Deltas of a text block that is the only open one make one event each, without a queue.
         block = self._blocks.get(event.index or 0)
         text = event.delta.text if event.delta is not None else None
-        if block is not None and block.kind == "text" and not block.ended and text is not None:
+        if block is not None and block.kind == "text" and not block.ended and text:
             self._template.learn(data, text)
 
     def around_text(self) -> tuple[bytes, bytes] | None:
-        """What stands around the text of data that says no more; None where all must be read."""
+        """Bytes before and after the text of a plain delta; None where frames must be parsed."""
         return None if self.ended else self._template.affixes
 
     def finish(self) -> list[Event]:
-        """The ending, where the upstream gave a stop reason before it hung up; else Cut."""
+        """The events still due. Raises Cut where the stream ended without a stop reason."""
         if self.ended:
             return []
         if self._stop_reason is None:
@@ -149,10 +176,7 @@ class MessagesReader:
     def _read_block_start(self, event: StreamEvent) -> list[Event]:
         if not present(event.content_block):
             raise BadAnswer("upstream began a content block without saying what it is")
-        try:
-            started = decode(event.content_block, StartedBlock)
-        except msgspec.MsgspecError as fault:
-            raise BadAnswer(f"upstream began a content block that is none: {fault}") from None
+        started = _decode_block(event.content_block)
         index = event.index or 0
         events = self._start_message()
         if index in self._blocks:
@@ -177,7 +201,10 @@ class MessagesReader:
     def _open_block(self, block: _OpenBlock, started: StartedBlock) -> list[Event]:
         match block.kind:
             case "text":
-                return [TextStart(), *([TextDelta(started.text)] if started.text else [])]
+                events = block.add_text(TextDelta(started.text)) if started.text else []
+                for citation in started.citations or ():
+                    events += block.add_text(CitationAdded(read_citation(citation)))
+                return events
             case "thinking":
                 block.signature = started.signature or ""
                 first = [ThinkingDelta(started.thinking)] if started.thinking else []
@@ -185,18 +212,18 @@ class MessagesReader:
             case "redacted_thinking":
                 return [RedactedThinking(started.data, ORIGIN)]
             case "tool" | "custom":
-                block.initial_input = bytes(started.input).decode()
+                block.initial_input = _read_input(started)
                 name = self._conversion.names.to_client(started.name)
                 block.renamed_tool = name if name in self._conversion.keys else ""
                 return [ToolStart(started.id, name, custom=block.kind == "custom")]
             case "answer":
-                block.initial_input = bytes(started.input).decode()
+                block.initial_input = _read_input(started)
                 block.renamed_tool = started.name if started.name in self._conversion.keys else ""
                 return [TextStart()]
         return []
 
     def _emit_or_queue(self, index: int, events: list[Event]) -> list[Event]:
-        """The events, or none of them yet where an earlier block is still open."""
+        """The events, or none where they are queued behind an earlier open block."""
         if next(iter(self._blocks)) == index:
             return events
         self._blocks[index].queued += events
@@ -208,16 +235,15 @@ class MessagesReader:
         if delta is None or block is None or block.ended:
             return []
         if delta.text is not None and block.kind == "text":
-            return self._emit_or_queue(index, [TextDelta(delta.text)]) if delta.text else []
+            events = block.add_text(TextDelta(delta.text)) if delta.text else []
+            return self._emit_or_queue(index, events)
         return self._emit_or_queue(index, _read_delta(block, delta))
 
     def _restore_input(self, block: _OpenBlock, events: list[Event]) -> list[Event]:
-        """The whole input of a tool whose keys were renamed, which no part of it could show."""
+        """Closing events, with the whole input where its keys have to be restored."""
         if not block.renamed_tool:
             return events
-        text = keys.restore_arguments(
-            "".join(block.arguments) or block.initial_input, block.renamed_tool, self._conversion
-        )
+        text = keys.restore_arguments(block.input, block.renamed_tool, self._conversion)
         told = TextDelta(text) if block.kind == "answer" else ArgumentsDelta(text)
         return [told, PartEnd()]
 
@@ -229,6 +255,8 @@ class MessagesReader:
         if block is None or block.ended:
             return []
         block.ended = True
+        if block.kind == "tool" and block.input.strip() and not is_json_object(block.input):
+            self._has_broken_call = True
         events = self._emit_or_queue(index, self._restore_input(block, _make_closing_events(block)))
         while self._blocks:
             first = next(iter(self._blocks))
@@ -257,6 +285,8 @@ class MessagesReader:
         events = self._start_message()
         for index in list(self._blocks):
             events += self._close_block(index)
+        if self._has_broken_call and self._stop_reason in _UNCUT_REASONS:
+            raise BadAnswer(INVALID_ARGUMENTS)
         self.ended = True
         ending = read_stop(
             self._stop_reason or "",
@@ -279,6 +309,28 @@ def _decode_leniently(data: bytes) -> StreamEvent:
         raise BadAnswer(f"upstream sent an event that is none: {fault}") from None
 
 
+def _decode_block(raw: Raw) -> StartedBlock:
+    """The block of a `content_block_start`; members of an unknown block may be of any type."""
+    try:
+        return decode(raw, StartedBlock)
+    except msgspec.MsgspecError as fault:
+        if (tag := read_type(raw)) and tag not in STREAMED_BLOCKS:
+            return StartedBlock(tag)
+        raise BadAnswer(f"upstream began a content block that is none: {fault}") from None
+
+
+def read_type(raw: Raw) -> str:
+    """The type that a block names, empty where it names none."""
+    try:
+        return decode(raw, Kind).type
+    except msgspec.MsgspecError:
+        return ""
+
+
+def _read_input(started: StartedBlock) -> str:
+    return bytes(started.input).decode() if present(started.input) else "{}"
+
+
 def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:
     """The events of a delta that is not plain text."""
     match block.kind:
@@ -286,11 +338,10 @@ def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:
             block.signature += delta.signature or ""
             return [ThinkingDelta(delta.thinking)] if delta.thinking else []
         case "text" if present(delta.citation):
-            return [CitationAdded(read_citation(delta.citation))]
+            return block.add_text(CitationAdded(read_citation(delta.citation)))
         case "tool" | "custom" | "answer" if delta.partial_json:
-            held = block.kind == "custom" or bool(block.renamed_tool)
-            block.arguments.append(delta.partial_json if held else "")
-            if held:
+            block.arguments.append(delta.partial_json)
+            if block.kind == "custom" or block.renamed_tool:
                 return []
             say = ArgumentsDelta if block.kind == "tool" else TextDelta
             return [say(delta.partial_json)]
@@ -298,15 +349,16 @@ def _read_delta(block: _OpenBlock, delta: Delta) -> list[Event]:
 
 
 def _make_closing_events(block: _OpenBlock) -> list[Event]:
-    """What ends a block; a signature comes once, whole, before its end."""
+    """The last events of a block; a signature comes once, whole, before the end."""
     match block.kind:
         case "" | "redacted_thinking":
+            return []
+        case "text" if not block.has_text:
             return []
         case "thinking" if block.signature:
             return [Signature(block.signature, ORIGIN), PartEnd()]
         case "custom":
-            text = read_custom_input("".join(block.arguments) or block.initial_input)
-            return [ArgumentsDelta(text), PartEnd()]
+            return [ArgumentsDelta(read_custom_input(block.input)), PartEnd()]
         case "tool" if not block.arguments:
             return [ArgumentsDelta(block.initial_input), PartEnd()]
         case "answer" if not block.arguments:

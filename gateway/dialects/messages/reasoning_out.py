@@ -1,4 +1,4 @@
-"""How hard a Messages model shall think (`ThinkingConfigParam`, `OutputConfigParam.effort`)."""
+"""Reasoning settings of a Messages request (`ThinkingConfigParam`, `OutputConfigParam.effort`)."""
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.messages.blocks_out import find_native_signature
@@ -10,7 +10,7 @@ _BUDGET_OF_EFFORT = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384
 _MIN_BUDGET = 1024
 
 
-def write_reasoning(conversion: Conversion, max_tokens: int) -> tuple[Block | None, str | None]:
+def write_reasoning(max_tokens: int, conversion: Conversion) -> tuple[Block | None, str | None]:
     """The `thinking` member and the effort of `output_config`; None where nothing is sent."""
     reasoning = conversion.prompt.reasoning
     if reasoning is None:
@@ -45,7 +45,7 @@ def _choose_mode(reasoning: Reasoning, conversion: Conversion) -> str | None:
 def _note_unsupported(reasoning: Reasoning, wanted: str, conversion: Conversion) -> None:
     has_levels = bool(conversion.capability.effort)
     if wanted in ("disabled", "between_tools"):
-        # a model that cannot think is silent enough; one with levels gets the lowest
+        # a model without thinking needs no switch; one with levels gets the lowest
         lost = bool(conversion.capability.thinking) and not has_levels
     else:
         lost = reasoning.mode is not None or not has_levels

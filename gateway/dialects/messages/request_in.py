@@ -1,18 +1,18 @@
 """A Messages request as a neutral prompt (`MessageCreateParamsBase` and its beta superset).
 
-Reading happens only on the way to another dialect. So a member that only a Messages upstream can
-honour is refused where its loss would change the answer, noted where it would merely be missed,
-and ignored where nothing is lost.
+A request is read only for an upstream of another dialect. A member that only a Messages upstream
+supports is refused if its loss would change the answer, noted if it would not, and ignored if
+nothing is lost.
 """
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Fields
+from gateway.dialects.common.members import MemberReader, assign, drop, ignore, refuse
 from gateway.dialects.messages.tools_in import read_tool_choice, read_tools
 from gateway.dialects.messages.turns_in import read_system, read_turns
 from gateway.dialects.messages.wire import (
@@ -37,21 +37,9 @@ from gateway.wire.raw_json import (
     present,
 )
 
-_IGNORED_MEMBERS = frozenset({"model", "diagnostics", "anthropic_version", "anthropic_beta"})
-_DROPPED_MEMBERS = frozenset({
-    "context_management", "fallbacks", "fallback_credit_token", "billing_policy", "user_profile_id",
-    "workspace_id",
-})  # fmt: skip
-_REFUSED_MEMBERS = {
-    "container": "containers and skills are not available from this provider",
-    "mcp_servers": "MCP servers are not available from this provider",
-    "inference_geo": "this provider cannot promise where inference runs",
-    "compaction": "this provider cannot mint compaction blocks",
-}
-
 
 def check_fields(fields: Fields) -> None:
-    """InvalidRequest where a top-level member is missing or mistyped."""
+    """Raises InvalidRequest where a top-level member is missing or of a wrong type."""
     for name in ("model", "messages", "max_tokens"):
         if name not in fields:
             raise InvalidRequest(f"{name}: Field required", param=name)
@@ -90,35 +78,19 @@ _MEMBER_TYPES: dict[str, Shape[Any]] = {
 
 
 def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
-    """The request in no dialect, once checked; notes what no other dialect can say."""
+    """The neutral prompt of a checked request; notes what no other dialect supports."""
     prompt = Prompt(model=member(fields["model"], str, "model"), turns=[])
     for name, reader in _MEMBER_READERS.items():  # in this order: messages may change the tools
         if (raw := fields.get(name)) is not None and raw != NULL:
             reader(raw, prompt, notes)
     for name, raw in fields.items():
-        if (
-            name not in _MEMBER_READERS
-            and name not in _IGNORED_MEMBERS
-            and bytes(raw) not in (b"null", b"[]")
-        ):
-            _report_unread_member(name, notes)
+        if name in _MEMBER_READERS or raw in _EMPTY:
+            continue
+        if (reading := _LOST_MEMBERS.get(name)) is not None:
+            reading(raw, prompt, notes)
+        else:
+            notes.drop(name, "unknown")
     return prompt
-
-
-def _report_unread_member(name: str, notes: LossReport) -> None:
-    if reason := _REFUSED_MEMBERS.get(name):
-        notes.refuse(name, reason)
-    elif name == "thread":
-        # the official tool runner sends the whole history again when it meets this code
-        raise InvalidRequest(
-            "thread: this provider keeps no threads",
-            param=name,
-            details={"error_code": "thread_unsupported_request"},
-        )
-    elif name in _DROPPED_MEMBERS:
-        notes.drop(name)
-    else:
-        notes.drop(name, "unknown")
 
 
 def _read_integer(raw: Raw, path: str) -> int:
@@ -130,34 +102,10 @@ def _read_integer(raw: Raw, path: str) -> int:
     return int(value)
 
 
-def _read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    read_system(raw, prompt)
-
-
-def _read_tool_choice(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    read_tool_choice(raw, prompt)
-
-
 def _read_max_tokens(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     prompt.max_tokens = _read_integer(raw, "max_tokens")
     if prompt.max_tokens == 0:
         notes.refuse("max_tokens", "0 warms the prompt cache, which this provider cannot do")
-
-
-def _read_stop_sequences(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.stop = member(raw, _STRING_LIST, "stop_sequences")
-
-
-def _read_stream(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.stream = member(raw, bool, "stream")
-
-
-def _read_temperature(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.temperature = member(raw, float, "temperature")
-
-
-def _read_top_p(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.top_p = member(raw, float, "top_p")
 
 
 def _read_top_k(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
@@ -246,22 +194,48 @@ def _parse_session_id(user: str) -> str:
     return user.rpartition("_session_")[2] if "_session_" in user else ""
 
 
-_MEMBER_READERS: dict[str, Callable[[Raw, Prompt, LossReport], None]] = {
-    "system": _read_system,
+def _refuse_thread(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    # the official tool runner sends the whole history again when it meets this code
+    raise InvalidRequest(
+        "thread: this provider keeps no threads",
+        param="thread",
+        details={"error_code": "thread_unsupported_request"},
+    )
+
+
+_EMPTY = (NULL, Raw(b"[]"))
+_MEMBER_READERS: dict[str, MemberReader] = {
+    "system": read_system,
     "tools": read_tools,
-    "tool_choice": _read_tool_choice,
+    "tool_choice": read_tool_choice,
     "thinking": _read_reasoning,
     "output_config": _read_output_config,
     "output_format": _read_output_format,
     "messages": read_turns,
     "max_tokens": _read_max_tokens,
-    "stop_sequences": _read_stop_sequences,
-    "stream": _read_stream,
-    "temperature": _read_temperature,
-    "top_p": _read_top_p,
+    "stop_sequences": assign("stop_sequences", _STRING_LIST, "stop"),
+    "stream": assign("stream", bool),
+    "temperature": assign("temperature", float),
+    "top_p": assign("top_p", float),
     "top_k": _read_top_k,
     "cache_control": _read_cache_control,
     "service_tier": _read_service_tier,
     "speed": _read_speed,
     "metadata": _read_metadata,
 }
+_LOST_MEMBERS: dict[str, MemberReader] = {
+    **dict.fromkeys(("model", "diagnostics", "anthropic_version", "anthropic_beta"), ignore),
+    **{
+        name: drop(name)
+        for name in (
+            "context_management", "fallbacks", "fallback_credit_token", "billing_policy",
+            "user_profile_id", "workspace_id",
+        )
+    },
+    "container": refuse("container", "containers and skills are not available from this provider"),
+    "mcp_servers": refuse("mcp_servers", "MCP servers are not available from this provider"),
+    "inference_geo": refuse("inference_geo", "this provider cannot promise where inference runs"),
+    "compaction": refuse("compaction", "this provider cannot mint compaction blocks"),
+    "thread": _refuse_thread,
+}  # fmt: skip
+"""Members without a neutral form: ignored where nothing is lost, else noted or refused."""

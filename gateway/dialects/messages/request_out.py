@@ -5,6 +5,7 @@ import re
 
 from msgspec import Raw
 
+from gateway.capability.record import Capability
 from gateway.dialect import Block, Conversion, Fields
 from gateway.dialects.common.names import assign_tool_names
 from gateway.dialects.common.schema import close_schema
@@ -22,7 +23,7 @@ from gateway.neutral.events import CacheMark
 from gateway.wire.raw_json import encoded
 
 _DEFAULT_MAX_TOKENS = 32000
-"""Asked for where the client names no limit: 0 would warm the cache and answer nothing."""
+"""Sent where the client sets no limit: the API requires one."""
 _MAX_CACHE_MARKS = 4
 _USER_ID_LIMIT = 256
 _PERSONAL_DATA = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
@@ -31,11 +32,11 @@ _JSON_INSTRUCTION = "Respond with one JSON object and nothing else."
 
 
 def write_prompt(conversion: Conversion) -> Fields:
-    """The upstream's request; settles tool names and the answer tool of the conversion."""
+    """The upstream's request; sets tool names and the answer tool of the conversion."""
     prompt, notes = conversion.prompt, conversion.notes
     assign_tool_names(conversion)
     most = _write_max_tokens(conversion)
-    thinking, effort = write_reasoning(conversion, most)
+    thinking, effort = write_reasoning(most, conversion)
     is_thinking = thinking is not None and thinking["type"] != "disabled"
     tools = write_tools(conversion)
     choice = write_tool_choice(conversion) if tools else None
@@ -45,10 +46,10 @@ def write_prompt(conversion: Conversion) -> Fields:
         choice.pop("name", None)
     system = _write_system(conversion)
     config: Block = {"effort": effort} if effort else {}
-    if answer := _write_format(conversion, config, system, may_force=not (is_thinking or tools)):
+    if answer := _write_format(config, system, conversion, may_force=not (is_thinking or tools)):
         tools, choice = [answer], {"type": "tool", "name": ANSWER_TOOL}
     messages = write_turns(conversion)
-    _limit_cache_marks(conversion, tools, system, messages)
+    _limit_cache_marks(tools, system, messages, conversion)
     members: Block = {
         "model": conversion.model,
         "max_tokens": most,
@@ -92,9 +93,9 @@ def _write_system(conversion: Conversion) -> list[Block]:
 
 
 def _write_format(
-    conversion: Conversion, config: Block, system: list[Block], *, may_force: bool
+    config: Block, system: list[Block], conversion: Conversion, *, may_force: bool
 ) -> Block | None:
-    """Holds the model to the client's answer format; returns the tool that does it, if one must."""
+    """Puts the client's answer format into `config` or `system`, or returns a tool for it."""
     wanted, notes = conversion.prompt.format, conversion.notes
     if wanted is None:
         return None
@@ -122,7 +123,7 @@ def _render_schema_instruction(schema: Raw) -> str:
 
 
 def _limit_cache_marks(
-    conversion: Conversion, tools: list[Block], system: list[Block], messages: list[Block]
+    tools: list[Block], system: list[Block], messages: list[Block], conversion: Conversion
 ) -> None:
     most = _MAX_CACHE_MARKS - (1 if conversion.prompt.cache_implicit else 0)
     contents = [_collect_blocks(one) for one in messages if not isinstance(one["content"], str)]
@@ -133,7 +134,7 @@ def _limit_cache_marks(
 
 
 def _collect_blocks(message: Block) -> list[Block]:
-    """Every block of a message that may carry a mark, those within tool results included."""
+    """Every block of a message that may have a cache mark, including those in tool results."""
     found: list[Block] = []
     for block in message["content"]:
         inner = block.get("content")
@@ -153,17 +154,15 @@ def _write_stop_sequences(conversion: Conversion) -> list[str]:
 
 def _write_sampling(conversion: Conversion, *, is_thinking: bool) -> Block:
     """Temperature, top_p and top_k as far as the model takes them."""
-    prompt, notes, rule = conversion.prompt, conversion.notes, conversion.capability.sampling
-    wanted = (
-        ("temperature", prompt.temperature), ("top_p", prompt.top_p), ("top_k", prompt.top_k)
-    )  # fmt: skip
+    prompt, notes = conversion.prompt, conversion.notes
     sent: Block = {}
-    for name, value in wanted:
+    for name in ("temperature", "top_p", "top_k"):
+        value = getattr(prompt, name)
         if value is None:
             continue
         if is_thinking:
             notes.drop(name, "not_with_thinking")
-        elif not _is_sampling_allowed(name, value, rule, sent, top_k=conversion.capability.top_k):
+        elif not _is_sampling_allowed(name, value, sent, conversion.capability):
             notes.drop(name, "unsupported_by_model")
         elif name == "temperature" and value > 1:
             notes.note(name, "clamped_to_1")
@@ -173,47 +172,43 @@ def _write_sampling(conversion: Conversion, *, is_thinking: bool) -> Block:
     return sent
 
 
+def _is_sampling_allowed(name: str, value: float, sent: Block, model: Capability) -> bool:
+    if model.sampling == "none":
+        return False
+    if name == "top_k":
+        return model.top_k and model.sampling != "temp1"
+    if model.sampling == "temp1":
+        return name == "temperature" and value == 1
+    return not (model.sampling == "temp_xor_top_p" and name == "top_p" and "temperature" in sent)
+
+
 def _report_unsupported(conversion: Conversion) -> None:
-    """Notes what this API has no word for; a zero asks for nothing."""
+    """Notes what this API has no member for; a zero asks for nothing."""
     prompt = conversion.prompt
-    if not (prompt.seed or prompt.frequency_penalty or prompt.presence_penalty or prompt.verbosity):
-        return
-    unsaid = {
-        "seed": prompt.seed,
-        "frequency_penalty": prompt.frequency_penalty,
-        "presence_penalty": prompt.presence_penalty,
-        "verbosity": prompt.verbosity if prompt.verbosity != "medium" else None,
-    }
-    for name, value in unsaid.items():
-        if value:
+    for name in ("seed", "frequency_penalty", "presence_penalty", "verbosity"):
+        value = getattr(prompt, name)
+        if value and value != "medium":  # the default of `verbosity`
             conversion.notes.drop(name)
 
 
-def _is_sampling_allowed(name: str, value: float, rule: str, sent: Block, *, top_k: bool) -> bool:
-    if rule == "none":
-        return False
-    if name == "top_k":
-        return top_k and rule != "temp1"
-    if rule == "temp1":
-        return name == "temperature" and value == 1
-    return not (rule == "temp_xor_top_p" and name == "top_p" and "temperature" in sent)
+_MEMBER_OF_TIER = {
+    "auto": ("service_tier", "auto"),
+    "default": ("service_tier", "standard_only"),
+    "fast": ("speed", "fast"),
+}
 
 
 def _write_user_and_tier(conversion: Conversion) -> Block:
-    """Who asks, and how fast the answer shall come."""
+    """`metadata`, and `service_tier` or `speed`."""
     prompt = conversion.prompt
     members: Block = {}
     if prompt.user:
         members["metadata"] = {"user_id": _write_user_id(prompt.user)}
-    match prompt.service_tier:
-        case "auto":
-            members["service_tier"] = "auto"
-        case "default":
-            members["service_tier"] = "standard_only"
-        case "fast" if conversion.capability.service_tier:
-            members["speed"] = "fast"
-        case "fast":
-            conversion.notes.drop("service_tier")
+    if prompt.service_tier == "fast" and not conversion.capability.service_tier:
+        conversion.notes.drop("service_tier")
+    elif prompt.service_tier is not None:
+        name, word = _MEMBER_OF_TIER[prompt.service_tier]
+        members[name] = word
     return members
 
 

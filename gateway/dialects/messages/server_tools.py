@@ -1,7 +1,7 @@
-"""What a reader may see of the tools that a Messages upstream runs itself.
+"""Calls and results of the tools that a Messages upstream runs itself, as text.
 
-Encrypted members mean nothing to another upstream and are left out. Every member is taken as it
-comes: results are the upstream's own words, and a client may not be refused for them.
+Encrypted members mean nothing to another upstream and are left out. Members of any type are
+accepted: a client replays what the upstream wrote and must not be refused for it.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ RESULT_SUFFIX = "_tool_result"
 
 
 def is_server_block(type: str) -> bool:
-    """Whether blocks of that type tell of a tool that the upstream ran."""
+    """Whether blocks of that type are calls or results of a tool that the upstream ran."""
     return type in SERVER_TOOL_CALLS or type.endswith(RESULT_SUFFIX)
 
 

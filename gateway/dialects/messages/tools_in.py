@@ -15,7 +15,7 @@ _TOOLS_SHAPE: Shape[list[ToolDefinition]] = Shape(list[ToolDefinition])
 
 
 def read_tools(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """Puts the tools where the prompt has them; InvalidRequest for those only Messages can run."""
+    """Reads the tools into the prompt. Raises InvalidRequest for those that only Messages runs."""
     try:
         tools = decode(raw, _TOOLS_SHAPE)  # one pass; each raw member would cost another
     except msgspec.ValidationError:
@@ -27,7 +27,7 @@ def read_tools(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
 
 
 def read_tool(raw: Raw, path: str, prompt: Prompt, notes: LossReport) -> None:
-    """Puts one tool where the prompt has it."""
+    """Reads one tool into the prompt."""
     _read_tool(member(raw, ToolDefinition, path), path, prompt, notes)
 
 
@@ -77,8 +77,8 @@ def _read_web_search(tool: ToolDefinition) -> WebSearch:
     )
 
 
-def read_tool_choice(raw: Raw, prompt: Prompt) -> None:
-    """The choice and, with it, whether calls may come in parallel."""
+def read_tool_choice(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    """Reads the tool choice and whether calls may be parallel."""
     choice = member(raw, ToolChoiceParam, "tool_choice")
     match choice.type:
         case "auto" | "any" | "none":
@@ -95,7 +95,7 @@ def read_tool_choice(raw: Raw, prompt: Prompt) -> None:
 
 
 class ToolChanges:
-    """The tool set as the blocks of later system messages leave it (`BetaSystemMessageParam`)."""
+    """Applies the tool changes in later system messages (`BetaSystemMessageParam`)."""
 
     __slots__ = ("_known_tools", "_notes", "_prompt")
 
@@ -105,7 +105,7 @@ class ToolChanges:
         self._known_tools = {tool.name: tool for tool in prompt.tools}
 
     def add_tool(self, raw: Raw, path: str) -> None:
-        """Offers a tool that was taken away, or one defined here."""
+        """Adds a tool that was removed before, or a new definition."""
         tool = member(raw, ToolChange, path).tool
         tools = self._prompt.tools
         self._notes.note(path, "tools_changed_for_the_whole_conversation")
@@ -118,7 +118,7 @@ class ToolChanges:
             tools.append(self._known_tools[tool.name])
 
     def remove_tool(self, raw: Raw, path: str) -> None:
-        """Takes a tool away."""
+        """Removes a tool."""
         tool = member(raw, ToolChange, path).tool
         self._notes.note(path, "tools_changed_for_the_whole_conversation")
         self._drop_tools({tool.name})

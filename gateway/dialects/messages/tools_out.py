@@ -9,7 +9,7 @@ from gateway.dialects.messages.blocks_out import write_cache_control
 from gateway.neutral.events import Prompt, Tool, WebSearch
 
 ANSWER_TOOL = "json_output"
-"""Its input is the answer where the model cannot be held to a schema otherwise."""
+"""Name of the forced tool whose input is the answer, for models without structured output."""
 
 _CUSTOM_TOOL_SCHEMA = {
     "type": "object",
@@ -91,7 +91,7 @@ def _write_web_search(search: WebSearch, conversion: Conversion) -> Block:
 
 
 def write_tool_choice(conversion: Conversion) -> Block | None:
-    """The `tool_choice` member; models that cannot be forced get to choose, with a note."""
+    """The `tool_choice` member; `auto`, with a note, for models that cannot be forced."""
     prompt = conversion.prompt
     choice = prompt.tool_choice
     block: Block | None = None
@@ -108,7 +108,7 @@ def write_tool_choice(conversion: Conversion) -> Block | None:
 
 
 def is_forced(prompt: Prompt) -> bool:
-    """Whether the client demands that a tool be called."""
+    """Whether the client forces a tool call."""
     return prompt.tool_choice is not None and prompt.tool_choice.mode in ("any", "tool")
 
 
@@ -124,7 +124,7 @@ def make_answer_tool(schema: Raw, description: str | None, conversion: Conversio
 
 
 def drop_extra_marks(fields: list[list[Block]], most: int) -> int:
-    """Takes away all cache marks but the last `most`, in the order of the prompt; says how many."""
+    """Removes all but the last `most` cache marks, in prompt order; returns how many."""
     marked = [block for blocks in fields for block in blocks if "cache_control" in block]
     extra = marked[: max(0, len(marked) - most)]
     for block in extra:

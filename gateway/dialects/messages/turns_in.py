@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.common.tool_results import BILLING_HEADER
 from gateway.dialects.messages import fast_shapes as typed
 from gateway.dialects.messages.blocks_in import read_block, read_cache_mark, require_type
 from gateway.dialects.messages.tools_in import ToolChanges
@@ -15,24 +16,20 @@ from gateway.neutral.events import Part, Prompt, Reasoning, Text, ToolResult, Tu
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import RAWS, Shape, decode, member
 
-_BILLING_HEADER = "x-anthropic-billing-header:"
-"""Opens a system block that differs in every request and would defeat any prompt cache."""
-
-
-_SYSTEM_SHAPE: Shape[str | list[typed.TextShape]] = Shape(str | list[typed.TextShape])
+_SYSTEM_SHAPE: Shape[str | list[TextBlock]] = Shape(str | list[TextBlock])
 _RAW_SYSTEM_SHAPE: Shape[str | list[Raw]] = Shape(str | list[Raw])
 _MESSAGES_SHAPE: Shape[list[typed.MessageShape]] = Shape(list[typed.MessageShape])
 
 
-def read_system(raw: Raw, prompt: Prompt) -> None:
-    """The system prompt, a part for each block."""
+def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    """Reads the system prompt, one part for each block."""
     content = _parse_system(raw)
     if isinstance(content, str):
-        if content and not content.startswith(_BILLING_HEADER):
+        if content and not content.startswith(BILLING_HEADER):
             prompt.system.append(Text(content))
         return
     texts = [_read_system_block(block, f"system.{index}") for index, block in enumerate(content)]
-    if texts and texts[0].text.startswith(_BILLING_HEADER):
+    if texts and texts[0].text.startswith(BILLING_HEADER):
         texts = texts[1:]
     prompt.system += [text for text in texts if text.text]
 
@@ -48,7 +45,7 @@ def _read_system_block(item: typed.BlockItem, path: str) -> Text:
     block: TextBlock
     if isinstance(item, Raw) and require_type(item, path) == "text":
         block = member(item, TextBlock, path)
-    elif isinstance(item, typed.TextShape):
+    elif isinstance(item, TextBlock):
         block = item
     else:
         raise InvalidRequest(f"{path}.type: Input should be 'text'", param=f"{path}.type")
@@ -56,7 +53,7 @@ def _read_system_block(item: typed.BlockItem, path: str) -> Text:
 
 
 def read_turns(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """The turns, after the tools: later system messages may change the tool set."""
+    """Reads the turns. The tools have to be read before: system messages may change them."""
     messages = _parse_messages(raw)
     changes: ToolChanges | None = None
     last_user = -1
@@ -124,7 +121,7 @@ def _read_turn(
 
 
 def _read_compaction(raw: Raw, path: str, prompt: Prompt, notes: LossReport) -> bool:
-    """Whether the block's summary took the place of all that stands before it."""
+    """Replaces all earlier turns by the block's summary; False where it has none."""
     summary = member(raw, CompactionBlock, path).content
     if not summary:
         return False

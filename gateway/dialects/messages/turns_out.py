@@ -1,11 +1,11 @@
-"""The conversation as the Messages API takes it: who may speak after whom.
+"""The conversation in the order of roles that the Messages API accepts.
 
-The passes keep what is written for one call a prefix of what is written for the next, as long as
-the client only appends an answer and its next turn: prompt caches and signed reasoning need that.
+As long as the client only appends turns, the messages of one call are a prefix of those of the
+next: prompt caches and signed reasoning depend on it.
 """
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.common.tool_results import pair_tool_results
+from gateway.dialects.common.tool_results import CONTINUE_PROMPT, pair_tool_results
 from gateway.dialects.messages.blocks_out import find_native_signature, write_blocks
 from gateway.neutral.events import (
     Part,
@@ -17,8 +17,6 @@ from gateway.neutral.events import (
     ToolCall,
     Turn,
 )
-
-_CONTINUE_PROMPT = "Continue exactly from where your last message stopped."
 
 
 def write_turns(conversion: Conversion) -> list[Block]:
@@ -43,7 +41,7 @@ def write_turns(conversion: Conversion) -> list[Block]:
 
 
 def _write_bare_turns(turns: list[Turn]) -> list[Block]:
-    """The messages of turns with one bare text each, as below; none where there is more to do."""
+    """The messages where every turn is one plain text, in alternation; else an empty list."""
     messages: list[Block] = []
     for turn in turns:
         only = turn.parts[0] if len(turn.parts) == 1 else None
@@ -64,7 +62,7 @@ def _append_message(messages: list[Block], message: Block) -> None:
 
 
 def _simplify_content(message: Block) -> Block:
-    """A turn of one bare text as a string, the shorter of its two spellings."""
+    """A message of one plain text with that string as its content."""
     content = message["content"]
     if len(content) == 1 and content[0].keys() == {"type", "text"}:
         return {"role": message["role"], "content": content[0]["text"]}
@@ -72,7 +70,7 @@ def _simplify_content(message: Block) -> Block:
 
 
 def _prefix_user_names(turns: list[Turn]) -> list[Turn]:
-    """Where several users speak, each text says whose it is: Messages turns have no name."""
+    """Prefixes texts with the user's name if there are several: Messages turns have no name."""
     names = {turn.name for turn in turns if turn.role == "user" and turn.name}
     if len(names) < 2:
         return turns
@@ -115,7 +113,7 @@ def _arrange_turns(turns: list[Turn], conversion: Conversion) -> list[Turn]:
 
 
 def _has_content(part: Part, conversion: Conversion) -> bool:
-    """Whether anything of the part reaches the upstream."""
+    """Whether the part becomes a block."""
     match part:
         case Text() | Refusal() | ServerTool():
             return bool(part.text.strip())
@@ -155,7 +153,7 @@ def _merge_same_roles(turns: list[Turn], conversion: Conversion) -> list[Turn]:
         ):
             if any(isinstance(part, Thinking | Redacted) for part in turn.parts):
                 conversion.notes.note("messages", "foreign_reasoning_dropped")
-            continue  # the API refuses an empty turn, and invented words would be imitated
+            continue  # the API refuses an empty turn; the model would imitate a placeholder
         if out and out[-1].role == turn.role:
             out[-1] = Turn(turn.role, out[-1].parts + turn.parts)
         else:
@@ -164,7 +162,7 @@ def _merge_same_roles(turns: list[Turn], conversion: Conversion) -> list[Turn]:
 
 
 def _adapt_prefill(turns: list[Turn], conversion: Conversion) -> list[Turn]:
-    """Ends the conversation where the model can go on: prefills are not for every model."""
+    """Appends a user turn after a prefill that the model does not support."""
     if not turns or turns[-1].role != "assistant" or isinstance(turns[-1].parts[-1], ToolCall):
         return turns
     if conversion.capability.prefill == "native":
@@ -173,4 +171,4 @@ def _adapt_prefill(turns: list[Turn], conversion: Conversion) -> list[Turn]:
             last = Text(last.text.rstrip(), last.cache)
         return [*turns[:-1], Turn("assistant", [*parts, last])]
     conversion.notes.drop("messages", "prefill_not_supported")
-    return [*turns, Turn("user", [Text(_CONTINUE_PROMPT)])]
+    return [*turns, Turn("user", [Text(CONTINUE_PROMPT)])]

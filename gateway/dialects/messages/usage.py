@@ -8,20 +8,11 @@ from gateway.neutral.events import Usage
 
 def read_usage(counts: UsageCounts | None) -> Usage | None:
     """The counts; null ones are 0."""
-    if counts is None:
-        return None
-    details = counts.output_tokens_details
-    return Usage(
-        counts.input_tokens or 0,
-        counts.output_tokens or 0,
-        counts.cache_read_input_tokens or 0,
-        counts.cache_creation_input_tokens or 0,
-        details.thinking_tokens if details is not None else None,
-    )
+    return merge_usage(Usage(), counts) if counts is not None else None
 
 
 def merge_usage(usage: Usage, counts: UsageCounts) -> Usage:
-    """The usage with every count that is not null put in the place of the older one."""
+    """The usage, with every count that is not null replacing the older one."""
     details = counts.output_tokens_details
     reasoning = details.thinking_tokens if details is not None else None
     return Usage(
@@ -38,7 +29,7 @@ def _latest_count(count: int | None, older: int) -> int:
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
-    """The counts as the API writes them, every one a number."""
+    """The usage member; every count is a number."""
     counts: dict[str, Any] = {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_write,

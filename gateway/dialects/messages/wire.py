@@ -28,7 +28,7 @@ class CitationsConfig(Struct):
     enabled: bool | None = None
 
 
-class TextBlock(Struct):
+class TextBlock(Struct, tag="text"):
     """`TextBlockParam`, and `TextBlock` of an answer."""
 
     text: str
@@ -46,7 +46,7 @@ class ImageSource(Struct):
     file_id: str | None = None
 
 
-class ImageBlock(Struct):
+class ImageBlock(Struct, tag="image"):
     """`ImageBlockParam`."""
 
     source: ImageSource
@@ -65,7 +65,7 @@ class DocumentSource(Struct):
     content: str | list[Raw] | None = None
 
 
-class DocumentBlock(Struct):
+class DocumentBlock(Struct, tag="document"):
     """`DocumentBlockParam`."""
 
     source: DocumentSource
@@ -75,7 +75,7 @@ class DocumentBlock(Struct):
     cache_control: CacheControl | None = None
 
 
-class SearchResultBlock(Struct):
+class SearchResultBlock(Struct, tag="search_result"):
     """`SearchResultBlockParam`."""
 
     source: str
@@ -85,17 +85,16 @@ class SearchResultBlock(Struct):
     cache_control: CacheControl | None = None
 
 
-class ToolUseBlock(Struct):
+class ToolUseBlock(Struct, tag="tool_use"):
     """`ToolUseBlockParam`; `input` keeps its own spelling."""
 
     id: str
     name: str
     input: Raw = Raw(b"{}")
     cache_control: CacheControl | None = None
-    server_name: str = ""  # of `mcp_tool_use`
 
 
-class ToolResultBlock(Struct):
+class ToolResultBlock(Struct, tag="tool_result"):
     """`ToolResultBlockParam`."""
 
     tool_use_id: str
@@ -104,14 +103,14 @@ class ToolResultBlock(Struct):
     cache_control: CacheControl | None = None
 
 
-class ThinkingBlock(Struct):
+class ThinkingBlock(Struct, tag="thinking"):
     """`ThinkingBlockParam`."""
 
     thinking: str
     signature: str | None = None
 
 
-class RedactedBlock(Struct):
+class RedactedBlock(Struct, tag="redacted_thinking"):
     """`RedactedThinkingBlockParam`."""
 
     data: str
@@ -310,6 +309,7 @@ class StartedBlock(Struct):
 
     type: str = ""
     text: str | None = None
+    citations: list[Raw] | None = None
     thinking: str | None = None
     signature: str | None = None
     data: str = ""

@@ -1,8 +1,10 @@
 """Neutral events as the stream of a Messages client (`RawMessageStreamEvent`).
 
-The official clients skip events without an `event:` line, demand blocks in index order without
-gaps, and take a later signature for the earlier one's replacement. So a text or thinking block
-begins only when it has something to say, and a signature is given once, before its block ends.
+The official clients skip events without an `event:` line, require block indexes in order without
+gaps, and replace an earlier signature by a later one. So a text or thinking block opens with its
+first content, and the signature is sent once, before the block ends.
+
+A whole answer is what these events add up to: see `message.py`.
 """
 
 from collections.abc import Callable
@@ -10,18 +12,15 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialect import Conversion
+from gateway.dialect import Block, Conversion
 from gateway.dialects.messages.answer import (
-    estimate_usage,
-    make_message_id,
     make_tool_use_id,
     write_citation,
+    write_message_delta,
+    write_message_start,
     write_redacted_data,
-    write_service_tier,
     write_signature,
-    write_stop,
 )
-from gateway.dialects.messages.usage import write_usage
 from gateway.neutral.events import (
     ArgumentsDelta,
     CitationAdded,
@@ -49,10 +48,20 @@ _TEXT_PREFIX = (
 )
 _TEXT_SUFFIX = b"}}\n\n"
 _DELTA_TEMPLATE = (
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-    b'"delta":{"type":"%b","%b":%b}}\n\n'
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%%d,'
+    b'"delta":{"type":"%b","%b":%%b}}\n\n'
 )
-_EMPTY_BLOCKS: dict[str, dict[str, Any]] = {
+_DELTA_TEMPLATES = {
+    member.decode(): _DELTA_TEMPLATE % (kind, member)
+    for member, kind in {
+        b"text": b"text_delta",
+        b"thinking": b"thinking_delta",
+        b"signature": b"signature_delta",
+        b"partial_json": b"input_json_delta",
+        b"citation": b"citations_delta",
+    }.items()
+}
+_EMPTY_BLOCKS: dict[str, Block] = {
     "text": {"type": "text", "text": ""},
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
 }
@@ -66,62 +75,61 @@ class MessagesWriter:
         self._conversion = conversion
         self._message_id = ""
         self._has_started = False
+        self._has_ended = False
         self._next_index = 0  # index of the next block; the open one has the index before it
         self._text_prefix = b""
         self._open_kind = ""  # kind of the block the client knows to be open
         self._thinking_texts: list[str] = []
         self._signature: tuple[str, str] | None = None
-        self._custom_input: list[str] | None = None  # of a custom tool, written once it is whole
+        self._custom_input: list[str] | None = None  # written when the call ends
+        self._has_input = False  # of the open tool call: some of its JSON was written
         self._tool_use_ids: set[str] = set()
         self._has_refusal = False
 
     def write(self, event: Event) -> bytes:
-        """The wire form of one event."""
-        if type(event) is TextDelta:
-            if self._open_kind == "text" and event.text:
-                return self._text_prefix + _encode(event.text) + _TEXT_SUFFIX
-            return self._write_text(event.text)
-        return _EVENT_WRITERS[type(event)](self, event)
+        """The wire form of one event; empty after the end of the message."""
+        if type(event) is TextDelta and self._open_kind == "text" and event.text:
+            return self._text_prefix + _encode(event.text) + _TEXT_SUFFIX
+        return b"" if self._has_ended else EVENT_WRITERS[type(event)](self, event)
 
     def around_text(self) -> tuple[bytes, bytes] | None:
-        """What this writes around more text, as JSON; None where more has to be written first."""
+        """Bytes before and after the JSON of more text; None where no text block is open."""
         return (self._text_prefix, _TEXT_SUFFIX) if self._open_kind == "text" else None
 
-    def _write_text(self, text: str) -> bytes:
-        if not text:
-            return b""
-        begun = b"" if self._open_kind == "text" else self._open_block("text")
-        return begun + self._render_delta(b"text_delta", b"text", text)
+    def _emit(self, event: Block) -> bytes:
+        """Any event but a delta of a block."""
+        return frame(event["type"].encode(), _encode(event))
 
-    def _render_delta(self, kind: bytes, member: bytes, value: object) -> bytes:
-        return _DELTA_TEMPLATE % (self._next_index - 1, kind, member, _encode(value))
+    def _emit_delta(self, member: str, value: object) -> bytes:
+        """One delta of the open block, named by its member (`RawContentBlockDelta`)."""
+        return _DELTA_TEMPLATES[member] % (self._next_index - 1, _encode(value))
 
-    def _open_block(self, kind: str, block: dict[str, Any] | None = None) -> bytes:
+    def _open_block(self, kind: str, block: Block | None = None) -> bytes:
         """Opens a block, after the open one is closed."""
         closed = self._close_block()
         self._open_kind = kind
         index, self._next_index = self._next_index, self._next_index + 1
         self._text_prefix = _TEXT_PREFIX % index
-        start = {
-            "type": "content_block_start",
-            "index": index,
-            "content_block": block or _EMPTY_BLOCKS[kind],
-        }
-        return closed + frame(b"content_block_start", _encode(start))
+        return closed + self._emit(
+            {
+                "type": "content_block_start",
+                "index": index,
+                "content_block": block or _EMPTY_BLOCKS[kind],
+            }
+        )
 
     def _close_block(self) -> bytes:
         if not self._open_kind:
             return b""
         last = b""
         if self._open_kind == "thinking":
-            last = self._render_delta(b"signature_delta", b"signature", self._take_signature())
+            last = self._emit_delta("signature", self._take_signature())
         elif self._custom_input is not None:
             whole = _encode({"input": "".join(self._custom_input)}).decode()
-            last = self._render_delta(b"input_json_delta", b"partial_json", whole)
+            last = self._emit_delta("partial_json", whole)
         self._custom_input = None
         self._open_kind = ""
-        stop = {"type": "content_block_stop", "index": self._next_index - 1}
-        return last + frame(b"content_block_stop", _encode(stop))
+        return last + self._emit({"type": "content_block_stop", "index": self._next_index - 1})
 
     def _take_signature(self) -> str:
         own, origin = self._signature or (None, "")
@@ -135,34 +143,23 @@ class MessagesWriter:
             return b""
         self._has_started = True
         self._message_id = event.id
-        usage = write_usage(estimate_usage(event.usage, self._conversion))
-        start = {
-            "type": "message_start",
-            "message": {
-                "id": make_message_id(event.id),
-                "type": "message",
-                "role": "assistant",
-                "model": self._conversion.alias,
-                "content": [],
-                "stop_reason": None,
-                "stop_sequence": None,
-                "usage": usage,
-            },
-        }
-        return frame(b"message_start", _encode(start)) + PING
+        return self._emit(write_message_start(event.id, event.usage, self._conversion)) + PING
 
-    def _start_text(self, event: TextStart) -> bytes:
+    def _start_part(self, event: TextStart | ThinkingStart) -> bytes:
         return self._close_block()
 
-    def _start_thinking(self, event: ThinkingStart) -> bytes:
-        return self._close_block()
+    def _write_text_delta(self, event: TextDelta) -> bytes:
+        if not event.text:
+            return b""
+        begun = b"" if self._open_kind == "text" else self._open_block("text")
+        return begun + self._emit_delta("text", event.text)
 
     def _write_thinking_delta(self, event: ThinkingDelta) -> bytes:
         if not event.text:
             return b""
         begun = b"" if self._open_kind == "thinking" else self._open_block("thinking")
         self._thinking_texts.append(event.text)
-        return begun + self._render_delta(b"thinking_delta", b"thinking", event.text)
+        return begun + self._emit_delta("thinking", event.text)
 
     def _hold_signature(self, event: Signature) -> bytes:
         begun = b"" if self._open_kind == "thinking" else self._open_block("thinking")
@@ -171,10 +168,8 @@ class MessagesWriter:
 
     def _write_redacted(self, event: RedactedThinking) -> bytes:
         data = write_redacted_data(event.data, event.origin, self._conversion)
-        return (
-            self._open_block("redacted", {"type": "redacted_thinking", "data": data})
-            + self._close_block()
-        )
+        block = {"type": "redacted_thinking", "data": data}
+        return self._open_block("redacted", block) + self._close_block()
 
     def _start_tool(self, event: ToolStart) -> bytes:
         given = event.id if event.id not in self._tool_use_ids else ""
@@ -183,6 +178,7 @@ class MessagesWriter:
         block = {"type": "tool_use", "id": id_, "name": event.name, "input": {}}
         begun = self._open_block("tool", block)
         self._custom_input = [] if event.custom else None
+        self._has_input = False
         return begun
 
     def _write_arguments_delta(self, event: ArgumentsDelta) -> bytes:
@@ -191,20 +187,24 @@ class MessagesWriter:
         if self._custom_input is not None:
             self._custom_input.append(event.text)
             return b""
-        return self._render_delta(b"input_json_delta", b"partial_json", event.text)
+        if not self._has_input:
+            if event.text.isspace():
+                return b""  # the official client raises on input that is only whitespace
+            self._has_input = True
+        return self._emit_delta("partial_json", event.text)
 
     def _write_citation(self, event: CitationAdded) -> bytes:
         citation = write_citation(event.citation, self._conversion)
         if citation is None or self._open_kind != "text":
             return b""
-        return self._render_delta(b"citations_delta", b"citation", citation)
+        return self._emit_delta("citation", citation)
 
     def _end_part(self, event: PartEnd) -> bytes:
         return self._close_block()
 
     def _write_refusal(self, event: RefusalDelta) -> bytes:
         self._has_refusal = True
-        return self._write_text(event.text)
+        return self._write_text_delta(TextDelta(event.text))
 
     def _write_ping(self, event: KeepAlive) -> bytes:
         return PING
@@ -213,19 +213,16 @@ class MessagesWriter:
         ending = event.ending
         if self._has_refusal and ending.stop == "end_turn":
             ending = msgspec.structs.replace(ending, stop="refusal")
-        usage = write_usage(estimate_usage(ending.usage, self._conversion))
-        delta = {
-            "type": "message_delta",
-            "delta": write_stop(ending),
-            "usage": usage | write_service_tier(ending.service_tier),
-        }
-        return self._close_block() + frame(b"message_delta", _encode(delta)) + _MESSAGE_STOP
+        self._has_ended = True
+        delta = write_message_delta(ending, self._conversion)
+        return self._close_block() + self._emit(delta) + _MESSAGE_STOP
 
 
-_EVENT_WRITERS: dict[type, Callable[[MessagesWriter, Any], bytes]] = {
+EVENT_WRITERS: dict[type, Callable[[MessagesWriter, Any], bytes]] = {
     MessageStart: MessagesWriter._start_message,
-    TextStart: MessagesWriter._start_text,
-    ThinkingStart: MessagesWriter._start_thinking,
+    TextStart: MessagesWriter._start_part,
+    TextDelta: MessagesWriter._write_text_delta,
+    ThinkingStart: MessagesWriter._start_part,
     ThinkingDelta: MessagesWriter._write_thinking_delta,
     Signature: MessagesWriter._hold_signature,
     RedactedThinking: MessagesWriter._write_redacted,

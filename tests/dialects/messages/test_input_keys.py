@@ -55,7 +55,7 @@ def written(way: Conversion) -> Any:
     return plain(MESSAGES.write_prompt(way))
 
 
-def streamed(block: Any, *pieces: str) -> bytes:
+def streamed(block: Any, *pieces: str, stop: str = "tool_use") -> bytes:
     """An answer of one tool call, its input in pieces."""
     usage = {"input_tokens": 1, "output_tokens": 1}
     begun = {"id": "msg_1", "role": "assistant", "model": "c", "content": [], "usage": usage}
@@ -65,14 +65,14 @@ def streamed(block: Any, *pieces: str) -> bytes:
         {"type": "content_block_start", "index": 0, "content_block": block},
         *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage},
+        {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage},
         {"type": "message_stop"},
     )
 
 
-def told(way: Conversion, block: Any, *pieces: str) -> list[Event]:
+def told(way: Conversion, block: Any, *pieces: str, stop: str = "tool_use") -> list[Event]:
     """The events of such an answer."""
-    return events_of(MESSAGES.reader(way), [streamed(block, *pieces)])
+    return events_of(MESSAGES.reader(way), [streamed(block, *pieces, stop=stop)])
 
 
 def arguments(events: list[Event]) -> list[str]:
@@ -150,7 +150,7 @@ def test_a_call_whose_input_is_in_its_beginning() -> None:
 def test_what_was_cut_short_is_told_as_it_came(given: str, restored: str) -> None:
     way = conversion(tool())
     written(way)
-    assert arguments(told(way, BLOCK, given)) == [restored]
+    assert arguments(told(way, BLOCK, given, stop="max_tokens")) == [restored]
 
 
 def test_a_whole_answer_has_the_clients_keys() -> None:

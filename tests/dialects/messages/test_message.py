@@ -143,6 +143,13 @@ def test_input_that_is_no_free_text_is_given_as_it_is() -> None:
     assert read(crossed, content=[block]).parts == [ToolCall("a", "f", '{"other":1}', custom=True)]
 
 
+def test_an_input_that_is_no_object_is_an_error_unless_it_was_cut() -> None:
+    block = {"type": "tool_use", "id": "a", "name": "f", "input": [1]}
+    with pytest.raises(BadAnswer, match="invalid tool arguments"):
+        read(content=[block], stop_reason="tool_use")
+    assert read(content=[block], stop_reason="max_tokens").parts == [ToolCall("a", "f", "[1]")]
+
+
 def test_an_unknown_block_is_kept_and_noted() -> None:
     crossed = conversion()
     (part,) = read(crossed, content=[{"type": "brand_new"}]).parts

@@ -230,6 +230,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
             delta(0, "input_json_delta", partial_json='{"x":'),
             delta(1, "input_json_delta", partial_json='{"y":'),
             delta(0, "input_json_delta", partial_json="1}"),
+            delta(1, "input_json_delta", partial_json="2}"),
             stop(1),
             *text(2, "t"),
             stop(0),
@@ -242,7 +243,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
             ArgumentsDelta('{"x":1}'),
             PartEnd(),
             ToolStart("b", "g"),
-            ArgumentsDelta('{"y":'),
+            ArgumentsDelta('{"y":2}'),
             PartEnd(),
             TextStart(),
             TextDelta("t"),
@@ -328,6 +329,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Event], dict[str, Any]]] = {
             PartEnd(),
             CALLED,
         ],
+        {},
+    ),
+    "an empty text": (
+        [MESSAGE_START, *text(0, "")[::2], *text(1, ""), *text(2, "a"), ended(), STOP],
+        [BEGUN, TextStart(), TextDelta("a"), PartEnd(), DONE],
         {},
     ),
     "an empty answer through a tool": (
@@ -429,6 +435,22 @@ def test_an_error_event_is_raised(error: dict[str, str], status: int, kind: str)
 def test_nonsense_is_a_bad_answer(data: bytes) -> None:
     with pytest.raises(BadAnswer):
         events_of(MESSAGES.reader(conversion()), [b"data: " + data + b"\n\n"])
+
+
+@pytest.mark.parametrize("input_", ['{"x":', "[1]", '"x"', "{}{}"])
+def test_broken_arguments_are_an_error_unless_they_were_cut(input_: str) -> None:
+    events = [MESSAGE_START, *tool(0, "a", "f", input_)]
+    for reason in ("tool_use", "end_turn"):
+        with pytest.raises(BadAnswer, match="invalid tool arguments"):
+            events_of(MESSAGES.reader(conversion()), [sse(*events, ended(reason), STOP)])
+    got = events_of(MESSAGES.reader(conversion()), [sse(*events, ended("max_tokens"), STOP)])
+    assert got[1:4] == [ToolStart("a", "f"), ArgumentsDelta(input_), PartEnd()]
+
+
+def test_an_input_that_is_null_is_empty() -> None:
+    events = [MESSAGE_START, start(0, type="tool_use", id="a", name="f", input=None), stop(0)]
+    got = events_of(MESSAGES.reader(conversion()), [sse(*events, ended("tool_use"), STOP)])
+    assert got[2] == ArgumentsDelta("{}")
 
 
 def test_a_lone_surrogate_in_a_delta_is_mended() -> None:
