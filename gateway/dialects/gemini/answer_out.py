@@ -2,6 +2,7 @@
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.signatures import sealed_kind
+from gateway.dialects.common.token_estimate import usage_or_estimate
 from gateway.dialects.gemini.signature_bundle import ReasoningPart, encode_signature
 from gateway.dialects.gemini.wire import NAME
 from gateway.neutral.events import Citation, Ending, Redacted, Thinking, Usage
@@ -22,7 +23,6 @@ _REFUSAL_REASONS = frozenset({
     "MODEL_ARMOR", "ESCALATION",
 })  # fmt: skip
 """Gemini's own words for a refusal."""
-_CHARS_PER_TOKEN = 4
 
 
 def shows_thoughts(conversion: Conversion) -> bool:
@@ -44,9 +44,7 @@ def write_stop(ending: Ending) -> Block:
 
 def write_usage(usage: Usage | None, written: int, conversion: Conversion) -> Block:
     """`usageMetadata`; where the upstream counted nothing, four letters are a token."""
-    if usage is None:
-        conversion.notes.note("usageMetadata", "estimated")
-        usage = Usage(conversion.input_estimate, -(-written // _CHARS_PER_TOKEN))
+    usage = usage_or_estimate(usage, written, "usageMetadata", conversion)
     asked = usage.input + usage.cache_read + usage.cache_write
     thought = min(usage.reasoning or 0, usage.output)
     counts: Block = {
