@@ -2,9 +2,9 @@
 
 from gateway.dialect import Block, Conversion, Fields
 from gateway.dialects.chat.reasoning_out import write_reasoning
-from gateway.dialects.chat.tools_out import write_choice, write_tools
 from gateway.dialects.chat.turns_out import write_turns
 from gateway.dialects.common.names import assign_tool_names
+from gateway.dialects.common.openai_tools import write_choice, write_tools
 from gateway.dialects.common.parameters import (
     choose_search_context,
     write_cache_options,
