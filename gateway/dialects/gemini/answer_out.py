@@ -1,11 +1,10 @@
 """What whole answers and streamed ones for Gemini clients have in common."""
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.common.token_estimate import usage_or_estimate
-from gateway.dialects.gemini.signature_bundle import ReasoningPart, encode_signature
+from gateway.dialects.gemini.signature_bundle import encode_signature
 from gateway.dialects.gemini.wire import NAME
-from gateway.neutral.events import Citation, Ending, Redacted, Thinking, Usage
+from gateway.neutral.events import Citation, Ending, Thinking, Usage
 
 DEFAULT_REFUSAL_TEXT = "The model declined to answer."
 _FINISH_REASONS = {
@@ -57,14 +56,6 @@ def write_usage(usage: Usage | None, written: int, conversion: Conversion) -> Bl
     if usage.cache_read:
         counts["cachedContentTokenCount"] = usage.cache_read
     return counts
-
-
-def seal_reasoning(piece: ReasoningPart, conversion: Conversion) -> ReasoningPart:
-    """The reasoning as a client may carry it: what another upstream minted is sealed."""
-    if isinstance(piece, Redacted):
-        return Redacted(conversion.sealed(sealed_kind(piece.origin), piece.data), NAME)
-    blob = None if piece.signature is None else conversion.sealed("signature", piece.signature)
-    return Thinking(piece.text, blob, NAME)
 
 
 def write_thought_signature(piece: Thinking, conversion: Conversion) -> Block | None:
