@@ -111,7 +111,7 @@ def _write_format(conversion: Conversion, hints: list[str], *, has_tools: bool) 
         hints.append(JSON_INSTRUCTION)
         return {}
     if allowed and capability.schema == "native":
-        schema = narrow_schema(wanted.schema, notes, "response_format.schema")
+        schema = narrow_schema(wanted.schema, "response_format.schema", notes)
         return {"responseMimeType": _JSON_TYPE, "responseJsonSchema": schema}
     notes.note("response_format", "schema_as_instruction")
     hints.append(render_schema_instruction(wanted.schema))

@@ -102,7 +102,7 @@ def _write_format(
         system.append({"type": "text", "text": JSON_INSTRUCTION})
         return None
     if conversion.capability.schema == "native":
-        schema = close_schema(wanted.schema, notes, "response_format.schema")
+        schema = close_schema(wanted.schema, "response_format.schema", notes)
         if schema is not None:
             config["format"] = {"type": "json_schema", "schema": schema}
             return None
