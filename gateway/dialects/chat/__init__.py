@@ -10,6 +10,7 @@ from gateway.dialects.chat.reader import ChatReader
 from gateway.dialects.chat.request_out import write_prompt
 from gateway.dialects.chat.wire import NAME
 from gateway.dialects.chat.writer import PING, ChatWriter
+from gateway.dialects.common import openai_errors
 
 CHAT = Dialect(
     name=NAME,
@@ -28,10 +29,10 @@ CHAT = Dialect(
     is_complete=is_complete,
     usage_opt_in=True,
     stream_error=errors.stream_error,
-    read_error=errors.read_error,
-    write_error=errors.write_error,
+    read_error=openai_errors.read_error,
+    write_error=openai_errors.write_error,
     write_error_event=errors.write_error_event,
-    error_status=errors.error_status,
+    error_status=openai_errors.error_status,
     adapt_request=lane.adapt_request,
     relay=lane.make_relay,
 )

@@ -6,6 +6,7 @@ import time
 from gateway.dialect import Conversion
 from gateway.dialects.chat.answer import FINISH_REASON_OF_STOP, write_reasoning_detail
 from gateway.dialects.chat.wire import NAME
+from gateway.dialects.common.token_estimate import usage_or_estimate
 from gateway.dialects.common.usage import write_usage
 from gateway.neutral.events import Ending, Usage
 
@@ -28,10 +29,7 @@ def write_usage_or_estimate(
     usage: Usage | None, written: int, conversion: Conversion
 ) -> dict[str, object]:
     """`CompletionUsage`; where the upstream counted nothing, four characters are a token."""
-    if usage is None:
-        conversion.notes.note("usage", "estimated")
-        usage = Usage(conversion.input_estimate, -(-written // 4))
-    return write_usage(usage)
+    return write_usage(usage_or_estimate(usage, written, "usage", conversion))
 
 
 def write_stop(ending: Ending, conversion: Conversion) -> str:

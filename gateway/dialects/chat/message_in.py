@@ -29,7 +29,7 @@ def read_message(body: bytes, conversion: Conversion) -> Message:
     if len(chunk.choices) > 1:
         choice = next((one for one in chunk.choices if not one.index), choice)
         conversion.notes.note("choices", "only_the_first_told")
-    return _read_plain_text(chunk, choice, conversion) or read_choice(chunk, choice, conversion)
+    return read_plain_text(chunk, choice, conversion) or read_choice(chunk, choice, conversion)
 
 
 def read_choice(chunk: Chunk, choice: Choice, conversion: Conversion) -> Message:
@@ -45,7 +45,7 @@ def read_choice(chunk: Chunk, choice: Choice, conversion: Conversion) -> Message
     return message
 
 
-def _read_plain_text(chunk: Chunk, choice: Choice, conversion: Conversion) -> Message | None:
+def read_plain_text(chunk: Chunk, choice: Choice, conversion: Conversion) -> Message | None:
     """The usual answer, one text and nothing else, read at a fifth of the cost; None for others."""
     message = choice.message
     if (

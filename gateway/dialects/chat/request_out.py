@@ -2,21 +2,21 @@
 
 from gateway.dialect import Block, Conversion, Fields
 from gateway.dialects.chat.reasoning_out import write_reasoning
-from gateway.dialects.chat.tools_out import write_choice, write_tools
 from gateway.dialects.chat.turns_out import write_turns
 from gateway.dialects.common.names import assign_tool_names
+from gateway.dialects.common.openai_tools import write_choice, write_tools
 from gateway.dialects.common.parameters import (
     choose_search_context,
     write_cache_options,
     write_max_tokens,
     write_response_format,
     write_sampling,
+    write_stop_sequences,
     write_user_identity,
 )
+from gateway.dialects.common.token_estimate import estimate_input
 from gateway.neutral.events import Prompt
 from gateway.wire.raw_json import encoded
-
-_BYTES_PER_TOKEN = 4
 
 
 def write_prompt(conversion: Conversion) -> Fields:
@@ -37,7 +37,7 @@ def write_prompt(conversion: Conversion) -> Fields:
         continued,
         write_max_tokens(conversion, conversion.capability.token_param),
         write_sampling(conversion),
-        _write_stop_sequences(conversion),
+        write_stop_sequences(conversion, "stop"),
         write_reasoning(conversion),
         write_user_identity(conversion),
         _write_web_search(conversion),
@@ -45,20 +45,8 @@ def write_prompt(conversion: Conversion) -> Fields:
     ):
         request |= members
     fields = encoded(request)
-    size = memoryview(fields["messages"]).nbytes
-    if tools:
-        size += memoryview(fields["tools"]).nbytes
-    conversion.input_estimate = -(-size // _BYTES_PER_TOKEN)
+    conversion.input_estimate = estimate_input(fields, "messages", "tools")
     return fields
-
-
-def _write_stop_sequences(conversion: Conversion) -> Block:
-    if not conversion.prompt.stop:
-        return {}
-    stops = [stop for stop in dict.fromkeys(conversion.prompt.stop) if stop]
-    most = conversion.capability.stop_max
-    conversion.local_stops = tuple(stops[most:])
-    return {"stop": stops[:most]} if stops[:most] else {}
 
 
 def _write_web_search(conversion: Conversion) -> Block:

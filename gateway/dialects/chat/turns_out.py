@@ -11,9 +11,15 @@ from gateway.dialects.chat.answer import write_reasoning_detail
 from gateway.dialects.chat.parts_out import write_parts, write_tool_result
 from gateway.dialects.common.cache_marks import CacheMarks
 from gateway.dialects.common.extra_content import SKIP_SIGNATURE, write_extra_content
+from gateway.dialects.common.instructions import (
+    CONTINUE_PROMPT,
+    has_several_users,
+    render_reminder,
+    without_billing_header,
+)
 from gateway.dialects.common.names import adapt_tool_id
 from gateway.dialects.common.signatures import CALL_SIGNATURE, LONE_SIGNATURE, TEXT_SIGNATURE
-from gateway.dialects.common.tool_results import BILLING_HEADER, CONTINUE_PROMPT, pair_tool_results
+from gateway.dialects.common.tool_results import pair_tool_results
 from gateway.neutral.events import (
     Opaque,
     Part,
@@ -55,13 +61,11 @@ class _TurnsWriter:
         self.marks = CacheMarks()
         self._conversion = conversion
         turns = conversion.prompt.turns
-        self._named = len(turns) > 1 and _has_several_users(turns)
+        self._named = len(turns) > 1 and has_several_users(turns)
 
     def add_system(self, texts: list[Text], hints: list[str]) -> None:
         """The first message: the client's instructions, then the gateway's."""
-        if texts and texts[0].text.startswith(BILLING_HEADER):
-            texts = texts[1:]  # it differs in each request, which no prompt cache survives
-        texts = [text for text in texts if text.text]
+        texts = [text for text in without_billing_header(texts) if text.text]
         if hints:
             texts += [Text(hint) for hint in hints]
         if not texts:
@@ -87,8 +91,7 @@ class _TurnsWriter:
         if not text:
             return
         if capability.system_first_only or not capability.mid_system:
-            text = f"<system-reminder>\n{text}\n</system-reminder>"
-            message = {"role": "user", "content": text}
+            message = {"role": "user", "content": render_reminder(text)}
         else:
             role = "developer" if capability.developer_role else "system"
             message = {"role": role, "content": text}
@@ -131,11 +134,6 @@ class _TurnsWriter:
         if calls:
             message["tool_calls"] = calls
         self.messages.append(message)
-
-
-def _has_several_users(turns: list[Turn]) -> bool:
-    """Whether the turns are of more than one user."""
-    return len({turn.name for turn in turns if turn.role == "user" and turn.name}) > 1
 
 
 def _simplify_content(parts: list[Block]) -> object:

@@ -30,15 +30,18 @@ def choose_effort(reasoning: Reasoning, off: bool, conversion: Conversion) -> st
     levels = conversion.capability.effort
     wanted = "none" if off else reasoning.effort
     if wanted is None and reasoning.budget is not None:
-        wanted = next(
-            (word for least, word in _EFFORT_OF_BUDGET if reasoning.budget < least), "xhigh"
-        )
+        wanted = effort_of_budget(reasoning.budget)
     if wanted is None or not levels:
         return None
     found = nearest_effort(wanted, levels)
     if found != wanted:
         conversion.notes.note("reasoning_effort", f"clamped_to_{found}")
     return found
+
+
+def effort_of_budget(budget: int) -> str:
+    """The effort that a budget of thinking tokens stands for."""
+    return next((effort for limit, effort in _EFFORT_OF_BUDGET if budget < limit), "xhigh")
 
 
 def nearest_effort(wanted: str, levels: tuple[str, ...]) -> str:

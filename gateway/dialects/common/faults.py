@@ -153,7 +153,7 @@ def _read_error_object(inner: dict[str, Any]) -> ErrorBody:
 def _read_provider_message(raw: Any) -> str:
     """What OpenRouter's `metadata.raw` says: the provider's own body, often JSON in a string."""
     if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
-        raw = _try_parse_json(raw.encode()) or raw
+        raw = parse_json_or_none(raw.encode()) or raw
     inner = find_error_body(raw)
     return inner.message if inner else _clip_text(raw)
 
@@ -183,14 +183,15 @@ def _read_code(value: Any) -> str | int | None:
     return value
 
 
-def _try_parse_json(body: bytes) -> Any:
+def parse_json_or_none(body: bytes) -> Any:
+    """The JSON value of the body; None where it is not JSON."""
     try:
         return raw_json.decode(body, object)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _read_plain_text(body: bytes) -> str:
+def read_plain_text(body: bytes) -> str:
     """A short body of words; a page of HTML says nothing a client can use."""
     text = body[:_PLAIN_TEXT_LIMIT].decode("utf-8", "replace").strip()
     return "" if text[:1] in ("<", "{", "[") or not text.isprintable() else text
@@ -239,5 +240,5 @@ def _infer_kind(status: int, message: str) -> str:
 
 def find_error(data: bytes) -> GatewayError | None:
     """The error in a 200 answer's body or in one chunk of a stream, if there is one."""
-    fault = find_error_body(_try_parse_json(data))
+    fault = find_error_body(parse_json_or_none(data))
     return make_refused(200, fault) if fault is not None else None

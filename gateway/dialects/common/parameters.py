@@ -3,6 +3,7 @@
 import hashlib
 
 from gateway.dialect import Block, Conversion
+from gateway.dialects.common.instructions import JSON_INSTRUCTION, render_schema_instruction
 from gateway.dialects.common.schema import is_strict_schema
 from gateway.neutral.events import WebSearch
 
@@ -28,6 +29,16 @@ def write_max_tokens(conversion: Conversion, word: str, least: int = 1) -> Block
     if given != wanted:
         conversion.notes.note("max_tokens", "clamped")
     return {word: given}
+
+
+def write_stop_sequences(conversion: Conversion, member: str) -> Block:
+    """As many stop sequences as the upstream takes; the gateway itself scans for the others."""
+    if not conversion.prompt.stop:
+        return {}
+    stops = [stop for stop in dict.fromkeys(conversion.prompt.stop) if stop]
+    most = conversion.capability.stop_max
+    conversion.local_stops = tuple(stops[most:])
+    return {member: stops[:most]} if stops[:most] else {}
 
 
 def write_sampling(conversion: Conversion) -> Block:
@@ -98,12 +109,9 @@ def write_response_format(conversion: Conversion, hints: list[str]) -> Block:
             schema |= {"schema": shape.schema, "strict": is_strict_schema(shape.schema)}
             return {"response_format": {"type": "json_schema", "json_schema": schema}}
         conversion.notes.note("response_format", "schema_as_instruction")
-        hints.append(
-            "Respond with one JSON object and nothing else. It must meet this JSON Schema:\n"
-            + bytes(shape.schema).decode("utf-8", "replace")
-        )
+        hints.append(render_schema_instruction(shape.schema))
     else:
-        hints.append("Respond with one JSON object and nothing else.")
+        hints.append(JSON_INSTRUCTION)
     return {} if support == "none" else {"response_format": {"type": "json_object"}}
 
 

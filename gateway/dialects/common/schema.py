@@ -108,7 +108,7 @@ def _child_schemas(schema: Schema) -> Iterable[Raw]:
 # --- the root of a tool's schema at Anthropic -----------------------------------------------------
 
 
-def ensure_object_root(schema: Raw | None, notes: LossReport, path: str) -> Raw:
+def ensure_object_root(schema: Raw | None, path: str, notes: LossReport) -> Raw:
     """The schema with an object at its root; the same bytes where it has one already."""
     if schema is None or bytes(schema).strip() == NULL:
         return _NO_PARAMETERS
@@ -156,7 +156,7 @@ _SUPPORTED_FORMATS = frozenset(
 _UNSUPPORTED_PATTERN = re.compile(r"\(\?<?[=!]|\\[1-9bB]")
 
 
-def close_schema(schema: Raw, notes: LossReport, path: str) -> Raw | None:
+def close_schema(schema: Raw, path: str, notes: LossReport) -> Raw | None:
     """The schema in the words Anthropic enforces and others in prose, or None if it cannot be."""
     try:
         closer = _SchemaCloser(parse_schema(schema))

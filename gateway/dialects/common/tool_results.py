@@ -98,11 +98,3 @@ def _result_as_text(result: ToolResult) -> list[Part]:
 def _make_missing_result(call_id: str, notes: LossReport) -> ToolResult:
     notes.note(_NOTE_PATH, "missing_filled_in")
     return ToolResult(call_id, [Text(NO_RESULT_TEXT)], is_error=True)
-
-
-BILLING_HEADER = "x-anthropic-billing-header:"
-"""How a first line begins that clients add and that differs in each request."""
-
-
-CONTINUE_PROMPT = "Continue exactly from where your last message stopped."
-"""What a model is told that cannot go on with a trailing assistant turn."""

@@ -1,10 +1,10 @@
 """What whole answers and streamed ones for Gemini clients have in common."""
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.common.signatures import sealed_kind
-from gateway.dialects.gemini.signature_bundle import ReasoningPart, encode_signature
+from gateway.dialects.common.token_estimate import usage_or_estimate
+from gateway.dialects.gemini.signature_bundle import encode_signature
 from gateway.dialects.gemini.wire import NAME
-from gateway.neutral.events import Citation, Ending, Redacted, Thinking, Usage
+from gateway.neutral.events import Citation, Ending, Thinking, Usage
 
 DEFAULT_REFUSAL_TEXT = "The model declined to answer."
 _FINISH_REASONS = {
@@ -22,7 +22,6 @@ _REFUSAL_REASONS = frozenset({
     "MODEL_ARMOR", "ESCALATION",
 })  # fmt: skip
 """Gemini's own words for a refusal."""
-_CHARS_PER_TOKEN = 4
 
 
 def shows_thoughts(conversion: Conversion) -> bool:
@@ -44,9 +43,7 @@ def write_stop(ending: Ending) -> Block:
 
 def write_usage(usage: Usage | None, written: int, conversion: Conversion) -> Block:
     """`usageMetadata`; where the upstream counted nothing, four letters are a token."""
-    if usage is None:
-        conversion.notes.note("usageMetadata", "estimated")
-        usage = Usage(conversion.input_estimate, -(-written // _CHARS_PER_TOKEN))
+    usage = usage_or_estimate(usage, written, "usageMetadata", conversion)
     asked = usage.input + usage.cache_read + usage.cache_write
     thought = min(usage.reasoning or 0, usage.output)
     counts: Block = {
@@ -59,14 +56,6 @@ def write_usage(usage: Usage | None, written: int, conversion: Conversion) -> Bl
     if usage.cache_read:
         counts["cachedContentTokenCount"] = usage.cache_read
     return counts
-
-
-def seal_reasoning(piece: ReasoningPart, conversion: Conversion) -> ReasoningPart:
-    """The reasoning as a client may carry it: what another upstream minted is sealed."""
-    if isinstance(piece, Redacted):
-        return Redacted(conversion.sealed(sealed_kind(piece.origin), piece.data), NAME)
-    blob = None if piece.signature is None else conversion.sealed("signature", piece.signature)
-    return Thinking(piece.text, blob, NAME)
 
 
 def write_thought_signature(piece: Thinking, conversion: Conversion) -> Block | None:

@@ -8,21 +8,22 @@ other.
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.arguments import write_arguments_object
 from gateway.dialects.common.extra_content import SKIP_SIGNATURE
+from gateway.dialects.common.instructions import (
+    CONTINUE_PROMPT,
+    has_several_users,
+    render_reminder,
+    without_billing_header,
+)
 from gateway.dialects.common.signatures import CALL_SIGNATURE, LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.common.tool_results import pair_tool_results
 from gateway.dialects.gemini.parts_out import write_parts, write_text
 from gateway.dialects.gemini.results_out import write_result
 from gateway.neutral.events import Part, Redacted, Text, Thinking, ToolCall, ToolResult, Turn
 
-_BILLING_HEADER = "x-anthropic-billing-header:"
-_CONTINUE_TEXT = "Continue exactly from where your last message stopped."
-
 
 def write_system(conversion: Conversion, hints: list[str]) -> Block | None:
     """`systemInstruction`: the client's instructions, then the gateway's."""
-    texts = [part.text for part in conversion.prompt.system]
-    if texts and texts[0].startswith(_BILLING_HEADER):
-        texts = texts[1:]  # it differs in each request, which no prompt cache survives
+    texts = [part.text for part in without_billing_header(conversion.prompt.system)]
     parts = [{"text": text} for text in [*texts, *hints] if text]
     return {"parts": parts} if parts else None
 
@@ -48,7 +49,7 @@ def write_turns(conversion: Conversion) -> list[Block]:
 def _append_continue_turn(contents: list[Block], conversion: Conversion) -> None:
     if conversion.capability.prefill != "native":
         conversion.notes.drop("messages", "prefill_not_supported")
-        contents.append({"role": "user", "parts": [{"text": _CONTINUE_TEXT}]})
+        contents.append({"role": "user", "parts": [{"text": CONTINUE_PROMPT}]})
 
 
 class _TurnWriter:
@@ -58,8 +59,7 @@ class _TurnWriter:
         self.contents: list[Block] = []
         self._conversion = conversion
         self._call_names: dict[str, str] = {}  # the upstream's names of the calls so far, by id
-        names = {turn.name for turn in conversion.prompt.turns if turn.role == "user" and turn.name}
-        self._shows_user_names = len(names) > 1
+        self._shows_user_names = has_several_users(conversion.prompt.turns)
 
     def add_turn(self, turn: Turn) -> None:
         """One more turn."""
@@ -105,7 +105,7 @@ class _TurnWriter:
 
 def _write_reminder(turn: Turn) -> list[Block]:
     texts = [part.text for part in turn.parts if isinstance(part, Text) and part.text]
-    return [{"text": f"<system-reminder>\n{text}\n</system-reminder>"} for text in texts]
+    return [{"text": render_reminder(text)} for text in texts]
 
 
 class _ModelTurn:

@@ -11,11 +11,16 @@ from typing import Any
 import msgspec
 
 from gateway.dialect import AnswerSummary
-from gateway.dialects.common.faults import ErrorBody, find_error_body, make_refused
+from gateway.dialects.common.faults import (
+    ErrorBody,
+    find_error_body,
+    make_refused,
+    parse_json_or_none,
+    read_plain_text,
+)
 from gateway.dialects.gemini.answer import is_blocked, read_usage
 from gateway.dialects.gemini.wire import GenerateContentResponse
 from gateway.errors import BadAnswer, GatewayError, Refused
-from gateway.wire import raw_json
 from gateway.wire.raw_json import decode, present
 from gateway.wire.sse import Frame
 
@@ -24,19 +29,18 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 _ENDING_PATTERN = re.compile(
     rb'"(?:finishReason|blockReason)"\s*:\s*"|^data: ?\{\s*"error"', re.MULTILINE
 )
-_MAX_PLAIN_LENGTH = 300
 
 
 def read_error(status: int, body: bytes) -> GatewayError:
     """What an upstream's error answer says."""
-    return _read_rpc_status(status, _parse_json(body)) or make_refused(
-        status, ErrorBody(_read_plain_text(body))
+    return _read_rpc_status(status, parse_json_or_none(body)) or make_refused(
+        status, ErrorBody(read_plain_text(body))
     )
 
 
 def find_error(data: bytes) -> GatewayError | None:
     """The error in a 200 answer's body or in one event of a stream, if there is one."""
-    return _read_rpc_status(200, _parse_json(data))
+    return _read_rpc_status(200, parse_json_or_none(data))
 
 
 def _read_rpc_status(status: int, found: Any) -> Refused | None:
@@ -68,19 +72,6 @@ def _read_retry_delay(detail: dict[str, Any]) -> float | None:
     found = _DURATION.fullmatch(str(detail.get("retryDelay")))
     seconds = float(found[1]) if found else math.inf
     return seconds if math.isfinite(seconds) else None
-
-
-def _parse_json(body: bytes) -> Any:
-    try:
-        return raw_json.decode(body, object)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _read_plain_text(body: bytes) -> str:
-    """A short body of words; a page of HTML says nothing a client can use."""
-    text = body[:_MAX_PLAIN_LENGTH].decode("utf-8", "replace").strip()
-    return "" if text[:1] in ("<", "{", "[") or not text.isprintable() else text
 
 
 def stream_error(frame: Frame) -> GatewayError | None:

@@ -1,11 +1,10 @@
-"""How hard a Gemini model shall think (`ThinkingConfig`): a level or a budget, never both."""
+"""The reasoning effort of a Gemini model (`ThinkingConfig`): a level or a budget, never both."""
 
 from gateway.dialect import Block, Conversion
+from gateway.dialects.common.effort import effort_of_budget, nearest_effort
 from gateway.neutral.events import Reasoning
 
-_EFFORT_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _EFFORT_BUDGETS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
-_BUDGET_LEVELS = ((2048, "low"), (8192, "medium"), (24576, "high"))
 
 
 def is_thinking(reasoning: Reasoning | None) -> bool:
@@ -43,25 +42,14 @@ def _write_level(
         return {"thinkingLevel": levels[0]}
     wanted = reasoning.effort
     if wanted is None and reasoning.budget is not None:
-        size = reasoning.budget
-        wanted = next((word for most, word in _BUDGET_LEVELS if size < most), "xhigh")
+        wanted = effort_of_budget(reasoning.budget)
         conversion.notes.note("thinking.budget_tokens", "approximated_by_level")
     if wanted is None:
         return {}
-    taken = _choose_level(wanted, levels)
+    taken = nearest_effort(wanted, levels)
     if taken != wanted:
         conversion.notes.note("reasoning_effort", f"sent_as_{taken}")
     return {"thinkingLevel": taken}
-
-
-def _choose_level(wanted: str, levels: tuple[str, ...]) -> str:
-    """The level if the model has it, else the next below, else its lowest."""
-    if wanted in levels or wanted not in _EFFORT_LEVELS:
-        return wanted if wanted in levels else levels[-1]
-    below = [
-        level for level in levels if _EFFORT_LEVELS.index(level) < _EFFORT_LEVELS.index(wanted)
-    ]
-    return below[-1] if below else levels[0]
 
 
 def _write_budget(reasoning: Reasoning, conversion: Conversion, field: str, *, thinks: bool) -> int:
@@ -73,7 +61,7 @@ def _write_budget(reasoning: Reasoning, conversion: Conversion, field: str, *, t
         return least
     wanted = reasoning.budget
     if wanted is None and reasoning.effort is None:
-        return -1  # as the model likes
+        return -1  # the model chooses
     if wanted is None:
         wanted = _EFFORT_BUDGETS.get(reasoning.effort or "", most)
         return max(least, min(wanted, most))

@@ -4,22 +4,26 @@ Each member has one reader here. What no other dialect can say gets its verdict 
 dropped where it cannot change the answer, noted where it can, refused where it must not.
 """
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import Raw
 
 from gateway.dialect import Fields
+from gateway.dialects.common.members import (
+    MemberReader,
+    assign,
+    assign_integer,
+    require_integer,
+)
 from gateway.dialects.gemini.camel_case import rename_members, to_camel_case
 from gateway.dialects.gemini.contents_in import read_system, read_turns
 from gateway.dialects.gemini.schema_in import read_schema
 from gateway.dialects.gemini.tools_in import read_tool_choice, read_tools
-from gateway.dialects.gemini.wire_in import Number, ThinkingConfig
+from gateway.dialects.gemini.wire_in import ThinkingConfig
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning
 from gateway.neutral.notes import LossReport
-from gateway.wire.raw_json import LIST, RAWS, filled_list, member, opens, present
+from gateway.wire.raw_json import LIST, NUMBER, RAWS, filled_list, member, opens, present
 
 _MEMBER_TYPES: dict[str, Any] = {
     "stream": bool | None,
@@ -29,7 +33,6 @@ _MEMBER_TYPES: dict[str, Any] = {
 }
 _EMPTY_VALUES = frozenset({b"[]", b"{}", b'""', b"false", b"0", b"0.0"})
 """Values that ask for nothing."""
-MemberReader = Callable[[Raw, Prompt, LossReport], None]
 
 
 def check(fields: Fields) -> None:
@@ -51,19 +54,16 @@ def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
     """The request, once checked; InvalidRequest names the path of a member that is wrong."""
     prompt = Prompt(member(fields["model"], str, "model"), [])
     members = {to_camel_case(given): raw for given, raw in fields.items() if present(raw)}
-    for (
-        name,
-        take,
-    ) in _MEMBER_READERS.items():  # in this order: the choice of tools changes the tools
+    for name, read in _MEMBER_READERS.items():  # in this order: toolConfig changes the tools
         if name in members:
-            take(members[name], prompt, notes)
+            read(members[name], prompt, notes)
     for name, raw in members.items():
         if name not in _MEMBER_READERS and name != "model":
-            _report_unread_member(name, raw, _REFUSED_MEMBERS, notes)
+            _report_unread_member(raw, name, _REFUSED_MEMBERS, notes)
     return prompt
 
 
-def _report_unread_member(path: str, raw: Raw, refused: dict[str, str], notes: LossReport) -> None:
+def _report_unread_member(raw: Raw, path: str, refused: dict[str, str], notes: LossReport) -> None:
     name = path.rpartition(".")[2]
     if bytes(raw) in _EMPTY_VALUES:
         return
@@ -77,19 +77,7 @@ def _report_unread_member(path: str, raw: Raw, refused: dict[str, str], notes: L
         notes.drop(path, "unknown")
 
 
-def _read_integer(raw: Raw, path: str, least: int) -> int:
-    """A count that JSON may write as 100.0; InvalidRequest where it is none."""
-    value: Number = member(raw, float, path)
-    if not math.isfinite(value) or int(value) != value or value < least:
-        raise InvalidRequest(f"{path}: must be a whole number, {least} or more", param=path)
-    return int(value)
-
-
 # --- members of the request -----------------------------------------------------------------------
-
-
-def _read_stream(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.stream = member(raw, bool, "stream")
 
 
 def _read_service_tier(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
@@ -104,43 +92,15 @@ def _read_generation_config(raw: Raw, prompt: Prompt, notes: LossReport) -> None
     given = member(raw, dict[str, Raw], "generationConfig")
     members = {to_camel_case(name): value for name, value in given.items() if present(value)}
     for name, value in members.items():
-        take = _CONFIG_READERS.get(name)
-        if take is not None:
-            take(value, prompt, notes)
+        read = _CONFIG_READERS.get(name)
+        if read is not None:
+            read(value, prompt, notes)
         elif name not in _FORMAT_MEMBERS:
-            _report_unread_member(f"generationConfig.{name}", value, _REFUSED_CONFIG, notes)
+            _report_unread_member(value, f"generationConfig.{name}", _REFUSED_CONFIG, notes)
     _read_format(members, prompt, notes)
 
 
 # --- members of its generationConfig --------------------------------------------------------------
-
-
-def _read_max_tokens(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.max_tokens = _read_integer(raw, "generationConfig.maxOutputTokens", 1)
-
-
-def _read_temperature(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.temperature = member(raw, float, "generationConfig.temperature")
-
-
-def _read_top_p(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.top_p = member(raw, float, "generationConfig.topP")
-
-
-def _read_top_k(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.top_k = _read_integer(raw, "generationConfig.topK", 0)
-
-
-def _read_seed(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.seed = _read_integer(raw, "generationConfig.seed", -(2**63))
-
-
-def _read_presence_penalty(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.presence_penalty = member(raw, float, "generationConfig.presencePenalty")
-
-
-def _read_frequency_penalty(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    prompt.frequency_penalty = member(raw, float, "generationConfig.frequencyPenalty")
 
 
 def _read_stop_sequences(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
@@ -151,7 +111,7 @@ def _read_stop_sequences(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
 
 def _read_candidate_count(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     path = "generationConfig.candidateCount"
-    if _read_integer(raw, path, 0) > 1:
+    if require_integer(member(raw, NUMBER, path), path, 0) > 1:
         notes.refuse(path, "this provider gives one answer a call")
 
 
@@ -199,7 +159,7 @@ def _read_format(members: dict[str, Raw], prompt: Prompt, notes: LossReport) -> 
 
 
 _MEMBER_READERS: dict[str, MemberReader] = {
-    "stream": _read_stream,
+    "stream": assign("stream", bool),
     "systemInstruction": read_system,
     "contents": read_turns,
     "tools": read_tools,
@@ -212,13 +172,13 @@ _REFUSED_MEMBERS = {
     "continuationToken": "this provider cannot go on with an answer of another",
 }
 _CONFIG_READERS: dict[str, MemberReader] = {
-    "maxOutputTokens": _read_max_tokens,
-    "temperature": _read_temperature,
-    "topP": _read_top_p,
-    "topK": _read_top_k,
-    "seed": _read_seed,
-    "presencePenalty": _read_presence_penalty,
-    "frequencyPenalty": _read_frequency_penalty,
+    "maxOutputTokens": assign_integer("generationConfig.maxOutputTokens", "max_tokens"),
+    "temperature": assign("generationConfig.temperature", float, "temperature"),
+    "topP": assign("generationConfig.topP", float, "top_p"),
+    "topK": assign_integer("generationConfig.topK", "top_k", least=0),
+    "seed": assign_integer("generationConfig.seed", "seed", least=-(2**63)),
+    "presencePenalty": assign("generationConfig.presencePenalty", float, "presence_penalty"),
+    "frequencyPenalty": assign("generationConfig.frequencyPenalty", float, "frequency_penalty"),
     "stopSequences": _read_stop_sequences,
     "candidateCount": _read_candidate_count,
     "responseModalities": _read_modalities,

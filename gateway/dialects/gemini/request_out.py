@@ -5,8 +5,10 @@
 
 from gateway.dialect import Block, Conversion, Fields
 from gateway.dialects.common.cache_marks import CacheMarks
+from gateway.dialects.common.instructions import JSON_INSTRUCTION, render_schema_instruction
 from gateway.dialects.common.names import assign_tool_names
-from gateway.dialects.common.parameters import write_max_tokens
+from gateway.dialects.common.parameters import write_max_tokens, write_stop_sequences
+from gateway.dialects.common.token_estimate import estimate_input
 from gateway.dialects.gemini.contents_out import write_system, write_turns
 from gateway.dialects.gemini.reasoning_out import write_reasoning
 from gateway.dialects.gemini.schema_out import narrow_schema
@@ -14,7 +16,6 @@ from gateway.dialects.gemini.tools_out import write_tool_choice, write_tools
 from gateway.neutral.events import Prompt
 from gateway.wire.raw_json import encoded
 
-_BYTES_PER_TOKEN = 4
 _SEED_LIMIT = 2**31
 _JSON_TYPE = "application/json"
 
@@ -28,7 +29,7 @@ def write_prompt(conversion: Conversion) -> Fields:
     config = (
         write_max_tokens(conversion, "maxOutputTokens")
         | _write_sampling(conversion)
-        | _write_stop_sequences(conversion)
+        | write_stop_sequences(conversion, "stopSequences")
     )
     config |= _write_format(conversion, hints, has_tools=bool(tools))
     if thinking := write_reasoning(conversion):
@@ -48,9 +49,7 @@ def write_prompt(conversion: Conversion) -> Fields:
     if prompt.stream:
         request["stream"] = True
     fields = encoded(request)
-    read = ("systemInstruction", "contents", "tools")
-    size = sum(memoryview(fields[name]).nbytes for name in read if name in fields)
-    conversion.input_estimate = -(-size // _BYTES_PER_TOKEN)
+    conversion.input_estimate = estimate_input(fields, "systemInstruction", "contents", "tools")
     return fields
 
 
@@ -101,13 +100,6 @@ def _write_seed(prompt: Prompt, conversion: Conversion) -> Block:
     return {"seed": seed}
 
 
-def _write_stop_sequences(conversion: Conversion) -> Block:
-    stops = [stop for stop in dict.fromkeys(conversion.prompt.stop) if stop]
-    most = conversion.capability.stop_max
-    conversion.local_stops = tuple(stops[most:])
-    return {"stopSequences": stops[:most]} if stops[:most] else {}
-
-
 def _write_format(conversion: Conversion, hints: list[str], *, has_tools: bool) -> Block:
     wanted, capability, notes = conversion.prompt.format, conversion.capability, conversion.notes
     if wanted is None:
@@ -116,16 +108,13 @@ def _write_format(conversion: Conversion, hints: list[str], *, has_tools: bool) 
     if wanted.kind == "json_object" or wanted.schema is None:
         if allowed and capability.schema != "none":
             return {"responseMimeType": _JSON_TYPE}
-        hints.append("Respond with one JSON object and nothing else.")
+        hints.append(JSON_INSTRUCTION)
         return {}
     if allowed and capability.schema == "native":
-        schema = narrow_schema(wanted.schema, notes, "response_format.schema")
+        schema = narrow_schema(wanted.schema, "response_format.schema", notes)
         return {"responseMimeType": _JSON_TYPE, "responseJsonSchema": schema}
     notes.note("response_format", "schema_as_instruction")
-    hints.append(
-        "Respond with one JSON object and nothing else. It must meet this JSON Schema:\n"
-        + bytes(wanted.schema).decode("utf-8", "replace")
-    )
+    hints.append(render_schema_instruction(wanted.schema))
     return {"responseMimeType": _JSON_TYPE} if allowed and capability.schema != "none" else {}
 
 

@@ -37,7 +37,7 @@ _SUPPORTED_FORMATS = frozenset({"date-time", "date", "time", "int32", "int64", "
 _EXCLUSIVE_BOUNDS = {"exclusiveMinimum": ("minimum", 1), "exclusiveMaximum": ("maximum", -1)}
 
 
-def narrow_schema(schema: Raw, notes: LossReport, path: str) -> Raw:
+def narrow_schema(schema: Raw, path: str, notes: LossReport) -> Raw:
     """The schema in those words; the same bytes where it has no others. InvalidRequest."""
     try:
         narrower = _SchemaNarrower(parse_schema(schema))

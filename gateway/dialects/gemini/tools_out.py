@@ -49,7 +49,7 @@ def _write_tool(tool: Tool, path: str, conversion: Conversion) -> Block:
         block["parametersJsonSchema"] = _CUSTOM_TOOL_SCHEMA
     elif tool.schema is not None:
         where = f"{path}.parameters"
-        schema = narrow_schema(ensure_object_root(tool.schema, notes, where), notes, where)
+        schema = narrow_schema(ensure_object_root(tool.schema, where, notes), where, notes)
         if not has_no_parameters(schema):  # docs: left unset for a function without parameters
             block["parametersJsonSchema"] = schema
     if tool.strict and not tool.custom and not conversion.capability.strict_tools:

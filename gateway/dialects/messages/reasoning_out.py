@@ -1,11 +1,11 @@
 """Reasoning settings of a Messages request (`ThinkingConfigParam`, `OutputConfigParam.effort`)."""
 
 from gateway.dialect import Block, Conversion
+from gateway.dialects.common.effort import EFFORT_LEVELS, effort_of_budget, nearest_effort
 from gateway.dialects.messages.blocks_out import find_native_signature
 from gateway.dialects.messages.tools_out import is_forced
 from gateway.neutral.events import Prompt, Reasoning, Redacted, Thinking, ToolCall
 
-EFFORT_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _BUDGET_OF_EFFORT = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "xhigh": 32768}
 _MIN_BUDGET = 1024
 
@@ -106,29 +106,14 @@ def _write_effort(reasoning: Reasoning, mode: str | None, conversion: Conversion
     levels = conversion.capability.effort
     effort = reasoning.effort
     if effort is None and reasoning.mode == "enabled" and mode == "adaptive":
-        effort = _choose_effort(reasoning.budget or 0)
+        effort = effort_of_budget(reasoning.budget or 0)
         conversion.notes.note("thinking.budget_tokens", "approximated_by_effort")
     if effort is None and mode is None and reasoning.mode in ("disabled", "between_tools"):
         effort = "none" if conversion.capability.thinking else None
     if effort is None or not levels or (mode in ("disabled", "between_tools") and effort == "none"):
         return None
-    taken = _clamp_effort(effort, levels)
+    known = effort in levels or effort in EFFORT_LEVELS
+    taken = nearest_effort(effort, levels) if known else levels[0]
     if taken != effort and effort != "minimal":
         conversion.notes.note("reasoning_effort", f"sent_as_{taken}")
     return taken
-
-
-def _choose_effort(budget: int) -> str:
-    if budget < 2048:
-        return "low"
-    if budget < 8192:
-        return "medium"
-    return "high" if budget < 24576 else "xhigh"
-
-
-def _clamp_effort(effort: str, levels: tuple[str, ...]) -> str:
-    """The effort if the model takes it, else the nearest below, else the lowest."""
-    if effort in levels or effort not in EFFORT_LEVELS:
-        return effort if effort in levels else levels[0]
-    below = [level for level in levels if level in EFFORT_LEVELS[: EFFORT_LEVELS.index(effort)]]
-    return below[-1] if below else levels[0]

@@ -3,10 +3,9 @@
 import hashlib
 import re
 
-from msgspec import Raw
-
 from gateway.capability.record import Capability
 from gateway.dialect import Block, Conversion, Fields
+from gateway.dialects.common.instructions import JSON_INSTRUCTION, render_schema_instruction
 from gateway.dialects.common.names import assign_tool_names
 from gateway.dialects.common.schema import close_schema
 from gateway.dialects.messages.blocks_out import write_cache_control, write_text
@@ -28,7 +27,6 @@ _MAX_CACHE_MARKS = 4
 _USER_ID_LIMIT = 256
 _PERSONAL_DATA = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
 """E-mail addresses and phone numbers, which the API refuses as a user id."""
-_JSON_INSTRUCTION = "Respond with one JSON object and nothing else."
 
 
 def write_prompt(conversion: Conversion) -> Fields:
@@ -101,10 +99,10 @@ def _write_format(
         return None
     if wanted.kind == "json_object" or wanted.schema is None:
         notes.note("response_format", "json_object_asked_for_in_the_system_prompt")
-        system.append({"type": "text", "text": _JSON_INSTRUCTION})
+        system.append({"type": "text", "text": JSON_INSTRUCTION})
         return None
     if conversion.capability.schema == "native":
-        schema = close_schema(wanted.schema, notes, "response_format.schema")
+        schema = close_schema(wanted.schema, "response_format.schema", notes)
         if schema is not None:
             config["format"] = {"type": "json_schema", "schema": schema}
             return None
@@ -113,13 +111,8 @@ def _write_format(
         notes.note("response_format", "answered_through_a_tool")
         return make_answer_tool(wanted.schema, wanted.description, conversion)
     notes.drop("response_format", "schema_asked_for_in_the_system_prompt")
-    system.append({"type": "text", "text": _render_schema_instruction(wanted.schema)})
+    system.append({"type": "text", "text": render_schema_instruction(wanted.schema)})
     return None
-
-
-def _render_schema_instruction(schema: Raw) -> str:
-    words = "Respond with one JSON object that meets this JSON Schema, and nothing else:"
-    return f"{words}\n{bytes(schema).decode()}"
 
 
 def _limit_cache_marks(

@@ -59,12 +59,12 @@ def _write_description(tool: Tool) -> str:
 
 def _write_schema(tool: Tool, path: str, conversion: Conversion) -> Block:
     notes = conversion.notes
-    schema = ensure_object_root(tool.schema, notes, f"{path}.input_schema")
+    schema = ensure_object_root(tool.schema, f"{path}.input_schema", notes)
     schema = keys.adapt_schema(schema, tool.name, f"{path}.input_schema", conversion)
     if not tool.strict:
         return {"input_schema": schema}
     narrowed = (
-        close_schema(schema, notes, f"{path}.input_schema")
+        close_schema(schema, f"{path}.input_schema", notes)
         if conversion.capability.strict_tools
         else None
     )
@@ -115,7 +115,7 @@ def is_forced(prompt: Prompt) -> bool:
 def make_answer_tool(schema: Raw, description: str | None, conversion: Conversion) -> Block:
     """A tool whose input is the client's answer."""
     path = "response_format.schema"
-    root = ensure_object_root(schema, conversion.notes, path)
+    root = ensure_object_root(schema, path, conversion.notes)
     return {
         "name": ANSWER_TOOL,
         "description": description or "Give the final answer in this form.",

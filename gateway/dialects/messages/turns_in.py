@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.common.tool_results import BILLING_HEADER
+from gateway.dialects.common.instructions import without_billing_header
 from gateway.dialects.messages import fast_shapes as typed
 from gateway.dialects.messages.blocks_in import read_block, read_cache_mark, require_type
 from gateway.dialects.messages.tools_in import ToolChanges
@@ -25,13 +25,10 @@ def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     """Reads the system prompt, one part for each block."""
     content = _parse_system(raw)
     if isinstance(content, str):
-        if content and not content.startswith(BILLING_HEADER):
-            prompt.system.append(Text(content))
-        return
-    texts = [_read_system_block(block, f"system.{index}") for index, block in enumerate(content)]
-    if texts and texts[0].text.startswith(BILLING_HEADER):
-        texts = texts[1:]
-    prompt.system += [text for text in texts if text.text]
+        texts = [Text(content)]
+    else:
+        texts = [_read_system_block(block, f"system.{at}") for at, block in enumerate(content)]
+    prompt.system += [text for text in without_billing_header(texts) if text.text]
 
 
 def _parse_system(raw: Raw) -> str | Sequence[typed.BlockItem]:

@@ -5,7 +5,12 @@ next: prompt caches and signed reasoning depend on it.
 """
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.common.tool_results import CONTINUE_PROMPT, pair_tool_results
+from gateway.dialects.common.instructions import (
+    CONTINUE_PROMPT,
+    has_several_users,
+    render_reminder,
+)
+from gateway.dialects.common.tool_results import pair_tool_results
 from gateway.dialects.messages.blocks_out import find_native_signature, write_blocks
 from gateway.neutral.events import (
     Part,
@@ -71,8 +76,7 @@ def _simplify_content(message: Block) -> Block:
 
 def _prefix_user_names(turns: list[Turn]) -> list[Turn]:
     """Prefixes texts with the user's name if there are several: Messages turns have no name."""
-    names = {turn.name for turn in turns if turn.role == "user" and turn.name}
-    if len(names) < 2:
+    if not has_several_users(turns):
         return turns
     return [_prefix_turn(turn) if turn.role == "user" and turn.name else turn for turn in turns]
 
@@ -137,7 +141,7 @@ def _write_reminder(turn: Turn) -> Turn:
     return Turn(
         "user",
         [
-            Text(f"<system-reminder>\n{part.text}\n</system-reminder>", part.cache)
+            Text(render_reminder(part.text), part.cache)
             for part in turn.parts
             if isinstance(part, Text)
         ],

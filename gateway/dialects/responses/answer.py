@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from gateway.dialect import Conversion
 from gateway.dialects.common.signatures import sealed_kind
+from gateway.dialects.common.token_estimate import usage_or_estimate
 from gateway.dialects.responses.reasoning import unpack_reasoning
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import DIALECT_NAME
@@ -109,10 +110,7 @@ def write_usage_or_estimate(
     usage: Usage | None, written: int, conversion: Conversion
 ) -> dict[str, object]:
     """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
-    if usage is None:
-        conversion.notes.note("usage", "estimated")
-        usage = Usage(conversion.input_estimate, -(-written // 4))
-    return write_usage(usage)
+    return write_usage(usage_or_estimate(usage, written, "usage", conversion))
 
 
 def write_output_text(text: str, annotations: list[JsonItem]) -> JsonItem:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialects.chat import errors as openai
+from gateway.dialects.common import openai_errors
 from gateway.errors import GatewayError, Refused, Unavailable, UpstreamError
 from gateway.wire.raw_json import ABSENT, decode, present
 from gateway.wire.sse import Frame, frame
@@ -39,7 +39,7 @@ _ENDING_PATTERN = re.compile(
 
 def read_error(status: int, body: bytes) -> GatewayError:
     """What an upstream's error answer says: OpenAI's shape, and those of its imitators."""
-    return openai.read_error(status, body)
+    return openai_errors.read_error(status, body)
 
 
 def write_error(error: GatewayError, _request_id: str = "") -> bytes:
@@ -48,7 +48,7 @@ def write_error(error: GatewayError, _request_id: str = "") -> bytes:
         _write_error_message(error), status=error.status, kind=error.kind, code=error.code,
         param=_adapt_param(error),
     )  # fmt: skip
-    return openai.write_error(told)
+    return openai_errors.write_error(told)
 
 
 def _write_error_message(error: GatewayError) -> str:
@@ -68,7 +68,7 @@ def _adapt_param(error: GatewayError) -> str | None:
 
 def error_status(error: GatewayError) -> int:
     """The status an OpenAI client understands: it knows no 402 and no 529."""
-    return openai.error_status(error)
+    return openai_errors.error_status(error)
 
 
 def error_as_event(error: GatewayError) -> bool:

@@ -8,9 +8,15 @@ import msgspec
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.cache_marks import CacheMarks
+from gateway.dialects.common.instructions import (
+    CONTINUE_PROMPT,
+    has_several_users,
+    render_reminder,
+    without_billing_header,
+)
 from gateway.dialects.common.names import adapt_tool_id
 from gateway.dialects.common.signatures import CALL_SIGNATURE, LONE_SIGNATURE, TEXT_SIGNATURE
-from gateway.dialects.common.tool_results import BILLING_HEADER, CONTINUE_PROMPT, pair_tool_results
+from gateway.dialects.common.tool_results import pair_tool_results
 from gateway.dialects.responses.parts_out import (
     is_plain_text,
     write_content,
@@ -57,13 +63,11 @@ class _TurnsWriter:
         self._custom_call_ids: set[str] = (
             set()
         )  # ids of the calls with free text, whose outputs differ
-        names = {turn.name for turn in conversion.prompt.turns if turn.role == "user" and turn.name}
-        self._shows_user_names = len(names) > 1
+        self._shows_user_names = has_several_users(conversion.prompt.turns)
 
     def add_system(self, texts: list[Text], hints: list[str]) -> None:
         """The first message: the client's instructions, then the gateway's."""
-        if texts and texts[0].text.startswith(BILLING_HEADER):
-            texts = texts[1:]  # it differs in each request, which no prompt cache survives
+        texts = without_billing_header(texts)
         blocks = write_parts(
             [*texts, *(Text(hint) for hint in hints)], self._conversion, self.marks
         )
@@ -101,7 +105,7 @@ class _TurnsWriter:
         if not text:
             return
         if capability.system_first_only or not capability.mid_system:
-            self._append_message("user", f"<system-reminder>\n{text}\n</system-reminder>")
+            self._append_message("user", render_reminder(text))
         else:
             self._append_message(self._choose_system_role(), text)
 

@@ -13,13 +13,12 @@ from gateway.dialects.common.parameters import (
     write_sampling,
     write_user_identity,
 )
+from gateway.dialects.common.token_estimate import estimate_input
 from gateway.dialects.responses.items_out import write_turns
 from gateway.dialects.responses.reasoning import write_reasoning
 from gateway.dialects.responses.tools_out import write_tool_choice, write_tools
 from gateway.dialects.responses.wire import CHAT_ONLY_MEMBERS
 from gateway.wire.raw_json import encoded
-
-_BYTES_PER_TOKEN = 4
 
 
 def write_prompt(conversion: Conversion) -> Fields:
@@ -43,8 +42,7 @@ def write_prompt(conversion: Conversion) -> Fields:
         | _write_other_members(conversion)
     )
     fields = encoded(request)
-    size = sum(memoryview(fields[name]).nbytes for name in ("input", "tools") if name in fields)
-    conversion.input_estimate = -(-size // _BYTES_PER_TOKEN)
+    conversion.input_estimate = estimate_input(fields, "input", "tools")
     return fields
 
 

@@ -5,14 +5,14 @@ for a strict one where it can be.
 """
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.chat import tools_out as chat
+from gateway.dialects.common import openai_tools
 from gateway.dialects.common.parameters import choose_search_context
 from gateway.neutral.events import WebSearch
 
 
 def write_tools(conversion: Conversion) -> list[Block]:
     """The `tools` member, the upstream's own web search last."""
-    tools = [_flatten_tool(tool) for tool in chat.write_tools(conversion)]
+    tools = [_flatten_tool(tool) for tool in openai_tools.write_tools(conversion)]
     search = conversion.prompt.web_search
     if search is not None:
         if conversion.capability.web_search == "web_search_tool":
@@ -49,7 +49,7 @@ def _write_web_search(search: WebSearch, conversion: Conversion) -> Block:
 
 def write_tool_choice(conversion: Conversion, tools: list[Block], hints: list[str]) -> Block:
     """`tool_choice` and `parallel_tool_calls`; `hints` gets in words what cannot be said so."""
-    said = chat.write_choice(conversion, tools, hints)
+    said = openai_tools.write_choice(conversion, tools, hints)
     choice = said.get("tool_choice")
     if isinstance(choice, dict):
         kind = choice["type"]

@@ -78,13 +78,13 @@ def test_anything_else_is_not_strict(schema: bytes) -> None:
 
 def rooted(schema: bytes) -> tuple[bytes, list[str]]:
     notes = LossReport()
-    return bytes(ensure_object_root(Raw(schema), notes, "tools.0")), notes.entries
+    return bytes(ensure_object_root(Raw(schema), "tools.0", notes)), notes.entries
 
 
 @pytest.mark.parametrize("schema", [None, Raw(b"null"), Raw(b"{}"), Raw(b'{"properties":null}')])
 def test_a_tool_without_parameters_takes_an_empty_object(schema: Raw | None) -> None:
     notes = LossReport()
-    assert bytes(ensure_object_root(schema, notes, "tools.0")) == NO_PARAMETERS
+    assert bytes(ensure_object_root(schema, "tools.0", notes)) == NO_PARAMETERS
     assert notes.entries == []
 
 
@@ -98,7 +98,7 @@ def test_a_tool_without_parameters_takes_an_empty_object(schema: Raw | None) -> 
 )
 def test_a_schema_that_needs_nothing_is_the_same_object(schema: bytes) -> None:
     raw = Raw(schema)
-    assert ensure_object_root(raw, LossReport(), "tools.0") is raw
+    assert ensure_object_root(raw, "tools.0", LossReport()) is raw
 
 
 def test_repairs_keep_order_and_spelling() -> None:
@@ -187,7 +187,7 @@ def test_a_schema_of_no_object_is_refused(schema: bytes) -> None:
 
 def shut(schema: bytes) -> tuple[object, list[str]]:
     notes = LossReport()
-    out = close_schema(Raw(schema), notes, "format")
+    out = close_schema(Raw(schema), "format", notes)
     return out if out is None else msgspec.json.decode(out), notes.entries
 
 
@@ -198,7 +198,7 @@ def test_objects_are_closed_at_every_level() -> None:
         b'"required":["a"],"$defs":{"D":{"type":"object","properties":{}}}}'
     )
     notes = LossReport()
-    out = close_schema(Raw(schema), notes, "format")
+    out = close_schema(Raw(schema), "format", notes)
     assert out is not None
     assert bytes(out) == (
         b'{"type":"object","properties":{"a":{"type":"array","items":{"properties":'
@@ -307,9 +307,9 @@ def test_too_many_references_are_not_followed() -> None:
 @pytest.mark.parametrize("schema", DEEP)
 def test_no_depth_breaks_anything(schema: Raw) -> None:
     assert not is_strict_schema(schema)
-    assert close_schema(schema, LossReport(), "format") is None
+    assert close_schema(schema, "format", LossReport()) is None
     with contextlib.suppress(InvalidRequest):
-        ensure_object_root(schema, LossReport(), "tools.0")
+        ensure_object_root(schema, "tools.0", LossReport())
 
 
 WORDS = st.sampled_from(
@@ -349,19 +349,19 @@ JSON = st.recursive(
 def test_whatever_comes_is_answered(value: object) -> None:
     schema = Raw(msgspec.json.encode(value))
     strict = is_strict_schema(schema)
-    shut_schema = close_schema(schema, LossReport(), "format")
+    shut_schema = close_schema(schema, "format", LossReport())
     if shut_schema is not None:
-        assert close_schema(shut_schema, notes := LossReport(), "format") == shut_schema
+        assert close_schema(shut_schema, "format", notes := LossReport()) == shut_schema
         assert notes.entries == []
     try:
-        out = ensure_object_root(schema, LossReport(), "tools.0")
+        out = ensure_object_root(schema, "tools.0", LossReport())
     except InvalidRequest:
         assert not strict
         return
-    assert ensure_object_root(out, LossReport(), "tools.0") is out
+    assert ensure_object_root(out, "tools.0", LossReport()) is out
 
 
 def test_a_format_that_is_no_text_is_left_out() -> None:
-    closed_schema = close_schema(Raw(b'{"type":"string","format":[]}'), LossReport(), "schema")
+    closed_schema = close_schema(Raw(b'{"type":"string","format":[]}'), "schema", LossReport())
     assert closed_schema is not None
     assert b'"format"' not in bytes(closed_schema)

@@ -22,7 +22,7 @@ SAME = [
 @pytest.mark.parametrize("schema", SAME)
 def test_what_fits_keeps_its_bytes(schema: bytes) -> None:
     notes = LossReport()
-    assert bytes(narrow_schema(Raw(schema), notes, "s")) == schema
+    assert bytes(narrow_schema(Raw(schema), "s", notes)) == schema
     assert notes.entries == []
 
 
@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_said_otherwise(
     schema: dict[str, Any], expected: dict[str, Any], reworded: bool
 ) -> None:
     notes = LossReport()
-    got = narrow_schema(Raw(msgspec.json.encode(schema)), notes, "s")
+    got = narrow_schema(Raw(msgspec.json.encode(schema)), "s", notes)
     assert msgspec.json.decode(got) == expected
     assert notes.entries == (["s:keywords_moved_to_description"] if reworded else [])
 
@@ -68,5 +68,5 @@ def test_what_does_not_fit_is_said_otherwise(
 )
 def test_what_is_no_schema_is_named(schema: bytes) -> None:
     with pytest.raises(InvalidRequest) as raised:
-        narrow_schema(Raw(schema), LossReport(), "tools.0.parameters")
+        narrow_schema(Raw(schema), "tools.0.parameters", LossReport())
     assert raised.value.param == "tools.0.parameters"

@@ -1,4 +1,4 @@
-"""Tools and their choice, as a Chat upstream takes them (`ChatCompletionToolUnionParam`)."""
+"""Tools and tool choice in OpenAI's dialects, as Chat has them (`ChatCompletionToolUnionParam`)."""
 
 from msgspec import Raw
 
