@@ -6,30 +6,26 @@ the item, is told then; nothing is told twice.
 
 from typing import Protocol
 
+from msgspec import Raw
+
 from gateway.dialect import Conversion
 from gateway.dialects.common.arguments import INVALID_ARGUMENTS, make_call_id, read_custom_input
 from gateway.dialects.common.shapes import is_json_object
-from gateway.dialects.responses.answer_wire import OutputItem, StreamEvent
-from gateway.dialects.responses.message_in import (
-    SUMMARY_SEPARATOR,
-    DocumentFilter,
-    read_citation,
-    read_reasoning,
-)
+from gateway.dialects.responses.answer_wire import Annotation, OutputItem, StreamEvent, decode_as
+from gateway.dialects.responses.reasoning import pack_reasoning
 from gateway.dialects.responses.wire import DIALECT_NAME
 from gateway.errors import BadAnswer
 from gateway.neutral.events import (
     ArgumentsDelta,
+    Citation,
     CitationAdded,
     Event,
     PartEnd,
-    Redacted,
     RedactedThinking,
     RefusalDelta,
     Signature,
     TextDelta,
     TextStart,
-    Thinking,
     ThinkingDelta,
     ThinkingStart,
     ToolStart,
@@ -37,6 +33,29 @@ from gateway.neutral.events import (
 from gateway.wire.raw_json import present
 
 NO_OPEN_PART = -1
+_SUMMARY_SEPARATOR = "\n\n"
+"""Stands between two parts of a summary."""
+
+
+class DocumentFilter:
+    """Which messages of an answer are told: where its shape is fixed, only the document itself."""
+
+    __slots__ = ("_conversion", "_has_document")
+
+    def __init__(self, conversion: Conversion) -> None:
+        self._conversion = conversion
+        self._has_document = False
+
+    def should_keep(self, item: OutputItem) -> bool:
+        """Whether the client gets the message; a second text would spoil the first one's JSON."""
+        if self._conversion.prompt.format is None:
+            return True
+        told = self._has_document or item.phase == "commentary"
+        if told:
+            self._conversion.notes.note("output.message", "beside_the_document_dropped")
+        else:
+            self._has_document = True
+        return not told
 
 
 class OpenItem(Protocol):
@@ -95,7 +114,7 @@ class OpenMessage:
                 return self._emit_refusal(at, event.refusal)
             case "response.output_text.annotation.added" if present(event.annotation):
                 self._cited_parts.add(at)
-                found = read_citation(
+                found = _read_citation(
                     event.annotation, "".join(self._quotable_text), self._conversion
                 )
                 return [CitationAdded(found)] if found is not None and self.open_part == at else []
@@ -136,7 +155,7 @@ class OpenMessage:
                 out += self._emit_refusal(at, content.refusal) or self._emit_text(at, content.text)
             if at == self.open_part and at not in self._cited_parts:
                 found = [
-                    read_citation(raw, content.text or "", self._conversion)
+                    _read_citation(raw, content.text or "", self._conversion)
                     for raw in content.annotations or ()
                 ]
                 out += [CitationAdded(citation) for citation in found if citation is not None]
@@ -179,7 +198,7 @@ class OpenReasoning:
             self._has_started = True
             out.append(ThinkingStart())
         elif at != self._last_index:
-            out.append(ThinkingDelta(SUMMARY_SEPARATOR))
+            out.append(ThinkingDelta(_SUMMARY_SEPARATOR))
         self._last_index = at
         self._emitted_parts.add(at)
         out.append(ThinkingDelta(text))
@@ -188,14 +207,15 @@ class OpenReasoning:
     def end_item(self, item: OutputItem) -> list[Event]:
         """Its words where no event told them, and what the upstream wants back."""
         out: list[Event] = []
-        for whole in read_reasoning(item):
-            if isinstance(whole, Thinking) and not self._has_started:
-                out += self._emit_thinking(0, whole.text)
-            blob = whole.data if isinstance(whole, Redacted) else None
-            blob = whole.signature if isinstance(whole, Thinking) else blob
-            if blob is not None:
-                kind = Signature if self._has_started else RedactedThinking
-                out.append(kind(blob, DIALECT_NAME))
+        if not self._has_started:
+            said = [piece.text for piece in item.summary or () if piece.text]
+            said = said or [piece.text for piece in item.content or () if piece.text]
+            for at, text in enumerate(said):
+                out += self._emit_thinking(at, text)
+        if item.encrypted_content:
+            blob = pack_reasoning(item.id or "", item.encrypted_content)
+            kind = Signature if self._has_started else RedactedThinking
+            out.append(kind(blob, DIALECT_NAME))
         if self._has_started:
             out.append(PartEnd())
         return out
@@ -206,6 +226,7 @@ class OpenCall:
 
     __slots__ = (
         "_conversion",
+        "_has_emitted",
         "_id",
         "_is_custom",
         "_name",
@@ -222,6 +243,7 @@ class OpenCall:
         self._is_custom = item.type == "custom_tool_call"
         self._wrapped_names = wrapped
         self._pieces: list[str] = []
+        self._has_emitted = False  # arguments, as they came
 
     def start_call(self, item: OutputItem) -> list[Event]:
         """The call, once its name is known."""
@@ -251,30 +273,51 @@ class OpenCall:
         if not text:
             return []
         self._pieces.append(text)
-        return [] if self._needs_whole else [ArgumentsDelta(text)]
+        if self._needs_whole:
+            return []
+        if not self._has_emitted:
+            text = "".join(self._pieces)
+            if "null".startswith(text.strip()):
+                return []  # may be a null, which some servers write for no arguments
+            self._has_emitted = True
+        return [ArgumentsDelta(text)]
 
     def end_item(self, item: OutputItem) -> list[Event]:
         """The arguments that were not told. BadAnswer for some that are no object."""
-        waited = self._needs_whole or not self._pieces
+        started = bool(self._name)
         out = self.start_call(item)
         if not self._name:
             self._conversion.notes.note("output.function_call", "without_name_dropped")
             return []
-        text = self._read_arguments(item)
-        if waited and text:
+        text = "".join(self._pieces) or (item.input if self._is_custom else item.arguments) or ""
+        if not self._is_custom and self._name in self._wrapped_names:
+            text = read_custom_input(text)
+        elif not self._is_custom and text.strip() == "null":
+            text = ""
+        elif not self._is_custom and text.strip() and not is_json_object(text):
+            if item.status != "incomplete":
+                raise BadAnswer(INVALID_ARGUMENTS)
+            if not started:
+                self._conversion.notes.note("output.function_call", "cut_short_dropped")
+                return []
+        if text and not self._has_emitted:
             out.append(ArgumentsDelta(text))
         return [*out, PartEnd()]
 
-    def _read_arguments(self, item: OutputItem) -> str:
-        text = "".join(self._pieces) or (item.input if self._is_custom else item.arguments) or ""
-        if self._is_custom:
-            return text
-        if self._name in self._wrapped_names:
-            return read_custom_input(text)
-        cut_short = item.status == "incomplete"
-        if text.strip() and not cut_short and not is_json_object(text):
-            raise BadAnswer(INVALID_ARGUMENTS)
-        return text
+
+def _read_citation(raw: Raw, said: str, conversion: Conversion) -> Citation | None:
+    """An `AnnotationURLCitation` of the text, for a client that asked for sources."""
+    if conversion.prompt.web_search is None:
+        conversion.notes.note("annotations", "not_asked_for")
+        return None
+    found = decode_as(raw, Annotation)
+    if found.type != "url_citation" or found.url is None:
+        conversion.notes.note("annotations", "without_url_dropped")
+        return None
+    start, end = found.start_index, found.end_index
+    if start is None or end is None or not 0 <= start <= end <= len(said):
+        return Citation(raw, found.url, found.title)
+    return Citation(raw, found.url, found.title, said[start:end] or None, (start, end))
 
 
 def open_item(

@@ -110,12 +110,15 @@ class ResponsesWriter:
         return frame(name.encode(), _encode(data))
 
     def _render_response_event(self, name: str, **members: Any) -> bytes:
-        status = name.removeprefix("response.").replace("created", "in_progress")
-        response = self._envelope.render(status, self._output, **members)
+        response = self._render_response(name, **members)
         data = b'{"type":"%b","sequence_number":%d,"response":%b}'
         data %= (name.encode(), self._sequence_number, response)
         self._sequence_number += 1
         return frame(name.encode(), data)
+
+    def _render_response(self, name: str, **members: Any) -> bytes:
+        status = name.removeprefix("response.").replace("created", "in_progress")
+        return self._envelope.render(status, self._output, **members)
 
     def _render_start(self) -> bytes:
         return self._render_response_event("response.created") + self._render_response_event(
