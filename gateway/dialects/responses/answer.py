@@ -12,7 +12,7 @@ from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.responses.reasoning import unpack_reasoning
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import DIALECT_NAME
-from gateway.neutral.events import Citation, ClientToolKind, Ending, Usage
+from gateway.neutral.events import Citation, ClientToolKind, Ending, ToolStart, Usage
 from gateway.wire.raw_json import decode, present
 
 JsonItem = dict[str, object]
@@ -178,18 +178,12 @@ def choose_call_type(form: ClientToolKind | None, *, custom: bool) -> str:
     return "custom_tool_call" if custom else "function_call"
 
 
-def write_call_item(  # noqa: PLR0913  # the members of a call
-    type: str,
-    id: str,
-    call_id: str,
-    name: str,
-    form: ClientToolKind | None,
-    arguments: str,
-    status: str,
+def write_call_item(
+    type: str, id: str, call: ToolStart, form: ClientToolKind | None, arguments: str, status: str
 ) -> JsonItem:
     """A function's or a custom tool's call, its name and namespace as the client has them."""
-    item: JsonItem = {"id": id, "type": type, "call_id": call_id}
-    item["name"] = form.name if form is not None else name
+    item: JsonItem = {"id": id, "type": type, "call_id": call.id}
+    item["name"] = form.name if form is not None else call.name
     if form is not None and form.namespace:
         item["namespace"] = form.namespace
     if type == "custom_tool_call":
