@@ -12,17 +12,18 @@ from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.responses.reasoning import unpack_reasoning
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import DIALECT_NAME
-from gateway.neutral.events import Citation, ClientToolKind, Ending, ToolStart, Usage
+from gateway.neutral.events import Citation, ClientToolKind, ToolStart, Usage
 from gateway.wire.raw_json import decode, present
 
 JsonItem = dict[str, object]
 DECLINED_TEXT = "The model declined to answer."
-_INCOMPLETE_REASON_OF_STOP = {
+INCOMPLETE_REASON_OF_STOP = {
     "max_tokens": "max_output_tokens",
     "pause_turn": "max_output_tokens",
     "model_context_window_exceeded": "max_output_tokens",
     "refusal": "content_filter",
 }
+"""The stops that leave an answer incomplete."""
 _RESPONSE_DEFAULTS: dict[str, object] = {
     "background": False,
     "instructions": None,
@@ -98,11 +99,6 @@ class ResponseEnvelope:
         """The id of the item at that place of the output."""
         digest = hashlib.sha256(f"{self.id}/{index}".encode()).hexdigest()
         return f"{_ID_PREFIXES[type]}_{digest[:48]}"
-
-
-def write_stop(ending: Ending) -> str | None:
-    """Why an answer is incomplete; None for one that is complete."""
-    return _INCOMPLETE_REASON_OF_STOP.get(ending.stop)
 
 
 def write_usage_or_estimate(

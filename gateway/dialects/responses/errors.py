@@ -12,10 +12,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.chat import errors as openai
+from gateway.dialects.responses.event_frames import EventFrames
 from gateway.errors import GatewayError, Refused, Unavailable, UpstreamError
 from gateway.wire.raw_json import ABSENT, decode, present
-from gateway.wire.sse import Frame, frame
+from gateway.wire.sse import Frame
 
+read_error = openai.read_error
+error_status = openai.error_status
 _CODE_OF_KIND = {
     "authentication_error": "invalid_api_key",
     "billing_error": "insufficient_quota",
@@ -35,11 +38,6 @@ _ENDING_PATTERN = re.compile(
     rb'|data: ?\{\s*"type"\s*:\s*"(?:response\.(?:completed|incomplete|failed)|error)")',
     re.MULTILINE,
 )
-
-
-def read_error(status: int, body: bytes) -> GatewayError:
-    """What an upstream's error answer says: OpenAI's shape, and those of its imitators."""
-    return openai.read_error(status, body)
 
 
 def write_error(error: GatewayError, _request_id: str = "") -> bytes:
@@ -64,11 +62,6 @@ def _adapt_param(error: GatewayError) -> str | None:
         return "input"
     foreign = error.param is not None and error.param.startswith("messages")
     return None if foreign else error.param
-
-
-def error_status(error: GatewayError) -> int:
-    """The status an OpenAI client understands: it knows no 402 and no 529."""
-    return openai.error_status(error)
 
 
 def error_as_event(error: GatewayError) -> bool:
@@ -100,9 +93,10 @@ def write_error_event(error: GatewayError, request_id: str) -> bytes:
         "tool_choice": "auto",
         "tools": [],
     }
-    created = _render_event("response.created", 0, response)
+    frames = EventFrames()
+    created = frames.event("response.created", {"response": response})
     response |= {"status": "failed", "error": write_error_object(error)}
-    return created + _render_event("response.failed", 1, response)
+    return created + frames.event("response.failed", {"response": response})
 
 
 def write_failed_event(first: bytes, tail: bytes, error: GatewayError) -> bytes:
@@ -113,16 +107,12 @@ def write_failed_event(first: bytes, tail: bytes, error: GatewayError) -> bytes:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         response = {}
     failed = response | {"status": "failed", "error": write_error_object(error)}
-    return _render_event("response.failed", int(number[-1]) + 1 if number else 0, failed)
+    frames = EventFrames(int(number[-1]) + 1 if number else 0)
+    return frames.event("response.failed", {"response": failed})
 
 
 class _FirstEvent(Struct):
     response: dict[str, Raw] = {}
-
-
-def _render_event(name: str, number: int, response: object) -> bytes:
-    data = {"type": name, "sequence_number": number, "response": response}
-    return frame(name.encode(), msgspec.json.encode(data))
 
 
 class _FailedResponse(Struct):

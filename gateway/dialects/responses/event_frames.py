@@ -18,8 +18,8 @@ DELTA_EVENTS = {
 class EventFrames:
     """The events of one stream. Each has its name twice, as `event:` and as `type`."""
 
-    def __init__(self) -> None:
-        self._number = 0
+    def __init__(self, number: int = 0) -> None:
+        self._number = number
         self._place: dict[str, object] = {}  # of the open part: its item and its index
         self._prefix = self._infix = self._suffix = b""  # around a delta's number and its text
 

@@ -1,10 +1,8 @@
 """One output item of a stream, as far as it has come: a message, reasoning, or a tool call.
 
-Each is told by deltas where the upstream sends them. What it says only at the end of a part, or of
-the item, is told then; nothing is told twice.
+Deltas pass at once where the upstream sends them. Text that it gives only with the end of a part,
+or of the item, passes then; nothing passes twice.
 """
-
-from typing import Protocol
 
 from msgspec import Raw
 
@@ -58,43 +56,30 @@ class DocumentFilter:
         return not told
 
 
-class OpenItem(Protocol):
-    """An item that has begun."""
-
-    open_part: int
-    """The content index of the text part that is open; CLOSED where none is."""
-
-    def read_event(self, event: StreamEvent) -> list[Event]:
-        """What one more event of the item says."""
-
-    def end_item(self, item: OutputItem) -> list[Event]:
-        """What of the whole item is still to be said, and its end."""
-
-
-class IgnoredItem:
-    """An item that says nothing to the client."""
+class OpenItem:
+    """An item that has begun. This one gives the client nothing; others override all of it."""
 
     __slots__ = ("open_part",)
 
     def __init__(self) -> None:
-        self.open_part = NO_OPEN_PART
+        self.open_part = NO_OPEN_PART  # else the content index of the text that is open
 
     def read_event(self, event: StreamEvent) -> list[Event]:
-        """Nothing."""
+        """The neutral events that one more event of the item makes."""
         return []
 
     def end_item(self, item: OutputItem) -> list[Event]:
-        """Nothing."""
+        """What of the whole item was not given yet, and its end."""
         return []
 
 
-class OpenMessage:
+class OpenMessage(OpenItem):
     """A message; each of its content parts is a text of its own, but for refusals."""
 
-    __slots__ = ("_cited_parts", "_conversion", "_emitted_parts", "_quotable_text", "open_part")
+    __slots__ = ("_cited_parts", "_conversion", "_emitted_parts", "_quotable_text")
 
     def __init__(self, conversion: Conversion) -> None:
-        self.open_part = NO_OPEN_PART
+        super().__init__()
         self._conversion = conversion
         self._emitted_parts: set[int] = set()  # content parts of which something was said
         self._cited_parts: set[int] = set()
@@ -162,13 +147,13 @@ class OpenMessage:
         return out + self._close_part()
 
 
-class OpenReasoning:
+class OpenReasoning(OpenItem):
     """A reasoning item: its summary or its own words, whichever comes first."""
 
-    __slots__ = ("_emitted_parts", "_has_started", "_last_index", "_source", "open_part")
+    __slots__ = ("_emitted_parts", "_has_started", "_last_index", "_source")
 
     def __init__(self) -> None:
-        self.open_part = NO_OPEN_PART
+        super().__init__()
         self._source = ""
         self._last_index = 0  # index of the last part that said something
         self._emitted_parts: set[int] = set()
@@ -221,22 +206,15 @@ class OpenReasoning:
         return out
 
 
-class OpenCall:
+class OpenCall(OpenItem):
     """A call of a function or of a tool of free text."""
 
     __slots__ = (
-        "_conversion",
-        "_has_emitted",
-        "_id",
-        "_is_custom",
-        "_name",
-        "_pieces",
-        "_wrapped_names",
-        "open_part",
-    )
+        "_conversion", "_has_emitted", "_id", "_is_custom", "_name", "_pieces", "_wrapped_names",
+    )  # fmt: skip
 
-    def __init__(self, item: OutputItem, wrapped: frozenset[str], conversion: Conversion) -> None:
-        self.open_part = NO_OPEN_PART
+    def __init__(self, item: OutputItem, conversion: Conversion, wrapped: frozenset[str]) -> None:
+        super().__init__()
         self._conversion = conversion
         self._id = item.call_id or item.id or make_call_id()
         self._name = ""
@@ -321,7 +299,7 @@ def _read_citation(raw: Raw, said: str, conversion: Conversion) -> Citation | No
 
 
 def open_item(
-    item: OutputItem, documents: DocumentFilter, wrapped: frozenset[str], conversion: Conversion
+    item: OutputItem, conversion: Conversion, documents: DocumentFilter, wrapped: frozenset[str]
 ) -> OpenItem:
     """The item that begins."""
     match item.type:
@@ -330,5 +308,5 @@ def open_item(
         case "reasoning":
             return OpenReasoning()
         case "function_call" | "custom_tool_call":
-            return OpenCall(item, wrapped, conversion)
-    return IgnoredItem()
+            return OpenCall(item, conversion, wrapped)
+    return OpenItem()

@@ -25,7 +25,6 @@ from gateway.dialects.responses.errors import stream_error
 from gateway.dialects.responses.open_items import (
     NO_OPEN_PART,
     DocumentFilter,
-    IgnoredItem,
     OpenCall,
     OpenItem,
     open_item,
@@ -174,7 +173,7 @@ class ResponsesReader:
         self._started_indices.add(at)
         item = _decode_item(raw, self._conversion)
         self._items[at] = _QueuedItem(
-            open_item(item, self._document_filter, self._wrapped_names, self._conversion)
+            open_item(item, self._conversion, self._document_filter, self._wrapped_names)
         )
         return item
 
@@ -185,7 +184,7 @@ class ResponsesReader:
             return out + self._close_item(at, self._open_item(at, event.item))
         if at not in self._items:
             return []  # it is told already
-        if isinstance(self._items[at].item, IgnoredItem):
+        if type(self._items[at].item) is OpenItem:
             return self._close_item(at, _EMPTY_ITEM)
         return self._close_item(at, decode_as(event.item, OutputItem))
 

@@ -11,6 +11,7 @@ from gateway.dialect import Conversion
 from gateway.dialects.common.signatures import LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.responses.answer import (
     DECLINED_TEXT,
+    INCOMPLETE_REASON_OF_STOP,
     JsonItem,
     ResponseEnvelope,
     choose_call_type,
@@ -23,7 +24,6 @@ from gateway.dialects.responses.answer import (
     write_output_text,
     write_reasoning_item,
     write_refusal,
-    write_stop,
     write_usage_or_estimate,
 )
 from gateway.dialects.responses.client_tools import index_client_tools
@@ -338,10 +338,10 @@ class ResponsesWriter:
         ending, out = event.ending, b""
         if ending.stop == "refusal" and not self._has_refusal:
             out = self._write_refusal(RefusalDelta(ending.explanation or DECLINED_TEXT))
-        reason = write_stop(ending)
-        out += self._close_item("completed" if reason is None else "incomplete")
-        usage = write_usage_or_estimate(ending.usage, self._written_chars, self._conversion)
+        reason = INCOMPLETE_REASON_OF_STOP.get(ending.stop)
         status = "completed" if reason is None else "incomplete"
+        out += self._close_item(status)
+        usage = write_usage_or_estimate(ending.usage, self._written_chars, self._conversion)
         return out + self._render_response(status, usage=usage, reason=reason)
 
 
