@@ -104,7 +104,7 @@ class ResponseEnvelope:
 def write_usage_or_estimate(
     usage: Usage | None, written: int, conversion: Conversion
 ) -> dict[str, object]:
-    """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
+    """`ResponseUsage`; estimated at four characters per token where the upstream gave no counts."""
     if usage is None:
         conversion.notes.note("usage", "estimated")
         usage = Usage(conversion.input_estimate, -(-written // 4))
@@ -129,7 +129,7 @@ def write_message_item(id: str, status: str, content: list[JsonItem]) -> JsonIte
 
 
 def write_reasoning_item(id: str, status: str, text: str, blob: str | None) -> JsonItem:
-    """`ResponseReasoningItem`; what may be read of it stands in its summary."""
+    """`ResponseReasoningItem`; the readable text is its summary."""
     summary = [{"type": "summary_text", "text": text}] if text else []
     return {
         "id": id, "type": "reasoning", "status": status, "summary": summary,

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class ItemKind(Struct):
-    """What an output item or a content part says it is."""
+    """The `type` of an output item or a content part."""
 
     type: str = ""
 

@@ -1,4 +1,4 @@
-"""Tool calls of the history and their answers, whatever kind of item tells of them."""
+"""Tool calls of the history and their results, from items of every type."""
 
 import msgspec
 from msgspec import Raw

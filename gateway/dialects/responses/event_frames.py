@@ -12,7 +12,7 @@ DELTA_EVENTS = {
     "function_call": "response.function_call_arguments",
     "custom_tool_call": "response.custom_tool_call_input",
 }
-"""The events of each kind of text: what stands before `.delta` and `.done` in their names."""
+"""Names of the events of each kind of text, without `.delta` and `.done`."""
 
 
 class EventFrames:

@@ -1,7 +1,4 @@
-"""What a reader may see of the tools that OpenAI runs itself, from the items that tell of them.
-
-Another provider cannot take those items back. What they found is told in words.
-"""
+"""Items of tools that OpenAI runs itself, as text: other providers do not take such items."""
 
 from typing import Any
 
@@ -14,12 +11,12 @@ JsonItem = dict[str, Any]
 
 
 def render_hosted_tool(raw: Raw, type: str) -> str | None:
-    """The item in words, empty where it has none to say; None for a type that is no such tool's."""
-    told = _RENDERERS.get(type)
-    if told is None:
+    """The item as text, which may be empty; None where the type is not a hosted tool's."""
+    render = _RENDERERS.get(type)
+    if render is None:
         return None
     try:
-        return told(decode(raw, dict[str, Any]))
+        return render(decode(raw, dict[str, Any]))
     except msgspec.ValidationError:
         return ""
 

@@ -1,7 +1,7 @@
 """Input items of a Responses request as turns (`ResponseInputItem`).
 
-What the model said in one go is several items: neighbouring reasoning, messages and calls make one
-assistant turn, as the other dialects need it. Reasoning belongs to what follows it.
+Neighbouring reasoning, message and call items make one assistant turn, as the other dialects need
+it. Reasoning belongs to what follows it.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 class TurnsReader:
-    """The turns so far, and what items say of the rest of the request."""
+    """The turns so far, and the settings that items change."""
 
     def __init__(self, tools: ToolsReader, calls: ToolCallReader, notes: LossReport) -> None:
         self.system: list[Text] = []
@@ -133,9 +133,9 @@ class TurnsReader:
                 self._pending_reasoning.append(Redacted(blob, DIALECT_NAME))
 
     def _flush_reasoning(self, path: str) -> None:
-        """Ends the model's turn: reasoning that led to nothing goes with what came before it.
+        """Ends the assistant turn: reasoning that nothing follows is appended to it.
 
-        Without anything before it, it is dropped: no other dialect has it stand alone.
+        Without such a turn it is dropped: no other dialect takes reasoning alone.
         """
         thoughts, self._pending_reasoning = self._pending_reasoning, []
         if not thoughts:

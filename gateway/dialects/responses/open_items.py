@@ -35,27 +35,6 @@ _SUMMARY_SEPARATOR = "\n\n"
 """Stands between two parts of a summary."""
 
 
-class DocumentFilter:
-    """Which messages of an answer are told: where its shape is fixed, only the document itself."""
-
-    __slots__ = ("_conversion", "_has_document")
-
-    def __init__(self, conversion: Conversion) -> None:
-        self._conversion = conversion
-        self._has_document = False
-
-    def should_keep(self, item: OutputItem) -> bool:
-        """Whether the client gets the message; a second text would spoil the first one's JSON."""
-        if self._conversion.prompt.format is None:
-            return True
-        told = self._has_document or item.phase == "commentary"
-        if told:
-            self._conversion.notes.note("output.message", "beside_the_document_dropped")
-        else:
-            self._has_document = True
-        return not told
-
-
 class OpenItem:
     """An item that has begun. This one gives the client nothing; others override all of it."""
 
@@ -81,7 +60,7 @@ class OpenMessage(OpenItem):
     def __init__(self, conversion: Conversion) -> None:
         super().__init__()
         self._conversion = conversion
-        self._emitted_parts: set[int] = set()  # content parts of which something was said
+        self._emitted_parts: set[int] = set()  # content parts whose text was given
         self._cited_parts: set[int] = set()
         self._quotable_text: list[str] = []  # by the open part, to quote from
 
@@ -133,7 +112,7 @@ class OpenMessage(OpenItem):
         return [PartEnd()]
 
     def end_item(self, item: OutputItem) -> list[Event]:
-        """The content parts, and the sources of the open one, that no event told."""
+        """The content parts, and the citations of the open one, that no event gave."""
         out: list[Event] = []
         for at, content in enumerate(item.content or ()):
             if at not in self._emitted_parts:
@@ -148,19 +127,19 @@ class OpenMessage(OpenItem):
 
 
 class OpenReasoning(OpenItem):
-    """A reasoning item: its summary or its own words, whichever comes first."""
+    """A reasoning item: its summary or its own text, whichever comes first."""
 
     __slots__ = ("_emitted_parts", "_has_started", "_last_index", "_source")
 
     def __init__(self) -> None:
         super().__init__()
         self._source = ""
-        self._last_index = 0  # index of the last part that said something
+        self._last_index = 0  # of the last part with text
         self._emitted_parts: set[int] = set()
         self._has_started = False
 
     def read_event(self, event: StreamEvent) -> list[Event]:
-        """More of the summary, or of the words."""
+        """More of the summary, or of the text."""
         kind, _, change = event.type.removeprefix("response.").rpartition(".")
         if kind not in ("reasoning_summary_text", "reasoning_text"):
             return []
@@ -190,12 +169,12 @@ class OpenReasoning(OpenItem):
         return out
 
     def end_item(self, item: OutputItem) -> list[Event]:
-        """Its words where no event told them, and what the upstream wants back."""
+        """Its text if no event gave it, and its encrypted content."""
         out: list[Event] = []
         if not self._has_started:
-            said = [piece.text for piece in item.summary or () if piece.text]
-            said = said or [piece.text for piece in item.content or () if piece.text]
-            for at, text in enumerate(said):
+            texts = [piece.text for piece in item.summary or () if piece.text]
+            texts = texts or [piece.text for piece in item.content or () if piece.text]
+            for at, text in enumerate(texts):
                 out += self._emit_thinking(at, text)
         if item.encrypted_content:
             blob = pack_reasoning(item.id or "", item.encrypted_content)
@@ -233,7 +212,7 @@ class OpenCall(OpenItem):
 
     @property
     def _needs_whole(self) -> bool:
-        """Whether what has come cannot be told before the end."""
+        """Whether the arguments have to wait for the end of the item."""
         return not self._name or self._name in self._wrapped_names
 
     def read_event(self, event: StreamEvent) -> list[Event]:
@@ -261,7 +240,7 @@ class OpenCall(OpenItem):
         return [ArgumentsDelta(text)]
 
     def end_item(self, item: OutputItem) -> list[Event]:
-        """The arguments that were not told. BadAnswer for some that are no object."""
+        """The arguments that no event gave. BadAnswer where they are no JSON object."""
         started = bool(self._name)
         out = self.start_call(item)
         if not self._name:
@@ -283,8 +262,8 @@ class OpenCall(OpenItem):
         return [*out, PartEnd()]
 
 
-def _read_citation(raw: Raw, said: str, conversion: Conversion) -> Citation | None:
-    """An `AnnotationURLCitation` of the text, for a client that asked for sources."""
+def _read_citation(raw: Raw, text: str, conversion: Conversion) -> Citation | None:
+    """An `AnnotationURLCitation` of the text; None where the client cannot use it."""
     if conversion.prompt.web_search is None:
         conversion.notes.note("annotations", "not_asked_for")
         return None
@@ -293,17 +272,15 @@ def _read_citation(raw: Raw, said: str, conversion: Conversion) -> Citation | No
         conversion.notes.note("annotations", "without_url_dropped")
         return None
     start, end = found.start_index, found.end_index
-    if start is None or end is None or not 0 <= start <= end <= len(said):
+    if start is None or end is None or not 0 <= start <= end <= len(text):
         return Citation(raw, found.url, found.title)
-    return Citation(raw, found.url, found.title, said[start:end] or None, (start, end))
+    return Citation(raw, found.url, found.title, text[start:end] or None, (start, end))
 
 
-def open_item(
-    item: OutputItem, conversion: Conversion, documents: DocumentFilter, wrapped: frozenset[str]
-) -> OpenItem:
-    """The item that begins."""
+def open_item(item: OutputItem, conversion: Conversion, wrapped: frozenset[str]) -> OpenItem:
+    """The item that begins; `wrapped` are the custom tools that the upstream has as functions."""
     match item.type:
-        case "message" if documents.should_keep(item):
+        case "message":
             return OpenMessage(conversion)
         case "reasoning":
             return OpenReasoning()

@@ -1,8 +1,8 @@
 """A Responses upstream's stream as neutral events (`ResponseStreamEvent`).
 
-Items are told apart by their output index. The real API writes one after another, others may
+Items are identified by their output index. The real API writes one after another, others may
 interleave them, so all but the first open item wait for it to end. An item whose kind has no
-neutral form, such as a tool that the upstream runs itself, opens and ends without a word.
+neutral form, such as a tool that the upstream runs itself, makes no events.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,6 @@ from gateway.dialects.responses.answer_wire import (
 from gateway.dialects.responses.errors import stream_error
 from gateway.dialects.responses.open_items import (
     NO_OPEN_PART,
-    DocumentFilter,
     OpenCall,
     OpenItem,
     open_item,
@@ -51,7 +50,7 @@ _EMPTY_ITEM = OutputItem()
 
 
 class _QueuedItem:
-    """An item, and what of it has to wait for an earlier one."""
+    """An item, and its events that wait for the end of an earlier one."""
 
     __slots__ = ("ended", "item", "queued")
 
@@ -69,15 +68,15 @@ class ResponsesReader:
         self.cut = False
         self._conversion = conversion
         self._wrapped_names = wrapped_tool_names(conversion)
-        self._document_filter = DocumentFilter(conversion)
-        self._items: dict[int, _QueuedItem] = {}  # those not fully told, in the order they began
+        self._has_document = False  # the text whose format the request fixes
+        self._items: dict[int, _QueuedItem] = {}  # not wholly given, in the order they began
         self._has_started = False
         self._started_indices: set[int] = set()  # where an item has begun
         self._has_calls = False
         self._has_refusal = False
         self._stop_scanner: StopScanner | None = None
         self._holds_text_start = False  # until the scanner releases text
-        self._ending: Ending | None = None  # as the whole response tells it
+        self._ending: Ending | None = None  # from the whole response
         # the item whose text goes straight on, and its place
         self._live_item: OpenItem | None = None
         self._live_index = 0
@@ -134,7 +133,7 @@ class ResponsesReader:
         return self.read_response(answer)
 
     def read_response(self, answer: ResponseObject) -> list[Event]:
-        """The end of the answer, after its items where no event told of any.
+        """The end of the answer, after its items where no event had any.
 
         BadAnswer where the response is not done, or an item cannot be read.
         """
@@ -147,7 +146,7 @@ class ResponsesReader:
             if at in self._items:  # else it was whole, and only waited for the one before it
                 out += self._close_item(at, OutputItem(status=answer.status))
         if self.ended:
-            return out  # the last words held a stop sequence
+            return out  # a stop sequence was found
         if ending.stop == "end_turn" and self._has_calls:
             ending.stop = "tool_use"
         elif ending.stop == "end_turn" and self._has_refusal:
@@ -172,10 +171,20 @@ class ResponsesReader:
     def _open_item(self, at: int, raw: Raw) -> OutputItem:
         self._started_indices.add(at)
         item = _decode_item(raw, self._conversion)
-        self._items[at] = _QueuedItem(
-            open_item(item, self._conversion, self._document_filter, self._wrapped_names)
-        )
+        if item.type == "message" and self._is_beside_document(item):
+            self._conversion.notes.note("output.message", "beside_the_document_dropped")
+            item = _EMPTY_ITEM
+        self._items[at] = _QueuedItem(open_item(item, self._conversion, self._wrapped_names))
         return item
+
+    def _is_beside_document(self, item: OutputItem) -> bool:
+        """Whether a message would make the JSON of a fixed format invalid by a second text."""
+        if self._conversion.prompt.format is None:
+            return False
+        if self._has_document or item.phase == "commentary":
+            return True
+        self._has_document = True
+        return False
 
     def _read_item_done(self, event: StreamEvent) -> list[Event]:
         at = event.output_index or 0
@@ -183,7 +192,7 @@ class ResponsesReader:
             out = self._start_message(ResponseObject())
             return out + self._close_item(at, self._open_item(at, event.item))
         if at not in self._items:
-            return []  # it is told already
+            return []  # it was given already
         if type(self._items[at].item) is OpenItem:
             return self._close_item(at, _EMPTY_ITEM)
         return self._close_item(at, decode_as(event.item, OutputItem))
@@ -206,7 +215,7 @@ class ResponsesReader:
         return out
 
     def _read_first_text(self, event: StreamEvent) -> list[Event]:
-        """Text that does not simply go on: it opens a part, or waits, or has to be looked at."""
+        """Text that opens a part, waits for another item, or is searched for stop sequences."""
         at = event.output_index or 0
         out: list[Event] = []
         if at not in self._items:
@@ -292,7 +301,7 @@ class ResponsesReader:
 
 
 def _raise_error(frame: Frame) -> list[Event]:
-    """Raises the error that the frame carries; a frame of no type that has none says nothing."""
+    """Raises the error that the frame carries; no events where it has none."""
     error = stream_error(frame)
     if error is not None:
         raise error
@@ -300,7 +309,7 @@ def _raise_error(frame: Frame) -> list[Event]:
 
 
 def _read_ending(answer: ResponseObject, conversion: Conversion) -> Ending:
-    """Why and how an answer ended, as far as its items do not tell. BadAnswer if unfinished."""
+    """Why and how an answer ended, apart from what its items show. BadAnswer if unfinished."""
     if answer.status in _UNFINISHED_STATUSES:
         raise BadAnswer(f"upstream gave up its answer with status {answer.status!r}")
     tier = SERVICE_TIERS.get(answer.service_tier or "")
@@ -329,7 +338,7 @@ def _decode_response(raw: Raw) -> ResponseObject:
 
 
 def _decode_leniently(data: bytes) -> StreamEvent:
-    """An event that msgspec refuses at first: a lone surrogate, or one that nobody looks into."""
+    """An event that msgspec refuses at first. BadAnswer where it is of a type that is read."""
     if data.strip() == b"[DONE]":
         return StreamEvent("[DONE]")  # some servers close with it, after the response is complete
     try:
@@ -353,7 +362,7 @@ _KNOWN_ITEM_TYPES = frozenset({"message", "reasoning", "function_call", "custom_
 _HOSTED_TOOL_TYPES = (
     "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools",
 )  # fmt: skip
-"""Steps of tools that the upstream runs itself: the text after them tells what they found."""
+"""Steps of tools that the upstream runs itself: the text after them has the results."""
 _UNFINISHED_STATUSES = frozenset({"in_progress", "queued", "cancelled"})
 _MESSAGE_ITEM = Raw(b'{"type":"message"}')
 _FAILED_EVENT = b'{"type":"response.failed","response":%b}'

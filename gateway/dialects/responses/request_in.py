@@ -78,7 +78,7 @@ def check_fields(fields: Fields) -> None:
             raise InvalidRequest("input: Field required", param="input")
     elif opens(given) not in (LIST, TEXT):
         member(given, str | list[Raw], "input")
-    for name, type in _MEMBER_TYPES.items():  # msgspec's word
+    for name, type in _MEMBER_TYPES.items():
         raw = fields.get(name)
         if raw is None or not present(raw) or (type is list and opens(raw) == LIST):
             continue
@@ -177,7 +177,7 @@ def _read_include(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
 
 
 def _reject_previous(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    # What the gateway keeps stands in the input by now.
+    # The history middleware has put stored responses into the input by now.
     raise make_previous_not_found(member(raw, str, "previous_response_id"))
 
 

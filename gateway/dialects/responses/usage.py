@@ -17,7 +17,7 @@ class UsageCounts(Struct):
 
 
 def read_usage(counts: UsageCounts | None) -> Usage | None:
-    """The counts as neutral ones, which exclude what the cache gave and took."""
+    """The counts as neutral ones, which exclude tokens read from and written to the cache."""
     if counts is None:
         return None
     return openai.read_usage(

@@ -19,7 +19,7 @@ CHAT_ONLY_MEMBERS = frozenset({
 
 
 class Kind(Struct):
-    """What an item, a part or a tool says it is; an easy message may say only its role."""
+    """What identifies an item, a part or a tool; `EasyInputMessage` may have a role only."""
 
     type: str | None = None
     role: str | None = None

@@ -246,7 +246,7 @@ class ResponsesWriter:
 
     def _write_redacted(self, event: RedactedThinking) -> bytes:
         if event.origin in (TEXT_SIGNATURE, LONE_SIGNATURE):
-            return b""  # a reasoning item after what it signs would have nothing to lead to
+            return b""  # a reasoning item has to come before what it signs
         opened = self._open_reasoning()
         blob = seal_redacted(event.data, event.origin, self._conversion)
         return opened + self._end_item(write_reasoning_item(self._item_id, "completed", "", blob))
@@ -318,7 +318,7 @@ class ResponsesWriter:
         return b""  # its item opens when there is something in it
 
     def _start_text(self, event: TextStart) -> bytes:
-        self._citations = []  # those of a text that said nothing stand for nothing
+        self._citations = []  # those of an empty text have nothing to point to
         return b""
 
     def _end_part(self, event: PartEnd) -> bytes:
