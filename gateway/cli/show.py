@@ -117,12 +117,17 @@ def _origin(path: str, origin: Mapping[str, str]) -> str:
 
 
 def origins(config: Config) -> dict[str, str]:
-    """The place of each option that stands in the file, or came from a variable or a flag."""
+    """Return the origin of each option that is set, with the line for those of the file."""
     from gateway.config.positions import positions  # noqa: PLC0415 - native code, for this alone
 
     source = config.source
-    found = {path: f"{source.path}:{line}" for path, (line, _) in positions(source.text).items()}
-    return found | source.origins
+    lines = positions(source.text)
+    return {
+        path: f"{origin}:{lines[path][0]}"
+        if origin == str(source.path) and path in lines
+        else origin
+        for path, origin in source.origins.items()
+    }
 
 
 def highlights(capability: Capability) -> str:

@@ -268,6 +268,15 @@ class TestFaults:
             "env PORT: server.port: expected a whole number, got text",
         ]
 
+    def test_a_fault_in_a_list_of_a_variable_names_the_variable(self, tmp_path: Path) -> None:
+        env = {"INTERLINGUA__AUTH__KEYS": '["env:NONE"]'}
+        assert faults(tmp_path, f'[auth]\nkeys = ["a"]\n{CLOUD}', env) == [
+            (
+                "env INTERLINGUA__AUTH__KEYS: auth.keys[0].key: "
+                "the environment variable NONE is not set"
+            )
+        ]
+
     def test_a_fault_of_a_flag_names_the_flag(self) -> None:
         with pytest.raises(ConfigError, match=r"^flag --port: server\.port: expected a whole num"):
             load_config(None, {}, {"server.port": 70000})

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.assemble import try_assemble
 from gateway.config.load import Config, load_config, read_config, reload_config, with_positions
-from gateway.config.vandamme import FILE, looked_up, read
+from gateway.config.vandamme import FILE, looked_up, read_files
 from middleware.alias import Alias
 from tests.configs import written
 
@@ -318,7 +318,7 @@ class TestWhatIsWrong:
         for text in ("defaults = 1", "profiles = 1", "[defaults]\naliases = 1", "[a]\n[a.aliases]"):
             kept(text)
             assert said({})[0] == []
-        assert read([kept("\ufeff[poe]\n")]).providers == {"poe": f"{FILE}:1"}
+        assert read_files([kept("\ufeff[poe]\n")]).providers == {"poe": f"{FILE}:1"}
 
     @pytest.mark.parametrize(
         "own",
