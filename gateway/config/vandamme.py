@@ -119,7 +119,8 @@ def vandamme_layer(imported: Imported, above: Layer, discovered: Collection[str]
             layer.put(("profiles", name, "aliases", alias), targets, place)
     if imported.default and not above.table("routing").get("default_provider"):
         _put_default(layer, imported, known)
-    taken = {**_default_aliases(above), **above.table("aliases")}
+    default = {**above.table("routing"), **layer.table("routing")}.get("default_provider")
+    taken = {**_default_aliases(default, above), **above.table("aliases")}
     for alias, targets in _usable(taken, imported.aliases, known, imported, "aliases").items():
         layer.put(("aliases", alias), targets, imported.origins[join("aliases", alias)])
     return layer
@@ -143,12 +144,11 @@ def _put_limits(
             layer.put(("providers", name, "max_retries"), retries, place)
 
 
-def _default_aliases(above: Layer) -> dict[str, Any]:
+def _default_aliases(default: object, above: Layer) -> dict[str, Any]:
     """The own aliases of the default provider: they come before general ones in such files."""
     providers = above.table("providers")
     first = "openai" if "openai" in providers else next(iter(providers), "")
-    default = str(above.table("routing").get("default_provider") or first)
-    return above.table("providers", default, "aliases")
+    return above.table("providers", str(default or first), "aliases")
 
 
 def _put_default(layer: Layer, imported: Imported, known: Mapping[str, str]) -> None:

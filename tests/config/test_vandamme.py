@@ -355,6 +355,27 @@ class TestWhatIsWrong:
         assert way(config, "haiku") == [("openai:gpt-5-mini", None)]
         assert way(config, "opus") == [("poe:Opus", None)]
 
+    def test_the_default_provider_may_be_that_of_the_file_itself(self) -> None:
+        kept("""\
+        [defaults]
+        default-provider = "poe"
+        [defaults.aliases]
+        haiku = "kimi:haiku"
+        opus = "kimi:opus"
+        [poe]
+        base-url = "https://poe.example/v1"
+        [poe.aliases]
+        opus = "x"
+        [kimi]
+        base-url = "https://kimi.example"
+        [openai.aliases]
+        haiku = "y"
+        """)
+        config = made(KEYS)
+        assert config.routing.default_provider == "poe"
+        assert "opus" not in config.aliases
+        assert config.aliases["haiku"] == ["kimi:haiku"]
+
     def test_a_reload_reads_it_anew(self) -> None:
         kept("[profiles.a]\n")
         config = load_config(None, {})
