@@ -40,6 +40,8 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds of silence in a stream before the client gets a ping; 0 sends none."""
     drain: Seconds = 30.0
     """Seconds that calls in flight have to end once the gateway is told to stop."""
+    fast_path: bool = True
+    """Serve most calls without ASGI in between; false: every request goes through ASGI."""
     strict: bool = False
     """Refuse a request that would lose something in conversion, instead of warning of the loss."""
     seal_key: Secret | None = None
