@@ -20,17 +20,17 @@ from gateway.config.options import PREFIX
 
 CLIENT_KEY = "PROXY_API_KEY"
 WORDS = {"big": "ANTHROPIC_MODEL", "small": "ANTHROPIC_SMALL_FAST_MODEL"}
-"""Aliases that ship, and the variables that say what they are in place of the shipped models."""
+"""Built-in aliases, and the variables that replace their built-in targets."""
 
 _FORMATS = ("openai", "anthropic", "responses")
 _OTHER_NAMES = {"google": "gemini"}
-"""Names that keys of known providers go by as well."""
+"""Other prefixes for the keys of known providers."""
 _OPENAI_FORMS = {"gemini": "gemini-openai"}
-"""What known providers of another format are in that of OpenAI."""
+"""The OpenAI-compatible variants of providers with another format."""
 
 
 class Discovered(Struct):
-    """The layer of the providers found, the variables it is made of, and what is wrong or odd."""
+    """The layer of the providers found, the variables it is made of, faults and warnings."""
 
     variables: Layer
     """Variable -> text, those of a vandamme file below those of the environment."""
@@ -99,7 +99,7 @@ def discover(
 
 
 def _is_there(prefix: str, variables: Mapping[str, str], names: Collection[str]) -> bool:
-    """Whether a key's provider has one already, under the name that it is known by."""
+    """Whether the provider of a key is there already under its usual name."""
     return f"{prefix}_BASE_URL" not in variables and _OTHER_NAMES.get(_fold(prefix)) in names
 
 
@@ -146,7 +146,7 @@ def _provider(
 
 
 def _is_beyond(prefix: str, variables: Mapping[str, str], found: Discovered) -> bool:
-    """Whether a provider can only be used by signing in."""
+    """Whether a provider needs OAuth, which is not supported."""
     mode = f"{prefix}_AUTH_MODE"
     if variables.get(mode, "").lower() == "oauth":
         found.warn(mode, "not used: a provider is used with a key, nobody signs in here")
@@ -164,7 +164,7 @@ def _use(
     known: Collection[str],
     found: Discovered,
 ) -> str:
-    """The class of a provider, from its format, its version and its name."""
+    """Return the `use` of a provider, from its format, its version and its name."""
     variable = f"{prefix}_API_FORMAT"
     form = variables.get(variable, "").lower()
     path = join("providers", name)
@@ -226,7 +226,7 @@ def _between(least: float, most: float) -> Callable[[str], float]:
 
 
 def _preference(text: str) -> dict[str, Any]:
-    """OpenRouter's `provider` object: as JSON, or the names in the order they are tried."""
+    """Parse OpenRouter's `provider` object: JSON, or names in order of preference."""
     if text.startswith("{"):
         return msgspec.json.decode(text, type=dict[str, Any])
     names = [name.strip() for name in text.split(",")]
@@ -245,7 +245,7 @@ _DEFAULTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "OPENAI_SEED": (int, "a whole number"),
     "OPENAI_USER": (str, "text"),
 }
-"""Variables that are default parameters of a provider, how they are read, what is expected."""
+"""Variable of a default parameter -> its parser, and what it expects."""
 
 
 def _address(url: str, use: str) -> str:

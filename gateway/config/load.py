@@ -42,16 +42,16 @@ from gateway.config.vandamme import (
 
 
 class Source(Struct, kw_only=True):
-    """Where a configuration came from: kept for line numbers, keys, warnings and reloads."""
+    """Where a configuration came from; needed for line numbers, keys, warnings and reloads."""
 
     path: Path | None = None
     text: str = ""
     env: Mapping[str, str] = {}
     overrides: Mapping[str, object] = {}
-    """Path of an option -> what a flag says of it."""
+    """Path of an option -> the value of its flag."""
     warnings: list[Fault] = []
     origins: dict[str, str] = {}
-    """Path of an option -> where it is said: the file, "env PORT" or "flag --port"; see Layer."""
+    """Path of an option -> the file, "env PORT" or "flag --port"; see Layer."""
 
     def is_own(self, path: str) -> bool:
         """Whether an option is not read from a file of vandamme-proxy."""
@@ -62,27 +62,30 @@ class Source(Struct, kw_only=True):
 
 
 class Config(Tables, frozen=True, kw_only=True):
-    """A whole configuration, checked but for the options that belong to plugins."""
+    """A complete configuration; the options of plugins are not decoded yet."""
 
     source: Source = field(default_factory=Source)
 
 
 class RedactedTable(dict[str, Any]):
-    """A raw table whose repr is its keys: a key that stands in the file must not reach a log."""
+    """A raw table whose repr shows only its keys, so that no secret reaches a log."""
 
     def __repr__(self) -> str:
         return f"{{{', '.join(self)}}}"
 
 
 def reload_config(config: Config, env: Mapping[str, str]) -> Config:
-    """The same file and flags, read anew. ConfigError as for `load_config`."""
+    """Read the same file and flags again. Raises ConfigError as `load_config` does."""
     return load_config(config.source.path, env, config.source.overrides)
 
 
 def load_config(
     path: Path | None, env: Mapping[str, str], overrides: Mapping[str, object] | None = None
 ) -> Config:
-    """The configuration, its plugins' options unread. ConfigError holds every fault in it."""
+    """Return the configuration, with the options of plugins not decoded.
+
+    Raises ConfigError with every fault.
+    """
     config, faults = read_config(path, env, overrides)
     if faults:
         raise ConfigError(with_positions(faults, config.source))
@@ -92,7 +95,7 @@ def load_config(
 def read_config(
     path: Path | None, env: Mapping[str, str], overrides: Mapping[str, object] | None = None
 ) -> tuple[Config, list[Fault]]:
-    """What can be read, with defaults where it cannot, and every fault."""
+    """Return what can be read, with defaults for the rest, and every fault."""
     source = Source(path=path, env=env, overrides=dict(overrides or {}))
     merged, faults = _layers(source)
     source.origins = merged.origins
@@ -111,7 +114,7 @@ def read_config(
 
 
 def with_positions(faults: Iterable[Fault], source: Source) -> list[Fault]:
-    """The faults with the line, the variable or the flag they come from, in the file's order."""
+    """Return the faults in file order, with the line, variable or flag they come from."""
     # Native code that a sound start never needs.
     from gateway.config.positions import parent, positions  # noqa: PLC0415
 
@@ -133,7 +136,7 @@ def with_positions(faults: Iterable[Fault], source: Source) -> list[Fault]:
 
 
 def _layers(source: Source) -> tuple[Layer, list[Fault]]:
-    """All layers merged, and the faults met in reading them."""
+    """Return all layers merged, and the faults found in reading them."""
     file, faults = _file_layer(source)
     environment, of_environment = environment_layer(source.env, file)
     flags, of_flags = flag_layer(source.overrides, [file, environment])
@@ -154,10 +157,10 @@ def _file_layer(source: Source) -> tuple[Layer, list[Fault]]:
 
 
 def _with_lower_layers(stated: Layer, source: Source) -> tuple[Layer, list[Fault]]:
-    """What file, environment and flags state, completed by the layers below them.
+    """Complete what file, environment and flags set with the layers below them.
 
-    Each of these is made to fit what stands above it: names are spelled as there, and what
-    cannot be used is left out with a warning.
+    Each of these depends on the layers above it: names are spelled as there, and what cannot be
+    used is left out with a warning.
     """
     above = merge(stated, _client_key(stated, source))
     if not isinstance(above.values.get("providers", {}), dict):
@@ -178,7 +181,7 @@ def _with_lower_layers(stated: Layer, source: Source) -> tuple[Layer, list[Fault
 
 
 def _defaults(above: Layer) -> Layer:
-    """What holds without any source, beside the defaults of the options in schema.py."""
+    """Return the defaults that are not defaults of an option in schema.py."""
     values: Values = {"middleware": [{"use": name} for name in CHAIN]}
     if not above.values.get("providers"):
         values["providers"] = {"echo": {"use": "echo"}}
@@ -186,7 +189,7 @@ def _defaults(above: Layer) -> Layer:
 
 
 def _client_key(stated: Layer, source: Source) -> Layer:
-    """The variable of a client key, for [auth] keys that are not given otherwise."""
+    """Return the client key of PROXY_API_KEY, unless [auth] keys are set."""
     layer, auth = Layer(rank=Rank.DISCOVERED), stated.table("auth")
     if not source.env.get(CLIENT_KEY, "").strip():
         return layer
@@ -199,7 +202,7 @@ def _client_key(stated: Layer, source: Source) -> Layer:
 
 
 def _imported(server: Values, source: Source, discovering: bool) -> Imported:
-    """What files of vandamme-proxy say: the one that is named, or those that are looked up."""
+    """Read the file of vandamme-proxy that is named, or those that are found."""
     named = server.get("vandamme_config")
     if isinstance(named, str) and named.strip():
         text = source.env.get(named.removeprefix("env:"), "") if named[:4] == "env:" else named
@@ -208,7 +211,7 @@ def _imported(server: Values, source: Source, discovering: bool) -> Imported:
 
 
 def _alias_variables(above: Layer, source: Source) -> Layer:
-    """What `big` and `small` are, from variables that clients have too: all else comes first."""
+    """Return `big` and `small` from variables that clients use too, so all else comes first."""
     layer = Layer(rank=Rank.DEFAULTS)
     names = {fold(name) for name in (*above.table("providers"), *above.table("profiles"))}
     taken = [fold(alias) for alias in above.table("aliases")]
@@ -226,7 +229,7 @@ def _alias_variables(above: Layer, source: Source) -> Layer:
 
 
 def _expand_shorthand(values: Values) -> Values:
-    """The tables with short forms written out: a key alone as an entry, a target as a list."""
+    """Return the tables with short forms expanded: a key to an entry, a target to a list."""
     auth, profiles = values.get("auth"), values.get("profiles")
     expanded = values | {"aliases": _target_lists(values.get("aliases", {}))}
     if isinstance(auth, dict) and "keys" in auth:
@@ -254,7 +257,7 @@ def _target_lists(aliases: object) -> object:
 
 
 def _default_profile(tables: Tables, source: Source) -> Tables:
-    """A profile may be named where a default provider is; the provider is then worked out."""
+    """Take a default provider that is the name of a profile as the default profile."""
     routing = tables.routing
     default = routing.default_provider
     named = [name for name in tables.profiles if fold(name) == fold(default)]

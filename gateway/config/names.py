@@ -2,5 +2,5 @@
 
 
 def fold(name: str) -> str:
-    """The name of an alias or a profile as it is compared: without case, - and _ alike."""
+    """Return the name of an alias or profile for comparison: lower case, with - for _."""
     return name.lower().replace("_", "-")

@@ -1,7 +1,7 @@
-"""The file of vandamme-proxy, read as it is: what it says holds where nothing else says it.
+"""Configuration files of vandamme-proxy: their values are used where nothing else sets an option.
 
 Its tables are providers by name, [defaults], and [profiles.NAME] or, in files of an older form,
-["#NAME"]. What it says of a provider is what variables say, and is kept as such.
+["#NAME"]. The options of a provider are the same as in variables, and are read as such.
 """
 
 import os
@@ -29,13 +29,13 @@ _MOST_RETRIES = 20
 
 
 class Imported(Struct):
-    """What such files say: variables and options, each with the file and line that says it."""
+    """The contents of such files: variables and options, each with its file and line."""
 
     providers: dict[str, str] = {}
-    """Name of a provider -> where its table stands."""
+    """Name of a provider -> file and line of its table."""
     variables: dict[str, str] = {}
     places: dict[str, str] = {}
-    """Path of a variable -> where what it stands for is said."""
+    """Path of a variable -> file and line of the option that it stands for."""
     timeouts: dict[str, float] = {}
     """Name of a provider -> seconds; of "" for all others."""
     retries: dict[str, int] = {}
@@ -44,18 +44,18 @@ class Imported(Struct):
     aliases: dict[str, list[str]] = {}
     profiles: dict[str, dict[str, Any]] = {}
     origins: dict[str, str] = {}
-    """Path of an option of this gateway -> where it is said."""
+    """Path of an option of this gateway -> file and line."""
     faults: list[Fault] = []
     warnings: list[Fault] = []
 
     def own(self, env: Mapping[str, str]) -> dict[str, str]:
-        """The variables of the providers that the files name."""
+        """Return the variables of the providers that the files name."""
         starts = tuple(f"{_prefix(name)}_" for name in self.providers)
         return {name: value for name, value in env.items() if starts and name.startswith(starts)}
 
 
 def looked_up(env: Mapping[str, str]) -> list[Path]:
-    """The files that are there, the one that wins first."""
+    """Return the files that exist, in order of precedence."""
     home = env.get("HOME", "")
     places = [Path(FILE)]
     if home:
@@ -65,7 +65,7 @@ def looked_up(env: Mapping[str, str]) -> list[Path]:
 
 
 def read_files(paths: list[Path]) -> Imported:
-    """What the files say together; the earlier one wins, option by option."""
+    """Read the files; for each option the earlier one takes precedence."""
     imported = Imported()
     for path in paths:
         _File(path, imported).read()
@@ -145,7 +145,7 @@ def _put_limits(
 
 
 def _default_aliases(default: object, above: Layer) -> dict[str, Any]:
-    """The own aliases of the default provider: they come before general ones in such files."""
+    """Return the aliases of the default provider: they come before general ones in such files."""
     providers = above.table("providers")
     first = "openai" if "openai" in providers else next(iter(providers), "")
     return above.table("providers", str(default or first), "aliases")
@@ -168,7 +168,7 @@ def _usable(
     imported: Imported,
     at: str,
 ) -> dict[str, list[str]]:
-    """The aliases whose names are free and whose providers are here, spelled as these are."""
+    """Return the aliases with free names and known providers, spelled as these are."""
     names = {name.lower().replace("_", "-") for name in taken}
     usable = {}
     for alias, (target,) in aliases.items():
@@ -192,7 +192,7 @@ def _prefix(provider: str) -> str:
 
 
 class _File:
-    """One file on its way into what is imported."""
+    """Reads one file into an Imported."""
 
     def __init__(self, path: Path, imported: Imported) -> None:
         self._path = path
@@ -201,7 +201,7 @@ class _File:
         self._folded: dict[str, tuple[int, int]] = {}
 
     def read(self) -> None:
-        """Takes over what the file says and no earlier one has said."""
+        """Add what no earlier file has set."""
         data = self._parsed()
         for key, table in self._tables(data, data):
             if key not in ("defaults", "profiles") and not key.startswith("#"):
@@ -232,7 +232,7 @@ class _File:
     def _tables(
         self, tables: object, data: object, at: str = ""
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The tables in a table; another value in it is told of, but for the file's own."""
+        """Yield the tables in a table, with a warning for each other value below the top level."""
         if not isinstance(tables, dict):
             self._warn(at, "expected tables; not used")
             return
@@ -303,7 +303,7 @@ class _File:
         self._into.origins.update(origins)
 
     def _aliases(self, table: object, at: str) -> Iterator[tuple[str, str]]:
-        """Aliases in lower case, as they are compared, and their targets."""
+        """Yield aliases in lower case, as they are compared, with their targets."""
         if not isinstance(table, dict):
             self._warn(at, "expected a table; not used")
             return
@@ -333,7 +333,7 @@ class _File:
             self._into.places[join("", name)] = self._place(path)
 
     def _is_here(self, key: str) -> bool:
-        """Whether it is this file that has said it."""
+        """Whether an option was set by this file."""
         return self._into.origins.get(key, "").startswith(f"{self._path}:")
 
     def _place(self, path: str) -> str:
