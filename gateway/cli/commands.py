@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from gateway.assemble import Assembly
     from gateway.config.load import Config, Fault
 
-LOOKED_UP = (Path("config.toml"), Path("/etc/interlingua/config.toml"))
-VARIABLE = "INTERLINGUA_CONFIG"
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -181,20 +178,13 @@ def _overrides(host: str | None, port: int | None, insecure_no_auth: bool) -> di
     return {path: value for path, value in given.items() if value is not None}
 
 
-def _found(path: Path | None) -> Path | None:
-    """Return the configuration file to read, if there is one."""
-    if path is not None:
-        return path
-    named = os.environ.get(VARIABLE)
-    return Path(named) if named else next(filter(os.path.exists, LOOKED_UP), None)
-
-
 def _sound(path: Path | None, overrides: dict[str, object]) -> "tuple[Config, Assembly]":
     """Return the configuration and its plugins; on faults, print them all to stderr and exit."""
     from gateway.assemble import try_assemble
-    from gateway.config.load import read_config, with_positions
+    from gateway.config.load import find_file, read_config, with_positions
 
-    config, faults = read_config(_found(path), os.environ, overrides)
+    file = find_file(os.environ) if path is None else path
+    config, faults = read_config(file, os.environ, overrides)
     assembly = try_assemble(config)
     faults += assembly.faults
     if faults:

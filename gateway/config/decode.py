@@ -194,7 +194,7 @@ class Decoder:
         return Secret(text)
 
     def _referred(self, raw: str, at: str, *, secret: bool = False) -> str | None:
-        """Resolve a reference, or return the text itself; None, with the reason kept, if it fails."""
+        """Resolve a reference, or return the text itself; None, with a reason, if it fails."""
         found = _REFERENCE.fullmatch(raw)
         if found:
             name = found[1] or found[2]

@@ -4,6 +4,7 @@ Each source is read into a layer, the layers are merged once, and the result is 
 source takes precedence over which is told in layers.py.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ from gateway.config.vandamme import (
     vandamme_layer,
 )
 
+_VARIABLE = "INTERLINGUA_CONFIG"
+_FILES = (Path("config.toml"), Path("/etc/interlingua/config.toml"))
+
 
 class Source(Struct, kw_only=True):
     """Where a configuration came from; needed for line numbers, keys, warnings and reloads."""
@@ -72,6 +76,12 @@ class RedactedTable(dict[str, Any]):
 
     def __repr__(self) -> str:
         return f"{{{', '.join(self)}}}"
+
+
+def find_file(env: Mapping[str, str]) -> Path | None:
+    """Return the file of INTERLINGUA_CONFIG, else the first of the default files that exists."""
+    named = env.get(_VARIABLE)
+    return Path(named) if named else next(filter(os.path.exists, _FILES), None)
 
 
 def reload_config(config: Config, env: Mapping[str, str]) -> Config:

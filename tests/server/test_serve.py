@@ -74,9 +74,7 @@ async def test_without_the_fast_path_answers_are_the_same(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("fast", [True, False])
 async def test_the_option_chooses_the_protocol_and_the_limits_hold_for_both(fast: bool) -> None:
-    options = Server(
-        fast_path=fast, max_headers=7, max_header_bytes=Size(99), header_timeout=3.0
-    )
+    options = Server(fast_path=fast, max_headers=7, max_header_bytes=Size(99), header_timeout=3.0)
     protocol = _uvicorn(build(load_config(None, {})), options).http
     assert isinstance(protocol, type)
     assert issubclass(protocol, LimitedProtocol)
