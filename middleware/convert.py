@@ -12,11 +12,12 @@ from gateway.dialects.common.ratelimits import translated
 from gateway.dialects.common.signatures import signatures_for_call
 from gateway.errors import InvalidRequest, NotFound
 from gateway.lanes.recode import Transcoder
+from gateway.lanes.step import Step
 from gateway.neutral.events import Message
 from gateway.neutral.fold import message_events
 from gateway.neutral.notes import LossReport
 from gateway.plugin import Middleware, Next, Runtime
-from gateway.reply import BytesSource, Prepended, Reply, Step, Stream
+from gateway.reply import BytesSource, Prepended, Reply, Stream
 
 BYTES_PER_TOKEN = 4
 

@@ -13,6 +13,7 @@ from gateway.edge.operation import ApiRequest, json_reply
 from gateway.plugin import Provider
 from gateway.reply import Reply
 from gateway.roles import AnswerCache, format_timestamp
+from gateway.secret import PASSTHROUGH
 from gateway.telemetry.shares import CallTotals
 from gateway.telemetry.totals import Counters
 from gateway.version import version
@@ -195,7 +196,7 @@ def _describe_account(provider: Provider) -> dict[str, object]:
     standing = provider.status()
     spoken = [dialect.name for dialect in provider.dialects]
     hashes = [f"sha256:{each}" for each in standing.key_hashes]
-    own = "!PASSTHRU" if standing.passthrough else None
+    own = PASSTHROUGH if standing.passthrough else None
     account: dict[str, object] = {
         "api_format": API_FORMATS.get(spoken[0], spoken[0]) if spoken else None,
         "base_url": standing.base_url or None,

@@ -13,7 +13,7 @@ from gateway.batches.api_objects import write_chat_batch, write_message_batch
 from gateway.batches.batch_params import BatchParams, read_batch_params
 from gateway.batches.body_reader import BodyReader
 from gateway.batches.content import ResultSource
-from gateway.batches.items import ITEM_HEADERS, ItemChain
+from gateway.batches.items import ITEM_HEADERS
 from gateway.batches.lines import BATCH_ENDPOINT, read_requests
 from gateway.batches.scheduler import BatchScheduler, get_database_url, new_id
 from gateway.batches.tables import BatchRow, LineRow
@@ -23,6 +23,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.operation import ApiRequest, json_reply
 from gateway.errors import CallError, InvalidRequest, NotFound
+from gateway.fanout.item import ItemRunner
 from gateway.plugin import Next, chain
 from gateway.reply import Reply, Stream
 from gateway.view import GatewayView
@@ -68,7 +69,9 @@ def make_batch_apis(view: GatewayView, last: Next) -> BatchApis:
     config, edge = view.runtime.config, view.edge
     rest = [link for link in view.links if short_name(link) not in _PASSED_LINKS]
     url = get_database_url(config.batch, config.source.env)
-    desk = BatchScheduler(config.batch, url, ItemChain(edge, chain(rest, last)), view.peers)
+    desk = BatchScheduler(
+        config.batch, url, ItemRunner(edge, chain(rest, last), interrupted="drained"), view.peers
+    )
     return BatchApis(BatchApiDeps(desk, edge, view.callers))
 
 

@@ -18,13 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.batches.api_objects import render_unsent
 from gateway.batches.content import RESULT_STATES
 from gateway.batches.files import FileStore
-from gateway.batches.items import ItemChain, run_item
+from gateway.batches.items import run_item
 from gateway.batches.lines import InputRefused, read_input
 from gateway.batches.store import BatchStore
 from gateway.batches.tables import BatchRow, FileRow, ItemRow, LineRow, open_engine
 from gateway.config.load import ConfigError, Fault
 from gateway.config.schema import Batches
 from gateway.errors import Unavailable
+from gateway.fanout.item import ItemRunner
 from gateway.fanout.limiter import Limiter
 from gateway.secret import Secret
 from gateway.workers.peers import NO_PEERS, Peers
@@ -43,11 +44,11 @@ class BatchScheduler:
     """What the endpoints ask, and what the engine works with."""
 
     def __init__(
-        self, options: Batches, url: str, road: ItemChain, peers: Peers = NO_PEERS
+        self, options: Batches, url: str, runner: ItemRunner, peers: Peers = NO_PEERS
     ) -> None:
         self.options = options
         self._url = url
-        self._item_chain = road
+        self._item_chain = runner
         self._peers = peers
         self._is_leader = peers.place == _LEADER
         """Whether batches are worked off here: one of several workers does, the others ask it."""

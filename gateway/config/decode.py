@@ -18,12 +18,9 @@ from msgspec.structs import FieldInfo
 
 from gateway.config.faults import Fault
 from gateway.config.messages import nearest, plain
-from gateway.secret import Secret
+from gateway.secret import PASSTHROUGH, Secret
 
 T = TypeVar("T", bound=Struct)
-
-PASSTHROUGH = "!PASSTHRU"
-"""Value of a key option that sends the client's own key upstream."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"

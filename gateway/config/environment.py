@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from gateway.config.decode import PASSTHROUGH, join
+from gateway.config.decode import join
 from gateway.config.faults import Fault
 from gateway.config.layers import Layer, Rank, merge
 from gateway.config.messages import listed, nearest
 from gateway.config.options import PREFIX
+from gateway.secret import PASSTHROUGH
 
 CLIENT_KEY = "PROXY_API_KEY"
 WORDS = {"big": "ANTHROPIC_MODEL", "small": "ANTHROPIC_SMALL_FAST_MODEL"}

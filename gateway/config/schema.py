@@ -89,9 +89,9 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pool: Seconds = 5.0
     """Seconds to wait for a free connection."""
     first_byte: Seconds = 300.0
-    """Seconds from the request sent to the first byte of the answer."""
+    """Seconds from the request written to the whole head of the answer."""
     idle: Seconds = 120.0
-    """Seconds between two chunks of an answer."""
+    """Seconds between two reads of an answer, not counting those in which the client is slow."""
     total: Seconds = 0.0
     """Seconds for the whole call; 0 is no limit."""
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.config.decode import PASSTHROUGH, join
+from gateway.config.decode import join
 from gateway.config.faults import Fault
 from gateway.config.layers import Layer, Rank
 from gateway.config.toml_file import read_toml
+from gateway.secret import PASSTHROUGH
 
 FILE = "vandamme-config.toml"
 _VARIABLES = {

@@ -1,14 +1,14 @@
 """The way to Bedrock's runtime: requests signed, answers made those of the Messages API."""
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.reply import BytesSource
 from providers.bedrock.errors import STALE, told
 from providers.bedrock.events import Events
 from providers.bedrock.eventstream import CONTENT_TYPE
 from providers.bedrock.signing import Signer
 from providers.transport.answer import whole
-from providers.transport.engine import Engine, Request, Response, Stats, Timeouts
-from providers.transport.hosted import ERROR_LIMIT
+from providers.transport.engine import ERROR_LIMIT, Engine, Request, Response, Stats
 
 _REPLACED = frozenset({b"content-type", b"content-length", b"x-amzn-errortype"})
 

@@ -15,8 +15,9 @@ from typing import Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, Cut, GatewayError, UpstreamTimeout
-from providers.transport.engine import HEAD_BYTES, HEAD_COUNT, Timeouts
+from providers.transport.engine import HEAD_BYTES, HEAD_COUNT
 from providers.transport.exchange import ResponseBody
 
 _JOIN = 16_384  # below this one copy is cheaper than a second buffer in the system call

@@ -10,6 +10,7 @@ from functools import cache
 from math import inf
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
 from gateway.reply import Source
 from providers.transport.connection import Connection
@@ -19,7 +20,6 @@ from providers.transport.engine import (
     Request,
     Response,
     Stats,
-    Timeouts,
     base,
     checked,
     lines,

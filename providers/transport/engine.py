@@ -13,12 +13,15 @@ from urllib.parse import SplitResult, urlsplit
 from msgspec import Struct
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import InvalidRequest, Unavailable
 from gateway.reply import Source
 
 HeaderBlock = NewType("HeaderBlock", bytes)
 """Checked header lines, each with its line end; made once for each provider by `block`."""
 
+ERROR_LIMIT = 1024 * 1024
+"""Bytes that are read of an upstream's error."""
 HEAD_BYTES = 65_536
 """The most that the head of an answer may weigh."""
 HEAD_COUNT = 100
@@ -31,18 +34,6 @@ _OWN = frozenset(
 _name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _value = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
 _target = re.compile(rb"/[\x21-\x7e]*").fullmatch
-
-
-class Timeouts(Struct, frozen=True):
-    """Seconds; 0 is no limit."""
-
-    connect: float = 5.0
-    pool: float = 10.0
-    first_byte: float = 600.0
-    """From the request written to the whole head of the answer."""
-    idle: float = 300.0
-    """Between two reads of a body; not while reading rests because nobody takes the chunks."""
-    total: float = 0.0
 
 
 class Request(Struct, frozen=True):

@@ -16,7 +16,6 @@ from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
 from providers.transport.halves import without_half
 
-ERROR_LIMIT = 1024 * 1024
 REFUSED = ("service_tier",)
 """Members whose values are Anthropic's own."""
 _SILENT = ("claude-code", "oauth")

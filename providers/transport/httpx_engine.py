@@ -15,6 +15,7 @@ from typing import cast
 import httpx2
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, Cut, GatewayError, Unavailable, Unreachable, UpstreamTimeout
 from gateway.reply import Source
 from providers.transport.decode import Inflated, decodable, encoding, plain
@@ -25,7 +26,6 @@ from providers.transport.engine import (
     Request,
     Response,
     Stats,
-    Timeouts,
     base,
     checked,
     lines,

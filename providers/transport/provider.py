@@ -11,7 +11,7 @@ from gateway.call import Call, Headers
 from gateway.capability.record import Capability
 from gateway.capability.table import capability as table, matching
 from gateway.config.faults import ConfigError, Fault
-from gateway.config.schema import Retries
+from gateway.config.schema import Retries, Timeouts
 from gateway.counting.dialects import COUNTING_DIALECTS, MESSAGES_COUNTING
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.chat import CHAT
@@ -21,7 +21,7 @@ from gateway.dialects.responses import RESPONSES
 from gateway.errors import AllKeysCoolingDown, BadAnswer, GatewayError, Refused, Unauthenticated
 from gateway.plugin import Preview, Provider, ProviderStatus, Runtime
 from gateway.reply import Prepended, Reply, Source, Stream
-from gateway.secret import Secret
+from gateway.secret import PASSTHROUGH, Secret
 from gateway.wire.sse import BOM
 from providers.transport.answer import (
     connection_headers,
@@ -37,13 +37,11 @@ from providers.transport.answer import (
 )
 from providers.transport.choose import engine
 from providers.transport.defaults import Defaults
-from providers.transport.engine import Engine, HeaderBlock, Options, Request, Timeouts, block
+from providers.transport.engine import ERROR_LIMIT, Engine, HeaderBlock, Options, Request, block
 from providers.transport.kept import told
 from providers.transport.keys import KEY_BOUND, KeyRing
 from providers.transport.records import override_faults
 
-PASSTHROUGH = "!PASSTHRU"
-ERROR_LIMIT = 1024 * 1024
 ANSWER_LIMIT = 256 * 1024 * 1024
 LIST_LIMIT = 16 * 1024 * 1024
 DIALECTS: dict[str, Dialect] = {each.name: each for each in (CHAT, MESSAGES, RESPONSES, GEMINI)}

@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 
+from gateway.config.schema import Timeouts
 from gateway.reply import BytesSource
 from gateway.wire.raw_json import decode
 from providers.transport.answer import whole
-from providers.transport.engine import Engine, Request, Response, Stats, Timeouts
-from providers.transport.hosted import ERROR_LIMIT, error_body
+from providers.transport.engine import ERROR_LIMIT, Engine, Request, Response, Stats
+from providers.transport.hosted import error_body
 from providers.transport.renew import Renewed
 
 _KINDS = {

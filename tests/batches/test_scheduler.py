@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from blockbuster import blockbuster_ctx
 
-from gateway.batches.items import ItemChain
 from gateway.batches.scheduler import BatchScheduler
 from gateway.batches.tables import BATCH_TABLE, BatchRow, LineRow
 from gateway.call import Call
 from gateway.config.schema import Batches
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Limits
+from gateway.fanout.item import ItemRunner
 from gateway.plugin import Next
 from gateway.reply import Reply
 from gateway.secret import Secret
@@ -29,7 +29,11 @@ def desk(folder: Path, chain: Next, **options: float) -> BatchScheduler:
     """A desk whose items go that way."""
     edge = Edge(chain, Limits())
     made = msgspec.structs.replace(Batches(poll=0.1, concurrency=4, chunk=5), **options)
-    return BatchScheduler(made, f"sqlite:///{folder}/batches/batches.db", ItemChain(edge, chain))
+    return BatchScheduler(
+        made,
+        f"sqlite:///{folder}/batches/batches.db",
+        ItemRunner(edge, chain, interrupted="drained"),
+    )
 
 
 async def add(
@@ -131,7 +135,9 @@ async def test_a_worker_that_does_not_lead_asks_the_one_that_does(tmp_path: Path
         for said, slots in (([b"[3,4]"], (3, 4)), ([], (None, None))):
             edge = Edge(chain, Limits())
             url = f"sqlite:///{tmp_path}/batches/batches.db"
-            second = BatchScheduler(Batches(), url, ItemChain(edge, chain), Second(*said))
+            second = BatchScheduler(
+                Batches(), url, ItemRunner(edge, chain, interrupted="drained"), Second(*said)
+            )
             async with second.running():
                 found = await second.get_status()
             assert (found["in_flight"], found["room"]) == slots

@@ -4,13 +4,14 @@ from msgspec import Struct, structs
 
 from gateway.call import Call, Caller, Headers, Target
 from gateway.config.load import Config, Server
+from gateway.config.schema import Timeouts
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
 from gateway.neutral.seal import Seal
 from gateway.plugin import Runtime
 from gateway.secret import Secret
-from providers.transport.engine import Request, Response, Stats, Timeouts, pairs
+from providers.transport.engine import Request, Response, Stats, pairs
 from providers.transport.provider import HttpProvider
 from tests.fakes import calls
 

@@ -15,8 +15,9 @@ from gateway.errors import InvalidRequest, Unavailable
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 from gateway.store.breaker import StoreDown
+from gateway.store.memory import ENTRY_OVERHEAD
 from middleware.history import History
-from middleware.history.store import ENTRY_OVERHEAD, MemoryHistoryStore
+from middleware.history.store import MemoryHistoryStore
 from tests.fakes import calls
 from tests.fakes.responses import message, response
 from tests.faults.engines import Chunks

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from gateway.app import Gateway, build
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, GatewayError
-from providers.transport.engine import Request, Response, Stats, Timeouts
+from providers.transport.engine import Request, Response, Stats
 from providers.transport.provider import HttpProvider
 from tests.configs import loaded
 from tests.fakes.asgi import Driven

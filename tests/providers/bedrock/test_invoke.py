@@ -2,10 +2,11 @@ import msgspec
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut
 from providers.bedrock.invoke import Invoking
 from providers.bedrock.signing import Signer
-from providers.transport.engine import Request, Response, Timeouts
+from providers.transport.engine import Request, Response
 from providers.transport.renew import Lease, Renewed
 from tests.faults.engines import Chunks, FakeEngine
 from tests.providers.bedrock.frames import said, sse

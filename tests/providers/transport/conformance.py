@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, Cut
-from providers.transport.engine import Engine, Kind, Request, Response, Timeouts, block
+from providers.transport.engine import Engine, Kind, Request, Response, block
 from tests.fakes.client import until
 from tests.fakes.upstream import (
     SSE,

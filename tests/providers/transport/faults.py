@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
-from providers.transport.engine import Kind, Request, Timeouts, block
+from providers.transport.engine import Kind, Request, block
 from tests.fakes.certificate import Certificate
 from tests.fakes.client import until
 from tests.fakes.upstream import (

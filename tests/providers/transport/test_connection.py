@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, Cut, GatewayError
 from providers.transport.connection import Connection
-from providers.transport.engine import Timeouts
 from providers.transport.exchange import ResponseBody
 
 
@@ -80,7 +80,9 @@ def bench(method: bytes = b"POST", timeouts: Timeouts | None = None) -> Bench:
     connection = Connection(owner, asyncio.get_running_loop())
     connection.connection_made(cast(asyncio.Transport, wire))
     request = (method + b" / HTTP/1.1\r\n\r\n", b"")
-    exchange = connection.start(request, timeouts or Timeouts(0, 0, 0, 0), float("inf"))
+    exchange = connection.start(
+        request, timeouts or Timeouts(connect=0, pool=0, first_byte=0, idle=0), float("inf")
+    )
     return connection, owner, wire, exchange
 
 

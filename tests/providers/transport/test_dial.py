@@ -5,10 +5,11 @@ import socket
 
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Unreachable
 from providers.transport import dial as dialling
 from providers.transport.choose import engine
-from providers.transport.engine import Request, Timeouts
+from providers.transport.engine import Request
 from tests.fakes.upstream import ScriptedUpstream
 
 

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
 from providers.transport import direct
 from providers.transport.connection import Connection
 from providers.transport.dial import dial
-from providers.transport.engine import Kind, Request, Timeouts
+from providers.transport.engine import Kind, Request
 from tests.fakes.certificate import Certificate
 from tests.fakes.client import until
 from tests.fakes.upstream import Close, Json, Pause, ScriptedUpstream, Stall, WaitFor

@@ -1,8 +1,9 @@
 import msgspec
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, Unavailable
-from providers.transport.engine import Request, Response, Timeouts
+from providers.transport.engine import Request, Response
 from providers.transport.renew import Lease, Renewed
 from providers.vertex.predict import Predicting
 from tests.faults.engines import Chunks, FakeEngine
