@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-KNOWN = ["gateway.call", "gateway.dialect", "gateway.reply"]
+KNOWN = {"gateway.call", "gateway.dialect", "gateway.reply"}
 """The one circle left: a dialect's lanes take a call and a reply."""
 
 
@@ -67,7 +67,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 @pytest.mark.parametrize("package", ["gateway", "middleware", "providers"])
 def test_no_import_hides_a_circle(package: str) -> None:
-    found = [group for group in circles(graph_of(ROOT, package)) if group != KNOWN]
+    found = [group for group in circles(graph_of(ROOT, package)) if not set(group) <= KNOWN]
     assert found == []
 
 
