@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from time import monotonic
@@ -26,7 +27,7 @@ from gateway.api.responses import response_routes
 from gateway.assemble import Assembly, assemble
 from gateway.call import Call, Record
 from gateway.catalogue.lists import ModelLists
-from gateway.config.load import Config, ConfigError, Fault
+from gateway.config.load import Config, ConfigError, Fault, find_file, load_config
 from gateway.counting.counter import make_counting_chain
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
@@ -121,6 +122,15 @@ def build(config: Config, peers: Peers = NO_PEERS, made: Assembly | None = None)
         app.named = named[0].app
     app.state.runtime = runtime
     return app
+
+
+def create() -> Gateway:
+    """Return the application for any ASGI server: `uvicorn --factory gateway.app:create`.
+
+    Configured by file and environment as `interlingua serve` is; the options for sockets, processes
+    and request heads belong to the server then. Raises ConfigError with every fault.
+    """
+    return build(load_config(find_file(os.environ), os.environ))
 
 
 class Living(Protocol):

@@ -1,4 +1,4 @@
-"""From a configuration to its plugins: loaded, given their options, checked and bound."""
+"""Makes the plugins of a configuration: loads, configures, checks and binds them."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -20,14 +20,14 @@ P = TypeVar("P", bound=Struct)
 
 
 class Assembly(Struct):
-    """The plugins of a configuration, as many as could be made, and what is wrong or odd."""
+    """The plugins of a configuration that could be made, with faults and warnings."""
 
     runtime: Runtime
     links: list[Middleware]
     faults: list[Fault]
     warnings: list[Fault]
     disabled: dict[str, str]
-    """Providers that cannot work for want of a key or another variable, and why."""
+    """Providers without a required key or variable -> the reason."""
 
 
 def assemble(config: Config) -> tuple[Runtime, list[Middleware]]:
@@ -42,7 +42,7 @@ def assemble(config: Config) -> tuple[Runtime, list[Middleware]]:
 
 
 def try_assemble(config: Config) -> Assembly:
-    """As much as can be made of a configuration, with all that is wrong in it."""
+    """Make what can be made of a configuration, and find every fault in it."""
     maker = _Maker(config)
     providers = maker.providers()
     links = maker.links()
@@ -61,7 +61,7 @@ def try_assemble(config: Config) -> Assembly:
 
 
 class _Maker:
-    """Makes plugins out of tables and gathers what is wrong with them."""
+    """Makes plugins from tables and collects faults and warnings."""
 
     def __init__(self, config: Config) -> None:
         self.faults: list[Fault] = []
@@ -71,7 +71,7 @@ class _Maker:
         self._uses: dict[str, str] = {}
 
     def providers(self) -> dict[str, Provider]:
-        """The providers by name, without the broken ones; `echo` where none is left."""
+        """Return the usable providers by name; `echo` if none is left."""
         made = {}
         for name, table in self._config.providers.items():
             provider = self._provider(name, table)
@@ -109,7 +109,7 @@ class _Maker:
         return made
 
     def links(self) -> list[Middleware | None]:
-        """The links in order; None in the place of one that could not be made."""
+        """Return the middlewares in order; None for one that could not be made."""
         return [
             self._link(table, join("middleware", place))
             for place, table in enumerate(self._config.middleware)
@@ -129,7 +129,7 @@ class _Maker:
     def _dotted(
         self, use: object, names: Mapping[str, str], valid: list[str], at: str
     ) -> str | None:
-        """The dotted path that a `use` stands for."""
+        """Return the dotted path of a `use`; None if it is a fault."""
         if isinstance(use, str) and (use in names or ":" in use):
             return names.get(use, use)
         form = f'one of {listed(valid)}, or "package.module:Class"'
@@ -157,7 +157,7 @@ class _Maker:
         return None
 
     def effective(self, providers: Mapping[str, Provider]) -> Config:
-        """The configuration with its default provider and its aliases worked out."""
+        """Return the configuration with the default provider and the aliases resolved."""
         config, disabled = self._config, self.disabled
         default = config.routing.default_provider
         if default and default not in providers and default not in config.providers:
@@ -183,7 +183,7 @@ class _Maker:
         )
 
     def _profiles(self) -> dict[str, Profile]:
-        """The profiles without the targets at disabled providers."""
+        """Return the profiles without targets at disabled providers."""
         kept = {}
         for name, profile in self._config.profiles.items():
             at = f"{join('profiles', name)}.aliases"
@@ -193,7 +193,7 @@ class _Maker:
         return kept
 
     def bind(self, runtime: Runtime, links: list[Middleware]) -> None:
-        """Binds the providers, and the links where all is well so far."""
+        """Bind the providers, and the middlewares as long as there is no fault."""
         for name, provider in runtime.providers.items():
             try:
                 provider.bind(name, runtime)
@@ -208,7 +208,7 @@ class _Maker:
                 self._refused(error, link, join("middleware", place))
 
     def _refused(self, error: ConfigError, plugin: Struct, at: str) -> None:
-        """Faults of a plugin's own, whose paths may start at its table or at the file's top."""
+        """Record faults of a plugin, whose paths start at its table or at the top of the file."""
         for fault in error.faults:
             top = fault.path.replace("[", ".").partition(".")[0]
             if top not in Tables.__struct_fields__ or top in plugin.__struct_fields__:
@@ -229,7 +229,7 @@ def _batch_faults(config: Config) -> list[Fault]:
 
 def _chain_faults(config: Config, links: list[Middleware | None]) -> list[Fault]:
     if None in links:
-        return []  # who knows what should have stood there
+        return []  # the position of the missing link is unknown
     names = [short_name(link) for link in links]
     faults = []
     for place, name in enumerate(names):
@@ -263,7 +263,7 @@ def _chain_warnings(links: list[Middleware | None]) -> list[Fault]:
 
 
 def _own_address(config: Config, name: str, providers: Mapping[str, Provider]) -> list[Fault]:
-    """A provider that is this gateway: a variable meant for clients is easily set here too."""
+    """Find a provider that is this gateway: a client's variable is easily set here too."""
     url = getattr(providers[name], "base_url", None)
     try:
         parts = urlsplit(url if isinstance(url, str) else "")

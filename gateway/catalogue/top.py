@@ -120,7 +120,7 @@ class TopModelsApi:
 
     async def list_profiles(self, ask: ApiRequest) -> Reply:
         """Groups of aliases by name, each with the time its calls have."""
-        origins = self._view.runtime.config.source.origins
+        source = self._view.runtime.config.source
         found: dict[str, dict[str, Any]] = {}
         for name, profile in self._view.runtime.config.profiles.items():
             aliases = profile.aliases.items()
@@ -129,7 +129,7 @@ class TopModelsApi:
                 "timeout": profile.timeout,
                 "aliases": {alias: targets[0] for alias, targets in aliases},
                 "alias_count": len(aliases),
-                "source": FILE if join("profiles", name) in origins else "config.toml",
+                "source": "config.toml" if source.is_own(join("profiles", name)) else FILE,
             }
             if profile.max_retries is not None:
                 found[name]["max_retries"] = profile.max_retries

@@ -21,6 +21,7 @@ from gateway.config.load import Config, ConfigError, reload_config
 from gateway.config.schema import Server as Options
 from gateway.edge.exchange import Edge
 from gateway.edge.fast_path import FastPathProtocol
+from gateway.edge.http_limits import LimitedProtocol
 from gateway.secret import Secret
 from gateway.server.malloc import keep_freed
 from gateway.server.sockets import Port, url_of
@@ -181,12 +182,11 @@ def _run(
 
 
 def _uvicorn(app: Gateway, options: Options) -> uvicorn.Config:
-    front = FastPathProtocol.before(app.endpoints).limited(
-        options.max_headers, options.max_header_bytes, options.header_timeout
-    )
+    kind = FastPathProtocol.before(app.endpoints) if options.fast_path else LimitedProtocol
+    protocol = kind.limited(options.max_headers, options.max_header_bytes, options.header_timeout)
     return uvicorn.Config(
         app,
-        http=front,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.assemble import assemble, try_assemble
-from gateway.config.load import ConfigError, Key, load_config, read_config, reload_config
+from gateway.config.load import ConfigError, Key, find_file, load_config, read_config, reload_config
 from gateway.config.schema import Tables
 from gateway.secret import Secret
 from tests.configs import CLOUD, LINKS, PLUGINS, SHIPPED, faults, loaded, written
@@ -97,6 +97,17 @@ class TestLoading:
         )
         assert "sk-literal" not in repr(config)
         assert "sk-literal" not in repr(try_assemble(config).runtime.providers)
+
+
+class TestFinding:
+    def test_the_variable_comes_before_the_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert find_file({}) in (None, Path("/etc/interlingua/config.toml"))
+        written(tmp_path, "")
+        assert find_file({"INTERLINGUA_CONFIG": ""}) == Path("config.toml")
+        assert find_file({"INTERLINGUA_CONFIG": "other.toml"}) == Path("other.toml")
 
 
 class TestFaults:
@@ -266,6 +277,15 @@ class TestFaults:
                 '(did you mean "port"?)'
             ),
             "env PORT: server.port: expected a whole number, got text",
+        ]
+
+    def test_a_fault_in_a_list_of_a_variable_names_the_variable(self, tmp_path: Path) -> None:
+        env = {"INTERLINGUA__AUTH__KEYS": '["env:NONE"]'}
+        assert faults(tmp_path, f'[auth]\nkeys = ["a"]\n{CLOUD}', env) == [
+            (
+                "env INTERLINGUA__AUTH__KEYS: auth.keys[0].key: "
+                "the environment variable NONE is not set"
+            )
         ]
 
     def test_a_fault_of_a_flag_names_the_flag(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.assemble import try_assemble
 from gateway.config.load import Config, load_config, read_config, reload_config, with_positions
-from gateway.config.vandamme import FILE, looked_up, read
+from gateway.config.vandamme import FILE, looked_up, read_files
 from middleware.alias import Alias
 from tests.configs import written
 
@@ -318,7 +318,7 @@ class TestWhatIsWrong:
         for text in ("defaults = 1", "profiles = 1", "[defaults]\naliases = 1", "[a]\n[a.aliases]"):
             kept(text)
             assert said({})[0] == []
-        assert read([kept("\ufeff[poe]\n")]).providers == {"poe": f"{FILE}:1"}
+        assert read_files([kept("\ufeff[poe]\n")]).providers == {"poe": f"{FILE}:1"}
 
     @pytest.mark.parametrize(
         "own",
@@ -354,6 +354,27 @@ class TestWhatIsWrong:
         assert "haiku" not in config.aliases
         assert way(config, "haiku") == [("openai:gpt-5-mini", None)]
         assert way(config, "opus") == [("poe:Opus", None)]
+
+    def test_the_default_provider_may_be_that_of_the_file_itself(self) -> None:
+        kept("""\
+        [defaults]
+        default-provider = "poe"
+        [defaults.aliases]
+        haiku = "kimi:haiku"
+        opus = "kimi:opus"
+        [poe]
+        base-url = "https://poe.example/v1"
+        [poe.aliases]
+        opus = "x"
+        [kimi]
+        base-url = "https://kimi.example"
+        [openai.aliases]
+        haiku = "y"
+        """)
+        config = made(KEYS)
+        assert config.routing.default_provider == "poe"
+        assert "opus" not in config.aliases
+        assert config.aliases["haiku"] == ["kimi:haiku"]
 
     def test_a_reload_reads_it_anew(self) -> None:
         kept("[profiles.a]\n")
