@@ -103,16 +103,33 @@ def test_broken_arguments_are_an_error_as_in_a_stream() -> None:
         ({"status": None}, make_message("a"), Ending("end_turn")),
         ({}, make_function_call("c", "f", "{}"), Ending("tool_use")),
         ({}, make_message(make_refusal("no")), Ending("refusal")),
-        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
-         make_function_call("c", "f", "{}"), Ending("max_tokens")),
-        ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
-         make_message("a"), Ending("refusal")),
-        ({"status": "incomplete", "incomplete_details": None}, make_message("a"), Ending("max_tokens")),
-        ({"status": "incomplete", "incomplete_details": {"reason": "steered"}},
-         make_message("a"), Ending("max_tokens", native="steered")),
-        ({"service_tier": "priority"}, make_message("a"), Ending("end_turn", service_tier="priority")),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+            make_function_call("c", "f", "{}"),
+            Ending("max_tokens"),
+        ),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+            make_message("a"),
+            Ending("refusal"),
+        ),
+        (
+            {"status": "incomplete", "incomplete_details": None},
+            make_message("a"),
+            Ending("max_tokens"),
+        ),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "steered"}},
+            make_message("a"),
+            Ending("max_tokens", native="steered"),
+        ),
+        (
+            {"service_tier": "priority"},
+            make_message("a"),
+            Ending("end_turn", service_tier="priority"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_endings(more: dict[str, Any], item: dict[str, Any], ending: Ending) -> None:
     ending.usage = COUNTED
     assert read(item, **more).ending == ending
@@ -236,17 +253,27 @@ def test_a_source_that_cannot_be_read_is_a_fault_of_the_upstream() -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "status", "words"),
     [
-        (make_response(status="failed", error={"code": "server_error", "message": "boom"}), Refused, 502,
-         "boom"),
-        (make_response(status="failed", error={"code": "rate_limit_exceeded", "message": "slow"}),
-         Refused, 429, "slow"),
+        (
+            make_response(status="failed", error={"code": "server_error", "message": "boom"}),
+            Refused,
+            502,
+            "boom",
+        ),
+        (
+            make_response(
+                status="failed", error={"code": "rate_limit_exceeded", "message": "slow"}
+            ),
+            Refused,
+            429,
+            "slow",
+        ),
         ({"error": {"message": "no", "type": "invalid_request_error"}}, Refused, 400, "no"),
         (make_response(status="in_progress"), BadAnswer, 502, "in_progress"),
         (make_response(status="cancelled"), BadAnswer, 502, "cancelled"),
         ({"object": "list"}, BadAnswer, 502, "no response"),
         (make_response(make_message(3)), BadAnswer, 502, "cannot be read"),  # type: ignore[arg-type]
     ],
-)  # fmt: skip
+)
 def test_errors_in_a_200(
     body: dict[str, Any], kind: type[GatewayError], status: int, words: str
 ) -> None:

@@ -114,9 +114,12 @@ def test_each_delta_goes_on_at_once() -> None:
 
 def test_reasoning_text_and_parallel_calls() -> None:
     made = make_script(
-        make_reasoning("why", "how", encrypted="gAAA"), make_message("so"), make_function_call("a", "f", '{"x":1.0}'),
-        make_function_call("b", "g", ""), make_custom_call("c", "h", "free"),
-    )  # fmt: skip
+        make_reasoning("why", "how", encrypted="gAAA"),
+        make_message("so"),
+        make_function_call("a", "f", '{"x":1.0}'),
+        make_function_call("b", "g", ""),
+        make_custom_call("c", "h", "free"),
+    )
     assert read(made) == [
         BEGAN,
         ThinkingStart(), ThinkingDelta("why\n\nhow"), Signature("rs_1 gAAA", "responses"),
@@ -368,9 +371,14 @@ def test_text_goes_on_while_a_later_item_waits() -> None:
 @given(st.data())
 def test_any_interleaving_says_what_the_whole_answer_says(data: st.DataObject) -> None:
     items = [
-        make_reasoning("why", "how", encrypted="g"), make_message("Hello", "you"), make_function_call("a", "f", '{"x":1}'),
-        make_function_call("b", "g", ""), make_custom_call("c", "h", "free"), make_web_search(), make_message("bye"),
-    ]  # fmt: skip
+        make_reasoning("why", "how", encrypted="g"),
+        make_message("Hello", "you"),
+        make_function_call("a", "f", '{"x":1}'),
+        make_function_call("b", "g", ""),
+        make_custom_call("c", "h", "free"),
+        make_web_search(),
+        make_message("bye"),
+    ]
     streams: list[list[dict[str, Any]]] = []
     for at, item in enumerate(items):
         single = ResponsesScript()
