@@ -13,17 +13,18 @@ from gateway.dialects.common.token_estimate import usage_or_estimate
 from gateway.dialects.responses.reasoning import unpack_reasoning
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import DIALECT_NAME
-from gateway.neutral.events import Citation, ClientToolKind, Ending, Usage
+from gateway.neutral.events import Citation, ClientToolKind, ToolStart, Usage
 from gateway.wire.raw_json import decode, present
 
 JsonItem = dict[str, object]
 DECLINED_TEXT = "The model declined to answer."
-_INCOMPLETE_REASON_OF_STOP = {
+INCOMPLETE_REASON_OF_STOP = {
     "max_tokens": "max_output_tokens",
     "pause_turn": "max_output_tokens",
     "model_context_window_exceeded": "max_output_tokens",
     "refusal": "content_filter",
 }
+"""The stops that leave an answer incomplete."""
 _RESPONSE_DEFAULTS: dict[str, object] = {
     "background": False,
     "instructions": None,
@@ -101,15 +102,10 @@ class ResponseEnvelope:
         return f"{_ID_PREFIXES[type]}_{digest[:48]}"
 
 
-def write_stop(ending: Ending) -> str | None:
-    """Why an answer is incomplete; None for one that is complete."""
-    return _INCOMPLETE_REASON_OF_STOP.get(ending.stop)
-
-
 def write_usage_or_estimate(
     usage: Usage | None, written: int, conversion: Conversion
 ) -> dict[str, object]:
-    """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
+    """`ResponseUsage`; estimated at four characters per token where the upstream gave no counts."""
     return write_usage(usage_or_estimate(usage, written, "usage", conversion))
 
 
@@ -131,7 +127,7 @@ def write_message_item(id: str, status: str, content: list[JsonItem]) -> JsonIte
 
 
 def write_reasoning_item(id: str, status: str, text: str, blob: str | None) -> JsonItem:
-    """`ResponseReasoningItem`; what may be read of it stands in its summary."""
+    """`ResponseReasoningItem`; the readable text is its summary."""
     summary = [{"type": "summary_text", "text": text}] if text else []
     return {
         "id": id, "type": "reasoning", "status": status, "summary": summary,
@@ -176,18 +172,12 @@ def choose_call_type(form: ClientToolKind | None, *, custom: bool) -> str:
     return "custom_tool_call" if custom else "function_call"
 
 
-def write_call_item(  # noqa: PLR0913  # the members of a call
-    type: str,
-    id: str,
-    call_id: str,
-    name: str,
-    form: ClientToolKind | None,
-    arguments: str,
-    status: str,
+def write_call_item(
+    type: str, id: str, call: ToolStart, form: ClientToolKind | None, arguments: str, status: str
 ) -> JsonItem:
     """A function's or a custom tool's call, its name and namespace as the client has them."""
-    item: JsonItem = {"id": id, "type": type, "call_id": call_id}
-    item["name"] = form.name if form is not None else name
+    item: JsonItem = {"id": id, "type": type, "call_id": call.id}
+    item["name"] = form.name if form is not None else call.name
     if form is not None and form.namespace:
         item["namespace"] = form.namespace
     if type == "custom_tool_call":

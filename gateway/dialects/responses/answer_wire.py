@@ -3,14 +3,20 @@
 Types are as wide as the servers that call themselves compatible; what is not here is ignored.
 """
 
+from typing import TypeVar
+
+import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.responses.usage import UsageCounts
-from gateway.wire.raw_json import ABSENT
+from gateway.errors import BadAnswer
+from gateway.wire.raw_json import ABSENT, decode
+
+T = TypeVar("T")
 
 
 class ItemKind(Struct):
-    """What an output item or a content part says it is."""
+    """The `type` of an output item or a content part."""
 
     type: str = ""
 
@@ -86,3 +92,11 @@ class StreamEvent(Struct):
     refusal: str | None = None
     arguments: str | None = None
     input: str | None = None
+
+
+def decode_as(raw: bytes | Raw, type: type[T]) -> T:
+    """A part of an answer, decoded. BadAnswer where it is not of that type."""
+    try:
+        return decode(raw, type)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        raise BadAnswer(f"upstream sent an answer that cannot be read: {fault}") from None

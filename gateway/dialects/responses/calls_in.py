@@ -1,4 +1,4 @@
-"""Tool calls of the history and their answers, whatever kind of item tells of them."""
+"""Tool calls of the history and their results, from items of every type."""
 
 import msgspec
 from msgspec import Raw
@@ -43,40 +43,31 @@ class ToolCallReader:
         self._open_calls: list[str] = []
 
     def read_call(self, raw: Raw, type: str, path: str) -> ToolCall:
-        """The call that an item is."""
+        """The call that an item is. InvalidRequest where it has no id."""
+        found: FunctionCall | CustomCall | ActionCall
         if type == "function_call":
             found = member(raw, FunctionCall, path)
-            name = self._tool_names.assign_name(
-                ClientToolKind("function", found.name, found.namespace)
-            )
-            arguments = normalize_arguments(found.arguments)
-            if arguments.repaired:
+            form = ClientToolKind("function", found.name, found.namespace)
+            given = normalize_arguments(found.arguments)
+            arguments = given.text
+            if given.repaired:
                 self._notes.note(f"{path}.arguments", "invalid_json_kept_as_text")
-            return ToolCall(
-                self._register_call(found.call_id, found.id, path), name, arguments.text
-            )
-        if type == "custom_tool_call":
-            custom = member(raw, CustomCall, path)
-            name = self._tool_names.assign_name(
-                ClientToolKind("custom", custom.name, custom.namespace)
-            )
-            id = self._register_call(custom.call_id, custom.id, path)
-            return ToolCall(id, name, custom.input, custom=True)
-        action = member(raw, ActionCall, path)
-        kind = _TOOL_KIND_OF_CALL[type]
-        name = self._tool_names.assign_name(ClientToolKind(kind, kind))  # type: ignore[arg-type]
-        return ToolCall(
-            self._register_call(action.call_id, action.id, path), name, _read_arguments(action)
-        )
-
-    def _register_call(self, call_id: str | None, item_id: str | None, path: str) -> str:
-        id = call_id or item_id
+        elif type == "custom_tool_call":
+            found = member(raw, CustomCall, path)
+            form = ClientToolKind("custom", found.name, found.namespace)
+            arguments = found.input
+        else:
+            found, kind = member(raw, ActionCall, path), _TOOL_KIND_OF_CALL[type]
+            form = ClientToolKind(kind, kind)  # type: ignore[arg-type]
+            arguments = _read_arguments(found)
+        name = self._tool_names.assign_name(form)
+        id = found.call_id or found.id
         if not id:
             raise InvalidRequest(f"{path}.call_id: Field required", param=f"{path}.call_id")
-        if item_id:
-            self._call_of_item[item_id] = id
+        if found.id:
+            self._call_of_item[found.id] = id
         self._open_calls.append(id)
-        return id
+        return ToolCall(id, name, arguments, custom=type == "custom_tool_call")
 
     def read_result(self, raw: Raw, type: str, path: str) -> ToolResult | None:
         """The answer that an item is; None for an answer that only OpenAI's own tools get."""

@@ -1,7 +1,7 @@
 """One flat name for each tool of a Responses request, and the way back (`Form`).
 
 Functions and custom tools may stand in a namespace, and some kinds have no name at all. Providers
-of other dialects know plain names only: `namespace__name`, or the word of the kind.
+of other dialects know plain names only: `namespace__name`, or the name of the kind.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Content of Responses input items: messages, and what tools gave back."""
+"""Content of Responses input items: of messages and of tool results."""
 
 from msgspec import Raw
 
@@ -22,7 +22,7 @@ _TEXT_TYPES = ("input_text", "output_text", "text", "summary_text", "reasoning_t
 
 
 def read_content(content: str | list[Raw] | None, path: str, notes: LossReport) -> list[Part]:
-    """The parts of a message's or an output's content; empty text says nothing."""
+    """The parts of a message's or an output's content; empty texts are left out."""
     if not content:
         return []
     if isinstance(content, str):

@@ -1,4 +1,4 @@
-"""What the bytes of a Responses answer say without a conversion."""
+"""Errors and token counts read from the bytes of a Responses answer, without a conversion."""
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,7 +15,7 @@ class _ResponseUsage(Struct):
 
 
 class _SummaryFields(Struct):
-    """The members of `Response`, and of an event that has one, that tell how it went."""
+    """The members of `Response`, or of an event with one, that show an error or token counts."""
 
     usage: UsageCounts | None = None
     error: Raw = ABSENT
@@ -25,7 +25,7 @@ class _SummaryFields(Struct):
 
 
 def summarize(body: bytes) -> AnswerSummary:
-    """An error in a 200, and the tokens used; an event's usage stands in its response."""
+    """The error in a 200 answer, and its token counts; an event has them in its `response`."""
     try:
         glance = decode(body.strip(), _SummaryFields)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -12,10 +12,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.common import openai_errors
+from gateway.dialects.responses.event_frames import EventFrames
 from gateway.errors import GatewayError, Refused, Unavailable, UpstreamError
 from gateway.wire.raw_json import ABSENT, decode, present
-from gateway.wire.sse import Frame, frame
+from gateway.wire.sse import Frame
 
+read_error = openai_errors.read_error
+error_status = openai_errors.error_status
 _CODE_OF_KIND = {
     "authentication_error": "invalid_api_key",
     "billing_error": "insufficient_quota",
@@ -37,50 +40,40 @@ _ENDING_PATTERN = re.compile(
 )
 
 
-def read_error(status: int, body: bytes) -> GatewayError:
-    """What an upstream's error answer says: OpenAI's shape, and those of its imitators."""
-    return openai_errors.read_error(status, body)
-
-
 def write_error(error: GatewayError, _request_id: str = "") -> bytes:
-    """`ErrorObject` in its wrapper; a rate limit says when to come back, which Codex reads."""
-    told = GatewayError(
+    """`ErrorObject` in its wrapper; at a rate limit with the wait in seconds, which Codex reads."""
+    adapted = GatewayError(
         _write_error_message(error), status=error.status, kind=error.kind, code=error.code,
         param=_adapt_param(error),
     )  # fmt: skip
-    return openai_errors.write_error(told)
+    return openai_errors.write_error(adapted)
 
 
 def _write_error_message(error: GatewayError) -> str:
-    wait, words = error.retry_after, error.message
-    if error.status != 429 or wait is None or _RETRY_HINT.search(words):
-        return words
-    return f"{words.rstrip('.')}. Please try again in {wait:g}s."
+    wait, message = error.retry_after, error.message
+    if error.status != 429 or wait is None or _RETRY_HINT.search(message):
+        return message
+    return f"{message.rstrip('.')}. Please try again in {wait:g}s."
 
 
 def _adapt_param(error: GatewayError) -> str | None:
-    """The member at fault; that of an upstream of another dialect is none of this one's."""
+    """The member at fault; None for a path of another dialect's request."""
     if error.code == OVERFLOW_CODE:
         return "input"
     foreign = error.param is not None and error.param.startswith("messages")
     return None if foreign else error.param
 
 
-def error_status(error: GatewayError) -> int:
-    """The status an OpenAI client understands: it knows no 402 and no 529."""
-    return openai_errors.error_status(error)
-
-
 def error_as_event(error: GatewayError) -> bool:
-    """Codex makes its conversation shorter when a stream says so, not at a status."""
+    """Codex compacts its conversation on this code in a stream, but not on an error status."""
     return error.code == OVERFLOW_CODE
 
 
 def write_error_object(error: GatewayError) -> dict[str, object]:
-    """`ResponseError`: the code and the words of a failed response."""
+    """`ResponseError`: the code and the message of a failed response."""
     own = isinstance(error, UpstreamError | Unavailable) and not isinstance(error, Refused)
     code = error.code if isinstance(error.code, str) and not own else None
-    if code is None:  # the API has no words for what a gateway meets
+    if code is None:  # the API has no codes for faults of a gateway
         code = _CODE_OF_KIND.get(error.kind) or "server_error"
     return {"code": code, "message": _write_error_message(error)}
 
@@ -100,9 +93,10 @@ def write_error_event(error: GatewayError, request_id: str) -> bytes:
         "tool_choice": "auto",
         "tools": [],
     }
-    created = _render_event("response.created", 0, response)
+    frames = EventFrames()
+    created = frames.event("response.created", {"response": response})
     response |= {"status": "failed", "error": write_error_object(error)}
-    return created + _render_event("response.failed", 1, response)
+    return created + frames.event("response.failed", {"response": response})
 
 
 def write_failed_event(first: bytes, tail: bytes, error: GatewayError) -> bytes:
@@ -113,16 +107,12 @@ def write_failed_event(first: bytes, tail: bytes, error: GatewayError) -> bytes:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         response = {}
     failed = response | {"status": "failed", "error": write_error_object(error)}
-    return _render_event("response.failed", int(number[-1]) + 1 if number else 0, failed)
+    frames = EventFrames(int(number[-1]) + 1 if number else 0)
+    return frames.event("response.failed", {"response": failed})
 
 
 class _FirstEvent(Struct):
     response: dict[str, Raw] = {}
-
-
-def _render_event(name: str, number: int, response: object) -> bytes:
-    data = {"type": name, "sequence_number": number, "response": response}
-    return frame(name.encode(), msgspec.json.encode(data))
 
 
 class _FailedResponse(Struct):
@@ -157,9 +147,9 @@ def stream_error(event: Frame) -> GatewayError | None:
 
 
 def is_preamble(event: Frame) -> bool:
-    """Whether a frame tells only that an answer is under way.
+    """Whether a frame only announces an answer.
 
-    Who asked for one in the background wants its id at once, to come back with.
+    In background mode it also gives the id to poll with, so that it is sent at once.
     """
     typed = _EVENT_TYPE.match(event.data)
     name = typed[1] if typed else event.event

@@ -1,7 +1,4 @@
-"""What a reader may see of the tools that OpenAI runs itself, from the items that tell of them.
-
-Another provider cannot take those items back. What they found is told in words.
-"""
+"""Items of tools that OpenAI runs itself, as text: other providers do not take such items."""
 
 from typing import Any
 
@@ -13,13 +10,13 @@ from gateway.wire.raw_json import decode
 JsonItem = dict[str, Any]
 
 
-def render_hosted_tool(type: str, raw: Raw) -> str | None:
-    """The item in words, empty where it has none to say; None for a type that is no such tool's."""
-    told = _RENDERERS.get(type)
-    if told is None:
+def render_hosted_tool(raw: Raw, type: str) -> str | None:
+    """The item as text, which may be empty; None where the type is not a hosted tool's."""
+    render = _RENDERERS.get(type)
+    if render is None:
         return None
     try:
-        return told(decode(raw, dict[str, Any]))
+        return render(decode(raw, dict[str, Any]))
     except msgspec.ValidationError:
         return ""
 
@@ -36,29 +33,22 @@ def _render_web_search(item: JsonItem) -> str:
 def _render_file_search(item: JsonItem) -> str:
     queries = item.get("queries")
     asked = ", ".join(map(str, queries)) if isinstance(queries, list) else ""
-    lines = [f"[file_search: {asked}]"]
-    results = item.get("results")
-    lines += [
+    found = [
         f"{result.get('filename') or 'file'}: {result['text']}"
-        for result in (results if isinstance(results, list) else ())
-        if isinstance(result, dict) and isinstance(result.get("text"), str)
+        for result in _objects_with(item.get("results"), "text")
     ]
-    return "\n".join(lines)
+    return "\n".join([f"[file_search: {asked}]", *found])
 
 
 def _render_code_interpreter(item: JsonItem) -> str:
-    lines = [f"[code_interpreter: {item.get('code') or ''}]"]
-    outputs = item.get("outputs")
-    lines += [
-        output["logs"]
-        for output in (outputs if isinstance(outputs, list) else ())
-        if isinstance(output, dict) and isinstance(output.get("logs"), str)
-    ]
-    return "\n".join(lines)
+    logs = [output["logs"] for output in _objects_with(item.get("outputs"), "logs")]
+    return "\n".join([f"[code_interpreter: {item.get('code') or ''}]", *logs])
 
 
-def _render_image_generation(item: JsonItem) -> str:
-    return f"[image_generation: {item.get('revised_prompt') or 'a picture'}]"
+def _objects_with(values: object, name: str) -> list[JsonItem]:
+    """The objects of a list that have a string of that name."""
+    found = values if isinstance(values, list) else []
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get(name), str)]
 
 
 def _render_mcp_call(item: JsonItem) -> str:
@@ -72,16 +62,14 @@ def _render_computer_call(item: JsonItem) -> str:
     return f"[computer: {action.get('type') if isinstance(action, dict) else 'action'}]"
 
 
-def _render_nothing(item: JsonItem) -> str:
-    return ""
-
-
 _RENDERERS = {
     "web_search_call": _render_web_search,
     "file_search_call": _render_file_search,
     "code_interpreter_call": _render_code_interpreter,
-    "image_generation_call": _render_image_generation,
+    "image_generation_call": lambda item: (
+        f"[image_generation: {item.get('revised_prompt') or 'a picture'}]"
+    ),
     "mcp_call": _render_mcp_call,
-    "mcp_list_tools": _render_nothing,
+    "mcp_list_tools": lambda item: "",
     "computer_call": _render_computer_call,
 }

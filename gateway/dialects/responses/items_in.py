@@ -1,7 +1,7 @@
 """Input items of a Responses request as turns (`ResponseInputItem`).
 
-What the model said in one go is several items: neighbouring reasoning, messages and calls make one
-assistant turn, as the other dialects need it. Reasoning belongs to what follows it.
+Neighbouring reasoning, message and call items make one assistant turn, as the other dialects need
+it. Reasoning belongs to what follows it.
 """
 
 from collections.abc import Callable
@@ -23,14 +23,7 @@ from gateway.dialects.responses.wire import (
     TextPart,
 )
 from gateway.errors import InvalidRequest
-from gateway.neutral.events import (
-    Part,
-    Redacted,
-    ServerTool,
-    Text,
-    Thinking,
-    Turn,
-)
+from gateway.neutral.events import Part, Redacted, ServerTool, Text, Thinking, Turn
 from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import PREFIX
 from gateway.wire.raw_json import member
@@ -39,7 +32,7 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 class TurnsReader:
-    """The turns so far, and what items say of the rest of the request."""
+    """The turns so far, and the settings that items change."""
 
     def __init__(self, tools: ToolsReader, calls: ToolCallReader, notes: LossReport) -> None:
         self.system: list[Text] = []
@@ -71,9 +64,11 @@ class TurnsReader:
             self._read_result(raw, type, path)
         elif type in self._calls.call_types:
             self._add_assistant_parts([self._calls.read_call(raw, type, path)])
-        elif (text := render_hosted_tool(type, raw)) is not None:
+        elif (text := render_hosted_tool(raw, type)) is not None:
             if text:
                 self._add_assistant_parts([ServerTool(text, type, Raw(bytes(raw)))])
+        elif type in _REFUSED_ITEMS:
+            self._notes.refuse(path, _REFUSED_ITEMS[type])
         elif not type:
             raise InvalidRequest(f"{path}.type: Field required", param=f"{path}.type")
         else:
@@ -138,9 +133,9 @@ class TurnsReader:
                 self._pending_reasoning.append(Redacted(blob, DIALECT_NAME))
 
     def _flush_reasoning(self, path: str) -> None:
-        """Ends the model's turn: reasoning that led to nothing goes with what came before it.
+        """Ends the assistant turn: reasoning that nothing follows is appended to it.
 
-        Without anything before it, it is dropped: no other dialect has it stand alone.
+        Without such a turn it is dropped: no other dialect takes reasoning alone.
         """
         thoughts, self._pending_reasoning = self._pending_reasoning, []
         if not thoughts:
@@ -176,14 +171,6 @@ class TurnsReader:
     def _read_configuration(self, raw: Raw, path: str) -> None:
         self.updates.append(member(raw, ConfigurationUpdate, path))
 
-    # --- what cannot be carried -------------------------------------------------------------------
-
-    def _refuse_compaction(self, raw: Raw, path: str) -> None:
-        self._notes.refuse(path, "only the provider that compacted a conversation can read it")
-
-    def _refuse_compaction_trigger(self, raw: Raw, path: str) -> None:
-        self._notes.refuse(path, "this provider cannot compact a conversation")
-
     def _reject_reference(self, raw: Raw, path: str) -> None:
         raise InvalidRequest(
             f"Item with id '{member(raw, Kind, path).id}' not found.",
@@ -200,9 +187,11 @@ _ITEM_READERS: dict[str, Callable[[TurnsReader, Raw, str], None]] = {
     "tool_search_output": TurnsReader._read_search_output,
     "additional_tools": TurnsReader._read_additional_tools,
     "configuration_update": TurnsReader._read_configuration,
-    "compaction": TurnsReader._refuse_compaction,
-    "compaction_trigger": TurnsReader._refuse_compaction_trigger,
     "item_reference": TurnsReader._reject_reference,
+}
+_REFUSED_ITEMS = {
+    "compaction": "only the provider that compacted a conversation can read it",
+    "compaction_trigger": "this provider cannot compact a conversation",
 }
 
 

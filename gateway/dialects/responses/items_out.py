@@ -96,8 +96,8 @@ class _TurnsWriter:
     def _choose_system_role(self) -> str:
         return "developer" if self._conversion.capability.developer_role else "system"
 
-    def _append_message(self, role: str, said: object) -> None:
-        self.items.append({"type": "message", "role": role, "content": said})
+    def _append_message(self, role: str, content: object) -> None:
+        self.items.append({"type": "message", "role": role, "content": content})
 
     def _add_system_turn(self, turn: Turn) -> None:
         capability = self._conversion.capability
@@ -152,7 +152,7 @@ class _TurnsWriter:
             self.items.pop()
 
     def _append_text(self, part: Text | Refusal | ServerTool, start: int) -> None:
-        """One more part of the message that is being said, or of a new one."""
+        """One more part of the last message of this turn, or of a new one."""
         if not part.text:
             return
         if isinstance(part, Text) and part.citations:
@@ -187,7 +187,7 @@ class _TurnsWriter:
 
 
 def _is_signature_only(part: Redacted, conversion: Conversion) -> bool:
-    """Whether a part is nothing but the signature of another, whoever gave it."""
+    """Whether a part is only the signature of another part, sealed or native."""
     sealed = conversion.seal.unseal(part.data)
     return part.origin == CALL_SIGNATURE or (
         sealed is not None and sealed.kind in (CALL_SIGNATURE, TEXT_SIGNATURE, LONE_SIGNATURE)

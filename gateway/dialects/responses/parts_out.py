@@ -50,7 +50,7 @@ def _add_mark(
 
 
 def is_plain_text(blocks: list[Block]) -> bool:
-    """Whether the blocks are texts without a mark, which a string says as well."""
+    """Whether the blocks are texts without a mark, which a plain string can replace."""
     return all(block.keys() == {"type", "text"} for block in blocks)
 
 

@@ -1,34 +1,34 @@
 """A Responses upstream's stream as neutral events (`ResponseStreamEvent`).
 
-Items are told apart by their output index. The real API writes one after another, others may
+Items are identified by their output index. The real API writes one after another, others may
 interleave them, so all but the first open item wait for it to end. An item whose kind has no
-neutral form, such as a tool that the upstream runs itself, opens and ends without a word.
+neutral form, such as a tool that the upstream runs itself, makes no events.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from gateway.dialect import Conversion
 from gateway.dialects.common.arguments import wrapped_tool_names
+from gateway.dialects.common.parameters import SERVICE_TIERS
 from gateway.dialects.common.stops import StopScanner
-from gateway.dialects.responses.answer_wire import ItemKind, OutputItem, ResponseObject, StreamEvent
-from gateway.dialects.responses.errors import stream_error
-from gateway.dialects.responses.message_in import (
-    KNOWN_ITEM_TYPES,
-    DocumentFilter,
-    note_unknown,
-    read_stop,
+from gateway.dialects.responses.answer_wire import (
+    ItemKind,
+    OutputItem,
+    ResponseObject,
+    StreamEvent,
+    decode_as,
 )
+from gateway.dialects.responses.errors import stream_error
 from gateway.dialects.responses.open_items import (
     NO_OPEN_PART,
-    IgnoredItem,
     OpenCall,
     OpenItem,
     open_item,
 )
+from gateway.dialects.responses.usage import read_usage
 from gateway.errors import BadAnswer, Cut
 from gateway.neutral.events import (
     Ending,
@@ -47,11 +47,10 @@ from gateway.wire.sse import Frame
 _decode = msgspec.json.Decoder(StreamEvent).decode
 _TEXT_DELTA = "response.output_text.delta"
 _EMPTY_ITEM = OutputItem()
-T = TypeVar("T")
 
 
 class _QueuedItem:
-    """An item, and what of it has to wait for an earlier one."""
+    """An item, and its events that wait for the end of an earlier one."""
 
     __slots__ = ("ended", "item", "queued")
 
@@ -69,14 +68,15 @@ class ResponsesReader:
         self.cut = False
         self._conversion = conversion
         self._wrapped_names = wrapped_tool_names(conversion)
-        self._document_filter = DocumentFilter(conversion)
-        self._items: dict[int, _QueuedItem] = {}  # those not fully told, in the order they began
+        self._has_document = False  # the text whose format the request fixes
+        self._items: dict[int, _QueuedItem] = {}  # not wholly given, in the order they began
         self._has_started = False
         self._started_indices: set[int] = set()  # where an item has begun
         self._has_calls = False
         self._has_refusal = False
-        self._speaking = False  # a text part is open at the client
         self._stop_scanner: StopScanner | None = None
+        self._holds_text_start = False  # until the scanner releases text
+        self._ending: Ending | None = None  # from the whole response
         # the item whose text goes straight on, and its place
         self._live_item: OpenItem | None = None
         self._live_index = 0
@@ -130,19 +130,27 @@ class ResponsesReader:
         answer.status = answer.status or event.type.removeprefix("response.")
         if answer.status == "failed":
             return _raise_error(Frame(b"error", _FAILED_EVENT % bytes(event.response)))
+        return self.read_response(answer)
+
+    def read_response(self, answer: ResponseObject) -> list[Event]:
+        """The end of the answer, after its items where no event had any.
+
+        BadAnswer where the response is not done, or an item cannot be read.
+        """
+        self._ending = ending = _read_ending(answer, self._conversion)
         out = self._start_message(answer)
-        if not self._started_indices:  # a server that streams nothing but the whole response
+        if not self._started_indices:
             for at, raw in enumerate(answer.output or ()):
-                out += self._read_item_added(StreamEvent(output_index=at, item=raw))
                 out += self._read_item_done(StreamEvent(output_index=at, item=raw))
         for at in list(self._items):
             if at in self._items:  # else it was whole, and only waited for the one before it
                 out += self._close_item(at, OutputItem(status=answer.status))
         if self.ended:
-            return out  # the last words held a stop sequence
-        ending = read_stop(
-            answer, called=self._has_calls, refused=self._has_refusal, conversion=self._conversion
-        )
+            return out  # a stop sequence was found
+        if ending.stop == "end_turn" and self._has_calls:
+            ending.stop = "tool_use"
+        elif ending.stop == "end_turn" and self._has_refusal:
+            ending.stop = "refusal"
         self.ended = True
         out.append(MessageEnd(ending))
         return out
@@ -161,29 +169,33 @@ class ResponsesReader:
         return out
 
     def _open_item(self, at: int, raw: Raw) -> OutputItem:
-        kind = _decode_as(raw, ItemKind).type
         self._started_indices.add(at)
-        if kind not in KNOWN_ITEM_TYPES:
-            note_unknown(kind, self._conversion)
-            self._items[at] = _QueuedItem(IgnoredItem())
-            return _EMPTY_ITEM
-        item = _decode_as(raw, OutputItem)
-        self._items[at] = _QueuedItem(
-            open_item(item, self._document_filter, self._wrapped_names, self._conversion)
-        )
+        item = _decode_item(raw, self._conversion)
+        if item.type == "message" and self._is_beside_document(item):
+            self._conversion.notes.note("output.message", "beside_the_document_dropped")
+            item = _EMPTY_ITEM
+        self._items[at] = _QueuedItem(open_item(item, self._conversion, self._wrapped_names))
         return item
+
+    def _is_beside_document(self, item: OutputItem) -> bool:
+        """Whether a message would make the JSON of a fixed format invalid by a second text."""
+        if self._conversion.prompt.format is None:
+            return False
+        if self._has_document or item.phase == "commentary":
+            return True
+        self._has_document = True
+        return False
 
     def _read_item_done(self, event: StreamEvent) -> list[Event]:
         at = event.output_index or 0
-        out: list[Event] = []
         if at not in self._started_indices:
-            out += self._read_item_added(event)
+            out = self._start_message(ResponseObject())
+            return out + self._close_item(at, self._open_item(at, event.item))
         if at not in self._items:
-            return []  # it is told already
-        quiet = isinstance(self._items[at].item, IgnoredItem)
-        return out + self._close_item(
-            at, _EMPTY_ITEM if quiet else _decode_as(event.item, OutputItem)
-        )
+            return []  # it was given already
+        if type(self._items[at].item) is OpenItem:
+            return self._close_item(at, _EMPTY_ITEM)
+        return self._close_item(at, decode_as(event.item, OutputItem))
 
     def _close_item(self, at: int, item: OutputItem) -> list[Event]:
         waiting = self._items.get(at)
@@ -203,7 +215,7 @@ class ResponsesReader:
         return out
 
     def _read_first_text(self, event: StreamEvent) -> list[Event]:
-        """Text that does not simply go on: it opens a part, or waits, or has to be looked at."""
+        """Text that opens a part, waits for another item, or is searched for stop sequences."""
         at = event.output_index or 0
         out: list[Event] = []
         if at not in self._items:
@@ -256,42 +268,77 @@ class ResponsesReader:
                 self._stop_scanner = StopScanner(self._conversion.local_stops)
 
     def _scan_stops(self, event: Event, stops: StopScanner, out: list[Event]) -> None:
-        if isinstance(event, TextDelta):
-            text, stop = stops.feed(event.text)
-            if text:
-                out.append(TextDelta(text))
-            if stop is not None:
-                self.cut = self.ended = True
-                out += [PartEnd(), MessageEnd(Ending("stop_sequence", stop))]
+        match event:
+            case TextStart():
+                self._holds_text_start = True
+            case TextDelta():
+                text, stop = stops.feed(event.text)
+                self._release_text(text, out)
+                if stop is not None:
+                    self._end_at_stop(stop, out)
+            case PartEnd():
+                self._release_text(stops.finish(), out)
+                self._stop_scanner = None
+                out.append(event)
+            case _:
+                out.append(event)
+
+    def _release_text(self, text: str, out: list[Event]) -> None:
+        if not text:
             return
-        if isinstance(event, PartEnd):
-            if held := stops.finish():
-                out.append(TextDelta(held))
-            self._stop_scanner = None
-        out.append(event)
+        if self._holds_text_start:
+            self._holds_text_start = False
+            out.append(TextStart())
+        out.append(TextDelta(text))
+
+    def _end_at_stop(self, stop: str, out: list[Event]) -> None:
+        self.cut = self.ended = True
+        if not self._holds_text_start:
+            out.append(PartEnd())
+        ending = self._ending or Ending("end_turn")
+        ending.stop, ending.stop_sequence = "stop_sequence", stop
+        out.append(MessageEnd(ending))
 
 
 def _raise_error(frame: Frame) -> list[Event]:
-    """Raises the error that the frame carries; a frame of no type that has none says nothing."""
+    """Raises the error that the frame carries; no events where it has none."""
     error = stream_error(frame)
     if error is not None:
         raise error
     return []
 
 
+def _read_ending(answer: ResponseObject, conversion: Conversion) -> Ending:
+    """Why and how an answer ended, apart from what its items show. BadAnswer if unfinished."""
+    if answer.status in _UNFINISHED_STATUSES:
+        raise BadAnswer(f"upstream gave up its answer with status {answer.status!r}")
+    tier = SERVICE_TIERS.get(answer.service_tier or "")
+    ending = Ending("end_turn", usage=read_usage(answer.usage), service_tier=tier)
+    if answer.status == "incomplete":
+        reason = answer.incomplete_details.reason if answer.incomplete_details else None
+        ending.stop = "refusal" if reason == "content_filter" else "max_tokens"
+        if reason not in (None, "content_filter", "max_output_tokens"):
+            ending.native = reason
+            conversion.notes.note("incomplete_details.reason", "unknown_value")
+    return ending
+
+
+def _decode_item(raw: Raw, conversion: Conversion) -> OutputItem:
+    """The item; one that has no neutral form is only looked at for its type."""
+    kind = decode_as(raw, ItemKind).type
+    if kind in _KNOWN_ITEM_TYPES:
+        return decode_as(raw, OutputItem)
+    if kind not in _HOSTED_TOOL_TYPES:
+        conversion.notes.note(f"output.{kind or 'item'}", "unsupported_by_client")
+    return _EMPTY_ITEM
+
+
 def _decode_response(raw: Raw) -> ResponseObject:
-    return _decode_as(raw, ResponseObject) if present(raw) else ResponseObject()
-
-
-def _decode_as(raw: Raw, type: type[T]) -> T:
-    try:
-        return decode(raw, type)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
-        raise BadAnswer(f"upstream sent an item that cannot be read: {fault}") from None
+    return decode_as(raw, ResponseObject) if present(raw) else ResponseObject()
 
 
 def _decode_leniently(data: bytes) -> StreamEvent:
-    """An event that msgspec refuses at first: a lone surrogate, or one that nobody looks into."""
+    """An event that msgspec refuses at first. BadAnswer where it is of a type that is read."""
     if data.strip() == b"[DONE]":
         return StreamEvent("[DONE]")  # some servers close with it, after the response is complete
     try:
@@ -310,6 +357,13 @@ def _read_type(data: bytes) -> str:
         return ""
 
 
+_KNOWN_ITEM_TYPES = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+"""Items that have a neutral form."""
+_HOSTED_TOOL_TYPES = (
+    "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools",
+)  # fmt: skip
+"""Steps of tools that the upstream runs itself: the text after them has the results."""
+_UNFINISHED_STATUSES = frozenset({"in_progress", "queued", "cancelled"})
 _MESSAGE_ITEM = Raw(b'{"type":"message"}')
 _FAILED_EVENT = b'{"type":"response.failed","response":%b}'
 _FAILURE_TYPES = frozenset({"", "error", "response.failed"})

@@ -23,13 +23,13 @@ def pack_reasoning(id: str, encrypted: str) -> str:
 
 
 def unpack_reasoning(blob: str) -> tuple[str, str]:
-    """The id, or "", and the encrypted content that `carried` put together."""
+    """The id, or "", and the encrypted content that `pack_reasoning` joined."""
     id, between, encrypted = blob.partition(_SEPARATOR)
     return (id, encrypted) if between else ("", blob)
 
 
 def write_replayed_reasoning(part: Thinking | Redacted, conversion: Conversion) -> Block | None:
-    """The `reasoning` item that the upstream takes back, or None where nothing of it is left."""
+    """The `reasoning` item that the upstream takes back, or None where it can use none of it."""
     blob = _find_native_blob(part, conversion)
     text = part.text if isinstance(part, Thinking) else ""
     if blob:
@@ -39,8 +39,8 @@ def write_replayed_reasoning(part: Thinking | Redacted, conversion: Conversion) 
         return item | {"summary": summary, "encrypted_content": encrypted}
     if text and conversion.capability.reasoning_out != "none":
         id = "rs_" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
-        words = [{"type": "reasoning_text", "text": text}]
-        return {"type": "reasoning", "id": id, "summary": [], "content": words}
+        content = [{"type": "reasoning_text", "text": text}]
+        return {"type": "reasoning", "id": id, "summary": [], "content": content}
     conversion.notes.note("messages.thinking", "foreign_reasoning_dropped")
     return None
 
@@ -62,17 +62,17 @@ def write_reasoning(conversion: Conversion) -> Block:
     off = reasoning.mode in ("disabled", "between_tools") or (
         reasoning.mode is None and reasoning.effort == "none"
     )
-    said = _write_effort(reasoning, off, conversion)
-    if said is not None and not off and _should_summarize(reasoning):
+    member = _write_effort(reasoning, off, conversion)
+    if member is not None and not off and _should_summarize(reasoning):
         if conversion.capability.reasoning_summary:
-            said["summary"] = "auto"
+            member["summary"] = "auto"
         else:
             conversion.notes.note("reasoning.summary", "unsupported_by_target")
-    return {"reasoning": said} if said else {}
+    return {"reasoning": member} if member else {}
 
 
 def _should_summarize(reasoning: Reasoning) -> bool:
-    """Whether the client wants to read the reasoning; an effort alone does not say so."""
+    """Whether the client wants to read the reasoning; an effort alone does not ask for it."""
     if reasoning.display is None:
         return reasoning.mode in ("enabled", "adaptive")
     return reasoning.display != "omitted"
@@ -81,9 +81,9 @@ def _should_summarize(reasoning: Reasoning) -> bool:
 def _write_effort(reasoning: Reasoning, off: bool, conversion: Conversion) -> Block | None:
     """How hard to think, in the model's levels; None where the model has no such thing."""
     if conversion.capability.effort_form == "openrouter":
-        said: Block = write_openrouter_reasoning(reasoning, off).get("reasoning", {})
-        said.pop("exclude", None)  # a Chat word: here no summary comes unasked
-        return said
+        member: Block = write_openrouter_reasoning(reasoning, off).get("reasoning", {})
+        member.pop("exclude", None)  # of Chat only: here a summary has to be asked for
+        return member
     effort = choose_effort(reasoning, off, conversion)
     if effort is not None or conversion.capability.effort:
         return {"effort": effort} if effort is not None else {}

@@ -1,15 +1,22 @@
 """A Responses client's request in neutral form (`ResponseCreateParams`).
 
-Each top-level member has one reader here. What no other dialect can say gets its verdict at once:
-silently dropped where it cannot change the answer, noted where it can, refused where it must not.
+Each top-level member has one reader in a table. A member that no other dialect has is ignored where
+it cannot change the answer, dropped with a note where it can, refused where it must not be lost.
 """
 
-import math
-from collections.abc import Callable
+from typing import Any
 
 from msgspec import Raw
 
 from gateway.dialect import Fields
+from gateway.dialects.common.members import (
+    MemberReader,
+    assign,
+    assign_integer,
+    drop,
+    ignore,
+    refuse,
+)
 from gateway.dialects.common.shapes import Moderation
 from gateway.dialects.responses.calls_in import ToolCallReader
 from gateway.dialects.responses.client_tools import ClientToolNames
@@ -24,7 +31,7 @@ from gateway.dialects.responses.wire import (
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning, Text
 from gateway.neutral.notes import LossReport
-from gateway.wire.raw_json import LIST, TEXT, member, opens, present
+from gateway.wire.raw_json import ABSENT, LIST, TEXT, member, opens, present
 
 _MEMBER_TYPES: dict[str, type[object]] = {
     "instructions": str,
@@ -58,8 +65,6 @@ ECHOED_MEMBERS = (
 )  # fmt: skip
 """Members that the answer repeats."""
 
-MemberReader = Callable[[Prompt, Raw, LossReport], None]
-
 
 def check_fields(fields: Fields) -> None:
     """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
@@ -73,7 +78,7 @@ def check_fields(fields: Fields) -> None:
             raise InvalidRequest("input: Field required", param="input")
     elif opens(given) not in (LIST, TEXT):
         member(given, str | list[Raw], "input")
-    for name, type in _MEMBER_TYPES.items():  # msgspec's word
+    for name, type in _MEMBER_TYPES.items():
         raw = fields.get(name)
         if raw is None or not present(raw) or (type is list and opens(raw) == LIST):
             continue
@@ -88,11 +93,8 @@ def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
         str(memoryview(raw), "utf-8")  # the answer has these bytes, read here or not
     forms = ClientToolNames()
     tools = ToolsReader(prompt, forms, notes)
-    if _has_member(fields, "tools"):
-        tools.read_tools(member(fields["tools"], list[Raw], "tools"), "tools")
-    if _has_member(fields, "instructions") and (
-        text := member(fields["instructions"], str, "instructions")
-    ):
+    tools.read_tools(_read_member(fields, "tools", list[Raw]) or [], "tools")
+    if text := _read_member(fields, "instructions", str):
         prompt.system.append(Text(text))
     reading = TurnsReader(tools, ToolCallReader(forms, notes), notes)
     _read_input(fields, reading)
@@ -100,72 +102,37 @@ def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
     prompt.turns = reading.turns
     if not prompt.turns and not prompt.system:
         raise InvalidRequest("input: must not be empty", param="input")
-    _read_members(fields, prompt, notes)
+    for name, raw in fields.items():
+        if present(raw) and (reader := _MEMBER_READERS.get(name)) is not None:
+            reader(raw, prompt, notes)
+        elif present(raw):
+            notes.drop(name, "unknown")
     for update in reading.updates:
         if present(update.reasoning):
-            _read_reasoning(prompt, update.reasoning, notes)
+            _read_reasoning(update.reasoning, prompt, notes)
         if present(update.text):
-            _read_text_config(prompt, update.text, notes)
-    if _has_member(fields, "tool_choice"):
-        read_tool_choice(fields["tool_choice"], prompt, forms, notes)
+            _read_text_config(update.text, prompt, notes)
+    if present(choice := fields.get("tool_choice", ABSENT)):
+        read_tool_choice(choice, prompt, forms, notes)
     return prompt
 
 
-def _has_member(fields: Fields, name: str) -> bool:
-    return name in fields and present(fields[name])
+def _read_member(fields: Fields, name: str, type: Any) -> Any:
+    """The member's value, or None where it is absent or null."""
+    raw = fields.get(name, ABSENT)
+    return member(raw, type, name) if present(raw) else None
 
 
 def _read_input(fields: Fields, reading: TurnsReader) -> None:
-    if not _has_member(fields, "input"):
-        return
-    raw = fields["input"]
-    if opens(raw) != TEXT:
+    raw = fields.get("input", ABSENT)
+    if present(raw) and opens(raw) == TEXT:
+        if text := member(raw, str, "input"):
+            reading.add_user_text(text)
+    elif present(raw):
         reading.read_turns(member(raw, list[Raw], "input"), "input")
-    elif text := member(raw, str, "input"):
-        reading.add_user_text(text)
 
 
-def _read_members(fields: Fields, prompt: Prompt, notes: LossReport) -> None:
-    for name, raw in fields.items():
-        if name in _READ_ELSEWHERE or name in _IGNORED_MEMBERS or not present(raw):
-            continue
-        take = _MEMBER_READERS.get(name)
-        if take is not None:
-            take(prompt, raw, notes)
-        elif name in _REFUSED_MEMBERS:
-            notes.refuse(name, _REFUSED_MEMBERS[name])
-        elif name in _UNSUPPORTED_MEMBERS:
-            if bytes(raw) not in (b"0", b"0.0", b"{}", b"[]", b"false"):
-                notes.drop(name)
-        else:
-            notes.drop(name, "unknown")
-
-
-def _read_max_output_tokens(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    path = "max_output_tokens"
-    value = member(raw, float, path)
-    if not math.isfinite(value) or int(value) != value or value < 1:
-        raise InvalidRequest(f"{path}: must be a whole number above 0", param=path)
-    prompt.max_tokens = int(value)
-
-
-def _read_temperature(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    prompt.temperature = float(member(raw, float, "temperature"))
-
-
-def _read_top_p(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    prompt.top_p = float(member(raw, float, "top_p"))
-
-
-def _read_parallel_tool_calls(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    prompt.parallel_tools = member(raw, bool, "parallel_tool_calls")
-
-
-def _read_stream(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    prompt.stream = member(raw, bool, "stream")
-
-
-def _read_reasoning(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_reasoning(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     found = member(raw, ReasoningConfig, "reasoning")
     reasoning = prompt.reasoning or Reasoning()
     reasoning.effort = found.effort or reasoning.effort
@@ -180,7 +147,7 @@ def _read_reasoning(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
         prompt.reasoning = reasoning
 
 
-def _read_text_config(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_text_config(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     found = member(raw, TextConfig, "text")
     prompt.verbosity = found.verbosity or prompt.verbosity
     if found.format is not None:
@@ -203,14 +170,14 @@ def _read_format(found: TextFormat) -> Format | None:
     return Format("json_schema", schema, found.name, found.description, found.strict)
 
 
-def _read_include(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_include(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     for name in member(raw, list[str], "include"):
         if name != "reasoning.encrypted_content":  # which every answer has
             notes.note("include", f"{name}_unavailable")
 
 
-def _reject_previous(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    # What the gateway keeps stands in the input by now.
+def _reject_previous(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
+    # The history middleware has put stored responses into the input by now.
     raise make_previous_not_found(member(raw, str, "previous_response_id"))
 
 
@@ -223,26 +190,17 @@ def make_previous_not_found(id: str) -> InvalidRequest:
     )
 
 
-def _read_background(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_background(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     if member(raw, bool, "background"):
         notes.refuse("background", "this provider answers while the client waits")
 
 
-def _read_truncation(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_truncation(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     if member(raw, str, "truncation") != "disabled":
         notes.drop("truncation")
 
 
-def _read_user(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    if prompt.user is None:  # safety_identifier wins, wherever it stands
-        prompt.user = member(raw, str, "user")
-
-
-def _read_safety_identifier(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    prompt.user = member(raw, str, "safety_identifier")
-
-
-def _read_service_tier(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_service_tier(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     tier = member(raw, str, "service_tier")
     if tier in ("auto", "default", "fast"):
         prompt.service_tier = tier  # type: ignore[assignment]
@@ -250,11 +208,7 @@ def _read_service_tier(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
         notes.drop("service_tier")
 
 
-def _read_prompt_cache_key(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
-    prompt.session = member(raw, str, "prompt_cache_key")
-
-
-def _read_prompt_cache_options(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_prompt_cache_options(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     found = member(raw, CacheOptions, "prompt_cache_options")
     prompt.cache_implicit = found.mode == "implicit"
     prompt.cache_explicit = found.mode == "explicit"
@@ -262,7 +216,7 @@ def _read_prompt_cache_options(prompt: Prompt, raw: Raw, notes: LossReport) -> N
         notes.refuse("prompt_cache_options.prewarm", "this provider cannot warm its cache")
 
 
-def _read_moderation(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
+def _read_moderation(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     policy = member(raw, Moderation, "moderation").policy
     for way in ("input", "output"):
         found = getattr(policy, way, None)
@@ -273,34 +227,35 @@ def _read_moderation(prompt: Prompt, raw: Raw, notes: LossReport) -> None:
 
 _MEMBER_READERS: dict[str, MemberReader] = {
     "background": _read_background,
+    "conversation": refuse("conversation", "this gateway keeps no conversations"),
     "include": _read_include,
-    "max_output_tokens": _read_max_output_tokens,
+    "max_output_tokens": assign_integer("max_output_tokens", "max_tokens"),
     "moderation": _read_moderation,
-    "parallel_tool_calls": _read_parallel_tool_calls,
+    "parallel_tool_calls": assign("parallel_tool_calls", bool, "parallel_tools"),
     "previous_response_id": _reject_previous,
-    "prompt_cache_key": _read_prompt_cache_key,
+    "prompt": refuse("prompt", "only OpenAI knows the prompts that are kept there"),
+    "prompt_cache_key": assign("prompt_cache_key", str, "session"),
     "prompt_cache_options": _read_prompt_cache_options,
     "reasoning": _read_reasoning,
-    "safety_identifier": _read_safety_identifier,
+    "safety_identifier": assign("safety_identifier", str, "user"),
     "service_tier": _read_service_tier,
-    "stream": _read_stream,
-    "temperature": _read_temperature,
+    "stream": assign("stream", bool),
+    "temperature": assign("temperature", float),
     "text": _read_text_config,
-    "top_p": _read_top_p,
+    "top_p": assign("top_p", float),
     "truncation": _read_truncation,
-    "user": _read_user,
+    "user": assign("user", str, overrides=False),
 }
-_READ_ELSEWHERE = frozenset({"model", "input", "instructions", "tools", "tool_choice"})
-_REFUSED_MEMBERS = {
-    "conversation": "this gateway keeps no conversations",
-    "prompt": "only OpenAI knows the prompts that are kept there",
-}
-_IGNORED_MEMBERS = frozenset({
-    "background_options", "client_metadata", "metadata", "prompt_cache_retention", "store",
-    "stream_options",
-})  # fmt: skip
-"""Members without effect on the answer, or that other parts of the gateway see to."""
-_UNSUPPORTED_MEMBERS = frozenset({
-    "access_programs", "context_management", "image", "max_tool_calls", "top_logprobs",
-})  # fmt: skip
-"""Members that other dialects have no word for; empty ones ask for nothing."""
+_MEMBER_READERS |= dict.fromkeys(
+    ("model", "input", "instructions", "tools", "tool_choice"), ignore
+)  # read before the others, or after them
+_MEMBER_READERS |= dict.fromkeys(
+    ("background_options", "client_metadata", "metadata", "prompt_cache_retention", "store",
+     "stream_options"), ignore,
+)  # fmt: skip
+_MEMBER_READERS |= {
+    name: drop(name)
+    for name in (
+        "access_programs", "context_management", "image", "max_tool_calls", "top_logprobs",
+    )
+}  # fmt: skip

@@ -47,7 +47,7 @@ def write_prompt(conversion: Conversion) -> Fields:
 
 
 def _write_text_config(conversion: Conversion, hints: list[str]) -> Block:
-    """The `text` member: the answer's shape and its length in words."""
+    """The `text` member: the answer's format and its verbosity."""
     text: Block = {}
     shape = write_response_format(conversion, hints).get("response_format")
     if shape is not None:

@@ -25,7 +25,7 @@ def adapt_request(call: Call, _capability: Capability, seal: Seal) -> Call:
         before = decode(raw, list[Raw])
         items, dropped = restore_items(before, seal, (target.provider, target.model))
     except (msgspec.ValidationError, UnicodeDecodeError):
-        return call  # no conversation of ours: the upstream says what is wrong with it
+        return call  # not a valid input: the upstream names the fault
     if dropped:
         call.record.warnings = ["input:foreign_reasoning_dropped"]
     elif all(new is old for new, old in zip(items, before, strict=True)):
@@ -34,7 +34,7 @@ def adapt_request(call: Call, _capability: Capability, seal: Seal) -> Call:
 
 
 class ResponsesRelay(Relay):
-    """The byte lane of Responses, whose last event and whose errors tell of the whole response."""
+    """The byte lane of Responses, whose last event and whose errors hold the whole response."""
 
     def __init__(self, dialect: Dialect, record: Record) -> None:
         super().__init__(dialect, record)

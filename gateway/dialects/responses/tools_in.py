@@ -135,10 +135,10 @@ def _read_tool_kind(choice: ToolChoiceParam) -> ClientToolKind | None:
     return None
 
 
-def _read_mode(word: str | None, path: str) -> ToolChoice:
-    if word not in _TOOL_CHOICE_MODES:
-        raise InvalidRequest(f"{path}: unknown value {word!r}", param=path)
-    return ToolChoice(_TOOL_CHOICE_MODES[word])  # type: ignore[arg-type]
+def _read_mode(mode: str | None, path: str) -> ToolChoice:
+    if mode not in _TOOL_CHOICE_MODES:
+        raise InvalidRequest(f"{path}: unknown value {mode!r}", param=path)
+    return ToolChoice(_TOOL_CHOICE_MODES[mode])  # type: ignore[arg-type]
 
 
 def _read_allowed_tools(choice: ToolChoiceParam, prompt: Prompt, forms: ClientToolNames) -> None:

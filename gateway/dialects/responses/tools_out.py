@@ -1,7 +1,7 @@
 """Tools and their choice as a Responses upstream takes them (`ToolParam`, `ToolChoice`).
 
-They are those of Chat, laid flat. `strict` is always said: a function without the member is taken
-for a strict one where it can be.
+They are those of Chat, flattened. `strict` is always written: a function without the
+member is taken for a strict one where it can be.
 """
 
 from gateway.dialect import Block, Conversion
@@ -48,10 +48,10 @@ def _write_web_search(search: WebSearch, conversion: Conversion) -> Block:
 
 
 def write_tool_choice(conversion: Conversion, tools: list[Block], hints: list[str]) -> Block:
-    """`tool_choice` and `parallel_tool_calls`; `hints` gets in words what cannot be said so."""
-    said = openai_tools.write_choice(conversion, tools, hints)
-    choice = said.get("tool_choice")
+    """`tool_choice` and `parallel_tool_calls`; `hints` gets the rest as instructions."""
+    members = openai_tools.write_choice(conversion, tools, hints)
+    choice = members.get("tool_choice")
     if isinstance(choice, dict):
         kind = choice["type"]
-        said["tool_choice"] = {"type": kind, **choice[kind]}
-    return said
+        members["tool_choice"] = {"type": kind, **choice[kind]}
+    return members

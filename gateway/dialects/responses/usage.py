@@ -2,20 +2,9 @@
 
 from msgspec import Struct
 
+from gateway.dialects.common import usage as openai
+from gateway.dialects.common.usage import CompletionTokens, PromptTokens
 from gateway.neutral.events import Usage
-
-
-class InputDetails(Struct):
-    """`InputTokensDetails`."""
-
-    cached_tokens: int | float | None = None
-    cache_write_tokens: int | float | None = None
-
-
-class OutputDetails(Struct):
-    """`OutputTokensDetails`."""
-
-    reasoning_tokens: int | float | None = None
 
 
 class UsageCounts(Struct):
@@ -23,23 +12,22 @@ class UsageCounts(Struct):
 
     input_tokens: int | float | None = None
     output_tokens: int | float | None = None
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
+    input_tokens_details: PromptTokens | None = None
+    output_tokens_details: CompletionTokens | None = None
 
 
 def read_usage(counts: UsageCounts | None) -> Usage | None:
-    """The counts as neutral ones, which exclude what the cache gave and took."""
+    """The counts as neutral ones, which exclude tokens read from and written to the cache."""
     if counts is None:
         return None
-    inside = counts.input_tokens_details or InputDetails()
-    cached, written = int(inside.cached_tokens or 0), int(inside.cache_write_tokens or 0)
-    given = int(counts.input_tokens or 0)
-    # an upstream whose parts exceed its sum counts exclusively already
-    fresh = given if cached + written > given else given - cached - written
-    outside = counts.output_tokens_details or OutputDetails()
-    thought = outside.reasoning_tokens
-    output = int(counts.output_tokens or 0)
-    return Usage(fresh, output, cached, written, None if thought is None else int(thought))
+    return openai.read_usage(
+        openai.UsageCounts(
+            prompt_tokens=counts.input_tokens,
+            completion_tokens=counts.output_tokens,
+            prompt_tokens_details=counts.input_tokens_details,
+            completion_tokens_details=counts.output_tokens_details,
+        )
+    )
 
 
 def write_usage(usage: Usage) -> dict[str, object]:

@@ -19,7 +19,7 @@ CHAT_ONLY_MEMBERS = frozenset({
 
 
 class Kind(Struct):
-    """What an item, a part or a tool says it is; an easy message may say only its role."""
+    """What identifies an item, a part or a tool; `EasyInputMessage` may have a role only."""
 
     type: str | None = None
     role: str | None = None
@@ -81,23 +81,24 @@ class ReasoningItem(Struct):
     encrypted_content: str | None = None
 
 
-class FunctionCall(Struct):
-    """`ResponseFunctionToolCall`."""
+class NamedCall(Struct):
+    """The members that calls of functions and of custom tools share."""
 
     name: str
     call_id: str | None = None
     id: str | None = None
     namespace: str | None = None
+
+
+class FunctionCall(NamedCall):
+    """`ResponseFunctionToolCall`."""
+
     arguments: str | dict[str, Raw] | None = None
 
 
-class CustomCall(Struct):
+class CustomCall(NamedCall):
     """`ResponseCustomToolCall`."""
 
-    name: str
-    call_id: str | None = None
-    id: str | None = None
-    namespace: str | None = None
     input: str = ""
 
 
@@ -149,12 +150,6 @@ class ConfigurationUpdate(Struct):
 
     reasoning: Raw = ABSENT
     text: Raw = ABSENT
-
-
-class CompactionItem(Struct):
-    """`ResponseCompactionItemParam`."""
-
-    encrypted_content: str = ""
 
 
 class CustomFormat(Struct):

@@ -1,19 +1,17 @@
 """Neutral events as the stream of a Responses client (`ResponseStreamEvent`).
 
-Every event has its name twice, as `event:` and as `type`, and a number without gaps. Items open
-when they have something to say and are told whole when they end; the last event holds the whole
-response with the very items that were streamed.
+An item opens with the first text in it and is given whole when it ends; the last event holds the
+whole response, with the same items.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
-
-import msgspec
 
 from gateway.dialect import Conversion
 from gateway.dialects.common.signatures import LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.responses.answer import (
     DECLINED_TEXT,
+    INCOMPLETE_REASON_OF_STOP,
     JsonItem,
     ResponseEnvelope,
     choose_call_type,
@@ -26,16 +24,17 @@ from gateway.dialects.responses.answer import (
     write_output_text,
     write_reasoning_item,
     write_refusal,
-    write_stop,
     write_usage_or_estimate,
 )
 from gateway.dialects.responses.client_tools import index_client_tools
 from gateway.dialects.responses.errors import write_error_object
+from gateway.dialects.responses.event_frames import DELTA_EVENTS, EventFrames
 from gateway.errors import GatewayError
 from gateway.neutral.events import (
     ArgumentsDelta,
     Citation,
     CitationAdded,
+    ClientToolKind,
     Event,
     KeepAlive,
     MessageEnd,
@@ -50,41 +49,30 @@ from gateway.neutral.events import (
     ThinkingStart,
     ToolStart,
 )
-from gateway.wire.sse import frame
 
 PING = b": keep-alive\n\n"
-_DELTA_EVENTS = {
-    "output_text": ("response.output_text", b',"logprobs":[]}\n\n'),
-    "refusal": ("response.refusal", b"}\n\n"),
-    "reasoning": ("response.reasoning_summary_text", b"}\n\n"),
-    "function_call": ("response.function_call_arguments", b"}\n\n"),
-    "custom_tool_call": ("response.custom_tool_call_input", b"}\n\n"),
-}
-"""The events of each kind of text: the name before `.delta` and `.done`, the end of a delta."""
-_encode = msgspec.json.Encoder().encode
 
 
 class ResponsesWriter:
-    """The state of one stream; see `gateway.dialect.Writer`."""
+    """Writes one stream; see `gateway.dialect.Writer`."""
 
-    def __init__(self, conversion: Conversion) -> None:
+    def __init__(self, conversion: Conversion, frames: EventFrames | None = None) -> None:
         self._conversion = conversion
+        self._frames = frames or EventFrames()
         self._envelope = ResponseEnvelope(conversion)
         self._client_tools = index_client_tools(conversion.prompt)
-        self._sequence_number = 0
+        self._has_started = False
         self._output: list[JsonItem] = []  # the items that are whole
-        self._item_kind = ""  # the kind of the open one: message, reasoning or a call's
+        self._item_kind = ""  # the type of the open one
         self._item_id = ""
-        self._part_kind = ""  # the kind of text that is open in it
+        self._part_kind = ""  # the kind of text that is open in it, a key of DELTA_EVENTS
         self._content: list[JsonItem] = []  # the parts of the open message that are whole
-        self._pieces: list[str] = []
-        self._delta_prefix = self._delta_infix = self._delta_suffix = (
-            b""  # around a delta's number and its text
-        )
-        self._written_chars = 0  # characters
+        self._pieces: list[str] = []  # the text of the open part
+        self._written_chars = 0  # in parts that are whole
         self._citations: list[Citation] = []
         self._signature: tuple[str | None, str] = (None, "")
         self._open_call = ToolStart("", "")
+        self._open_form: ClientToolKind | None = None  # what the client calls the called tool
         self._call_ids: set[str] = set()
         self._in_answer_tool = False  # the open call's arguments are the answer's text
         self._has_refusal = False
@@ -97,82 +85,61 @@ class ResponsesWriter:
 
     def write_failure(self, error: GatewayError) -> bytes:
         """The end of a stream that the error cut: `response.failed`, with what came before it."""
-        begun = b"" if self._sequence_number else self._render_start()
-        return begun + self._render_response_event(
-            "response.failed", error=write_error_object(error)
+        return self._start_message() + self._render_response(
+            "failed", error=write_error_object(error)
         )
 
-    # --- events -----------------------------------------------------------------------------------
+    def _start_message(self, event: MessageStart | None = None) -> bytes:
+        if self._has_started:
+            return b""
+        self._has_started = True
+        response = self._envelope.render("in_progress", [])
+        return self._frames.response_event(
+            "response.created", response
+        ) + self._frames.response_event("response.in_progress", response)
 
-    def _render_event(self, name: str, members: dict[str, object]) -> bytes:
-        data = {"type": name, "sequence_number": self._sequence_number} | members
-        self._sequence_number += 1
-        return frame(name.encode(), _encode(data))
-
-    def _render_response_event(self, name: str, **members: Any) -> bytes:
-        status = name.removeprefix("response.").replace("created", "in_progress")
+    def _render_response(self, status: str, **members: Any) -> bytes:
         response = self._envelope.render(status, self._output, **members)
-        data = b'{"type":"%b","sequence_number":%d,"response":%b}'
-        data %= (name.encode(), self._sequence_number, response)
-        self._sequence_number += 1
-        return frame(name.encode(), data)
-
-    def _render_start(self) -> bytes:
-        return self._render_response_event("response.created") + self._render_response_event(
-            "response.in_progress"
-        )
-
-    def _start_message(self, event: MessageStart) -> bytes:
-        return b"" if self._sequence_number else self._render_start()
-
-    def _render_delta(self, text: str) -> bytes:
-        self._pieces.append(text)
-        self._written_chars += len(text)
-        number = self._sequence_number
-        self._sequence_number = number + 1
-        return (
-            self._delta_prefix
-            + b"%d" % number
-            + self._delta_infix
-            + _encode(text)
-            + self._delta_suffix
-        )
+        return self._frames.response_event(f"response.{status}", response)
 
     # --- items ------------------------------------------------------------------------------------
 
-    def _open_item(self, kind: str) -> bytes:
-        """Closes the open item and makes room for one of that kind."""
+    def _begin_item(self, kind: str) -> bytes:
+        """Closes the open item and makes room for one of that type."""
         closed = self._close_item()
         self._item_kind = kind
         self._item_id = self._envelope.make_item_id(kind, len(self._output))
+        self._pieces = []
         return closed
 
-    def _render_item_added(self, item: JsonItem) -> bytes:
-        return self._render_event("response.output_item.added", self._index_item(item))
+    def _render_item(self, change: str, item: JsonItem) -> bytes:
+        members: dict[str, object] = {"output_index": len(self._output), "item": item}
+        return self._frames.event(f"response.output_item.{change}", members)
 
-    def _index_item(self, item: JsonItem) -> dict[str, object]:
-        return {"output_index": len(self._output), "item": item}
-
-    def _open_part(self, part: str, **index: int) -> None:
-        self._part_kind = part
+    def _open_part(self, kind: str, **index: int) -> None:
+        self._part_kind = kind
         self._pieces = []
-        name, self._delta_suffix = _DELTA_EVENTS[part]
-        self._delta_prefix = b'event: %b.delta\ndata: {"type":"%b.delta","sequence_number":' % (
-            (name.encode(),) * 2
-        )
-        place = _encode({"item_id": self._item_id, "output_index": len(self._output)} | index)
-        self._delta_infix = b"," + place[1:-1] + b',"delta":'
+        place: dict[str, object] = {"item_id": self._item_id, "output_index": len(self._output)}
+        self._frames.open_part(kind, place | index)
 
-    def _render_part_event(self, event: str, members: Mapping[str, object], **index: int) -> bytes:
-        place = {"item_id": self._item_id, "output_index": len(self._output)} | index
-        return self._render_event(event, {**place, **members})
+    def _add_text(self, text: str) -> bytes:
+        self._pieces.append(text)
+        return self._frames.delta(text) if self._part_kind else b""
+
+    def _take_text(self) -> str:
+        text, self._pieces = "".join(self._pieces), []
+        self._written_chars += len(text)
+        return text
+
+    def _render_text_done(self, members: dict[str, object]) -> bytes:
+        return self._frames.part_event(f"{DELTA_EVENTS[self._part_kind]}.done", members)
 
     def _end_item(self, item: JsonItem) -> bytes:
         """The open item is whole."""
-        told = self._render_event("response.output_item.done", self._index_item(item))
+        done = self._render_item("done", item)
         self._output.append(item)
         self._item_kind = self._part_kind = ""
-        return told
+        return done
 
     def _close_item(self, status: str = "completed") -> bytes:
         if self._item_kind == "message":
@@ -189,47 +156,43 @@ class ResponsesWriter:
     def _write_text(self, text: str) -> bytes:
         if not text:
             return b""
-        begun = b"" if self._part_kind == "output_text" else self._open_content("output_text")
-        return begun + self._render_delta(text)
+        if self._part_kind != "output_text":
+            return self._open_content("output_text") + self._add_text(text)
+        self._pieces.append(text)
+        return self._frames.delta(text)
 
     def _open_content(self, kind: str) -> bytes:
         if self._item_kind == "message":
             begun = self._close_content()
         else:
-            begun = self._open_item("message")
-            begun += self._render_item_added(write_message_item(self._item_id, "in_progress", []))
-        index = len(self._content)
-        self._open_part(kind, content_index=index)
+            begun = self._begin_item("message")
+            begun += self._render_item(
+                "added", write_message_item(self._item_id, "in_progress", [])
+            )
+        self._open_part(kind, content_index=len(self._content))
         part = write_output_text("", []) if kind == "output_text" else write_refusal("")
-        return begun + self._render_part_event(
-            "response.content_part.added", {"part": part}, content_index=index
-        )
+        return begun + self._frames.part_event("response.content_part.added", {"part": part})
 
     def _close_content(self) -> bytes:
         """Ends the open part of the message, if one is open."""
-        kind, text, index = self._part_kind, "".join(self._pieces), len(self._content)
-        if not kind:
+        if not self._part_kind:
             return b""
-        out = b""
-        if kind == "output_text":
+        text, out = self._take_text(), b""
+        if self._part_kind == "output_text":
             notes = self._take_annotations(len(text))
             for at, note in enumerate(notes):
-                out += self._render_part_event(
+                out += self._frames.part_event(
                     "response.output_text.annotation.added",
                     {"annotation_index": at, "annotation": note},
-                    content_index=index,
                 )
             part = write_output_text(text, notes)
-            done: dict[str, object] = {"text": text, "logprobs": []}
+            out += self._render_text_done({"text": text, "logprobs": []})
         else:
-            part, done = write_refusal(text), {"refusal": text}
-        out += self._render_part_event(f"{_DELTA_EVENTS[kind][0]}.done", done, content_index=index)
-        out += self._render_part_event(
-            "response.content_part.done", {"part": part}, content_index=index
-        )
+            part = write_refusal(text)
+            out += self._render_text_done({"refusal": text})
         self._content.append(part)
         self._part_kind = ""
-        return out
+        return out + self._frames.part_event("response.content_part.done", {"part": part})
 
     def _take_annotations(self, length: int) -> list[JsonItem]:
         found = [
@@ -242,19 +205,19 @@ class ResponsesWriter:
         self._citations = []
         return found
 
-    def _write_refusal_text(self, text: str) -> bytes:
+    def _write_refusal(self, event: RefusalDelta) -> bytes:
+        if not event.text:
+            return b""
         self._has_refusal = True
         begun = b"" if self._part_kind == "refusal" else self._open_content("refusal")
-        return begun + self._render_delta(text)
+        return begun + self._add_text(event.text)
 
     # --- reasoning --------------------------------------------------------------------------------
 
     def _open_reasoning(self) -> bytes:
-        opened = self._open_item("reasoning")
         self._signature = (None, "")
-        self._pieces = []
-        return opened + self._render_item_added(
-            write_reasoning_item(self._item_id, "in_progress", "", None)
+        return self._begin_item("reasoning") + self._render_item(
+            "added", write_reasoning_item(self._item_id, "in_progress", "", None)
         )
 
     def _write_thinking_delta(self, event: ThinkingDelta) -> bytes:
@@ -264,10 +227,8 @@ class ResponsesWriter:
         if not self._part_kind:
             self._open_part("reasoning", summary_index=0)
             part = {"part": {"type": "summary_text", "text": ""}}
-            begun += self._render_part_event(
-                "response.reasoning_summary_part.added", part, summary_index=0
-            )
-        return begun + self._render_delta(event.text)
+            begun += self._frames.part_event("response.reasoning_summary_part.added", {**part})
+        return begun + self._add_text(event.text)
 
     def _hold_signature(self, event: Signature) -> bytes:
         begun = b"" if self._item_kind == "reasoning" else self._open_reasoning()
@@ -275,22 +236,17 @@ class ResponsesWriter:
         return begun
 
     def _close_reasoning(self) -> bytes:
-        text, out = "".join(self._pieces), b""
+        text, out = self._take_text(), b""
         if self._part_kind:
             part = {"part": {"type": "summary_text", "text": text}}
-            told = {"text": text}
-            out = self._render_part_event(
-                "response.reasoning_summary_text.done", told, summary_index=0
-            )
-            out += self._render_part_event(
-                "response.reasoning_summary_part.done", part, summary_index=0
-            )
+            out = self._render_text_done({"text": text})
+            out += self._frames.part_event("response.reasoning_summary_part.done", {**part})
         blob = seal_reasoning(*self._signature, text, self._conversion)
         return out + self._end_item(write_reasoning_item(self._item_id, "completed", text, blob))
 
     def _write_redacted(self, event: RedactedThinking) -> bytes:
         if event.origin in (TEXT_SIGNATURE, LONE_SIGNATURE):
-            return b""  # a reasoning item after what it signs would have nothing to lead to
+            return b""  # a reasoning item has to come before what it signs
         opened = self._open_reasoning()
         blob = seal_redacted(event.data, event.origin, self._conversion)
         return opened + self._end_item(write_reasoning_item(self._item_id, "completed", "", blob))
@@ -303,18 +259,9 @@ class ResponsesWriter:
             return b""
         form = self._client_tools.get(event.name)
         custom = event.custom or (form is not None and form.kind == "custom")
-        kind = choose_call_type(form, custom=custom)
-        out = self._open_item(kind)
-        call = self._open_call = self._assign_call_id(event)
-        self._pieces = []
-        if (
-            kind in _DELTA_EVENTS
-        ):  # of any other kind, only the arguments show whether it can be one
-            out += self._render_item_added(
-                write_call_item(kind, self._item_id, call.id, call.name, form, "", "in_progress")
-            )
-            self._open_part(kind)
-        return out
+        closed = self._close_item()
+        self._open_call = self._assign_call_id(event)
+        return closed + self._open_call_item(choose_call_type(form, custom=custom), form)
 
     def _assign_call_id(self, event: ToolStart) -> ToolStart:
         """The call with an id that no other call of the answer has."""
@@ -324,46 +271,46 @@ class ResponsesWriter:
         self._call_ids.add(id)
         return ToolStart(id, event.name, event.custom)
 
+    def _open_call_item(self, kind: str, form: ClientToolKind | None) -> bytes:
+        begun = self._begin_item(kind)
+        self._open_form = form
+        if kind not in DELTA_EVENTS:
+            return begun  # only the arguments show whether it can be a call of that kind
+        begun += self._render_item("added", self._make_call_item("", "in_progress"))
+        self._open_part(kind)
+        return begun
+
+    def _make_call_item(self, arguments: str, status: str) -> JsonItem:
+        return write_call_item(
+            self._item_kind, self._item_id, self._open_call, self._open_form, arguments, status
+        )
+
     def _write_arguments_delta(self, event: ArgumentsDelta) -> bytes:
         if self._in_answer_tool:
             return self._write_text(event.text)
-        if not event.text:
-            return b""
-        if self._part_kind:
-            return self._render_delta(event.text)
-        self._pieces.append(event.text)
-        self._written_chars += len(event.text)
-        return b""
+        return self._add_text(event.text) if event.text else b""
 
     def _close_call(self) -> bytes:
-        kind, call, text = self._item_kind, self._open_call, "".join(self._pieces)
-        form = self._client_tools.get(call.name)
-        if kind not in _DELTA_EVENTS:
+        kind, text, out = self._item_kind, self._take_text(), b""
+        if not self._part_kind:
             return self._close_action(kind, text)
-        out = b""
         if not text and kind == "function_call":
             text = "{}"  # no arguments at all would not parse as JSON at the client
-            out = self._render_delta(text)
-        member = "arguments" if kind == "function_call" else "input"
-        out += self._render_part_event(f"{_DELTA_EVENTS[kind][0]}.done", {member: text})
-        item = write_call_item(kind, self._item_id, call.id, call.name, form, text, "completed")
-        return out + self._end_item(item)
+            out = self._frames.delta(text)
+        out += self._render_text_done({"arguments" if kind == "function_call" else "input": text})
+        return out + self._end_item(self._make_call_item(text, "completed"))
 
     def _close_action(self, kind: str, text: str) -> bytes:
         """A call whose item was held back; where its arguments make none, a function's call."""
-        call = self._open_call
-        item = write_action_item(kind, self._item_id, call.id, text)
+        item = write_action_item(kind, self._item_id, self._open_call.id, text)
         if item is not None:
-            return self._render_item_added(item | {"status": "in_progress"}) + self._end_item(item)
-        self._item_kind = ""
+            added = self._render_item("added", item | {"status": "in_progress"})
+            return added + self._end_item(item)
         self._conversion.notes.note("output", f"{kind}_as_function_call")
-        opened = self._open_item("function_call")
-        began = write_call_item(
-            "function_call", self._item_id, call.id, call.name, None, "", "in_progress"
-        )
-        opened += self._render_item_added(began)
-        self._open_part("function_call")
-        return opened + (self._render_delta(text) if text else b"") + self._close_call()
+        self._item_kind = ""
+        self._written_chars -= len(text)  # it is counted with the function's call
+        opened = self._open_call_item("function_call", None)
+        return opened + (self._add_text(text) if text else b"") + self._close_call()
 
     # --- ends -------------------------------------------------------------------------------------
 
@@ -371,7 +318,7 @@ class ResponsesWriter:
         return b""  # its item opens when there is something in it
 
     def _start_text(self, event: TextStart) -> bytes:
-        self._citations = []  # those of a text that said nothing stand for nothing
+        self._citations = []  # those of an empty text have nothing to point to
         return b""
 
     def _end_part(self, event: PartEnd) -> bytes:
@@ -384,23 +331,18 @@ class ResponsesWriter:
         self._citations.append(event.citation)
         return b""
 
-    def _write_refusal(self, event: RefusalDelta) -> bytes:
-        return self._write_refusal_text(event.text) if event.text else b""
-
     def _write_ping(self, event: KeepAlive) -> bytes:
         return PING
 
     def _end_message(self, event: MessageEnd) -> bytes:
         ending, out = event.ending, b""
         if ending.stop == "refusal" and not self._has_refusal:
-            out = self._write_refusal_text(ending.explanation or DECLINED_TEXT)
-        reason = write_stop(ending)
-        out += self._close_item("completed" if reason is None else "incomplete")
-        return out + self._render_response_event(
-            "response.completed" if reason is None else "response.incomplete",
-            usage=write_usage_or_estimate(ending.usage, self._written_chars, self._conversion),
-            reason=reason,
-        )
+            out = self._write_refusal(RefusalDelta(ending.explanation or DECLINED_TEXT))
+        reason = INCOMPLETE_REASON_OF_STOP.get(ending.stop)
+        status = "completed" if reason is None else "incomplete"
+        out += self._close_item(status)
+        usage = write_usage_or_estimate(ending.usage, self._written_chars, self._conversion)
+        return out + self._render_response(status, usage=usage, reason=reason)
 
 
 _EVENT_WRITERS: dict[type, Callable[[ResponsesWriter, Any], bytes]] = {

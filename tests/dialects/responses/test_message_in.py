@@ -70,10 +70,10 @@ def test_a_whole_answer() -> None:
     [
         (reasoning(encrypted="gAAA"), Redacted("rs_1 gAAA", "responses")),
         (reasoning(encrypted="gAAA", id=""), Redacted("gAAA", "responses")),
-        (reasoning("why"), Thinking("why", None, "responses")),
-        (reasoning(words=("a", "b")), Thinking("a\n\nb", None, "responses")),
-        (reasoning("why", words=("a",)), Thinking("why", None, "responses")),
-        (reasoning("", words=("a",)), Thinking("a", None, "responses")),
+        (reasoning("why"), Thinking("why")),
+        (reasoning(words=("a", "b")), Thinking("a\n\nb")),
+        (reasoning("why", words=("a",)), Thinking("why")),
+        (reasoning("", words=("a",)), Thinking("a")),
         (reasoning(), None),
         (message(), None),
         (message(""), None),
@@ -81,12 +81,17 @@ def test_a_whole_answer() -> None:
         (search(), None),
         (free_call("c", "g", "free"), ToolCall("c", "g", "free", custom=True)),
         (call("c", "f", ""), ToolCall("c", "f", "")),
-        (call("c", "f", "{", status="completed"), ToolCall("c", "f", '{"_raw_arguments":"{"}')),
+        (call("c", "f", " null"), ToolCall("c", "f", "")),
         (call("c", "f", "{", status="incomplete"), None),
     ],
 )
 def test_items(item: dict[str, Any], part: Part | None) -> None:
     assert parts(item) == ([part] if part is not None else [])
+
+
+def test_broken_arguments_are_an_error_as_in_a_stream() -> None:
+    with pytest.raises(BadAnswer, match="invalid tool arguments"):
+        read(call("c", "f", "{"))
 
 
 @pytest.mark.parametrize(
@@ -201,6 +206,18 @@ def test_a_stop_sequence_ends_the_answer() -> None:
     assert found.parts == [Text("a ")]
     assert (found.ending.stop, found.ending.stop_sequence) == ("stop_sequence", "END")
     assert found.ending.usage == COUNTED
+
+
+def test_a_stop_sequence_at_the_start_leaves_no_empty_text() -> None:
+    way = conversion(capability=Capability())
+    way.local_stops = ("END",)
+    assert read(message("END b"), way=way).parts == []
+
+
+def test_a_source_that_cannot_be_read_is_a_fault_of_the_upstream() -> None:
+    way = conversion(Prompt("m", [], web_search=WebSearch()))
+    with pytest.raises(BadAnswer, match="cannot be read"):
+        read(message(text_part("a", {"type": "url_citation", "url": 3})), way=way)
 
 
 @pytest.mark.parametrize(

@@ -416,7 +416,7 @@ def test_a_stop_sequence_in_a_response_that_comes_at_once() -> None:
     made = Script()
     made.output = [message("a END b")]
     assert run([made.end().wire], stopping("END"))[-2:] == [
-        PartEnd(), MessageEnd(Ending("stop_sequence", "END")),
+        PartEnd(), MessageEnd(Ending("stop_sequence", "END", usage=COUNTED)),
     ]  # fmt: skip
 
 
