@@ -4,11 +4,10 @@ Every step looks only backwards, so that a longer conversation starts with the s
 prompt caches hit.
 """
 
-import msgspec
-
 from gateway.dialect import Block, Conversion
 from gateway.dialects.chat.answer import write_reasoning_detail
 from gateway.dialects.chat.parts_out import write_parts, write_tool_result
+from gateway.dialects.common.arguments import write_function_arguments
 from gateway.dialects.common.cache_marks import CacheMarks
 from gateway.dialects.common.extra_content import SKIP_SIGNATURE, write_extra_content
 from gateway.dialects.common.instructions import (
@@ -173,10 +172,8 @@ def _write_call(call: ToolCall, conversion: Conversion) -> Block:
     name = conversion.names.to_upstream(call.name)
     if call.custom and conversion.capability.custom_tools:
         return {"id": id, "type": "custom", "custom": {"name": name, "input": call.arguments}}
-    arguments: object = call.arguments.strip() or "{}"
-    if call.custom:
-        arguments = msgspec.json.encode({"input": call.arguments}).decode()
-    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    function = {"name": name, "arguments": write_function_arguments(call)}
+    return {"id": id, "type": "function", "function": function}
 
 
 def _join_texts(parts: list[Part], conversion: Conversion) -> str:

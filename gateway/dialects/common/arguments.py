@@ -1,4 +1,4 @@
-"""A tool's arguments where the wire wants an object and the neutral form has text, and back."""
+"""Tool arguments: text in the neutral form, a JSON object or a string of one on the wire."""
 
 import secrets
 
@@ -7,11 +7,12 @@ from msgspec import Raw
 
 from gateway.dialect import Conversion
 from gateway.dialects.common.shapes import is_json_object
+from gateway.neutral.events import ToolCall
 from gateway.wire.raw_json import decode
 
 
 def write_arguments_object(text: str) -> Raw | dict[str, str]:
-    """A tool's input: the JSON object as it is spelled, or the text that is none, kept whole."""
+    """The JSON object with its bytes unchanged; other text as the member `_raw_arguments`."""
     if not text.strip():
         return {}
     try:
@@ -21,49 +22,54 @@ def write_arguments_object(text: str) -> Raw | dict[str, str]:
     return Raw(text.encode())
 
 
-def custom_tool_names(conversion: Conversion) -> frozenset[str]:
-    """The client's tools that take free text; upstream they take an object with one member."""
-    return frozenset(tool.name for tool in conversion.prompt.tools if tool.custom)
-
-
 INVALID_ARGUMENTS = "upstream produced invalid tool arguments"
 
 
 class _CustomToolInput(msgspec.Struct):
-    """The arguments of a function that stands for a custom tool."""
+    """The arguments of a function that replaces a custom tool."""
 
     input: str
 
 
 def read_custom_input(arguments: str) -> str:
-    """The free text of a custom tool that was sent as a function."""
+    """The free text of a custom tool that the upstream has as a function."""
     try:
         return decode(arguments.encode(), _CustomToolInput).input
     except (msgspec.MsgspecError, RecursionError):
         return arguments
 
 
-def wrapped_tool_names(conversion: Conversion) -> frozenset[str]:
-    """The client's names of the custom tools that the upstream knows as functions."""
-    if conversion.capability.custom_tools:
-        return frozenset()
+def custom_tool_names(conversion: Conversion) -> frozenset[str]:
+    """The client's names of its custom tools, which take free text instead of an object."""
     return frozenset(tool.name for tool in conversion.prompt.tools if tool.custom)
 
 
+def wrapped_tool_names(conversion: Conversion) -> frozenset[str]:
+    """The names of the custom tools that the upstream has as functions; none if it knows both."""
+    return frozenset() if conversion.capability.custom_tools else custom_tool_names(conversion)
+
+
+def write_function_arguments(call: ToolCall) -> str:
+    """The arguments of a call in a request; the free text of a custom tool as a member of them."""
+    if call.custom:
+        return msgspec.json.encode({"input": call.arguments}).decode()
+    return call.arguments.strip() or "{}"
+
+
 def make_call_id() -> str:
-    """An id for a call that came without one."""
+    """A random id for a call that came without one."""
     return f"call_{secrets.token_hex(12)}"
 
 
 class ToolArguments(msgspec.Struct):
-    """Tool arguments as JSON text, and whether they were none before."""
+    """Tool arguments as JSON text; `repaired` if the text they came as was no JSON object."""
 
     text: str
     repaired: bool = False
 
 
 def normalize_arguments(arguments: str | dict[str, Raw] | None) -> ToolArguments:
-    """The arguments as the text of one object; what is none is kept as a string inside one."""
+    """The arguments as text of one JSON object; other text is its member `_raw_arguments`."""
     if isinstance(arguments, dict):
         return ToolArguments(msgspec.json.encode(arguments).decode())
     if arguments is None or not arguments.strip() or arguments.strip() == "null":

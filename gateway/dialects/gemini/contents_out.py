@@ -16,7 +16,7 @@ from gateway.dialects.common.instructions import (
 )
 from gateway.dialects.common.signatures import CALL_SIGNATURE, LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.common.tool_results import pair_tool_results
-from gateway.dialects.gemini.parts_out import write_parts, write_text
+from gateway.dialects.gemini.parts_out import write_parts
 from gateway.dialects.gemini.results_out import write_result
 from gateway.neutral.events import Part, Redacted, Text, Thinking, ToolCall, ToolResult, Turn
 
@@ -127,11 +127,9 @@ class _ModelTurn:
                 self._write_thought(part)
             case Redacted():
                 self._write_redacted(part)
-            case Text():
-                if part.citations:
-                    self._conversion.notes.note("messages.citations", "unsupported_by_target")
-                self._parts += write_text(part.text)
             case _:
+                if isinstance(part, Text) and part.citations:
+                    self._conversion.notes.note("messages.citations", "unsupported_by_target")
                 self._parts += write_parts([part], self._conversion)
 
     def finish_turn(self) -> list[Block]:

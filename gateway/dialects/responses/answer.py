@@ -102,7 +102,7 @@ class ResponseEnvelope:
 def write_usage_or_estimate(
     usage: Usage | None, written: int, conversion: Conversion
 ) -> dict[str, object]:
-    """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
+    """`ResponseUsage`; estimated at four characters per token where the upstream gave no counts."""
     return write_usage(usage_or_estimate(usage, written, "usage", conversion))
 
 

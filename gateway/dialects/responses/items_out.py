@@ -4,9 +4,8 @@ The upstream stores nothing, so items carry no ids but those that reasoning is b
 looks only backwards: a longer conversation starts with the same items, and prompt caches hit.
 """
 
-import msgspec
-
 from gateway.dialect import Block, Conversion
+from gateway.dialects.common.arguments import write_function_arguments
 from gateway.dialects.common.cache_marks import CacheMarks
 from gateway.dialects.common.instructions import (
     CONTINUE_PROMPT,
@@ -180,9 +179,7 @@ class _TurnsWriter:
             self._custom_call_ids.add(call.id)
             given = {"name": name, "input": call.arguments}
             return {"type": "custom_tool_call", "call_id": id, **given}
-        arguments = call.arguments.strip() or "{}"
-        if call.custom:
-            arguments = msgspec.json.encode({"input": call.arguments}).decode()
+        arguments = write_function_arguments(call)
         return {"type": "function_call", "call_id": id, "name": name, "arguments": arguments}
 
 
