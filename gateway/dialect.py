@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from msgspec import Raw, Struct
 
@@ -12,10 +12,6 @@ from gateway.neutral.events import Event, Message, Prompt, Usage
 from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal, Sealed
 from gateway.wire.sse import Frame
-
-if TYPE_CHECKING:
-    from gateway.call import Call, Target
-    from gateway.reply import Step
 
 Fields = dict[str, Raw]
 """The top level of a request body: each member's own bytes."""
@@ -119,10 +115,6 @@ def _never(_: object) -> bool:
     return False
 
 
-def _as_it_is(call: "Call", capability: Capability, seal: Seal) -> "Call":
-    return call
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class Dialect:
     """One wire format: its name, its path, and both directions of it, each a function."""
@@ -183,13 +175,5 @@ class Dialect:
     error_as_event: Callable[[GatewayError], bool] = _never
     """Whether a client that asked for a stream understands the error only there."""
 
-    # --- where client and upstream both speak it ---
-
-    adapt_request: "Callable[[Call, Capability, Seal], Call]" = _as_it_is
-    """The call as its upstream takes it; the call itself where nothing has to change."""
-    relay: "Callable[[Dialect, Call], Step]"
-    """The way of one stream's bytes to the client of the call."""
-    also_served_by: "Callable[[Target], bool]" = _never
-    """Whether a target that speaks another dialect has this endpoint too."""
     convertible: bool = True
     """Other dialects have words for what it says."""

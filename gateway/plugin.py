@@ -4,20 +4,18 @@ import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct
 
 from gateway.call import Call, Target
 from gateway.capability.record import Capability
+from gateway.config.load import Config
 from gateway.dialect import Dialect
 from gateway.neutral.seal import Seal
 from gateway.reply import Reply
 from gateway.secret import Secret
 from gateway.workers.peers import NO_PEERS, Peers
-
-if TYPE_CHECKING:
-    from gateway.config.load import Config
 
 Next = Callable[[Call], Awaitable[Reply]]
 """The rest of the chain."""
@@ -109,7 +107,7 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
 class Runtime(Struct):
     """What the links of one gateway share: its configuration, its providers, its seal."""
 
-    config: "Config"
+    config: Config
     providers: Mapping[str, Provider]
     seal: Seal
     peers: Peers = NO_PEERS

@@ -20,6 +20,7 @@ from gateway.capability.record import differing
 from gateway.config.builtins import short_name
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.same_dialect import takes_unconverted
 from gateway.edge.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.edge.exchange import Edge, Endpoint, Exchange
 from gateway.errors import GatewayError, InvalidRequest
@@ -157,7 +158,7 @@ class _Explainer:
         own = {"timeout": target.timeout, "max_retries": target.retries}
         facts |= {name: value for name, value in own.items() if value is not None}
         if len(call.fields) > 1:  # more than a model
-            facts["lane"] = "bytes" if target.takes(call.dialect) else "converted"
+            facts["lane"] = "bytes" if takes_unconverted(target, call.dialect) else "converted"
             facts |= await self._preview_request(call, target)
         return facts
 

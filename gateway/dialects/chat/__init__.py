@@ -1,7 +1,7 @@
 """The Chat Completions dialect (`POST /chat/completions`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.chat import errors, request_in, same_dialect as lane
+from gateway.dialects.chat import errors, request_in
 from gateway.dialects.chat.digest import is_complete, summarize
 from gateway.dialects.chat.message_in import read_message
 from gateway.dialects.chat.message_out import write_message
@@ -30,6 +30,4 @@ CHAT = Dialect(
     write_error=errors.write_error,
     write_error_event=errors.write_error_event,
     error_status=errors.error_status,
-    adapt_request=lane.adapt_request,
-    relay=lane.make_relay,
 )

@@ -8,11 +8,9 @@ client of another. Errors are those of Chat.
 from dataclasses import replace
 
 from gateway.dialects.chat import CHAT
-from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
 from gateway.dialects.completions.answer import read_message, write_message
 from gateway.dialects.completions.prompt import check, read_prompt
 from gateway.dialects.completions.stream import CompletionsReader, CompletionsWriter
-from gateway.lanes.relay import Relay
 
 COMPLETIONS = replace(
     CHAT,
@@ -24,7 +22,4 @@ COMPLETIONS = replace(
     write_message=write_message,
     reader=CompletionsReader,
     writer=CompletionsWriter,
-    adapt_request=strip_sealed_reasoning,
-    relay=Relay.of,
-    also_served_by=lambda target: target.capability.completions and CHAT in target.dialects,
 )
