@@ -64,8 +64,7 @@ class GatewayView(Struct):
         for name, targets in self.runtime.config.aliases.items():
             yield self.split_target(targets[0])[0], name, list(targets)
         for owner, provider in self.runtime.providers.items():
-            own = getattr(provider, "aliases", {})
-            for name, given in own.items():
+            for name, given in provider.aliases.items():
                 yield owner, name, [given] if isinstance(given, str) else list(given)
 
     def split_target(self, target: str, owner: str = "") -> tuple[str, str]:

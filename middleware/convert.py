@@ -146,7 +146,7 @@ def _make_transcoder(
     theirs: Dialect, ours: Dialect, conversion: Conversion, record: Record
 ) -> Transcoder:
     writer = ours.writer(conversion)
-    record.tell = getattr(writer, "write_failure", None)
+    record.tell = writer.write_failure
     return Transcoder(theirs.reader(conversion), add_local_usage(writer, conversion), record)
 
 

@@ -123,10 +123,10 @@ class ConnectionTest:
         if small and view.split_target(small)[0] == name:
             return view.split_target(small)[1]
         provider = view.runtime.providers[name]
-        if ids := getattr(provider, "model_ids", []):
-            return str(ids[0])
-        if own := getattr(provider, "aliases", {}):
-            return str(next(iter(own)))
+        if provider.model_ids:
+            return provider.model_ids[0]
+        if provider.aliases:
+            return next(iter(provider.aliases))
         if name in SHIPPED:
             return SHIPPED[name]["small"]
         held = (await self._lists.get_lists([name]))[name]

@@ -10,7 +10,7 @@ from gateway.admin.workers import AllWorkers
 from gateway.admin.yaml import json_or_yaml_reply
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.operation import ApiRequest, json_reply
-from gateway.reply import Reply, Stream
+from gateway.reply import Reply, Source, Stream
 from gateway.roles import format_timestamp
 from gateway.telemetry.log import redact
 from gateway.telemetry.shares import label_pair
@@ -100,7 +100,7 @@ class MetricsApi:
         return counts
 
 
-class _ActiveCallsSource:
+class _ActiveCallsSource(Source):
     """A source of events: the calls in flight, when others came or went."""
 
     def __init__(self, metrics: MetricsApi, interval: float) -> None:

@@ -111,7 +111,7 @@ class ModelsApi:
         seen: set[str] = set()
         for name, held in lists.items():
             listed = [] if held.models is None else read_entries(held.models)
-            named = getattr(self._view.runtime.providers[name], "model_ids", [])
+            named = self._view.runtime.providers[name].model_ids
             for entry in [*listed, *(ModelEntry(ident) for ident in named)]:
                 ident = self._get_name(name, entry.id)
                 if ident not in seen:

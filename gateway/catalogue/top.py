@@ -58,9 +58,7 @@ class TopModelsApi:
         self._source = view.runtime.config.catalogue.top_models
         load_builtin_ranking()  # read now: no file is read while calls are served
         providers = view.runtime.providers.items()
-        self._openrouter_name = next(
-            (n for n, each in providers if getattr(each, "slash_ids", False)), ""
-        )
+        self._openrouter_name = next((name for name, each in providers if each.slash_ids), "")
         if self._source == "openrouter" and not self._openrouter_name:
             why = 'no provider of use "openrouter" is configured'
             _log.warning("top_models_manual", reason=why)

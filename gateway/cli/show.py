@@ -132,7 +132,7 @@ def highlights(capability: Capability) -> str:
 
 def provider_line(name: str, use: str, provider: Provider) -> str:
     """A provider on one line: its class, its dialects and its address."""
-    url = getattr(provider, "base_url", "") or getattr(provider, "default_url", "")
+    url = provider.base_url or provider.default_url
     kind = f" ({use})" if use != name else ""
     spoken = "+".join(dialect.name for dialect in provider.dialects) or "nothing"
     return f"{name}{kind} speaks {spoken}" + (f" at {url}" if url else "")

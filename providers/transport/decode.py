@@ -29,7 +29,7 @@ def plain(headers: Headers) -> Headers:
     return [header for header in headers if header[0] not in _DESCRIBES_THE_ENCODED]
 
 
-class Inflated:
+class Inflated(Source):
     """A gzip or deflate body, decoded in steps of bounded size."""
 
     __slots__ = ("_begun", "_inflate", "_origin", "_rest", "_source")

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gateway.call import Headers
 from gateway.errors import Cut, GatewayError
+from gateway.reply import Source
 
 _BUFFER = 65_536
 _LINGER = 1.0  # seconds that the last bytes of a whole answer may take
@@ -23,7 +24,7 @@ class Carrier(Protocol):
         """Hang up."""
 
 
-class ResponseBody:
+class ResponseBody(Source):
     """One request's answer: its head, and the Source of its body."""
 
     __slots__ = (

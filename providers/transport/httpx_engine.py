@@ -179,7 +179,7 @@ class _Watch:
             self.scope.reschedule(due if due < inf else None)
 
 
-class _Body:
+class _Body(Source):
     """The Source of one answer's body."""
 
     __slots__ = ("_answer", "_chunks", "_error", "_kept", "_origin", "_over", "_watch")

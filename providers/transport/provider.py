@@ -54,12 +54,9 @@ class HttpProvider(Provider):
 
     row: ClassVar[str] = "compatible"
     """Row of the capability table."""
-    default_url: ClassVar[str] = ""
     spoken: ClassVar[tuple[str, ...]] = ("chat",)
     listing: ClassVar[bytes] = b""
     """Path and query of its list of models, where its dialect's is another."""
-    forwarded: ClassVar[tuple[bytes, ...]] = ()
-    """Prefixes of client headers that this upstream understands."""
     keyless: ClassVar[Literal["gateway", "none"]] = "none"
     """Whose credential a request carries where there is no `api_key`."""
 

@@ -6,7 +6,7 @@ objects carry `index`; the counts come in the last chunk before `[DONE]`.
 
 import msgspec
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Writer
 from gateway.dialects.chat.answer import DECLINED_TEXT
 from gateway.dialects.chat.message_out import (
     make_chat_id,
@@ -51,7 +51,7 @@ DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
 
 
-class ChatWriter:
+class ChatWriter(Writer):
     """The state of one stream; see `gateway.dialect.Writer`."""
 
     def __init__(self, conversion: Conversion) -> None:

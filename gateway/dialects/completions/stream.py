@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader, Writer
 from gateway.dialects.chat.message_out import write_usage_or_estimate
 from gateway.dialects.chat.writer import DONE, PING
 from gateway.dialects.common.usage import UsageCounts
@@ -37,7 +37,7 @@ _KIND_OF: dict[type, str] = {
 """What a loss report calls the parts that a completion cannot carry."""
 
 
-class CompletionsReader:
+class CompletionsReader(Reader):
     """Chunks in, one text part out; see `gateway.dialect.Reader`."""
 
     def __init__(self, conversion: Conversion) -> None:
@@ -84,7 +84,7 @@ class CompletionsReader:
         return [PartEnd(), MessageEnd(ending)]
 
 
-class CompletionsWriter:
+class CompletionsWriter(Writer):
     """Events in, chunks out; see `gateway.dialect.Writer`."""
 
     def __init__(self, conversion: Conversion) -> None:

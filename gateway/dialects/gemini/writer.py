@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialect import Block, Conversion
+from gateway.dialect import Block, Conversion, Writer
 from gateway.dialects.common.arguments import write_arguments_object
 from gateway.dialects.common.signatures import LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.gemini.answer_out import (
@@ -51,7 +51,7 @@ _EMPTY_CONTENT = {"parts": [{"text": ""}], "role": "model"}
 _encode = msgspec.json.Encoder().encode
 
 
-class GeminiWriter:
+class GeminiWriter(Writer):
     """Writes one stream for a Gemini client."""
 
     def __init__(self, conversion: Conversion) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader
 from gateway.dialects.common.arguments import custom_tool_names, read_custom_input
 from gateway.dialects.messages import input_keys as keys
 from gateway.dialects.messages.answer import ORIGIN, read_citation, read_service_tier, read_stop
@@ -71,7 +71,7 @@ class _OpenBlock:
         self.initial_input = ""  # input that the block began with, sent if no delta brings any
 
 
-class MessagesReader:
+class MessagesReader(Reader):
     """Reads one stream of a Messages upstream."""
 
     def __init__(self, conversion: Conversion) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Writer
 from gateway.dialects.messages.answer import (
     estimate_usage,
     make_message_id,
@@ -59,7 +59,7 @@ _EMPTY_BLOCKS: dict[str, dict[str, Any]] = {
 _encode = msgspec.json.Encoder().encode
 
 
-class MessagesWriter:
+class MessagesWriter(Writer):
     """Writes one stream for a Messages client."""
 
     def __init__(self, conversion: Conversion) -> None:

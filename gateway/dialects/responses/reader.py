@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader
 from gateway.dialects.common.arguments import wrapped_tool_names
 from gateway.dialects.common.stops import StopScanner
 from gateway.dialects.responses.answer_wire import ItemKind, OutputItem, ResponseObject, StreamEvent
@@ -61,7 +61,7 @@ class _QueuedItem:
         self.ended = False
 
 
-class ResponsesReader:
+class ResponsesReader(Reader):
     """The state of one stream; see `gateway.dialect.Reader`."""
 
     def __init__(self, conversion: Conversion) -> None:

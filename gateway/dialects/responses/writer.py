@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Writer
 from gateway.dialects.common.signatures import LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.responses.answer import (
     DECLINED_TEXT,
@@ -64,7 +64,7 @@ _DELTA_EVENTS = {
 _encode = msgspec.json.Encoder().encode
 
 
-class ResponsesWriter:
+class ResponsesWriter(Writer):
     """The state of one stream; see `gateway.dialect.Writer`."""
 
     def __init__(self, conversion: Conversion) -> None:

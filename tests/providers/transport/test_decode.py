@@ -7,10 +7,11 @@ import zlib
 import pytest
 
 from gateway.errors import BadAnswer, Cut
+from gateway.reply import Source
 from providers.transport.decode import Inflated, decodable, encoding, plain
 
 
-class Pieces:
+class Pieces(Source):
     """A source of these chunks."""
 
     def __init__(self, *chunks: bytes) -> None:
