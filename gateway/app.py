@@ -12,17 +12,17 @@ from starlette.datastructures import Headers as StarletteHeaders
 from starlette.middleware import Middleware as AsgiMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from gateway.admin.explain import explain_routes
+from gateway.admin.explain import explain_operations
 from gateway.admin.not_found import UnknownPathApp
-from gateway.admin.routes import operator_routes
-from gateway.api.batch import batch_routes
-from gateway.api.cache import cache_routes
-from gateway.api.count import count_routes
-from gateway.api.gemini import MODEL_PATHS, gemini_routes
-from gateway.api.responses import response_routes
+from gateway.admin.operations import operator_operations
+from gateway.api.batch import batch_operations
+from gateway.api.cache import cache_operations
+from gateway.api.count import count_operations
+from gateway.api.gemini import MODEL_PATHS, gemini_operations
+from gateway.api.responses import response_operations
+from gateway.api.routes import make_routes
 from gateway.assemble import Assembly, assemble
 from gateway.call import Call, Record
 from gateway.catalogue.lists import ModelLists
@@ -32,11 +32,13 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.edge.callers import Callers
 from gateway.edge.exchange import Edge, Endpoint, Limits
 from gateway.edge.headers import EXPOSED, own_headers, request_id
+from gateway.edge.operation import EVENTS, JSON, Operation, versioned
 from gateway.errors import GatewayError
 from gateway.plugin import Next, Runtime
 from gateway.reply import Reply
@@ -46,6 +48,15 @@ from gateway.workers.shared_signatures import share_signatures
 
 if TYPE_CHECKING:
     from gateway.api.batches import BatchApis
+
+
+_CALL_SUMMARIES = {
+    CHAT.name: "A Chat Completions call, to any provider.",
+    MESSAGES.name: "A Messages call, to any provider.",
+    RESPONSES.name: "A Responses call, to any provider.",
+    COMPLETIONS.name: "A legacy text completion, to any provider.",
+    EMBEDDINGS.name: "Embeddings of texts, from a provider that has them.",
+}
 
 
 class Gateway(Starlette):
@@ -94,31 +105,30 @@ def build(config: Config, peers: Peers = NO_PEERS, made: Assembly | None = None)
     batches = view.batches = _batches(view)
     parts: list[Living] = [peers, *runtime.providers.values(), *links, lists]
     parts += [batches] if batches is not None else []
-    named = gemini_routes(edge)
+    view.operations = [
+        *_call_operations(edge, dialects),
+        *gemini_operations(edge),
+        *operator_operations(view, lists),
+        *count_operations(edge),
+        *cache_operations(links, peers),
+        *batch_operations(links, edge, peers),
+        *explain_operations(runtime, edge, links, dialects),
+        *response_operations(links, runtime),
+        *(batches.operations if batches is not None else ()),
+    ]
+    routes = make_routes(view.operations, view.callers)
     app = Gateway(
-        routes=_routes(edge, dialects)
-        + named
-        + operator_routes(view, lists)
-        + count_routes(edge)
-        + cache_routes(links, view.callers, peers)
-        + batch_routes(links, edge, view.callers, peers)
-        + explain_routes(runtime, edge, links, dialects)
-        + response_routes(links, runtime, view.callers)
-        + (batches.routes if batches is not None else []),
+        routes=routes,
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
     )
-    view.routes = [route for route in app.routes if isinstance(route, Route)]
     app.hot = {}
     app.router.default = UnknownPathApp()
     app.router.redirect_slashes = False
     app.state.edge = edge
     if not config.server.cors_origins:
-        plain = [
-            route for route in app.routes if isinstance(route, Route) and "{" not in route.path
-        ]
-        app.hot = {route.path: route.app for route in plain}
-        app.named = named[0].app
+        app.hot = {route.path: route.app for route in routes if "{" not in route.path}
+        app.named = next(each.app for each in view.operations if each.dialect is GEMINI)
     app.state.runtime = runtime
     return app
 
@@ -178,15 +188,33 @@ def _batches(view: GatewayView) -> "BatchApis | None":
     return make_batch_apis(view, dispatch(view.runtime))
 
 
-def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:
-    """Hot paths first, each with and without /v1."""
-    routes: list[BaseRoute] = []
-    for prefix in ("/v1", ""):
-        routes += [Route(prefix + dialect.path, Endpoint(edge, dialect)) for dialect in dialects]
-    for prefix in ("/v1", ""):
-        streamed = Endpoint(edge, MESSAGES, always_stream=True)
-        routes.append(Route(f"{prefix}/messages/stream", streamed))
-    return routes
+def _call_operations(edge: Edge, dialects: Sequence[Dialect]) -> list[Operation]:
+    """The endpoints that take model calls; the most used come first."""
+    operations = [
+        Operation(
+            path=f"/v1{dialect.path}",
+            routes=versioned(dialect.path),
+            method="POST",
+            app=Endpoint(edge, dialect),
+            dialect=dialect,
+            takes=JSON,
+            gives=(JSON,) if dialect is EMBEDDINGS else (JSON, EVENTS),
+            name=dialect.path.strip("/").replace("/", "_"),
+            text=_CALL_SUMMARIES[dialect.name],
+        )
+        for dialect in dialects
+    ]
+    stream = Operation(
+        path="/v1/messages/stream",
+        routes=versioned("/messages/stream"),
+        method="POST",
+        app=Endpoint(edge, MESSAGES, always_stream=True),
+        takes=JSON,
+        gives=(JSON, EVENTS),
+        name="messages_stream",
+        text="A Messages call whose answer is always a stream.",
+    )
+    return [*operations, stream]
 
 
 def _limits(config: Config) -> Limits:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from msgspec import Struct
-from starlette.routing import Route
 
 from gateway.config.builtins import short_name
 from gateway.edge.callers import Callers
 from gateway.edge.exchange import Edge
+from gateway.edge.operation import Operation
 from gateway.errors import GatewayError
 from gateway.plugin import Middleware, Runtime
 from gateway.roles import BatchEngineStatus, resolve_model
@@ -22,15 +22,14 @@ class GatewayView(Struct):
     links: list[Middleware]
     callers: Callers
     peers: Peers = NO_PEERS
-    routes: list[Route] = []
-    """Those of the application."""
+    operations: list[Operation] = []
+    """The table of endpoints."""
     batches: BatchEngineStatus | None = None
     """What works off batches, where [batch] turns it on."""
 
-    @property
-    def paths(self) -> list[str]:
-        """The paths of all routes."""
-        return [route.path for route in self.routes]
+    def has_operation(self, name: str) -> bool:
+        """Whether there is an endpoint that `GET /` lists under that name."""
+        return any(operation.name == name for operation in self.operations)
 
     @property
     def default_provider(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
-from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from gateway.api.gemini import GeminiAddress, GeminiExchange
 from gateway.api.query_key import QueryKeyToHeader
@@ -23,6 +23,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.dialects.same_dialect import takes_unconverted
 from gateway.edge.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.edge.exchange import Edge, Endpoint, Exchange
+from gateway.edge.operation import JSON, Operation, versioned
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.plugin import Middleware, Preview, Runtime, chain
 from gateway.reply import Reply
@@ -32,23 +33,45 @@ from gateway.telemetry.log import log_call
 _EXPLAIN_LINKS = frozenset({"auth", "alias", "history"})
 
 
-def explain_routes(
+def explain_operations(
     runtime: Runtime, edge: Edge, links: Sequence[Middleware], dialects: Sequence[Dialect]
-) -> list[BaseRoute]:
-    """`/explain`, and one path for each path that calls have."""
-    explanation = _Explainer(runtime, links)
-    aside = Edge(chain(explanation.before, explanation.explain_call), edge.limits)
-    aside.open = edge.open  # what looks after calls in flight looks after these
-    routes: list[BaseRoute] = [Route("/explain", _ExplainEndpoint(aside, MESSAGES, whole=False))]
-    for prefix in ("/explain/v1", "/explain"):
-        routes += [
-            Route(prefix + dialect.path, _ExplainEndpoint(aside, dialect, whole=True))
-            for dialect in dialects
-        ]
+) -> list[Operation]:
+    """`/explain`, and one path for each path that model calls have."""
+    explainer = _Explainer(runtime, links)
+    aside = Edge(chain(explainer.before, explainer.explain_call), edge.limits)
+    aside.open = edge.open  # explanations are cut and pinged with the calls in flight
     gemini = QueryKeyToHeader(_GeminiExplainEndpoint(aside))
-    for prefix in ("/explain/v1beta", "/explain/v1", "/explain"):
-        routes.append(Route(f"{prefix}/models/{{name:path}}", gemini, methods=["POST"]))
-    return routes
+    return [
+        Operation(
+            path="/explain",
+            method="POST",
+            app=_ExplainEndpoint(aside, MESSAGES, whole=False),
+            takes=JSON,
+            name="explain",
+            text="Shows where a model name leads; sends nothing.",
+        ),
+        *(
+            _make_operation(
+                f"/v1{dialect.path}",
+                versioned(dialect.path),
+                _ExplainEndpoint(aside, dialect, whole=True),
+            )
+            for dialect in dialects
+        ),
+        _make_operation("/v1beta/models/{name}", ("/v1beta/models/{name:path}",), gemini),
+        _make_operation("/v1/models/{name}", versioned("/models/{name:path}"), gemini),
+    ]
+
+
+def _make_operation(path: str, routes: Sequence[str], app: ASGIApp) -> Operation:
+    return Operation(
+        path=f"/explain{path}",
+        routes=tuple(f"/explain{route}" for route in routes),
+        method="POST",
+        app=app,
+        takes=JSON,
+        text=f"Shows what a call to {path} would become; sends nothing.",
+    )
 
 
 class _ExplainEndpoint(Endpoint):

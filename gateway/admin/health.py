@@ -153,7 +153,7 @@ class HealthApi:
         }
 
     def _has_batches(self) -> bool:
-        return any(path.endswith("/messages/batch") for path in self._view.paths)
+        return self._view.has_operation("messages_batch")
 
     async def _measure_improvements(self, done: CallTotals) -> dict[str, str]:
         """What batches and hits have saved of the time that the same calls take without them."""

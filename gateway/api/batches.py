@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import time
 
 import msgspec
-from starlette.routing import BaseRoute, Route
 
 from gateway.api.files import BatchApiDeps, FilesApi, build_page, make_tenant
 from gateway.batches.api_objects import write_chat_batch, write_message_batch
@@ -21,7 +21,8 @@ from gateway.config.builtins import short_name
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.edge.operation import ApiRequest, json_reply
+from gateway.edge.operation import JSON, ApiRequest, Operation, json_reply
+from gateway.edge.pagination import DEFAULT_PAGE_SIZE, PageRequest
 from gateway.errors import CallError, InvalidRequest, NotFound
 from gateway.plugin import Next, chain
 from gateway.reply import Reply, Stream
@@ -42,15 +43,15 @@ class Conflict(CallError):
 
 
 class BatchApis:
-    """Both APIs of one gateway: their paths and their life."""
+    """The Message Batches, Batches and Files APIs of one gateway."""
 
     def __init__(self, hall: BatchApiDeps) -> None:
         self._deps = hall
-        self.routes: list[BaseRoute] = []
-        for prefix in ("/v1", ""):
-            self.routes += MessageBatchesApi(hall).make_routes(prefix)
-            self.routes += ChatBatchesApi(hall).make_routes(prefix)
-            self.routes += FilesApi(hall).make_routes(prefix)
+        self.operations = [
+            *MessageBatchesApi(hall).make_operations(),
+            *ChatBatchesApi(hall).make_operations(),
+            *FilesApi(hall).make_operations(),
+        ]
 
     async def get_status(self) -> dict[str, object]:
         """Its engine, the batches that have not ended, and the items in flight."""
@@ -69,7 +70,7 @@ def make_batch_apis(view: GatewayView, last: Next) -> BatchApis:
     rest = [link for link in view.links if short_name(link) not in _PASSED_LINKS]
     url = get_database_url(config.batch, config.source.env)
     desk = BatchScheduler(config.batch, url, ItemChain(edge, chain(rest, last)), view.peers)
-    return BatchApis(BatchApiDeps(desk, edge, view.callers))
+    return BatchApis(BatchApiDeps(desk, edge))
 
 
 class _BatchesApi:
@@ -91,17 +92,15 @@ class _BatchesApi:
         except KeyError:
             raise NotFound(f"There is no batch '{batch_id[:100]}'", param="id") from None
 
-    async def _list_page(
-        self, ask: ApiRequest, most: int, after: str, before: str
-    ) -> tuple[list[BatchRow], bool]:
-        limit = ask.parse_number("limit", 1, most) or 20
+    async def _list_page(self, ask: ApiRequest, page: PageRequest) -> tuple[list[BatchRow], bool]:
         try:
             return await asyncio.to_thread(
                 self._scheduler.store.list_batches,
-                make_tenant(ask.caller), self.kind, limit, after=after, before=before,
+                make_tenant(ask.caller), self.kind, page.limit or DEFAULT_PAGE_SIZE,
+                after=page.after, before=page.before,
             )  # fmt: skip
         except KeyError:
-            raise NotFound(f"There is no batch '{(after or before)[:100]}'") from None
+            raise NotFound(f"There is no batch '{(page.after or page.before)[:100]}'") from None
 
     async def _create_batch(
         self, ask: ApiRequest, lines: list[LineRow], wanted: BatchParams
@@ -137,15 +136,21 @@ class MessageBatchesApi(_BatchesApi):
     kind = "messages"
     dialect = MESSAGES
 
-    def make_routes(self, prefix: str) -> list[BaseRoute]:
-        """The paths below that prefix."""
-        entrance, path = self._deps.make_endpoint, f"{prefix}/messages/batches"
-        one = f"{path}/{{id}}"
+    def make_operations(self) -> list[Operation]:
+        """The endpoints."""
+        make = partial(self._deps.make_operation, dialect=MESSAGES)
+        path, one, lines = (
+            "/messages/batches",
+            "/messages/batches/{id}",
+            ("application/x-jsonl",),
+        )
         return [
-            Route(path, entrance(MESSAGES, GET=self.list_batches, POST=self.create_batch)),
-            Route(one, entrance(MESSAGES, GET=self.get_batch, DELETE=self.delete_batch)),
-            Route(f"{one}/results", entrance(MESSAGES, GET=self.get_results)),
-            Route(f"{one}/cancel", entrance(MESSAGES, POST=self.cancel_batch)),
+            make("GET", path, self.list_batches, name="messages_batches"),
+            make("POST", path, self.create_batch, takes=JSON),
+            make("GET", one, self.get_batch),
+            make("DELETE", one, self.delete_batch),
+            make("GET", f"{one}/results", self.get_results, gives=lines),
+            make("POST", f"{one}/cancel", self.cancel_batch),
         ]
 
     async def create_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
@@ -159,8 +164,8 @@ class MessageBatchesApi(_BatchesApi):
 
     async def list_batches(self, ask: ApiRequest, intake: BodyReader) -> Reply:
         """The caller's batches, the newest first."""
-        after, before = ask.query.get("after_id", ""), ask.query.get("before_id", "")
-        batches, more = await self._list_page(ask, 1000, after, before)
+        page = PageRequest.from_query(ask, 1000, after="after_id", before="before_id")
+        batches, more = await self._list_page(ask, page)
         return json_reply(
             build_page([write_message_batch(batch, ask.url) for batch in batches], more)
         )
@@ -198,13 +203,14 @@ class ChatBatchesApi(_BatchesApi):
     kind = "chat"
     dialect = CHAT
 
-    def make_routes(self, prefix: str) -> list[BaseRoute]:
-        """The paths below that prefix."""
-        entrance, path = self._deps.make_endpoint, f"{prefix}/batches"
+    def make_operations(self) -> list[Operation]:
+        """The endpoints."""
+        make = partial(self._deps.make_operation, dialect=CHAT)
         return [
-            Route(path, entrance(CHAT, GET=self.list_batches, POST=self.create_batch)),
-            Route(f"{path}/{{id}}", entrance(CHAT, GET=self.get_batch)),
-            Route(f"{path}/{{id}}/cancel", entrance(CHAT, POST=self.cancel_batch)),
+            make("GET", "/batches", self.list_batches),
+            make("POST", "/batches", self.create_batch, takes=JSON),
+            make("GET", "/batches/{id}", self.get_batch),
+            make("POST", "/batches/{id}/cancel", self.cancel_batch),
         ]
 
     async def create_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
@@ -229,7 +235,8 @@ class ChatBatchesApi(_BatchesApi):
 
     async def list_batches(self, ask: ApiRequest, intake: BodyReader) -> Reply:
         """The caller's batches, the newest first."""
-        batches, more = await self._list_page(ask, 100, ask.query.get("after", ""), "")
+        page = PageRequest.from_query(ask, 100, after="after")
+        batches, more = await self._list_page(ask, page)
         return json_reply(build_page([await self._build_object(batch) for batch in batches], more))
 
     async def get_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 import structlog
-from starlette.routing import BaseRoute, Route
 
 from gateway.call import Caller
-from gateway.edge.callers import Callers
-from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
+from gateway.edge.operation import ApiRequest, Handler, Operation, json_reply, versioned
 from gateway.reply import Reply
 from gateway.roles import AnswerCache, CacheFigures
 from gateway.workers.peers import NO_PEERS, Peers
@@ -137,20 +135,18 @@ def render_improvement(spent: float | None, otherwise: float | None) -> str | No
     return f"{int(100 * (1 - spent / otherwise))}%"
 
 
-def cache_routes(
-    links: Sequence[object], callers: Callers, peers: Peers = NO_PEERS
-) -> list[BaseRoute]:
-    """The endpoints for the chain's cache, each with and without /v1."""
-    prompts = PromptCacheApi(
-        next((link for link in links if isinstance(link, AnswerCache)), None), peers
-    )
-    doors = {
-        "stats": JsonEndpoint(prompts.get_stats, callers),
-        "clear": JsonEndpoint(prompts.clear_cache, callers, methods=("DELETE", "POST")),
-        "cleanup": JsonEndpoint(prompts.remove_expired, callers, methods=("POST",)),
-    }
+def cache_operations(links: Sequence[object], peers: Peers = NO_PEERS) -> list[Operation]:
+    """The endpoints for the cache of the chain."""
+    link = next((link for link in links if isinstance(link, AnswerCache)), None)
+    prompts = PromptCacheApi(link, peers)
+
+    def make_operation(action: str, method: str, handler: Handler, name: str = "") -> Operation:
+        routes = versioned(f"/messages/cache/{action}")
+        return Operation(path=routes[0], routes=routes, method=method, handler=handler, name=name)
+
     return [
-        Route(f"{prefix}/messages/cache/{name}", door)
-        for prefix in ("/v1", "")
-        for name, door in doors.items()
+        make_operation("stats", "GET", prompts.get_stats, "cache_stats"),
+        make_operation("clear", "DELETE", prompts.clear_cache),
+        make_operation("clear", "POST", prompts.clear_cache),
+        make_operation("cleanup", "POST", prompts.remove_expired),
     ]

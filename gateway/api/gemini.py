@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Raw
-from starlette.routing import Route
 
 from gateway.api.json_array import JsonArray, make_array_stream, set_json_content_type
 from gateway.api.query_key import QueryKeyToHeader
@@ -19,6 +18,7 @@ from gateway.dialect import Fields
 from gateway.dialects.gemini import GEMINI
 from gateway.edge.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.edge.exchange import Edge, Exchange
+from gateway.edge.operation import EVENTS, JSON, Operation
 from gateway.errors import NotFound
 from gateway.reply import Reply, Stream
 from gateway.telemetry.log import log_call
@@ -35,13 +35,30 @@ _RESOURCE_NAME = re.compile(
 )
 
 
-def gemini_routes(edge: Edge) -> list[Route]:
-    """The paths, in every version of the API."""
-    calls = QueryKeyToHeader(GeminiEndpoint(edge))
-    return [
-        Route(f"{prefix}/{place}/{{name:path}}", calls, methods=["POST"])
+def gemini_operations(edge: Edge) -> list[Operation]:
+    """The operations of a model: one ASGI application, below every prefix that Google's API has."""
+    app = QueryKeyToHeader(GeminiEndpoint(edge))
+    routes = tuple(
+        f"{prefix}/{collection}/{{name:path}}"
         for prefix in ("/v1beta", "/v1beta1", "/v1", "")
-        for place in ("models", "tunedModels", "publishers", "projects")
+        for collection in ("models", "tunedModels", "publishers", "projects")
+    )
+    return [
+        Operation(
+            path=f"/v1beta/models/{{model}}:{verb}",
+            routes=routes,
+            method="POST",
+            app=app,
+            dialect=GEMINI,
+            takes=JSON,
+            gives=gives,
+            text=text,
+        )
+        for verb, text, gives in (
+            (GENERATE, "A Gemini call, to any provider.", (JSON,)),
+            (STREAM, "A Gemini call whose answer is a stream.", (EVENTS, JSON)),
+            (COUNT, "Counts the input tokens of a Gemini call without making it.", (JSON,)),
+        )
     ]
 
 

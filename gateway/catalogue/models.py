@@ -4,7 +4,7 @@ Each id works as a model name of a call as it stands: models of the default prov
 others say `provider:model`, and where an alias would take that, `!provider:model`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from gateway.catalogue.entries import (
 )
 from gateway.catalogue.lists import ModelLists, ModelListState
 from gateway.edge.operation import ApiRequest, is_messages_client, json_reply
+from gateway.edge.pagination import PageRequest, page_members
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.reply import Reply
 from gateway.view import GatewayView
@@ -26,6 +27,7 @@ from gateway.view import GatewayView
 LIST_FORMATS = ("anthropic", "openai", "raw")
 MAX_PAGE_SIZE = 1000
 """Most models of one page."""
+_PAGE_PARAMS = ("limit", "after_id", "before_id")
 _MAX_CACHED_NAMES = 10_000
 
 
@@ -40,21 +42,22 @@ class ModelsApi:
     async def list_models(self, ask: ApiRequest) -> Reply:
         """The list, in the form and of the provider that were asked for."""
         form, only = self._parse_format(ask), self._parse_provider(ask)
-        page = _PageRequest.from_request(ask)
+        page = PageRequest.from_query(ask, MAX_PAGE_SIZE, after="after_id", before="before_id")
         lists = await self._fetch_lists(ask, only)
         headers = make_list_warnings(lists)
         if form == "raw":
             return json_reply(self._build_raw(lists, only), headers=headers)
-        models = page.cut_page(list(self._iter_models(lists, only)))
+        models, has_more = page.cut(list(self._iter_models(lists, only)), get_id)
+        cursors = page_members([each.id for each in models], has_more)
         shown = [
             write_anthropic_model(each) if form == "anthropic" else write_openai_model(each)
             for each in models
         ]
         body: dict[str, Any] = {"data": shown, "object": "list"}
         if form == "anthropic":
-            body = {"data": shown} | page.build_cursors(models)
-        elif page.is_requested:
-            body |= page.build_cursors(models)
+            body = {"data": shown} | cursors
+        elif not ask.query.keys().isdisjoint(_PAGE_PARAMS):
+            body |= cursors
         return json_reply(body, headers=headers)
 
     async def get_model(self, ask: ApiRequest) -> Reply:
@@ -150,60 +153,17 @@ class ModelsApi:
         )
 
 
+def get_id(model: CatalogueModel) -> str:
+    """The id of a model in the list."""
+    return model.id
+
+
 def check_provider(view: GatewayView, name: str) -> None:
     """NotFound where a name is given that no provider has."""
     if name and name not in view.runtime.providers:
         known = ", ".join(sorted(view.runtime.providers))
         message = f'there is no provider "{name[:100]}"; configured providers: {known}'
         raise NotFound(message, code="provider_not_found", param="provider")
-
-
-class _PageRequest(msgspec.Struct):
-    """Which part of a list was asked for."""
-
-    limit: int | None
-    after: str | None
-    before: str | None
-    has_more: bool = False
-
-    @classmethod
-    def from_request(cls, ask: ApiRequest) -> "_PageRequest":
-        query = ask.query
-        return cls(
-            ask.parse_number("limit", 1, MAX_PAGE_SIZE),
-            query.get("after_id"),
-            query.get("before_id"),
-        )
-
-    @property
-    def is_requested(self) -> bool:
-        return self.limit is not None or self.after is not None or self.before is not None
-
-    def cut_page(self, models: list[CatalogueModel]) -> list[CatalogueModel]:
-        """The page; sets whether there are more beyond it."""
-        if self.after is not None:
-            models = models[_get_index(models, self.after, "after_id") + 1 :]
-        if self.before is not None:
-            models = models[: _get_index(models, self.before, "before_id")]
-        limit = len(models) if self.limit is None else self.limit
-        self.has_more = len(models) > limit
-        if self.before is not None and self.after is None:
-            return models[max(0, len(models) - limit) :]
-        return models[:limit]
-
-    def build_cursors(self, models: Sequence[CatalogueModel]) -> dict[str, Any]:
-        return {
-            "has_more": self.has_more,
-            "first_id": models[0].id if models else None,
-            "last_id": models[-1].id if models else None,
-        }
-
-
-def _get_index(models: list[CatalogueModel], ident: str, param: str) -> int:
-    for place, model in enumerate(models):
-        if model.id == ident:
-            return place
-    raise InvalidRequest(f'{param}: there is no model "{ident[:200]}"', param=param)
 
 
 def make_list_warnings(lists: Mapping[str, ModelListState]) -> Headers:
