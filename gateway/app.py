@@ -60,23 +60,23 @@ _CALL_SUMMARIES = {
 
 
 class Gateway(Starlette):
-    """A Starlette application that knows its plain paths by heart.
+    """A Starlette application that looks up paths without parameters in a dict.
 
-    Routing and Starlette's own layers around every send cost a tenth of a small call, and each
-    event of a stream pays them again; our endpoints answer their own faults.
+    Routing and Starlette's wrappers around `send` take a tenth of the time of a small call, and
+    every event of a stream pays for the wrappers again. The endpoints render their own errors.
     """
 
     hot: dict[str, ASGIApp]
     named: ASGIApp | None = None
-    """The endpoint of calls whose model stands in the path."""
+    """The endpoint of calls whose model is in the path."""
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of them that serve calls, for a server that can do without ASGI."""
+        """The endpoints of model calls by path, for a server that can call them without ASGI."""
         return {path: app for path, app in self.hot.items() if isinstance(app, Endpoint)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The endpoint of a plain path at once; all else the usual way."""
+        """Calls the endpoint of a path without parameters directly; routes every other request."""
         app: ASGIApp | None = None
         if scope["type"] == "http":
             path = scope["path"]
@@ -89,9 +89,9 @@ class Gateway(Starlette):
 
 
 def build(config: Config, peers: Peers = NO_PEERS, made: Assembly | None = None) -> Gateway:
-    """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit.
+    """The application; its `state.edge` is the Edge. Raises ConfigError if parts do not fit.
 
-    `made` is what was assembled of that configuration before, and found sound.
+    `made` is the assembly of the same configuration, if it was assembled before.
     """
     runtime, links = assemble(config) if made is None else (made.runtime, made.links)
     runtime.peers = peers
@@ -130,18 +130,19 @@ def build(config: Config, peers: Peers = NO_PEERS, made: Assembly | None = None)
         app.hot = {route.path: route.app for route in routes if "{" not in route.path}
         app.named = next(each.app for each in view.operations if each.dialect is GEMINI)
     app.state.runtime = runtime
+    app.state.operations = view.operations
     return app
 
 
 class Living(Protocol):
-    """A part of the gateway with a life of its own."""
+    """A component that has to be started and stopped."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Entered before the first call, left after the last."""
 
 
 def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
-    """The life of the application: its parts', and the pulse."""
+    """The lifespan: starts every component and the periodic check of open calls."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -150,8 +151,8 @@ def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
                 await stack.enter_async_context(part.running())
             edge.loop = asyncio.get_running_loop()
             pulse = edge.loop.create_task(edge.pulse())
-            # What is here now stays: the collector need not look at it again, nor run for each
-            # hundred calls; nearly all that a call makes is freed by counting references.
+            # Freeze start-up objects out of garbage collection, and collect rarely: reference
+            # counting frees nearly everything that a call allocates.
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
@@ -165,7 +166,7 @@ def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
 
 
 def dispatch(runtime: Runtime) -> Next:
-    """The end of every chain: the provider that the call was routed to."""
+    """The last step of the chain: calls the provider that the call was routed to."""
     providers = runtime.providers
 
     def call_provider(call: Call) -> Awaitable[Reply]:
@@ -177,7 +178,7 @@ def dispatch(runtime: Runtime) -> Next:
 
 
 def _batches(view: GatewayView) -> "BatchApis | None":
-    """The official batch APIs, where [batch] turns them on."""
+    """The official batch APIs, if [batch] enables them."""
     if view.runtime.config.batch.engine.reveal() == "off":
         return None
     try:
@@ -225,10 +226,10 @@ def _limits(config: Config) -> Limits:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, whose own answers have the headers of all others."""
+    """Starlette's, with the gateway's headers on the preflight response."""
 
     def preflight_response(self, request_headers: StarletteHeaders) -> Response:
-        """Whether a page may make the request that it asks about."""
+        """The answer to a preflight request."""
         response = super().preflight_response(request_headers)
         response.raw_headers += own_headers(request_id(request_headers.raw), Record(monotonic()))
         return response

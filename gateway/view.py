@@ -1,4 +1,4 @@
-"""What the gateway's own endpoints look at, and the few things several of them say."""
+"""What endpoints may read of the gateway, and lookups that several of them share."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from gateway.workers.peers import NO_PEERS, Peers
 
 
 class GatewayView(Struct):
-    """A built gateway, seen from within."""
+    """The parts of a built gateway."""
 
     runtime: Runtime
     edge: Edge
@@ -25,7 +25,7 @@ class GatewayView(Struct):
     operations: list[Operation] = []
     """The table of endpoints."""
     batches: BatchEngineStatus | None = None
-    """What works off batches, where [batch] turns it on."""
+    """The engine of the batch APIs, if [batch] enables them."""
 
     def has_operation(self, name: str) -> bool:
         """Whether there is an endpoint that `GET /` lists under that name."""
@@ -33,7 +33,7 @@ class GatewayView(Struct):
 
     @property
     def default_provider(self) -> str:
-        """The provider of models whose name says nothing of one."""
+        """The provider of model names without a provider's prefix."""
         return self.runtime.config.routing.default_provider
 
     def has_link(self, name: str) -> bool:
@@ -41,7 +41,7 @@ class GatewayView(Struct):
         return any(short_name(link) == name for link in self.links)
 
     def get_shortest_name(self, provider: str, model: str) -> str:
-        """The shortest name by which a call reaches that model, whatever aliases there are."""
+        """The shortest name under which calls reach that model, in spite of aliases."""
         full = f"{provider}:{model}"
         for name in (model, full) if provider == self.default_provider else (full,):
             if self._resolves_to(name, provider, model):
@@ -59,7 +59,7 @@ class GatewayView(Struct):
         return (first.provider, first.model) == (provider, model)
 
     def iter_aliases(self) -> Iterator[tuple[str, str, list[str]]]:
-        """Every alias: the provider it belongs to, its name, its targets as they were given."""
+        """Every alias: its provider ("" for none), its name, its targets as configured."""
         for name, targets in self.runtime.config.aliases.items():
             yield self.split_target(targets[0])[0], name, list(targets)
         for owner, provider in self.runtime.providers.items():
@@ -67,7 +67,7 @@ class GatewayView(Struct):
                 yield owner, name, [given] if isinstance(given, str) else list(given)
 
     def split_target(self, target: str, owner: str = "") -> tuple[str, str]:
-        """Provider and model that a target of an alias names."""
+        """The provider and the model of an alias's target."""
         provider, colon, model = target.removeprefix("!").partition(":")
         if colon and provider in self.runtime.providers:
             return provider, model

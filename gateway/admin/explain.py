@@ -1,9 +1,9 @@
-"""`POST /explain` before a client's path: what would become of a call, and nothing is sent.
+"""`POST /explain` before a client's path shows what would become of a call, without sending it.
 
 `/explain/v1/messages` takes the body that `/v1/messages` takes, with the client's own headers, and
-says for each target what its upstream would get. `/explain` alone takes `{"model": ...}` and says
-where that leads. Of the chain only auth, alias, history and convert have a part in it: a cache must
-not answer, a batch not fan out, and a link of somebody else's might ask somebody.
+shows for each target what its upstream would get. `/explain` alone takes `{"model": ...}` and shows
+how that name is resolved. Only the links auth, alias, history and convert are run: a cache must not
+answer, a batch must not fan out, and other links might send something.
 """
 
 from collections.abc import Sequence
@@ -82,14 +82,14 @@ class _ExplainEndpoint(Endpoint):
         self._takes_call = whole
 
     def exchange(self, client: Client) -> Exchange:
-        """A client's question, still to be answered."""
+        """The exchange for one explanation, not yet served."""
         exchange = _ExplainExchange(self._edge, self._dialect, client)
         exchange.takes_call = self._takes_call
         return exchange
 
 
 class _ExplainExchange(Exchange):
-    """One explanation: logged, but in no total, for nothing was answered and nothing is paid."""
+    """One explanation: it is logged but not counted, since no model was called."""
 
     takes_call = True
 
@@ -121,7 +121,7 @@ class _GeminiExplainEndpoint:
 
 
 class _GeminiExplainExchange(GeminiExchange):
-    """One explanation of a Gemini call, booked as the others are."""
+    """One explanation of a Gemini call."""
 
     def record_call(self) -> None:
         """Adds the ended explanation to the log."""
@@ -129,7 +129,7 @@ class _GeminiExplainExchange(GeminiExchange):
 
 
 class _CallCaptured(Exception):
-    """A call that has come to its provider."""
+    """Raised with the call that would have been sent to its provider."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -140,7 +140,7 @@ async def _capture_call(call: Call) -> Reply:
 
 
 class _Explainer:
-    """The end of the chain of explanations."""
+    """Runs the chain up to the provider and describes what would be sent."""
 
     def __init__(self, runtime: Runtime, links: Sequence[Middleware]) -> None:
         self.before = [link for link in links if short_name(link) in _EXPLAIN_LINKS]
@@ -157,7 +157,7 @@ class _Explainer:
         ]
 
     async def explain_call(self, call: Call) -> Reply:
-        """Every step, and every target in the order they would be tried."""
+        """Every step, and every target in the order in which they would be tried."""
         if call.target is None:
             raise GatewayError('no middleware routed the call; add [[middleware]] use = "alias"')
         data: dict[str, Any] = {"object": "explanation", "model": call.model}
@@ -186,7 +186,7 @@ class _Explainer:
         return facts
 
     async def _preview_request(self, call: Call, target: Target) -> dict[str, Any]:
-        """The call as it would leave, or the error that it would end in."""
+        """The request that would be sent, or the error that would be returned."""
         call.record.warnings = []
         try:
             sent = await self._capture_converted(call.routed(target))
@@ -198,12 +198,12 @@ class _Explainer:
         return {"request": request, "warnings": list(call.record.warnings)}
 
     async def _capture_converted(self, call: Call) -> Call:
-        """The call as it comes to its provider."""
+        """The call as its provider would receive it."""
         try:
             await self._convert(call)
         except _CallCaptured as sent:
             return sent.call
-        raise AssertionError("a call that nobody answers came back")
+        raise AssertionError("the converted call was not captured")
 
 
 def _describe_request(dialect: Dialect, preview: Preview) -> dict[str, Any]:

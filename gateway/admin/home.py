@@ -1,4 +1,4 @@
-"""`GET /`: what this is and where the rest is; the signs of life."""
+"""`GET /`: version, state and the list of endpoints; the liveness and readiness probes."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ class HomeApi:
         self._version = version()
 
     async def get_root(self, ask: ApiRequest) -> Reply:
-        """Name, version, state, and the paths that are there."""
+        """Name, version, state, and the path of every endpoint."""
         view = self._view
         provider = view.runtime.providers.get(view.default_provider)
         standing = provider.status() if provider else None
@@ -47,7 +47,7 @@ class HomeApi:
         return json_reply({"name": "interlingua", "status": "ok"})
 
     async def get_readiness(self, ask: ApiRequest) -> Reply:
-        """It takes new calls: 503 while draining."""
+        """The gateway accepts calls; 503 while it drains."""
         if self._view.edge.draining:
             return json_reply({"status": "draining"}, 503)
         return json_reply({"name": "interlingua", "status": "ok"})

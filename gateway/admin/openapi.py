@@ -37,11 +37,11 @@ class OpenApi:
         self._cached_document: dict[str, Any] = {}
 
     async def get_document(self, ask: ApiRequest) -> Reply:
-        """The description of this gateway's endpoints, as OpenAPI 3.1."""
+        """The endpoints of this gateway as OpenAPI 3.1."""
         return json_reply(self._load_document())
 
     async def get_page(self, ask: ApiRequest) -> Reply:
-        """The same as a page to read."""
+        """The endpoints of this gateway as an HTML page."""
         return Reply(200, MESSAGES, render_html(self._load_document()).encode(), _HTML_HEADERS)
 
     def _load_document(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The endpoints of the synchronous batch: many Messages requests at once, and how far they are."""
+"""The endpoints of the synchronous batch: many Messages requests at once, and their progress."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _PROGRESS_TOPIC = "batch progress"
 
 
 class _SyncBatchEndpoint:
-    """The endpoint that takes batches: as events where the client accepts them, else as JSON."""
+    """Runs a batch; the answer is a stream if the client accepts one, else JSON."""
 
     def __init__(self, edge: Edge) -> None:
         self._json_endpoint = Endpoint(edge, BATCH)
@@ -38,7 +38,7 @@ class _SyncBatchStatus:
         peers.answer(_PROGRESS_TOPIC, self._answer_progress)
 
     async def get_status(self, ask: ApiRequest) -> Reply:
-        """How far a batch of the caller's is."""
+        """Progress of a synchronous batch."""
         batch_id = ask.path_params["batch_id"]
         progress = self._link.find_progress(ask.caller, batch_id)
         if progress is None:
@@ -56,7 +56,7 @@ class _SyncBatchStatus:
 
 
 def accepts_events(headers: Headers) -> bool:
-    """Whether a client names server-sent events among what it accepts; `*/*` does not."""
+    """Whether `Accept` names server-sent events; `*/*` does not count."""
     accepted = b",".join(value for name, value in headers if name == b"accept").decode("latin-1")
     for given in accepted.lower().split(","):
         media, *parameters = (part.strip() for part in given.split(";"))

@@ -30,14 +30,14 @@ from gateway.view import GatewayView
 from gateway.wire.raw_json import split_object
 
 _PASSED_LINKS = ("auth", "batch")
-"""Links that a batch has passed as a whole, and its items do not pass again."""
+"""Links that the batch passed as a whole; its items skip them."""
 _JSONL_HEADERS = [(b"content-type", b"application/x-jsonl")]
 _ID_PREFIXES = {"messages": "msgbatch_", "chat": "batch_"}
 _MAX_CREATE_BODY = 1024 * 1024
 
 
 class Conflict(CallError):
-    """What is asked of a batch does not fit how it stands."""
+    """The request does not fit the state of the batch."""
 
     status = 409
 
@@ -54,18 +54,18 @@ class BatchApis:
         ]
 
     async def get_status(self) -> dict[str, object]:
-        """Its engine, the batches that have not ended, and the items in flight."""
+        """The engine, the number of open batches, and the items in flight."""
         return await self._deps.scheduler.get_status()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Works off what there is until it is left."""
+        """Runs batches until the context is left."""
         async with self._deps.scheduler.running():
             yield
 
 
 def make_batch_apis(view: GatewayView, last: Next) -> BatchApis:
-    """The APIs as [batch] says. ConfigError where it cannot be."""
+    """The APIs as [batch] configures them. Raises ConfigError."""
     config, edge = view.runtime.config, view.edge
     rest = [link for link in view.links if short_name(link) not in _PASSED_LINKS]
     url = get_database_url(config.batch, config.source.env)
@@ -74,7 +74,7 @@ def make_batch_apis(view: GatewayView, last: Next) -> BatchApis:
 
 
 class _BatchesApi:
-    """What the two APIs have in common."""
+    """What the two batch APIs share."""
 
     kind = ""
     dialect: Dialect = MESSAGES
@@ -154,16 +154,16 @@ class MessageBatchesApi(_BatchesApi):
         ]
 
     async def create_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Takes a batch; it is on disk before the answer."""
+        """Creates a batch; it is stored durably before the answer."""
         body = await intake.read_body(self._deps.edge.limits.body)
-        # A batch may be large enough to hold up every other call while it is read.
+        # Parsing a large batch on the loop would delay every other call.
         lines = await asyncio.to_thread(read_requests, body, self._scheduler.options.max_items)
         return _reply_with_id(
             write_message_batch(await self._create_batch(ask, lines, BatchParams()), ask.url)
         )
 
     async def list_batches(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """The caller's batches, the newest first."""
+        """The caller's batches, newest first."""
         page = PageRequest.from_query(ask, 1000, after="after_id", before="before_id")
         batches, more = await self._list_page(ask, page)
         return json_reply(
@@ -171,11 +171,11 @@ class MessageBatchesApi(_BatchesApi):
         )
 
     async def get_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """How far a batch is."""
+        """State and counts of a batch."""
         return _reply_with_id(write_message_batch(await self._require_batch(ask), ask.url))
 
     async def get_results(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """A line for each request of an ended batch."""
+        """The results of an ended batch, one line for each request."""
         batch = await self._require_batch(ask)
         if batch.phase != "ended":
             raise InvalidRequest(f"Batch '{batch.id}' has not ended: there are no results yet")
@@ -183,13 +183,13 @@ class MessageBatchesApi(_BatchesApi):
         return Reply(200, MESSAGES, Stream(ResultSource(self._scheduler.store, batch.id)), head)
 
     async def cancel_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Starts no further request of it; one that has ended stays as it is."""
+        """Cancels a batch: no further requests of it are started."""
         batch = await self._require_batch(ask)
         await asyncio.to_thread(self._scheduler.store.request_cancel, batch.id)
         return _reply_with_id(write_message_batch(await self._require_batch(ask), ask.url))
 
     async def delete_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Forgets an ended batch and its results."""
+        """Deletes an ended batch and its results."""
         batch = await self._require_batch(ask)
         if batch.phase != "ended":
             raise InvalidRequest(f"Batch '{batch.id}' has not ended; cancel it first")
@@ -214,7 +214,7 @@ class ChatBatchesApi(_BatchesApi):
         ]
 
     async def create_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Takes a batch; its file is checked afterwards."""
+        """Creates a batch from an uploaded file, which is checked afterwards."""
         body = await intake.read_body(_MAX_CREATE_BODY)
         try:
             fields = split_object(body)
@@ -234,17 +234,17 @@ class ChatBatchesApi(_BatchesApi):
         return await self._reply_batch(await self._create_batch(ask, [], wanted))
 
     async def list_batches(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """The caller's batches, the newest first."""
+        """The caller's batches, newest first."""
         page = PageRequest.from_query(ask, 100, after="after")
         batches, more = await self._list_page(ask, page)
         return json_reply(build_page([await self._build_object(batch) for batch in batches], more))
 
     async def get_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """How far a batch is."""
+        """State and counts of a batch."""
         return await self._reply_batch(await self._require_batch(ask))
 
     async def cancel_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Starts no further request of it. Conflict where it has ended."""
+        """Cancels a batch that has not ended; 409 if it has."""
         batch = await self._require_batch(ask)
         if batch.phase == "ended":
             raise Conflict(f"Cannot cancel a batch with status '{batch.outcome}'.")

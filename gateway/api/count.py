@@ -1,4 +1,4 @@
-"""Counts of input tokens: calls like any other, but for their end and their book-keeping."""
+"""Counts of input tokens: handled as calls, but logged without being counted in the totals."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from gateway.edge.operation import JSON, Operation, versioned
 from gateway.telemetry.log import log_call
 
 MemberFilter = Callable[[Fields], Fields]
-"""The members of a request that count; a client may send the whole call it is about to make."""
+"""Keeps the members that matter for a count; clients may send the whole request of a call."""
 
 
 def count_operations(edge: Edge) -> list[Operation]:
@@ -51,14 +51,14 @@ class CountEndpoint(Endpoint):
         self._filter_members = taking
 
     def exchange(self, client: Client) -> Exchange:
-        """A client's count, still to be made."""
+        """The exchange for one count, not yet served."""
         made = _CountExchange(self._edge, self._dialect, client)
         made.filter_members = self._filter_members
         return made
 
 
 class _CountExchange(Exchange):
-    """One count: logged, but in no total, for nothing was answered and nothing is paid."""
+    """One count: it is logged but not counted as a call, since no model was called."""
 
     filter_members: MemberFilter
 

@@ -90,7 +90,7 @@ class FilesApi:
         ]
 
     async def create_file(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Takes a file; it is on disk before the answer."""
+        """Uploads an input file of a batch."""
         options = self._scheduler.options
         async with intake.open_upload(options.max_file) as upload:
             if upload.fields.get("purpose") != "batch":
@@ -110,7 +110,7 @@ class FilesApi:
         return json_reply(write_file_object(file))
 
     async def list_files(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """The caller's files, page by page."""
+        """The caller's files."""
         page = PageRequest.from_query(ask, _MAX_PAGE_SIZE, after="after")
         purpose = ask.query.get("purpose", "")
         oldest_first = ask.parse_order() == "asc"
@@ -125,17 +125,17 @@ class FilesApi:
         return json_reply(build_page([write_file_object(file) for file in files], more))
 
     async def get_file(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """What is known of a file."""
+        """Name, size and dates of a file."""
         return json_reply(write_file_object(await self._require_file(ask)))
 
     async def get_content(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """What is in it."""
+        """The content of a file."""
         desk, file = self._scheduler, await self._require_file(ask)
         stream = Stream(open_content(desk.store, desk.files, file))
         return Reply(200, CHAT, stream, [(b"content-type", b"application/octet-stream")])
 
     async def delete_file(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Forgets it; a batch that has read it goes on."""
+        """Deletes a file; a batch that has read it continues."""
         file = await self._require_file(ask)
         await asyncio.to_thread(self._scheduler.files.remove_file, file)
         return json_reply({"id": file.id, "object": "file", "deleted": True})
@@ -151,7 +151,7 @@ class FilesApi:
 
 
 def _read_retention(fields: Mapping[str, str], most: float) -> float:
-    """How long a file is kept: as its form says, but no longer than all others."""
+    """Seconds that a file is stored: as its form says, at most `most`."""
     named = {name: fields.get(f"expires_after[{name}]") for name in ("anchor", "seconds")}
     if named["anchor"] is None and named["seconds"] is None:
         return most
@@ -161,10 +161,9 @@ def _read_retention(fields: Mapping[str, str], most: float) -> float:
 
 
 def make_tenant(caller: Caller) -> str:
-    """Whose batches and files a caller sees.
+    """The owner of a caller's batches and files.
 
-    Where no keys are asked for all callers have one name: the credentials they bring tell them
-    apart.
+    Without client keys all callers have one name: their upstream credentials tell them apart.
     """
     if caller.name == "anonymous" and caller.credential is not None:
         return f"anonymous {caller.credential.digest().hex()[:32]}"

@@ -1,6 +1,6 @@
 """`GET` and `DELETE /v1/responses/{id}`, and the items a response was made from.
 
-A response that its upstream keeps itself is asked for there; the gateway knows where that was.
+A response that its upstream stores is fetched from there; the gateway remembers the target.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from gateway.roles import ResponseStore
 
 _MAX_PAGE_SIZE = 100
 _FORWARDED_PARAMS = ("after", "include", "include[]", "limit", "order")
-"""Parameters that go on to an upstream."""
+"""Query parameters that are forwarded to the upstream."""
 
 
 class ResponsesApi:
-    """The endpoints; without a link that keeps responses there is none to be found."""
+    """The endpoints; without a link that stores responses, none is found."""
 
     def __init__(self, kept: ResponseStore | None, runtime: Runtime) -> None:
         self._store = kept
         self._runtime = runtime
 
     async def get_response(self, ask: ApiRequest) -> Reply:
-        """The response of that id."""
+        """A stored response."""
         if ask.parse_flag("stream"):
             raise InvalidRequest("stream: a response that is over is not streamed", param="stream")
         id = ask.path_params["id"]
@@ -37,7 +37,7 @@ class ResponsesApi:
         return await self._ask_upstream(ask, "GET")
 
     async def delete_response(self, ask: ApiRequest) -> Reply:
-        """Forgets the response of that id."""
+        """Deletes a stored response."""
         id, kept = ask.path_params["id"], self._store
         if kept is not None and await kept.find_owner(ask.caller, id) is not None:
             reply = await self._ask_upstream(ask, "DELETE")
@@ -49,7 +49,7 @@ class ResponsesApi:
         return json_reply({"id": id, "object": "response", "deleted": True})
 
     async def list_items(self, ask: ApiRequest) -> Reply:
-        """The items that the response was made from, a page of them, newest first unless asked."""
+        """The input items of a stored response, newest first by default."""
         id = ask.path_params["id"]
         found = await self._store.input_items(ask.caller, id) if self._store is not None else None
         if found is None:
@@ -63,7 +63,7 @@ class ResponsesApi:
         return json_reply({"object": "list", "data": page} | members)
 
     async def _ask_upstream(self, ask: ApiRequest, method: str, rest: str = "") -> Reply:
-        """What the upstream says that keeps the response. NotFound where none does."""
+        """The answer of the upstream that stores the response. Raises NotFound if none does."""
         id = ask.path_params["id"]
         target = await self._store.find_owner(ask.caller, id) if self._store is not None else None
         provider = self._runtime.providers.get((target or "").partition(":")[0])

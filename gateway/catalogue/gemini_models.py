@@ -17,7 +17,7 @@ class GeminiModelsApi(ModelsApi):
     """The catalogue's endpoints for clients of the Gemini API (`ListModelsResponse`, `Model`)."""
 
     async def list_models(self, ask: ApiRequest) -> Reply:
-        """A page of the list; the token of the next one is the name of this one's last model."""
+        """The models of all providers, and the aliases, in Gemini's form."""
         only = self._parse_provider(ask)
         size = ask.parse_number("pageSize", 1, MAX_PAGE_SIZE) or MAX_PAGE_SIZE
         lists = await self._fetch_lists(ask, only)
@@ -29,7 +29,7 @@ class GeminiModelsApi(ModelsApi):
         return json_reply(body, headers=make_list_warnings(lists))
 
     async def get_model(self, ask: ApiRequest) -> Reply:
-        """One model of the list by its id, with or without its provider's name before it."""
+        """One model by its id, with or without the provider's prefix."""
         ident = ask.path_params["id"].removeprefix(_RESOURCE_PREFIX)
         lists = await self._fetch_lists(ask, self._parse_provider(ask))
         for model in self._iter_models(lists, ""):

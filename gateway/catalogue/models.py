@@ -1,4 +1,4 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: what every provider lists, and the aliases.
+"""`GET /v1/models` and `GET /v1/models/{id}`: the models of every provider, and the aliases.
 
 Each id works as a model name of a call as it stands: models of the default provider are plain, the
 others say `provider:model`, and where an alias would take that, `!provider:model`.
@@ -40,7 +40,7 @@ class ModelsApi:
         self._names: dict[tuple[str, str], str] = {}
 
     async def list_models(self, ask: ApiRequest) -> Reply:
-        """The list, in the form and of the provider that were asked for."""
+        """The models of all providers, and the aliases."""
         form, only = self._parse_format(ask), self._parse_provider(ask)
         page = PageRequest.from_query(ask, MAX_PAGE_SIZE, after="after_id", before="before_id")
         lists = await self._fetch_lists(ask, only)
@@ -61,7 +61,7 @@ class ModelsApi:
         return json_reply(body, headers=headers)
 
     async def get_model(self, ask: ApiRequest) -> Reply:
-        """One model of the list by its id, with or without its provider's name before it."""
+        """One model by its id, with or without the provider's prefix."""
         form, ident = self._parse_format(ask), ask.path_params["id"]
         lists = await self._fetch_lists(ask, self._parse_provider(ask))
         for model in self._iter_models(lists, ""):
@@ -83,13 +83,13 @@ class ModelsApi:
         return form or ("anthropic" if is_messages_client(ask.headers) else "openai")
 
     def _parse_provider(self, ask: ApiRequest) -> str:
-        """The provider asked for, or "" for all. NotFound for one that is not here."""
+        """The requested provider, or "" for all. Raises NotFound for an unknown one."""
         name = ask.get_header(b"provider") or ask.query.get("provider", "")
         check_provider(self._view, name)
         return name
 
     async def _fetch_lists(self, ask: ApiRequest, only: str) -> Mapping[str, ModelListState]:
-        """The lists to show. Raises the fault of a provider asked for of which nothing is known."""
+        """The lists to show. Raises the error of a requested provider without a list."""
         names = [only] if only else list(self._view.runtime.providers)
         credential, refresh = ask.caller.credential, ask.parse_flag("refresh")
         lists = await self._catalogue.get_lists(names, credential, refresh=refresh)
@@ -99,7 +99,7 @@ class ModelsApi:
         return lists
 
     def _build_raw(self, lists: Mapping[str, ModelListState], only: str) -> object:
-        """The upstream's own answer; by provider where several were asked."""
+        """The upstream's own answer; by provider if several were asked."""
         if only:
             return lists[only].models or {"object": "list", "data": []}
         return {
@@ -110,7 +110,7 @@ class ModelsApi:
     def _iter_models(
         self, lists: Mapping[str, ModelListState], only: str
     ) -> Iterator[CatalogueModel]:
-        """Each model once: those of the lists, those the operator names, then the aliases."""
+        """Each model once: those of the lists, those in `model_ids`, then the aliases."""
         seen: set[str] = set()
         for name, held in lists.items():
             listed = [] if held.models is None else read_entries(held.models)
@@ -142,7 +142,7 @@ class ModelsApi:
         return found
 
     def _fill_limits(self, provider: str, model: str, entry: ModelEntry) -> ModelEntry:
-        """The entry with the limits that the gateway's own table knows."""
+        """The entry, with missing limits filled in from the capability table."""
         if entry.context is not None and entry.output is not None:
             return entry
         known = self._view.runtime.providers[provider].capability(model)
@@ -159,7 +159,7 @@ def get_id(model: CatalogueModel) -> str:
 
 
 def check_provider(view: GatewayView, name: str) -> None:
-    """NotFound where a name is given that no provider has."""
+    """Raises NotFound if a name is given and no provider has it."""
     if name and name not in view.runtime.providers:
         known = ", ".join(sorted(view.runtime.providers))
         message = f'there is no provider "{name[:100]}"; configured providers: {known}'
@@ -167,7 +167,7 @@ def check_provider(view: GatewayView, name: str) -> None:
 
 
 def make_list_warnings(lists: Mapping[str, ModelListState]) -> Headers:
-    """A header that says which lists are old or missing."""
+    """The warning header that names stale and missing lists."""
     said = [
         f"{name}:{'missing' if held.models is None else 'stale'}"
         for name, held in lists.items()
@@ -177,4 +177,4 @@ def make_list_warnings(lists: Mapping[str, ModelListState]) -> Headers:
 
 
 def _is_missing_key(error: GatewayError) -> bool:
-    return error.status == 401  # a provider of the clients' own keys, asked without one
+    return error.status == 401  # a passthrough provider, asked without a client's key
