@@ -45,6 +45,9 @@ bench-peers: .venv/.dev .peers/.there ## other gateways beside ours
 bench-check: .venv/.dev ## whether a call takes more instructions than were kept
 	$(BIN)/python -m tests.bench --check
 
+docs: .venv/.dev ## rewrite the tables of docs/ that are made from code
+	$(BIN)/python -m tests.docs
+
 lock: ## renew the hash-pinned locks (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
@@ -58,4 +61,4 @@ lock: ## renew the hash-pinned locks (needs uv)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: help run test check torture clients bench bench-peers bench-check lock
+.PHONY: help run test check torture clients bench bench-peers bench-check docs lock

@@ -129,10 +129,8 @@ def alias_faults(
 
 def _own(provider: Provider) -> dict[str, list[str]]:
     """A provider's own aliases, each as a list."""
-    own = getattr(provider, "aliases", None)
-    if not isinstance(own, Mapping):
-        return {}
-    return {name: [each] if isinstance(each, str) else list(each) for name, each in own.items()}
+    own = provider.aliases.items()
+    return {name: [each] if isinstance(each, str) else list(each) for name, each in own}
 
 
 def _target_faults(

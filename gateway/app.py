@@ -13,17 +13,17 @@ from starlette.datastructures import Headers as StarletteHeaders
 from starlette.middleware import Middleware as AsgiMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from gateway.admin.explain import explain_routes
+from gateway.admin.explain import explain_operations
 from gateway.admin.not_found import UnknownPathApp
-from gateway.admin.routes import operator_routes
-from gateway.api.batch import batch_routes
-from gateway.api.cache import cache_routes
-from gateway.api.count import count_routes
-from gateway.api.gemini import MODEL_PATHS, gemini_routes
-from gateway.api.responses import response_routes
+from gateway.admin.operations import operator_operations
+from gateway.api.batch import batch_operations
+from gateway.api.cache import cache_operations
+from gateway.api.count import count_operations
+from gateway.api.gemini import MODEL_PATHS, gemini_operations
+from gateway.api.responses import response_operations
+from gateway.api.routes import make_routes
 from gateway.assemble import Assembly, assemble
 from gateway.call import Call, Record
 from gateway.catalogue.lists import ModelLists
@@ -33,11 +33,13 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
+from gateway.dialects.gemini import GEMINI
 from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.edge.callers import Callers
 from gateway.edge.exchange import Edge, Endpoint, Limits
 from gateway.edge.headers import EXPOSED, own_headers, request_id
+from gateway.edge.operation import EVENTS, JSON, Operation, versioned
 from gateway.errors import GatewayError
 from gateway.plugin import Next, Runtime
 from gateway.reply import Reply
@@ -49,24 +51,33 @@ if TYPE_CHECKING:
     from gateway.api.batches import BatchApis
 
 
-class Gateway(Starlette):
-    """A Starlette application that knows its plain paths by heart.
+_CALL_SUMMARIES = {
+    CHAT.name: "A Chat Completions call, to any provider.",
+    MESSAGES.name: "A Messages call, to any provider.",
+    RESPONSES.name: "A Responses call, to any provider.",
+    COMPLETIONS.name: "A legacy text completion, to any provider.",
+    EMBEDDINGS.name: "Embeddings of texts, from a provider that has them.",
+}
 
-    Routing and Starlette's own layers around every send cost a tenth of a small call, and each
-    event of a stream pays them again; our endpoints answer their own faults.
+
+class Gateway(Starlette):
+    """A Starlette application that looks up paths without parameters in a dict.
+
+    Routing and Starlette's wrappers around `send` take a tenth of the time of a small call, and
+    every event of a stream pays for the wrappers again. The endpoints render their own errors.
     """
 
     hot: dict[str, ASGIApp]
     named: ASGIApp | None = None
-    """The endpoint of calls whose model stands in the path."""
+    """The endpoint of calls whose model is in the path."""
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
-        """Those of them that serve calls, for a server that can do without ASGI."""
+        """The endpoints of model calls by path, for a server that can call them without ASGI."""
         return {path: app for path, app in self.hot.items() if isinstance(app, Endpoint)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The endpoint of a plain path at once; all else the usual way."""
+        """Calls the endpoint of a path without parameters directly; routes every other request."""
         app: ASGIApp | None = None
         if scope["type"] == "http":
             path = scope["path"]
@@ -79,9 +90,9 @@ class Gateway(Starlette):
 
 
 def build(config: Config, peers: Peers = NO_PEERS, made: Assembly | None = None) -> Gateway:
-    """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit.
+    """The application; its `state.edge` is the Edge. Raises ConfigError if parts do not fit.
 
-    `made` is what was assembled of that configuration before, and found sound.
+    `made` is the assembly of the same configuration, if it was assembled before.
     """
     runtime, links = assemble(config) if made is None else (made.runtime, made.links)
     runtime.peers = peers
@@ -95,32 +106,32 @@ def build(config: Config, peers: Peers = NO_PEERS, made: Assembly | None = None)
     batches = view.batches = _batches(view)
     parts: list[Living] = [peers, *runtime.providers.values(), *links, lists]
     parts += [batches] if batches is not None else []
-    named = gemini_routes(edge)
+    view.operations = [
+        *_call_operations(edge, dialects),
+        *gemini_operations(edge),
+        *operator_operations(view, lists),
+        *count_operations(edge),
+        *cache_operations(links, peers),
+        *batch_operations(links, edge, peers),
+        *explain_operations(runtime, edge, links, dialects),
+        *response_operations(links, runtime),
+        *(batches.operations if batches is not None else ()),
+    ]
+    routes = make_routes(view.operations, view.callers)
     app = Gateway(
-        routes=_routes(edge, dialects)
-        + named
-        + operator_routes(view, lists)
-        + count_routes(edge)
-        + cache_routes(links, view.callers, peers)
-        + batch_routes(links, edge, view.callers, peers)
-        + explain_routes(runtime, edge, links, dialects)
-        + response_routes(links, runtime, view.callers)
-        + (batches.routes if batches is not None else []),
+        routes=routes,
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
     )
-    view.routes = [route for route in app.routes if isinstance(route, Route)]
     app.hot = {}
     app.router.default = UnknownPathApp()
     app.router.redirect_slashes = False
     app.state.edge = edge
     if not config.server.cors_origins:
-        plain = [
-            route for route in app.routes if isinstance(route, Route) and "{" not in route.path
-        ]
-        app.hot = {route.path: route.app for route in plain}
-        app.named = named[0].app
+        app.hot = {route.path: route.app for route in routes if "{" not in route.path}
+        app.named = next(each.app for each in view.operations if each.dialect is GEMINI)
     app.state.runtime = runtime
+    app.state.operations = view.operations
     return app
 
 
@@ -134,14 +145,14 @@ def create() -> Gateway:
 
 
 class Living(Protocol):
-    """A part of the gateway with a life of its own."""
+    """A component that has to be started and stopped."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Entered before the first call, left after the last."""
 
 
 def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
-    """The life of the application: its parts', and the pulse."""
+    """The lifespan: starts every component and the periodic check of open calls."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -150,8 +161,8 @@ def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
                 await stack.enter_async_context(part.running())
             edge.loop = asyncio.get_running_loop()
             pulse = edge.loop.create_task(edge.pulse())
-            # What is here now stays: the collector need not look at it again, nor run for each
-            # hundred calls; nearly all that a call makes is freed by counting references.
+            # Freeze start-up objects out of garbage collection, and collect rarely: reference
+            # counting frees nearly everything that a call allocates.
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
@@ -165,7 +176,7 @@ def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
 
 
 def dispatch(runtime: Runtime) -> Next:
-    """The end of every chain: the provider that the call was routed to."""
+    """The last step of the chain: calls the provider that the call was routed to."""
     providers = runtime.providers
 
     def call_provider(call: Call) -> Awaitable[Reply]:
@@ -177,7 +188,7 @@ def dispatch(runtime: Runtime) -> Next:
 
 
 def _batches(view: GatewayView) -> "BatchApis | None":
-    """The official batch APIs, where [batch] turns them on."""
+    """The official batch APIs, if [batch] enables them."""
     if view.runtime.config.batch.engine.reveal() == "off":
         return None
     try:
@@ -188,15 +199,33 @@ def _batches(view: GatewayView) -> "BatchApis | None":
     return make_batch_apis(view, dispatch(view.runtime))
 
 
-def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:
-    """Hot paths first, each with and without /v1."""
-    routes: list[BaseRoute] = []
-    for prefix in ("/v1", ""):
-        routes += [Route(prefix + dialect.path, Endpoint(edge, dialect)) for dialect in dialects]
-    for prefix in ("/v1", ""):
-        streamed = Endpoint(edge, MESSAGES, always_stream=True)
-        routes.append(Route(f"{prefix}/messages/stream", streamed))
-    return routes
+def _call_operations(edge: Edge, dialects: Sequence[Dialect]) -> list[Operation]:
+    """The endpoints that take model calls; the most used come first."""
+    operations = [
+        Operation(
+            path=f"/v1{dialect.path}",
+            routes=versioned(dialect.path),
+            method="POST",
+            app=Endpoint(edge, dialect),
+            dialect=dialect,
+            takes=JSON,
+            gives=(JSON,) if dialect is EMBEDDINGS else (JSON, EVENTS),
+            name=dialect.path.strip("/").replace("/", "_"),
+            text=_CALL_SUMMARIES[dialect.name],
+        )
+        for dialect in dialects
+    ]
+    stream = Operation(
+        path="/v1/messages/stream",
+        routes=versioned("/messages/stream"),
+        method="POST",
+        app=Endpoint(edge, MESSAGES, always_stream=True),
+        takes=JSON,
+        gives=(JSON, EVENTS),
+        name="messages_stream",
+        text="A Messages call whose answer is always a stream.",
+    )
+    return [*operations, stream]
 
 
 def _limits(config: Config) -> Limits:
@@ -207,10 +236,10 @@ def _limits(config: Config) -> Limits:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, whose own answers have the headers of all others."""
+    """Starlette's, with the gateway's headers on the preflight response."""
 
     def preflight_response(self, request_headers: StarletteHeaders) -> Response:
-        """Whether a page may make the request that it asks about."""
+        """The answer to a preflight request."""
         response = super().preflight_response(request_headers)
         response.raw_headers += own_headers(request_id(request_headers.raw), Record(monotonic()))
         return response

@@ -264,9 +264,8 @@ def _chain_warnings(links: list[Middleware | None]) -> list[Fault]:
 
 def _own_address(config: Config, name: str, providers: Mapping[str, Provider]) -> list[Fault]:
     """Find a provider that is this gateway: a client's variable is easily set here too."""
-    url = getattr(providers[name], "base_url", None)
     try:
-        parts = urlsplit(url if isinstance(url, str) else "")
+        parts = urlsplit(providers[name].base_url)
         host, port = (
             parts.hostname or "",
             parts.port or {"http": 80, "https": 443}.get(parts.scheme),

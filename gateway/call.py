@@ -48,10 +48,6 @@ class Target(Struct, frozen=True):
     def __str__(self) -> str:
         return f"{self.provider}:{self.model}"
 
-    def takes(self, dialect: Dialect) -> bool:
-        """Whether a call in the dialect goes there as it is."""
-        return dialect in self.dialects or dialect.also_served_by(self)
-
 
 class Attempt(Struct, frozen=True):
     """One try at an upstream: its status, or the kind of fault that ended it, and milliseconds."""

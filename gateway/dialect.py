@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from msgspec import Raw, Struct
 
@@ -14,14 +14,12 @@ from gateway.neutral.seal import Seal, Sealed
 from gateway.wire.sse import Frame
 from gateway.wire.text_slot import Json, TextSlot
 
-if TYPE_CHECKING:
-    from gateway.call import Call, Target
-    from gateway.lanes.step import Step
-
 Fields = dict[str, Raw]
 """The top level of a request body: each member's own bytes."""
 Block = dict[str, Any]
-"""One JSON object on its way out."""
+"""One JSON object to be written."""
+AroundText = Callable[[], tuple[bytes, bytes] | None]
+"""Returns the bytes before and after a text in the wire form of a piece of text."""
 
 
 class ToolNames:
@@ -87,26 +85,40 @@ class Conversion(Struct):
         return sealed
 
 
-class Reader(Protocol):
-    """Frames of an upstream's stream in, neutral events out. One for each stream."""
+class Reader:
+    """Turns the frames of one upstream stream into neutral events."""
 
     ended: bool
-    """The answer is whole, or a local stop cut it: the rest of the stream means nothing."""
+    """The answer is complete, or a local stop ended it: the rest of the stream is ignored."""
     cut: bool
-    """A local stop cut it: the upstream still talks."""
+    """A local stop ended it: the upstream is still sending."""
+    around_text: AroundText | None = None
+    """The bytes of a frame before and after its text, in the current text run. None, here or as
+    the result: frames have to be read one by one."""
 
     def read(self, frame: Frame) -> list[Event]:
         """The events of one frame. Raises Refused for an in-band error, BadAnswer for nonsense."""
+        raise NotImplementedError
 
     def finish(self) -> list[Event]:
-        """The events still due when the stream ends; Cut where it ended too early."""
+        """The events still due when the stream ends. Raises Cut if it ended too early."""
+        raise NotImplementedError
 
 
-class Writer(Protocol):
-    """Neutral events in, bytes for the client out. One for each stream."""
+class Writer:
+    """Turns neutral events into the bytes of one client stream."""
+
+    around_text: AroundText | None = None
+    """The bytes before and after more text of the open part. None, here or as the result: text has
+    to be written as events."""
+    wrote: Callable[[int], None] | None = None
+    """Called with the number of characters that were written with `around_text`."""
+    write_failure: Callable[[GatewayError], bytes] | None = None
+    """Ends the stream with an error, if the dialect sends more than the error event."""
 
     def write(self, event: Event) -> bytes:
-        """The wire form of one event; empty where the dialect says nothing."""
+        """The wire form of one event; empty if the dialect has none."""
+        raise NotImplementedError
 
 
 class AnswerSummary(Struct):
@@ -118,10 +130,6 @@ class AnswerSummary(Struct):
 
 def _never(_: object) -> bool:
     return False
-
-
-def _as_it_is(call: "Call", capability: Capability, seal: Seal) -> "Call":
-    return call
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -189,13 +197,5 @@ class Dialect:
     error_as_event: Callable[[GatewayError], bool] = _never
     """Whether a client that asked for a stream understands the error only there."""
 
-    # --- where client and upstream both speak it ---
-
-    adapt_request: "Callable[[Call, Capability, Seal], Call]" = _as_it_is
-    """The call as its upstream takes it; the call itself where nothing has to change."""
-    relay: "Callable[[Dialect, Call], Step]"
-    """The way of one stream's bytes to the client of the call."""
-    also_served_by: "Callable[[Target], bool]" = _never
-    """Whether a target that speaks another dialect has this endpoint too."""
     convertible: bool = True
     """Other dialects have words for what it says."""

@@ -4,20 +4,18 @@ import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from msgspec import Struct
 
 from gateway.call import Call, Target
 from gateway.capability.record import Capability
+from gateway.config.load import Config
 from gateway.dialect import Dialect
 from gateway.neutral.seal import Seal
 from gateway.reply import Reply
 from gateway.secret import Secret
 from gateway.workers.peers import NO_PEERS, Peers
-
-if TYPE_CHECKING:
-    from gateway.config.load import Config
 
 Next = Callable[[Call], Awaitable[Reply]]
 """The rest of the chain."""
@@ -53,8 +51,36 @@ class Preview(Struct, frozen=True, kw_only=True):
 class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
     """An adapter to one upstream account; its fields are the options in [providers.NAME].
 
-    `dialects` and `capability` say what the upstream speaks and takes.
+    `dialects` and `capability` say what the upstream speaks and accepts. A provider that offers
+    one of the properties below as an option declares a field of the same name.
     """
+
+    default_url: ClassVar[str] = ""
+    """The upstream's base URL if the operator sets no `base_url`."""
+    forwarded: ClassVar[tuple[bytes, ...]] = ()
+    """Prefixes of the client headers that this upstream understands."""
+    slash_ids: ClassVar[bool] = False
+    """Whether a model id with a slash is this provider's own, not `provider/model`."""
+
+    @property
+    def base_url(self) -> str:
+        """The upstream's base URL, "" if there is none."""
+        return ""
+
+    @property
+    def aliases(self) -> Mapping[str, str | list[str]]:
+        """Names for this provider's models, each with its target or targets."""
+        return {}
+
+    @property
+    def model_ids(self) -> Sequence[str]:
+        """Model ids that belong to this provider without a prefix."""
+        return ()
+
+    @property
+    def max_retries(self) -> int | None:
+        """Most tries after the first one; None: as many as the call may have."""
+        return None
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:
@@ -109,7 +135,7 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
 class Runtime(Struct):
     """What the links of one gateway share: its configuration, its providers, its seal."""
 
-    config: "Config"
+    config: Config
     providers: Mapping[str, Provider]
     seal: Seal
     peers: Peers = NO_PEERS
@@ -120,8 +146,7 @@ class Runtime(Struct):
         found = self.providers[provider]
         capability = found.capability(model)
         dialects = _serving(found.dialects, capability.dialects)
-        retries = getattr(found, "max_retries", None)
-        return Target(provider, model, dialects, capability, None, retries)
+        return Target(provider, model, dialects, capability, None, found.max_retries)
 
 
 def _serving(spoken: tuple[Dialect, ...], names: tuple[str, ...]) -> tuple[Dialect, ...]:

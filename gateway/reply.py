@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,17 +14,32 @@ from gateway.lanes.step import Step
 from gateway.lanes.text_filter import TextFilter, TextFilterStep, filter_body
 
 
-class Source(Protocol):
+class Source:
     """Where a stream's bytes come from."""
 
+    __slots__ = ()
+
     async def read(self) -> bytes:
-        """The next chunk, as it arrived; empty at the end. GatewayError where it was cut."""
+        """The next chunk, as it arrived; empty at the end. Raises GatewayError if it was cut."""
+        raise NotImplementedError
 
     async def aclose(self) -> None:
-        """Let go of it; safe at any time, any number of times."""
+        """Releases it; safe at any time, any number of times."""
+        raise NotImplementedError
+
+    def rest(self) -> bytes | None:
+        """All that is left, if it has arrived already; None if it has to be read."""
+        return None
+
+    def linger(self) -> bool:
+        """Whether it now reads its short rest away by itself, to keep the connection usable.
+
+        False if it has to be closed.
+        """
+        return False
 
 
-class Stream:
+class Stream(Source):
     """Bytes still arriving, and the one way to let go: closing any view closes the source."""
 
     __slots__ = ("_closed", "_source", "read")
@@ -56,7 +71,7 @@ class Stream:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
 
 
-class _Stepped:
+class _Stepped(Source):
     __slots__ = ("_over", "_source", "_step")
 
     def __init__(self, source: Source, step: Step) -> None:
@@ -91,21 +106,12 @@ class _Stepped:
 
     async def aclose(self) -> None:
         self._over = True
-        if self._step.done and not self._step.cut and linger(self._source):
+        if self._step.done and not self._step.cut and self._source.linger():
             return
         await self._source.aclose()
 
 
-def linger(source: Source) -> bool:
-    """Whether the source reads its little rest away by itself, so that its connection can serve on.
-
-    A source may offer `linger()`; what does not is closed.
-    """
-    offered = getattr(source, "linger", None)
-    return offered is not None and bool(offered())
-
-
-class BytesSource:
+class BytesSource(Source):
     """A source of one chunk that is here already."""
 
     __slots__ = ("_body",)
@@ -123,7 +129,7 @@ class BytesSource:
         self._body = b""
 
 
-class Prepended:
+class Prepended(Source):
     """A source whose first chunks were read already."""
 
     __slots__ = ("_chunks", "_source", "read")
@@ -144,7 +150,7 @@ class Prepended:
 
     def linger(self) -> bool:
         """As the source does."""
-        return linger(self._source)
+        return self._source.linger()
 
     async def aclose(self) -> None:
         """Let go of the source."""

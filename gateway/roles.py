@@ -13,7 +13,7 @@ from gateway.plugin import Middleware
 
 
 class CacheError(GatewayError):
-    """The store of the prompt cache cannot be asked."""
+    """The store of the prompt cache cannot be reached."""
 
     kind = "cache_error"
 
@@ -27,42 +27,42 @@ class CacheError(GatewayError):
 
 
 class CacheFigures(Struct):
-    """What a cache has done so far; means are in seconds, None where there was nothing."""
+    """Counters of a cache; means are in seconds, None if there was nothing to average."""
 
     hits: int = 0
-    """Calls answered without an upstream call of their own."""
+    """Calls answered without an upstream call."""
     misses: int = 0
     cached: float | None = None
     uncached: float | None = None
     enabled: bool = False
     backend: str = "none"
     size: int | None = 0
-    """Entries; None where the store does not say."""
+    """Entries; None if the store does not report it."""
     limit: int | None = None
     timed: tuple[int, int] = (0, 0)
-    """Calls behind each of the means."""
+    """The number of calls in each of the means."""
 
 
 @runtime_checkable
 class AnswerCache(Protocol):
-    """A link of the chain that keeps answers."""
+    """A link of the chain that caches answers."""
 
     @property
     def per_worker(self) -> bool:
-        """Each worker keeps answers of its own; else all of them have the same store."""
+        """Whether each worker has its own store; else all share one."""
 
     async def read_figures(self) -> CacheFigures:
-        """What it has done so far."""
+        """Its counters."""
 
     async def clear(self, caller: Caller) -> int:
-        """Forgets the caller's answers; how many they were. Raises CacheError."""
+        """Removes the caller's answers and returns their number. Raises CacheError."""
 
     async def cleanup(self) -> tuple[int, int]:
-        """Forgets what has expired: how many, and how many are left. Raises CacheError."""
+        """Removes expired answers; returns how many, and how many are left. Raises CacheError."""
 
 
 class BatchProgress(Struct, frozen=True):
-    """How far a batch is."""
+    """State and counts of a batch."""
 
     batch_id: str
     status: Literal["processing", "completed", "cancelled"]
@@ -71,83 +71,83 @@ class BatchProgress(Struct, frozen=True):
     successful_messages: int
     failed_messages: int
     completion_time: str | None
-    """When it ended, whichever way."""
+    """When it completed or was cancelled."""
 
 
 @runtime_checkable
 class BatchRunner(Protocol):
-    """A link of the chain that makes many calls of a batch."""
+    """A link of the chain that turns one batch request into many calls."""
 
     def connect(self, edge: Edge) -> None:
-        """Called once, before the first call: where the other calls are seen, and items counted."""
+        """Called once, before the first call, with the edge that counts the calls of items."""
 
     def find_progress(self, caller: Caller, batch_id: str) -> BatchProgress | None:
-        """How far the caller's batch of that id is; None where the caller has no such batch."""
+        """Progress of the caller's batch; None if the caller has no batch of that id."""
 
     def batch_seconds(self) -> tuple[float, float]:
-        """What all completed batches took, and their items one by one."""
+        """Seconds that all completed batches took, and the sum of the seconds of their items."""
 
 
 class Resolution(Protocol):
-    """A model's way."""
+    """Where the calls for a model go, and why."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Where a call for it goes, the first choice first."""
+        """The targets of a call for it, in order of preference."""
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """What led there, in words."""
+        """The steps of the resolution, in words."""
 
 
 @runtime_checkable
 class Router(Protocol):
-    """A link of the chain that can say where a model goes."""
+    """A link of the chain that resolves model names."""
 
     def resolve(self, model: str) -> Resolution:
-        """The model's way. Raises NotFound."""
+        """Where calls for the model go. Raises NotFound."""
 
 
 class BatchEngineStatus(Protocol):
-    """What works off batches."""
+    """The engine of the official batch APIs."""
 
     async def get_status(self) -> dict[str, object]:
-        """Its engine, the batches that have not ended, and the items in flight."""
+        """The engine, the number of open batches, and the items in flight."""
 
 
 def resolve_model(links: Sequence[Middleware], model: str) -> Resolution | None:
-    """The model's way; None where no link of the chain can say. Raises NotFound."""
+    """Where calls for the model go; None without a link that resolves names. Raises NotFound."""
     router = next((link for link in links if isinstance(link, Router)), None)
     return router.resolve(model) if router is not None else None
 
 
 def format_timestamp(seconds: float | None = None) -> str:
-    """A moment, or now, as RFC 3339."""
+    """A Unix time in seconds, or now, as an RFC 3339 timestamp."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @runtime_checkable
 class ResponseStore(Protocol):
-    """A link of the chain that keeps responses."""
+    """A link of the chain that stores responses."""
 
     async def find_response(self, caller: Caller, id: str) -> bytes | None:
-        """The response of that caller. Raises Unavailable."""
+        """The caller's stored response, or None. Raises Unavailable."""
 
     async def find_owner(self, caller: Caller, id: str) -> str | None:
-        """The target that keeps that caller's response itself, if one does. Raises Unavailable."""
+        """The target whose upstream stores the caller's response, or None. Raises Unavailable."""
 
     async def input_items(self, caller: Caller, id: str) -> list[dict[str, Any]] | None:
-        """The items that it was made from, oldest first. Raises Unavailable."""
+        """Its input items, oldest first, or None. Raises Unavailable."""
 
     async def forget_response(self, caller: Caller, id: str) -> bool:
-        """Whether it was there to be forgotten. Raises Unavailable."""
+        """Deletes the response; returns whether there was one. Raises Unavailable."""
 
 
 @runtime_checkable
 class StoreBacked(Protocol):
-    """A link of the chain that keeps things."""
+    """A link of the chain with a store."""
 
     @property
     def down(self) -> bool | None:
-        """Whether its store does not answer; None where that is the gateway's own memory."""
+        """Whether its store is unreachable; None if the store is in memory."""

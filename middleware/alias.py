@@ -54,7 +54,7 @@ class Alias(Middleware):
         self._provider_aliases: dict[str, dict[str, list[str]]] = {
             name: {
                 alias: [self._qualify_target(target, name) for target in _as_list(targets)]
-                for alias, targets in getattr(provider, "aliases", {}).items()
+                for alias, targets in provider.aliases.items()
             }
             for name, provider in runtime.providers.items()
         }
@@ -77,7 +77,7 @@ class Alias(Middleware):
         }
         self._model_ids: dict[str, str] = {}
         for name, provider in runtime.providers.items():
-            for model in getattr(provider, "model_ids", ()):
+            for model in provider.model_ids:
                 self._model_ids.setdefault(model, name)
         self._resolved: dict[str, ResolvedModel] = {}
         asked = [(name, join("aliases", name)) for name in self._aliases]
@@ -227,11 +227,8 @@ class Alias(Middleware):
         """`provider/model`, where that is a provider here and the default takes no such ids."""
         provider, slash, rest = model.partition("/")
         default = self._runtime.providers.get(self._default)
-        if (
-            slash
-            and provider in self._runtime.providers
-            and not getattr(default, "slash_ids", False)
-        ):
+        default_takes_slashes = default is not None and default.slash_ids
+        if slash and provider in self._runtime.providers and not default_takes_slashes:
             return provider, rest
         return None
 

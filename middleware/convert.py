@@ -10,6 +10,7 @@ from gateway.counting.local_usage import add_local_usage
 from gateway.dialect import Conversion, Dialect, Fields
 from gateway.dialects.common.ratelimits import translated
 from gateway.dialects.common.signatures import signatures_for_call
+from gateway.dialects.same_dialect import PLAIN, SAME_DIALECT, takes_unconverted
 from gateway.errors import InvalidRequest, NotFound
 from gateway.lanes.recode import Transcoder
 from gateway.lanes.step import Step
@@ -41,8 +42,9 @@ class Convert(Middleware):
         assert target is not None
         call.record.tell = None  # that of an earlier attempt knows another answer
         call.record.relayed = ""
-        if call.dialect in target.dialects or target.takes(call.dialect):
-            ours = call.dialect.adapt_request(call, target.capability, self._seal)
+        same = SAME_DIALECT.get(call.dialect.name, PLAIN)
+        if call.dialect in target.dialects or same.also_served_by(target):
+            ours = same.adapt_request(call, target.capability, self._seal)
             return self._relay_reply(call, await next(ours.with_model(target.model)))
         if not call.dialect.convertible:
             raise self._make_not_found(call.dialect, target)
@@ -69,7 +71,7 @@ class Convert(Middleware):
         able = [
             name
             for name in sorted(runtime.providers)
-            if runtime.target(name, target.model).takes(dialect)
+            if takes_unconverted(runtime.target(name, target.model), dialect)
         ]
         advice = f"ask one that has: {', '.join(able)}" if able else "no provider here has any"
         message = f'The provider "{target.provider}" has no {what}; {advice}'
@@ -112,7 +114,7 @@ class Convert(Middleware):
         """The way of a stream in the client's own dialect: as it is, unless told otherwise."""
         target, dialect = _require_target(call), reply.dialect
         if not target.capability.recode:
-            return dialect.relay(dialect, call)
+            return SAME_DIALECT.get(dialect.name, PLAIN).make_relay(dialect, call)
         conversion = self._make_conversion(call, target, LossReport())
         return _make_transcoder(dialect, dialect, conversion, call.record)
 
@@ -145,7 +147,7 @@ def _make_transcoder(
     theirs: Dialect, ours: Dialect, conversion: Conversion, record: Record
 ) -> Transcoder:
     writer = ours.writer(conversion)
-    record.tell = getattr(writer, "write_failure", None)
+    record.tell = writer.write_failure
     return Transcoder(theirs.reader(conversion), add_local_usage(writer, conversion), record)
 
 

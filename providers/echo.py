@@ -12,7 +12,7 @@ from gateway.neutral.events import Ending, Event, Message, Part, Prompt, Text, T
 from gateway.neutral.fold import message_events
 from gateway.neutral.notes import LossReport
 from gateway.plugin import Provider, Runtime
-from gateway.reply import Reply, Stream
+from gateway.reply import Reply, Source, Stream
 from gateway.secret import Secret
 
 GREETING = "Hello from interlingua."
@@ -66,7 +66,7 @@ class Echo(Provider):
         return Message(ident, call.model, [Text(text)], Ending("end_turn", usage=usage))
 
 
-class _EchoSource:
+class _EchoSource(Source):
     """A source of one event a read."""
 
     def __init__(self, writer: Writer, events: Iterator[Event]) -> None:

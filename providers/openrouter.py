@@ -13,4 +13,3 @@ class OpenRouter(HttpProvider):
     dialect_names: ClassVar[tuple[str, ...]] = ("chat", "responses")
     forwarded: ClassVar[tuple[bytes, ...]] = (b"http-referer", b"x-title")
     slash_ids: ClassVar[bool] = True
-    """A model id with a slash is this provider's own, not `provider/model`."""

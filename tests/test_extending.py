@@ -56,6 +56,8 @@ def _page_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
         if named := re.match(r"# acme/(\w+\.py)", block):
             (package / named[1]).write_text(block)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acme"]:
+        monkeypatch.delitem(sys.modules, name)  # of another page or test
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "acme"]:

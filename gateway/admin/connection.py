@@ -23,7 +23,7 @@ from gateway.wire.raw_json import encoded
 TEST_TIMEOUT = 30.0
 """Seconds that the completion may take."""
 TEST_MAX_TOKENS = 16
-"""The least that every upstream accepts."""
+"""The smallest value that every upstream accepts."""
 _ADVICE = {
     401: "Check that the key of this provider is valid",
     402: "Check that the account behind the key has money left",
@@ -47,7 +47,7 @@ class ConnectionTest:
         self._lists = lists
 
     async def try_provider(self, ask: ApiRequest) -> Reply:
-        """Whether a provider answers: success, skipped where only clients have keys, or failed."""
+        """Makes one tiny completion at a provider and reports success or failure."""
         view = self._view
         name, model = ask.query.get("provider", ""), ask.query.get("model", "")
         if model and not name:
@@ -87,7 +87,7 @@ class ConnectionTest:
     async def _request_completion(
         self, ask: ApiRequest, name: str, model: str, record: Record
     ) -> str:
-        """The id of the answer. Raises what the chain raises, and what an error answer says."""
+        """The id of the answer. Raises the errors of the chain, and that of an error answer."""
         capability = self._view.runtime.target(name, model).capability
         model = f"{name}:{model}"
         body = {
@@ -110,23 +110,23 @@ class ConnectionTest:
             await reply.aclose()
 
     def _resolve_name(self, model: str) -> tuple[str, str]:
-        """Provider and model that a model name alone means."""
+        """The provider and the model of a name without a provider's prefix."""
         for owner, alias, targets in self._view.iter_aliases():
             if alias == model:
                 return self._view.split_target(targets[0], owner)
         return self._view.split_target(model)
 
     async def _choose_model(self, name: str) -> str:
-        """A model to try: what `small` means there, else what the operator names, else any."""
+        """A model to try: the target of `small`, else a configured one, else the first listed."""
         view = self._view
         small = view.runtime.config.aliases.get("small", [""])[0]
         if small and view.split_target(small)[0] == name:
             return view.split_target(small)[1]
         provider = view.runtime.providers[name]
-        if ids := getattr(provider, "model_ids", []):
-            return str(ids[0])
-        if own := getattr(provider, "aliases", {}):
-            return str(next(iter(own)))
+        if provider.model_ids:
+            return provider.model_ids[0]
+        if provider.aliases:
+            return next(iter(provider.aliases))
         if name in SHIPPED:
             return SHIPPED[name]["small"]
         held = (await self._lists.get_lists([name]))[name]
@@ -159,7 +159,7 @@ class ConnectionTest:
         )
 
     def _record_call(self, ask: ApiRequest, record: Record, status: int) -> None:
-        """Counts and logs the completion as a call: it was one, and was paid for."""
+        """Counts and logs the completion as the real call that it is."""
         self._view.edge.totals.record_call(ask.id, CHAT.name, record, status, streamed=False)
         log_call(ask.id, CHAT.name, record, status)
 

@@ -1,9 +1,9 @@
-"""`POST /explain` before a client's path: what would become of a call, and nothing is sent.
+"""`POST /explain` before a client's path shows what would become of a call, without sending it.
 
 `/explain/v1/messages` takes the body that `/v1/messages` takes, with the client's own headers, and
-says for each target what its upstream would get. `/explain` alone takes `{"model": ...}` and says
-where that leads. Of the chain only auth, alias, history and convert have a part in it: a cache must
-not answer, a batch not fan out, and a link of somebody else's might ask somebody.
+shows for each target what its upstream would get. `/explain` alone takes `{"model": ...}` and shows
+how that name is resolved. Only the links auth, alias, history and convert are run: a cache must not
+answer, a batch must not fan out, and other links might send something.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
-from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from gateway.api.gemini import GeminiAddress, GeminiExchange
 from gateway.api.query_key import QueryKeyToHeader
@@ -20,8 +20,10 @@ from gateway.capability.record import differing
 from gateway.config.builtins import short_name
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.same_dialect import takes_unconverted
 from gateway.edge.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.edge.exchange import Edge, Endpoint, Exchange
+from gateway.edge.operation import JSON, Operation, versioned
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.plugin import Middleware, Preview, Runtime, chain
 from gateway.reply import Reply
@@ -31,23 +33,45 @@ from gateway.telemetry.log import log_call
 _EXPLAIN_LINKS = frozenset({"auth", "alias", "history"})
 
 
-def explain_routes(
+def explain_operations(
     runtime: Runtime, edge: Edge, links: Sequence[Middleware], dialects: Sequence[Dialect]
-) -> list[BaseRoute]:
-    """`/explain`, and one path for each path that calls have."""
-    explanation = _Explainer(runtime, links)
-    aside = Edge(chain(explanation.before, explanation.explain_call), edge.limits)
-    aside.open = edge.open  # what looks after calls in flight looks after these
-    routes: list[BaseRoute] = [Route("/explain", _ExplainEndpoint(aside, MESSAGES, whole=False))]
-    for prefix in ("/explain/v1", "/explain"):
-        routes += [
-            Route(prefix + dialect.path, _ExplainEndpoint(aside, dialect, whole=True))
-            for dialect in dialects
-        ]
+) -> list[Operation]:
+    """`/explain`, and one path for each path that model calls have."""
+    explainer = _Explainer(runtime, links)
+    aside = Edge(chain(explainer.before, explainer.explain_call), edge.limits)
+    aside.open = edge.open  # explanations are cut and pinged with the calls in flight
     gemini = QueryKeyToHeader(_GeminiExplainEndpoint(aside))
-    for prefix in ("/explain/v1beta", "/explain/v1", "/explain"):
-        routes.append(Route(f"{prefix}/models/{{name:path}}", gemini, methods=["POST"]))
-    return routes
+    return [
+        Operation(
+            path="/explain",
+            method="POST",
+            app=_ExplainEndpoint(aside, MESSAGES, whole=False),
+            takes=JSON,
+            name="explain",
+            text="Shows where a model name leads; sends nothing.",
+        ),
+        *(
+            _make_operation(
+                f"/v1{dialect.path}",
+                versioned(dialect.path),
+                _ExplainEndpoint(aside, dialect, whole=True),
+            )
+            for dialect in dialects
+        ),
+        _make_operation("/v1beta/models/{name}", ("/v1beta/models/{name:path}",), gemini),
+        _make_operation("/v1/models/{name}", versioned("/models/{name:path}"), gemini),
+    ]
+
+
+def _make_operation(path: str, routes: Sequence[str], app: ASGIApp) -> Operation:
+    return Operation(
+        path=f"/explain{path}",
+        routes=tuple(f"/explain{route}" for route in routes),
+        method="POST",
+        app=app,
+        takes=JSON,
+        text=f"Shows what a call to {path} would become; sends nothing.",
+    )
 
 
 class _ExplainEndpoint(Endpoint):
@@ -58,14 +82,14 @@ class _ExplainEndpoint(Endpoint):
         self._takes_call = whole
 
     def exchange(self, client: Client) -> Exchange:
-        """A client's question, still to be answered."""
+        """The exchange for one explanation, not yet served."""
         exchange = _ExplainExchange(self._edge, self._dialect, client)
         exchange.takes_call = self._takes_call
         return exchange
 
 
 class _ExplainExchange(Exchange):
-    """One explanation: logged, but in no total, for nothing was answered and nothing is paid."""
+    """One explanation: it is logged but not counted, since no model was called."""
 
     takes_call = True
 
@@ -97,7 +121,7 @@ class _GeminiExplainEndpoint:
 
 
 class _GeminiExplainExchange(GeminiExchange):
-    """One explanation of a Gemini call, booked as the others are."""
+    """One explanation of a Gemini call."""
 
     def record_call(self) -> None:
         """Adds the ended explanation to the log."""
@@ -105,7 +129,7 @@ class _GeminiExplainExchange(GeminiExchange):
 
 
 class _CallCaptured(Exception):
-    """A call that has come to its provider."""
+    """Raised with the call that would have been sent to its provider."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -116,7 +140,7 @@ async def _capture_call(call: Call) -> Reply:
 
 
 class _Explainer:
-    """The end of the chain of explanations."""
+    """Runs the chain up to the provider and describes what would be sent."""
 
     def __init__(self, runtime: Runtime, links: Sequence[Middleware]) -> None:
         self.before = [link for link in links if short_name(link) in _EXPLAIN_LINKS]
@@ -133,7 +157,7 @@ class _Explainer:
         ]
 
     async def explain_call(self, call: Call) -> Reply:
-        """Every step, and every target in the order they would be tried."""
+        """Every step, and every target in the order in which they would be tried."""
         if call.target is None:
             raise GatewayError('no middleware routed the call; add [[middleware]] use = "alias"')
         data: dict[str, Any] = {"object": "explanation", "model": call.model}
@@ -157,12 +181,12 @@ class _Explainer:
         own = {"timeout": target.timeout, "max_retries": target.retries}
         facts |= {name: value for name, value in own.items() if value is not None}
         if len(call.fields) > 1:  # more than a model
-            facts["lane"] = "bytes" if target.takes(call.dialect) else "converted"
+            facts["lane"] = "bytes" if takes_unconverted(target, call.dialect) else "converted"
             facts |= await self._preview_request(call, target)
         return facts
 
     async def _preview_request(self, call: Call, target: Target) -> dict[str, Any]:
-        """The call as it would leave, or the error that it would end in."""
+        """The request that would be sent, or the error that would be returned."""
         call.record.warnings = []
         try:
             sent = await self._capture_converted(call.routed(target))
@@ -174,12 +198,12 @@ class _Explainer:
         return {"request": request, "warnings": list(call.record.warnings)}
 
     async def _capture_converted(self, call: Call) -> Call:
-        """The call as it comes to its provider."""
+        """The call as its provider would receive it."""
         try:
             await self._convert(call)
         except _CallCaptured as sent:
             return sent.call
-        raise AssertionError("a call that nobody answers came back")
+        raise AssertionError("the converted call was not captured")
 
 
 def _describe_request(dialect: Dialect, preview: Preview) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""`GET /health` for monitors, `GET /health/detailed` for operators: what was measured, only that.
+"""`GET /health` for monitors, `GET /health/detailed` for operators.
 
-No upstream is asked: how a provider is, its last calls have shown.
+No upstream is asked: the state of a provider is that of its last calls.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from gateway.version import version
 from gateway.view import GatewayView
 
 API_FORMATS = {"chat": "openai", "messages": "anthropic"}
-"""What a dialect is called where a provider's is told."""
+"""The names of dialects in the description of a provider."""
 _NOT_CONFIGURED = "not configured"
 
 
@@ -31,10 +31,10 @@ class HealthApi:
         self._view = view
         self._workers = workers
         self._version = version()
-        conformance.read_overall()  # read now: no file is read while calls are served
+        conformance.read_overall()  # at start-up: no file may be read while calls are served
 
     async def get_health(self, ask: ApiRequest) -> Reply:
-        """Whether the gateway serves, and what it is set up with; nothing secret."""
+        """State, default provider, and each provider's format, address and key hashes."""
         view = self._view
         done, now = await self._workers.sum_totals(), await self._workers.collect_state()
         data = {
@@ -51,7 +51,7 @@ class HealthApi:
         return json_or_yaml_reply(ask, data)
 
     async def get_detailed_health(self, ask: ApiRequest) -> Reply:
-        """The state of every part, as measured in all workers."""
+        """State of providers, keys, connections and batches, measured in all workers."""
         view = self._view
         config = view.runtime.config
         done, now = await self._workers.sum_totals(), await self._workers.collect_state()
@@ -78,7 +78,7 @@ class HealthApi:
         return json_reply(data)
 
     def _is_key_valid(self, now: WorkerState) -> bool:
-        """Whether the default provider has what it needs, and its upstream has not refused it."""
+        """Whether the default provider has a key that its upstream has not refused."""
         default = self._view.default_provider
         return default in self._view.runtime.providers and not now.rests[default].refused
 
@@ -89,7 +89,7 @@ class HealthApi:
             self._describe_provider(name, done, now)["state"]
             for name in self._view.runtime.providers
         ]
-        # One provider that works is a gateway that works.
+        # The gateway is healthy while one provider works.
         return "degraded" if states and all(each == "failing" for each in states) else "healthy"
 
     def _describe_provider(
@@ -154,7 +154,7 @@ class HealthApi:
         }
 
     def _has_batches(self) -> bool:
-        return any(path.endswith("/messages/batch") for path in self._view.paths)
+        return self._view.has_operation("messages_batch")
 
     async def _measure_improvements(self, done: CallTotals) -> dict[str, str]:
         """What batches and hits have saved of the time that the same calls take without them."""

@@ -1,38 +1,15 @@
-"""`GET /`: what this is and where the rest is; the signs of life."""
+"""`GET /`: version, state and the list of endpoints; the liveness and readiness probes."""
+
+from collections.abc import Iterable
 
 from gateway.admin import conformance
-from gateway.edge.operation import ApiRequest, json_reply
+from gateway.edge.operation import ApiRequest, Operation, json_reply
 from gateway.reply import Reply
 from gateway.version import version
 from gateway.view import GatewayView
 
-ENDPOINTS = {
-    "chat_completions": "/v1/chat/completions",
-    "messages": "/v1/messages",
-    "messages_stream": "/v1/messages/stream",
-    "count_tokens": "/v1/messages/count_tokens",
-    "messages_batch": "/v1/messages/batch",
-    "messages_batches": "/v1/messages/batches",
-    "responses": "/v1/responses",
-    "completions": "/v1/completions",
-    "embeddings": "/v1/embeddings",
-    "cache_stats": "/v1/messages/cache/stats",
-    "metrics": "/metrics",
-    "running_totals": "/metrics/running-totals",
-    "active_requests": "/metrics/active-requests",
-    "logs": "/metrics/logs",
-    "gemini_models": "/v1beta/models",
-    "models": "/v1/models",
-    "aliases": "/v1/aliases",
-    "top_models": "/top-models",
-    "profiles": "/profiles",
-    "health": "/health",
-    "health_detailed": "/health/detailed",
-    "test_connection": "/test-connection",
-    "explain": "/explain",
-    "openapi": "/openapi.json",
-}
-"""What `/` names; null stands for what this gateway has not."""
+_OPTIONAL_NAMES = ("messages_batch", "messages_batches")
+"""Endpoints that a gateway may lack: `/` shows null for them."""
 
 
 class HomeApi:
@@ -43,7 +20,7 @@ class HomeApi:
         self._version = version()
 
     async def get_root(self, ask: ApiRequest) -> Reply:
-        """Name, version, state, and the paths that are there."""
+        """Name, version, state, and the path of every endpoint."""
         view = self._view
         provider = view.runtime.providers.get(view.default_provider)
         standing = provider.status() if provider else None
@@ -58,12 +35,10 @@ class HomeApi:
                 "api_key_configured": bool(standing and standing.key_hashes),
                 "client_api_key_validation": len(view.callers) > 0,
             },
-            "endpoints": {
-                name: path if path in view.paths else None for name, path in ENDPOINTS.items()
-            },
+            "endpoints": dict.fromkeys(_OPTIONAL_NAMES) | _list_paths(view.operations),
             "api_compatibility": conformance.read_overall(),
             "enhancement_status": conformance.read_status(),
-            "documentation": "/docs" if "/docs" in view.paths else None,
+            "documentation": "/docs",
         }
         return json_reply(data)
 
@@ -72,7 +47,11 @@ class HomeApi:
         return json_reply({"name": "interlingua", "status": "ok"})
 
     async def get_readiness(self, ask: ApiRequest) -> Reply:
-        """It takes new calls: 503 while draining."""
+        """The gateway accepts calls; 503 while it drains."""
         if self._view.edge.draining:
             return json_reply({"status": "draining"}, 503)
         return json_reply({"name": "interlingua", "status": "ok"})
+
+
+def _list_paths(operations: Iterable[Operation]) -> dict[str, str | None]:
+    return {each.name: each.listed_path or each.path for each in operations if each.name}

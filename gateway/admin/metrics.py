@@ -10,7 +10,7 @@ from gateway.admin.workers import AllWorkers
 from gateway.admin.yaml import json_or_yaml_reply
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.operation import ApiRequest, json_reply
-from gateway.reply import Reply, Stream
+from gateway.reply import Reply, Source, Stream
 from gateway.roles import format_timestamp
 from gateway.telemetry.log import redact
 from gateway.telemetry.shares import label_pair
@@ -35,7 +35,7 @@ class MetricsApi:
         return self._edge.draining
 
     async def get_totals(self, ask: ApiRequest) -> Reply:
-        """Sums per provider and model, those that match the wildcards."""
+        """Calls, errors, tokens and times per provider and model."""
         patterns = ask.query.get("provider", "*"), ask.query.get("model", "*")
         active = await self._count_active(patterns) if ask.parse_flag("include_active") else None
         done = await self._workers.sum_totals()
@@ -64,18 +64,18 @@ class MetricsApi:
         return json_or_yaml_reply(ask, body)
 
     async def list_active(self, ask: ApiRequest) -> Reply:
-        """The calls in flight, the oldest first."""
+        """The calls in flight, oldest first."""
         calls = await self.collect_calls()
         return json_reply({"object": "active_requests", "timestamp": format_timestamp()} | calls)
 
     async def stream_active(self, ask: ApiRequest) -> Reply:
-        """The calls in flight as server-sent events, whenever they changed and at most so often."""
+        """The calls in flight as server-sent events, sent when they change."""
         given = ask.parse_number("interval_ms", int(_MIN_INTERVAL * 1e3), 60_000)
         interval = given / 1e3 if given else _DEFAULT_INTERVAL
         return Reply(200, MESSAGES, Stream(_ActiveCallsSource(self, interval)))
 
     async def list_errors(self, ask: ApiRequest) -> Reply:
-        """The last errors, newest first, with what was tried."""
+        """The last errors with each attempt, newest first."""
         limit = ask.parse_number("limit", 1, 200) or 50
         failures = await self._workers.collect_failures()
         body = {
@@ -100,8 +100,8 @@ class MetricsApi:
         return counts
 
 
-class _ActiveCallsSource:
-    """A source of events: the calls in flight, when others came or went."""
+class _ActiveCallsSource(Source):
+    """Server-sent events with the calls in flight, sent when they change."""
 
     def __init__(self, metrics: MetricsApi, interval: float) -> None:
         self._metrics = metrics
@@ -117,7 +117,7 @@ class _ActiveCallsSource:
                 waited += self._interval
             calls = await self._metrics.collect_calls()
             idents = {each["id"] for each in calls["requests"]}
-            # Ages move all the time: while calls are in flight each turn has news.
+            # The ages of calls in flight change with every turn.
             if self._last_ids is None or calls["count"] or idents != self._last_ids:
                 self._last_ids = idents
                 data = msgspec.json.encode({"timestamp": format_timestamp()} | calls)
@@ -131,7 +131,7 @@ class _ActiveCallsSource:
 
 
 def _matches_patterns(pair: tuple[str, str], patterns: tuple[str, str]) -> bool:
-    """Whether names match wildcards, letter case aside."""
+    """Whether names match wildcards, ignoring case."""
     return all(
         fnmatchcase(name.lower(), pattern[:200].lower())
         for name, pattern in zip(pair, patterns, strict=True)

@@ -1,4 +1,4 @@
-"""The answer to paths that do not exist."""
+"""The answer for unknown paths."""
 
 from time import monotonic
 
@@ -12,10 +12,10 @@ from gateway.errors import GatewayError, NotFound, UpgradeRefused
 
 
 class UnknownPathApp:
-    """Every path that is no route."""
+    """The application for unknown paths."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """404 in the form that fits the path, naming what there is."""
+        """404 with the names of known endpoints; 426 for a WebSocket upgrade."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
@@ -27,7 +27,7 @@ class UnknownPathApp:
         refused = refused_method(scope["method"], scope["headers"])
         if isinstance(refused, UpgradeRefused):
             unknown = refused
-        # One body that both families of clients can read.
+        # One body that OpenAI and Anthropic clients can both read.
         error = {"type": unknown.kind, "message": unknown.message, "param": None}
         error["code"] = "not_found" if unknown.status == 404 else None
         body = msgspec.json.encode({"type": "error", "error": error, "request_id": ident})

@@ -26,11 +26,11 @@ class PrometheusApi:
         self._render_lock = asyncio.Lock()
 
     async def get_metrics(self, ask: ApiRequest) -> Reply:
-        """Calls, tokens, times and the state of providers, for Prometheus or as OpenMetrics."""
+        """Metrics of all workers for Prometheus, as text or OpenMetrics."""
         open_metrics = "application/openmetrics-text" in ask.get_header(b"accept")
         providers = self._view.runtime.providers.items()
         keys = {name: len(each.status().key_hashes) for name, each in providers}
-        # Threads share the interpreter with the loop: one at a time takes its turns.
+        # Rendering threads compete with the loop for the interpreter: run one at a time.
         async with self._render_lock:
             shares, now = await self._workers.collect_shares(), await self._workers.collect_state()
             scraped = ScrapeData(shares, now, self._workers.count, keys, self._version)

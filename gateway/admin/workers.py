@@ -95,7 +95,7 @@ class AllWorkers:
         return whole
 
     async def collect_calls(self) -> list[dict[str, Any]]:
-        """The calls in flight, the oldest first."""
+        """The calls in flight, oldest first."""
         calls = self._local_calls()
         for body in await self._peers.ask(_CALLS_TOPIC):
             calls += msgspec.msgpack.decode(body)

@@ -1,27 +1,24 @@
-"""The endpoints of the synchronous batch: many Messages requests at once, and how far they are."""
+"""The endpoints of the synchronous batch: many Messages requests at once, and their progress."""
 
 from collections.abc import Sequence
 
 import msgspec
-from starlette.routing import BaseRoute, Route
 
 from gateway.call import Caller, Headers
 from gateway.dialects.batch import BATCH
-from gateway.edge.callers import Callers
 from gateway.edge.client import Receive, Scope, Send
 from gateway.edge.exchange import Edge, Endpoint
-from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
+from gateway.edge.operation import EVENTS, JSON, ApiRequest, Operation, json_reply, versioned
 from gateway.errors import NotFound
 from gateway.reply import Reply
 from gateway.roles import BatchProgress, BatchRunner
 from gateway.workers.peers import NO_PEERS, Peers
 
-_EVENT_STREAM = "text/event-stream"
 _PROGRESS_TOPIC = "batch progress"
 
 
 class _SyncBatchEndpoint:
-    """The endpoint that takes batches: as events where the client accepts them, else as JSON."""
+    """Runs a batch; the answer is a stream if the client accepts one, else JSON."""
 
     def __init__(self, edge: Edge) -> None:
         self._json_endpoint = Endpoint(edge, BATCH)
@@ -41,7 +38,7 @@ class _SyncBatchStatus:
         peers.answer(_PROGRESS_TOPIC, self._answer_progress)
 
     async def get_status(self, ask: ApiRequest) -> Reply:
-        """How far a batch of the caller's is."""
+        """Progress of a synchronous batch."""
         batch_id = ask.path_params["batch_id"]
         progress = self._link.find_progress(ask.caller, batch_id)
         if progress is None:
@@ -59,11 +56,11 @@ class _SyncBatchStatus:
 
 
 def accepts_events(headers: Headers) -> bool:
-    """Whether a client names server-sent events among what it accepts; `*/*` does not."""
+    """Whether `Accept` names server-sent events; `*/*` does not count."""
     accepted = b",".join(value for name, value in headers if name == b"accept").decode("latin-1")
     for given in accepted.lower().split(","):
         media, *parameters = (part.strip() for part in given.split(";"))
-        if media == _EVENT_STREAM:
+        if media == EVENTS:
             return not any(_has_zero_weight(each) for each in parameters)
     return False
 
@@ -73,20 +70,29 @@ def _has_zero_weight(parameter: str) -> bool:
     return name.strip() == "q" and weight.strip(" 0.") == ""
 
 
-def batch_routes(
-    links: Sequence[object], edge: Edge, callers: Callers, peers: Peers = NO_PEERS
-) -> list[BaseRoute]:
-    """The endpoints, each with and without /v1; none where the chain has no link for batches."""
+def batch_operations(
+    links: Sequence[object], edge: Edge, peers: Peers = NO_PEERS
+) -> list[Operation]:
+    """The endpoints of the synchronous batch; none without a link that runs batches."""
     link = next((link for link in links if isinstance(link, BatchRunner)), None)
     if link is None:
         return []
     link.connect(edge)
-    batches, status = (
-        _SyncBatchEndpoint(edge),
-        JsonEndpoint(_SyncBatchStatus(link, peers).get_status, callers),
-    )
-    routes: list[BaseRoute] = []
-    for prefix in ("/v1", ""):
-        path = f"{prefix}/messages/batch"
-        routes += [Route(path, batches), Route(f"{path}/{{batch_id}}/status", status)]
-    return routes
+    path = BATCH.path
+    return [
+        Operation(
+            path=f"/v1{path}",
+            routes=versioned(path),
+            method="POST",
+            app=_SyncBatchEndpoint(edge),
+            takes=JSON,
+            gives=(JSON, EVENTS),
+            name="messages_batch",
+            text="Makes many Messages calls in one request.",
+        ),
+        Operation(
+            path=f"/v1{path}/{{batch_id}}/status",
+            routes=versioned(f"{path}/{{batch_id}}/status"),
+            handler=_SyncBatchStatus(link, peers).get_status,
+        ),
+    ]

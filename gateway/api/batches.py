@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import time
 
 import msgspec
-from starlette.routing import BaseRoute, Route
 
 from gateway.api.files import BatchApiDeps, FilesApi, build_page, make_tenant
 from gateway.batches.api_objects import write_chat_batch, write_message_batch
@@ -21,7 +21,8 @@ from gateway.config.builtins import short_name
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.edge.operation import ApiRequest, json_reply
+from gateway.edge.operation import JSON, ApiRequest, Operation, json_reply
+from gateway.edge.pagination import DEFAULT_PAGE_SIZE, PageRequest
 from gateway.errors import CallError, InvalidRequest, NotFound
 from gateway.fanout.item import ItemRunner
 from gateway.plugin import Next, chain
@@ -30,53 +31,52 @@ from gateway.view import GatewayView
 from gateway.wire.raw_json import split_object
 
 _PASSED_LINKS = ("auth", "batch")
-"""Links that a batch has passed as a whole, and its items do not pass again."""
+"""Links that the batch passed as a whole; its items skip them."""
 _JSONL_HEADERS = [(b"content-type", b"application/x-jsonl")]
 _ID_PREFIXES = {"messages": "msgbatch_", "chat": "batch_"}
 _MAX_CREATE_BODY = 1024 * 1024
 
 
 class Conflict(CallError):
-    """What is asked of a batch does not fit how it stands."""
+    """The request does not fit the state of the batch."""
 
     status = 409
 
 
 class BatchApis:
-    """Both APIs of one gateway: their paths and their life."""
+    """The Message Batches, Batches and Files APIs of one gateway."""
 
     def __init__(self, hall: BatchApiDeps) -> None:
         self._deps = hall
-        self.routes: list[BaseRoute] = []
-        for prefix in ("/v1", ""):
-            self.routes += MessageBatchesApi(hall).make_routes(prefix)
-            self.routes += ChatBatchesApi(hall).make_routes(prefix)
-            self.routes += FilesApi(hall).make_routes(prefix)
+        self.operations = [
+            *MessageBatchesApi(hall).make_operations(),
+            *ChatBatchesApi(hall).make_operations(),
+            *FilesApi(hall).make_operations(),
+        ]
 
     async def get_status(self) -> dict[str, object]:
-        """Its engine, the batches that have not ended, and the items in flight."""
+        """The engine, the number of open batches, and the items in flight."""
         return await self._deps.scheduler.get_status()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Works off what there is until it is left."""
+        """Runs batches until the context is left."""
         async with self._deps.scheduler.running():
             yield
 
 
 def make_batch_apis(view: GatewayView, last: Next) -> BatchApis:
-    """The APIs as [batch] says. ConfigError where it cannot be."""
+    """The APIs as [batch] configures them. Raises ConfigError."""
     config, edge = view.runtime.config, view.edge
     rest = [link for link in view.links if short_name(link) not in _PASSED_LINKS]
     url = get_database_url(config.batch, config.source.env)
-    desk = BatchScheduler(
-        config.batch, url, ItemRunner(edge, chain(rest, last), interrupted="drained"), view.peers
-    )
-    return BatchApis(BatchApiDeps(desk, edge, view.callers))
+    runner = ItemRunner(edge, chain(rest, last), interrupted="drained")
+    desk = BatchScheduler(config.batch, url, runner, view.peers)
+    return BatchApis(BatchApiDeps(desk, edge))
 
 
 class _BatchesApi:
-    """What the two APIs have in common."""
+    """What the two batch APIs share."""
 
     kind = ""
     dialect: Dialect = MESSAGES
@@ -94,17 +94,15 @@ class _BatchesApi:
         except KeyError:
             raise NotFound(f"There is no batch '{batch_id[:100]}'", param="id") from None
 
-    async def _list_page(
-        self, ask: ApiRequest, most: int, after: str, before: str
-    ) -> tuple[list[BatchRow], bool]:
-        limit = ask.parse_number("limit", 1, most) or 20
+    async def _list_page(self, ask: ApiRequest, page: PageRequest) -> tuple[list[BatchRow], bool]:
         try:
             return await asyncio.to_thread(
                 self._scheduler.store.list_batches,
-                make_tenant(ask.caller), self.kind, limit, after=after, before=before,
+                make_tenant(ask.caller), self.kind, page.limit or DEFAULT_PAGE_SIZE,
+                after=page.after, before=page.before,
             )  # fmt: skip
         except KeyError:
-            raise NotFound(f"There is no batch '{(after or before)[:100]}'") from None
+            raise NotFound(f"There is no batch '{(page.after or page.before)[:100]}'") from None
 
     async def _create_batch(
         self, ask: ApiRequest, lines: list[LineRow], wanted: BatchParams
@@ -140,40 +138,46 @@ class MessageBatchesApi(_BatchesApi):
     kind = "messages"
     dialect = MESSAGES
 
-    def make_routes(self, prefix: str) -> list[BaseRoute]:
-        """The paths below that prefix."""
-        entrance, path = self._deps.make_endpoint, f"{prefix}/messages/batches"
-        one = f"{path}/{{id}}"
+    def make_operations(self) -> list[Operation]:
+        """The endpoints."""
+        make = partial(self._deps.make_operation, dialect=MESSAGES)
+        path, one, lines = (
+            "/messages/batches",
+            "/messages/batches/{id}",
+            ("application/x-jsonl",),
+        )
         return [
-            Route(path, entrance(MESSAGES, GET=self.list_batches, POST=self.create_batch)),
-            Route(one, entrance(MESSAGES, GET=self.get_batch, DELETE=self.delete_batch)),
-            Route(f"{one}/results", entrance(MESSAGES, GET=self.get_results)),
-            Route(f"{one}/cancel", entrance(MESSAGES, POST=self.cancel_batch)),
+            make("GET", path, self.list_batches, name="messages_batches"),
+            make("POST", path, self.create_batch, takes=JSON),
+            make("GET", one, self.get_batch),
+            make("DELETE", one, self.delete_batch),
+            make("GET", f"{one}/results", self.get_results, gives=lines),
+            make("POST", f"{one}/cancel", self.cancel_batch),
         ]
 
     async def create_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Takes a batch; it is on disk before the answer."""
+        """Creates a batch; it is stored durably before the answer."""
         body = await intake.read_body(self._deps.edge.limits.body)
-        # A batch may be large enough to hold up every other call while it is read.
+        # Parsing a large batch on the loop would delay every other call.
         lines = await asyncio.to_thread(read_requests, body, self._scheduler.options.max_items)
         return _reply_with_id(
             write_message_batch(await self._create_batch(ask, lines, BatchParams()), ask.url)
         )
 
     async def list_batches(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """The caller's batches, the newest first."""
-        after, before = ask.query.get("after_id", ""), ask.query.get("before_id", "")
-        batches, more = await self._list_page(ask, 1000, after, before)
+        """The caller's batches, newest first."""
+        page = PageRequest.from_query(ask, 1000, after="after_id", before="before_id")
+        batches, more = await self._list_page(ask, page)
         return json_reply(
             build_page([write_message_batch(batch, ask.url) for batch in batches], more)
         )
 
     async def get_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """How far a batch is."""
+        """State and counts of a batch."""
         return _reply_with_id(write_message_batch(await self._require_batch(ask), ask.url))
 
     async def get_results(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """A line for each request of an ended batch."""
+        """The results of an ended batch, one line for each request."""
         batch = await self._require_batch(ask)
         if batch.phase != "ended":
             raise InvalidRequest(f"Batch '{batch.id}' has not ended: there are no results yet")
@@ -181,13 +185,13 @@ class MessageBatchesApi(_BatchesApi):
         return Reply(200, MESSAGES, Stream(ResultSource(self._scheduler.store, batch.id)), head)
 
     async def cancel_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Starts no further request of it; one that has ended stays as it is."""
+        """Cancels a batch: no further requests of it are started."""
         batch = await self._require_batch(ask)
         await asyncio.to_thread(self._scheduler.store.request_cancel, batch.id)
         return _reply_with_id(write_message_batch(await self._require_batch(ask), ask.url))
 
     async def delete_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Forgets an ended batch and its results."""
+        """Deletes an ended batch and its results."""
         batch = await self._require_batch(ask)
         if batch.phase != "ended":
             raise InvalidRequest(f"Batch '{batch.id}' has not ended; cancel it first")
@@ -201,17 +205,18 @@ class ChatBatchesApi(_BatchesApi):
     kind = "chat"
     dialect = CHAT
 
-    def make_routes(self, prefix: str) -> list[BaseRoute]:
-        """The paths below that prefix."""
-        entrance, path = self._deps.make_endpoint, f"{prefix}/batches"
+    def make_operations(self) -> list[Operation]:
+        """The endpoints."""
+        make = partial(self._deps.make_operation, dialect=CHAT)
         return [
-            Route(path, entrance(CHAT, GET=self.list_batches, POST=self.create_batch)),
-            Route(f"{path}/{{id}}", entrance(CHAT, GET=self.get_batch)),
-            Route(f"{path}/{{id}}/cancel", entrance(CHAT, POST=self.cancel_batch)),
+            make("GET", "/batches", self.list_batches),
+            make("POST", "/batches", self.create_batch, takes=JSON),
+            make("GET", "/batches/{id}", self.get_batch),
+            make("POST", "/batches/{id}/cancel", self.cancel_batch),
         ]
 
     async def create_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Takes a batch; its file is checked afterwards."""
+        """Creates a batch from an uploaded file, which is checked afterwards."""
         body = await intake.read_body(_MAX_CREATE_BODY)
         try:
             fields = split_object(body)
@@ -231,16 +236,17 @@ class ChatBatchesApi(_BatchesApi):
         return await self._reply_batch(await self._create_batch(ask, [], wanted))
 
     async def list_batches(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """The caller's batches, the newest first."""
-        batches, more = await self._list_page(ask, 100, ask.query.get("after", ""), "")
+        """The caller's batches, newest first."""
+        page = PageRequest.from_query(ask, 100, after="after")
+        batches, more = await self._list_page(ask, page)
         return json_reply(build_page([await self._build_object(batch) for batch in batches], more))
 
     async def get_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """How far a batch is."""
+        """State and counts of a batch."""
         return await self._reply_batch(await self._require_batch(ask))
 
     async def cancel_batch(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Starts no further request of it. Conflict where it has ended."""
+        """Cancels a batch that has not ended; 409 if it has."""
         batch = await self._require_batch(ask)
         if batch.phase == "ended":
             raise Conflict(f"Cannot cancel a batch with status '{batch.outcome}'.")

@@ -1,14 +1,12 @@
-"""The endpoints of the prompt cache: its figures, and forgetting what it keeps."""
+"""The endpoints of the prompt cache: its counters, and removing answers."""
 
 from collections.abc import Sequence
 
 import msgspec
 import structlog
-from starlette.routing import BaseRoute, Route
 
 from gateway.call import Caller
-from gateway.edge.callers import Callers
-from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
+from gateway.edge.operation import ApiRequest, Handler, Operation, json_reply, versioned
 from gateway.reply import Reply
 from gateway.roles import AnswerCache, CacheFigures
 from gateway.workers.peers import NO_PEERS, Peers
@@ -18,7 +16,7 @@ _FIGURES, _CLEAR, _CLEANUP = "cache figures", "cache clear", "cache cleanup"
 
 
 class PromptCacheApi:
-    """The endpoints under /v1/messages/cache; without a cache they say that there is none."""
+    """The endpoints under /v1/messages/cache; without a cache they report an empty one."""
 
     def __init__(self, cache: AnswerCache | None, peers: Peers) -> None:
         self._cache = cache
@@ -27,7 +25,7 @@ class PromptCacheApi:
             _answer_peers(cache, peers)
 
     async def get_stats(self, ask: ApiRequest) -> Reply:
-        """The figures of all callers together; nothing in them tells of any one."""
+        """Hits, misses and size of the prompt cache, for all callers together."""
         figures = (
             await collect_figures(self._cache, self._peers)
             if self._cache is not None
@@ -51,7 +49,7 @@ class PromptCacheApi:
         })  # fmt: skip
 
     async def clear_cache(self, ask: ApiRequest) -> Reply:
-        """Forgets the caller's own answers."""
+        """Removes the caller's cached answers."""
         cleared = await self._cache.clear(ask.caller) if self._cache is not None else 0
         if self._cache is not None and self._cache.per_worker:
             name = ask.caller.name.encode()
@@ -64,7 +62,7 @@ class PromptCacheApi:
         })  # fmt: skip
 
     async def remove_expired(self, ask: ApiRequest) -> Reply:
-        """Forgets what has expired."""
+        """Removes expired answers from the cache."""
         removed, left = await self._cache.cleanup() if self._cache is not None else (0, 0)
         if self._cache is not None and self._cache.per_worker:
             for body in await self._peers.ask(_CLEANUP):
@@ -79,7 +77,7 @@ class PromptCacheApi:
 
 
 def _answer_peers(cache: AnswerCache, peers: Peers) -> None:
-    """Has the other workers told what this one's cache has done, and it do what they are asked."""
+    """Answers the other workers' requests for counters, clearing and clean-up of this cache."""
 
     async def figures(about: bytes) -> bytes:
         return msgspec.msgpack.encode(await cache.read_figures())
@@ -96,7 +94,7 @@ def _answer_peers(cache: AnswerCache, peers: Peers) -> None:
 
 
 async def collect_figures(cache: AnswerCache, peers: Peers) -> CacheFigures:
-    """The figures of all workers together."""
+    """The counters of all workers together."""
     own = await cache.read_figures()
     others = [msgspec.msgpack.decode(each, type=CacheFigures) for each in await peers.ask(_FIGURES)]
     every = [own, *others]
@@ -131,26 +129,24 @@ def _render_milliseconds(seconds: float | None) -> str | None:
 
 
 def render_improvement(spent: float | None, otherwise: float | None) -> str | None:
-    """How much less time was spent than would have been otherwise, rounded down; None: unknown."""
+    """The time saved in percent, rounded down; None if it is unknown."""
     if spent is None or not otherwise:
         return None
     return f"{int(100 * (1 - spent / otherwise))}%"
 
 
-def cache_routes(
-    links: Sequence[object], callers: Callers, peers: Peers = NO_PEERS
-) -> list[BaseRoute]:
-    """The endpoints for the chain's cache, each with and without /v1."""
-    prompts = PromptCacheApi(
-        next((link for link in links if isinstance(link, AnswerCache)), None), peers
-    )
-    doors = {
-        "stats": JsonEndpoint(prompts.get_stats, callers),
-        "clear": JsonEndpoint(prompts.clear_cache, callers, methods=("DELETE", "POST")),
-        "cleanup": JsonEndpoint(prompts.remove_expired, callers, methods=("POST",)),
-    }
+def cache_operations(links: Sequence[object], peers: Peers = NO_PEERS) -> list[Operation]:
+    """The endpoints for the cache of the chain."""
+    link = next((link for link in links if isinstance(link, AnswerCache)), None)
+    prompts = PromptCacheApi(link, peers)
+
+    def make_operation(action: str, method: str, handler: Handler, name: str = "") -> Operation:
+        routes = versioned(f"/messages/cache/{action}")
+        return Operation(path=routes[0], routes=routes, method=method, handler=handler, name=name)
+
     return [
-        Route(f"{prefix}/messages/cache/{name}", door)
-        for prefix in ("/v1", "")
-        for name, door in doors.items()
+        make_operation("stats", "GET", prompts.get_stats, "cache_stats"),
+        make_operation("clear", "DELETE", prompts.clear_cache),
+        make_operation("clear", "POST", prompts.clear_cache),
+        make_operation("cleanup", "POST", prompts.remove_expired),
     ]

@@ -1,8 +1,6 @@
-"""Counts of input tokens: calls like any other, but for their end and their book-keeping."""
+"""Counts of input tokens: handled as calls, but logged without being counted in the totals."""
 
 from collections.abc import Callable
-
-from starlette.routing import BaseRoute, Route
 
 from gateway.call import Call
 from gateway.counting.dialects import (
@@ -14,22 +12,34 @@ from gateway.counting.dialects import (
 from gateway.dialect import Dialect, Fields
 from gateway.edge.client import Client
 from gateway.edge.exchange import Edge, Endpoint, Exchange
+from gateway.edge.operation import JSON, Operation, versioned
 from gateway.telemetry.log import log_call
 
 MemberFilter = Callable[[Fields], Fields]
-"""The members of a request that count; a client may send the whole call it is about to make."""
-_ENDPOINTS: tuple[tuple[Dialect, MemberFilter], ...] = (
-    (MESSAGES_COUNTING, strip_answer_members),
-    (RESPONSES_COUNTING, keep_counted_members),
-)
+"""Keeps the members that matter for a count; clients may send the whole request of a call."""
 
 
-def count_routes(edge: Edge) -> list[BaseRoute]:
-    """The path of each dialect that counts, with and without /v1."""
+def count_operations(edge: Edge) -> list[Operation]:
+    """The counting endpoints of Messages and Responses; Gemini's is with its other endpoints."""
     return [
-        Route(prefix + dialect.path, CountEndpoint(edge, dialect, taking))
-        for dialect, taking in _ENDPOINTS
-        for prefix in ("/v1", "")
+        Operation(
+            path=f"/v1{MESSAGES_COUNTING.path}",
+            routes=versioned(MESSAGES_COUNTING.path),
+            method="POST",
+            app=CountEndpoint(edge, MESSAGES_COUNTING, strip_answer_members),
+            takes=JSON,
+            name="count_tokens",
+            text="Counts the input tokens of a Messages call without making it.",
+        ),
+        Operation(
+            path=f"/v1{RESPONSES_COUNTING.path}",
+            routes=versioned(RESPONSES_COUNTING.path),
+            method="POST",
+            app=CountEndpoint(edge, RESPONSES_COUNTING, keep_counted_members),
+            dialect=RESPONSES_COUNTING,
+            takes=JSON,
+            text="Counts the input tokens of a Responses call without making it.",
+        ),
     ]
 
 
@@ -41,14 +51,14 @@ class CountEndpoint(Endpoint):
         self._filter_members = taking
 
     def exchange(self, client: Client) -> Exchange:
-        """A client's count, still to be made."""
+        """The exchange for one count, not yet served."""
         made = _CountExchange(self._edge, self._dialect, client)
         made.filter_members = self._filter_members
         return made
 
 
 class _CountExchange(Exchange):
-    """One count: logged, but in no total, for nothing was answered and nothing is paid."""
+    """One count: it is logged but not counted as a call, since no model was called."""
 
     filter_members: MemberFilter
 

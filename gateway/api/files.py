@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial, wraps
 from time import time
+from typing import Any
 
 import structlog
 from msgspec import Struct
 from sqlalchemy.exc import DBAPIError
-from starlette.routing import BaseRoute, Route
 
 from gateway.batches.api_objects import write_file_object
 from gateway.batches.batch_params import check_retention
@@ -18,65 +19,55 @@ from gateway.batches.tables import FileRow
 from gateway.call import Caller
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.edge.callers import Callers
-from gateway.edge.client import Receive, Scope, Send
 from gateway.edge.exchange import Edge
-from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
+from gateway.edge.operation import ApiRequest, Handler, Operation, json_reply, versioned
+from gateway.edge.pagination import PageRequest, page_members
 from gateway.errors import InvalidRequest, NotFound, Unavailable
 from gateway.reply import Reply, Stream
 
 _log = structlog.get_logger("interlingua")
 BodyHandler = Callable[[ApiRequest, BodyReader], Awaitable[Reply]]
-"""An endpoint that may read the request's body."""
+"""A handler that may read the request's body."""
 _PURPOSES = ("batch", "batch_output")
 _MAX_NAME_LENGTH = 255
+_MAX_PAGE_SIZE = 10_000
 
 
 class BatchApiDeps(Struct, frozen=True):
-    """What all doors of the batch APIs share."""
+    """What all endpoints of the batch APIs share."""
 
     scheduler: BatchScheduler
     edge: Edge
-    callers: Callers
 
-    def make_endpoint(self, dialect: Dialect, **takes: BodyHandler) -> "BatchEndpoint":
-        """The ASGI application of a path, by method."""
-        return BatchEndpoint(self, dialect, takes)
+    def make_operation(
+        self, method: str, path: str, handler: BodyHandler, *, dialect: Dialect, **more: Any
+    ) -> Operation:
+        """The operation of a handler that may read the body, at a path with and without /v1."""
+        routes = versioned(path)
+        return Operation(
+            path=routes[0],
+            routes=routes,
+            method=method,
+            handler=self._with_body(handler),
+            dialect=dialect,
+            **more,
+        )
 
+    def _with_body(self, handler: BodyHandler) -> Handler:
+        edge = self.edge
 
-class BatchEndpoint:
-    """A door for each method; the key is checked before any of the body is read."""
-
-    needs_key = True
-
-    def __init__(
-        self, hall: BatchApiDeps, dialect: Dialect, takes: Mapping[str, BodyHandler]
-    ) -> None:
-        self._deps = hall
-        self._dialect = dialect
-        self._handlers = dict(takes) | ({"HEAD": takes["GET"]} if "GET" in takes else {})
-
-    @property
-    def operations(self) -> Mapping[str, object]:
-        """The function behind each method but HEAD."""
-        return {method: each for method, each in self._handlers.items() if method != "HEAD"}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        edge = self._deps.edge
-
-        async def answers(ask: ApiRequest) -> Reply:
+        @wraps(handler)
+        async def handle(ask: ApiRequest) -> Reply:
             if ask.method == "POST" and edge.draining:
                 raise Unavailable("the gateway is shutting down; send the request again")
-            intake = BodyReader(receive, ask.headers, edge.limits.body_idle)
+            body = BodyReader(ask.receive, ask.headers, edge.limits.body_idle)
             try:
-                return await self._handlers[ask.method](ask, intake)
+                return await handler(ask, body)
             except DBAPIError as fault:
                 _log.error("batches_not_kept", request_id=ask.id, error=str(fault.orig)[:500])
                 raise Unavailable("batches cannot be kept, or read, at the moment") from None
 
-        methods = tuple(self._handlers)
-        door = JsonEndpoint(answers, self._deps.callers, methods=methods, dialect=self._dialect)
-        await door(scope, receive, send)
+        return handle
 
 
 class FilesApi:
@@ -86,18 +77,20 @@ class FilesApi:
         self._deps = hall
         self._scheduler = hall.scheduler
 
-    def make_routes(self, prefix: str) -> list[BaseRoute]:
-        """The paths below that prefix."""
-        entrance = self._deps.make_endpoint
-        one = f"{prefix}/files/{{id}}"
+    def make_operations(self) -> list[Operation]:
+        """The endpoints."""
+        make = partial(self._deps.make_operation, dialect=CHAT)
+        one, content = "/files/{id}", ("application/octet-stream",)
         return [
-            Route(f"{prefix}/files", entrance(CHAT, GET=self.list_files, POST=self.create_file)),
-            Route(one, entrance(CHAT, GET=self.get_file, DELETE=self.delete_file)),
-            Route(f"{one}/content", entrance(CHAT, GET=self.get_content)),
+            make("GET", "/files", self.list_files),
+            make("POST", "/files", self.create_file, takes="multipart/form-data"),
+            make("GET", one, self.get_file),
+            make("DELETE", one, self.delete_file),
+            make("GET", f"{one}/content", self.get_content, gives=content),
         ]
 
     async def create_file(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Takes a file; it is on disk before the answer."""
+        """Uploads an input file of a batch."""
         options = self._scheduler.options
         async with intake.open_upload(options.max_file) as upload:
             if upload.fields.get("purpose") != "batch":
@@ -117,33 +110,32 @@ class FilesApi:
         return json_reply(write_file_object(file))
 
     async def list_files(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """The caller's files, page by page."""
-        limit = ask.parse_number("limit", 1, 10_000) or 10_000
-        purpose, after = ask.query.get("purpose", ""), ask.query.get("after", "")
-        order = ask.query.get("order", "desc")
-        if order not in ("asc", "desc"):
-            raise InvalidRequest("order must be 'asc' or 'desc'", param="order")
+        """The caller's files."""
+        page = PageRequest.from_query(ask, _MAX_PAGE_SIZE, after="after")
+        purpose = ask.query.get("purpose", "")
+        oldest_first = ask.parse_order() == "asc"
         try:
             files, more = await asyncio.to_thread(
                 self._scheduler.files.list_files,
-                make_tenant(ask.caller), purpose, limit, after, oldest_first=order == "asc",
+                make_tenant(ask.caller), purpose, page.limit or _MAX_PAGE_SIZE, page.after,
+                oldest_first=oldest_first,
             )  # fmt: skip
         except KeyError:
-            raise NotFound(f"No such File object: {after[:100]}", param="after") from None
+            raise NotFound(f"No such File object: {page.after[:100]}", param="after") from None
         return json_reply(build_page([write_file_object(file) for file in files], more))
 
     async def get_file(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """What is known of a file."""
+        """Name, size and dates of a file."""
         return json_reply(write_file_object(await self._require_file(ask)))
 
     async def get_content(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """What is in it."""
+        """The content of a file."""
         desk, file = self._scheduler, await self._require_file(ask)
         stream = Stream(open_content(desk.store, desk.files, file))
         return Reply(200, CHAT, stream, [(b"content-type", b"application/octet-stream")])
 
     async def delete_file(self, ask: ApiRequest, intake: BodyReader) -> Reply:
-        """Forgets it; a batch that has read it goes on."""
+        """Deletes a file; a batch that has read it continues."""
         file = await self._require_file(ask)
         await asyncio.to_thread(self._scheduler.files.remove_file, file)
         return json_reply({"id": file.id, "object": "file", "deleted": True})
@@ -159,7 +151,7 @@ class FilesApi:
 
 
 def _read_retention(fields: Mapping[str, str], most: float) -> float:
-    """How long a file is kept: as its form says, but no longer than all others."""
+    """Seconds that a file is stored: as its form says, at most `most`."""
     named = {name: fields.get(f"expires_after[{name}]") for name in ("anchor", "seconds")}
     if named["anchor"] is None and named["seconds"] is None:
         return most
@@ -169,10 +161,9 @@ def _read_retention(fields: Mapping[str, str], most: float) -> float:
 
 
 def make_tenant(caller: Caller) -> str:
-    """Whose batches and files a caller sees.
+    """The owner of a caller's batches and files.
 
-    Where no keys are asked for all callers have one name: the credentials they bring tell them
-    apart.
+    Without client keys all callers have one name: their upstream credentials tell them apart.
     """
     if caller.name == "anonymous" and caller.credential is not None:
         return f"anonymous {caller.credential.digest().hex()[:32]}"
@@ -180,11 +171,8 @@ def make_tenant(caller: Caller) -> str:
 
 
 def build_page(data: list[dict[str, object]], more: bool) -> dict[str, object]:
-    """A page of a list as both APIs have it; one names it "list", the other ignores that."""
+    """A page of a list in both APIs; Messages clients ignore `object`."""
     return {
         "object": "list",
         "data": data,
-        "has_more": more,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-    }
+    } | page_members([each["id"] for each in data], more)

@@ -1,7 +1,7 @@
 """The Gemini API's client endpoints: `POST .../models/{model}:generateContent` and its siblings.
 
-The model and the verb stand in the path, the key may stand in the query. Both are taken out here:
-inside the gateway such a call is one as any other.
+The model and the verb are in the path, the key may be in the query. They move to the body and to a
+header here, so that the rest of the gateway sees an ordinary call.
 """
 
 import re
@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Raw
-from starlette.routing import Route
 
 from gateway.api.json_array import JsonArray, make_array_stream, set_json_content_type
 from gateway.api.query_key import QueryKeyToHeader
@@ -19,12 +18,13 @@ from gateway.dialect import Fields
 from gateway.dialects.gemini import GEMINI
 from gateway.edge.client import AsgiClient, Client, Receive, Scope, Send
 from gateway.edge.exchange import Edge, Exchange
+from gateway.edge.operation import EVENTS, JSON, Operation
 from gateway.errors import NotFound
 from gateway.reply import Reply, Stream
 from gateway.telemetry.log import log_call
 
 MODEL_PATHS = ("/v1beta/models/", "/v1/models/")
-"""How the paths of nearly all calls begin."""
+"""The prefixes of the paths of nearly all calls."""
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _VERBS = (GENERATE, STREAM, COUNT)
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
@@ -35,18 +35,35 @@ _RESOURCE_NAME = re.compile(
 )
 
 
-def gemini_routes(edge: Edge) -> list[Route]:
-    """The paths, in every version of the API."""
-    calls = QueryKeyToHeader(GeminiEndpoint(edge))
-    return [
-        Route(f"{prefix}/{place}/{{name:path}}", calls, methods=["POST"])
+def gemini_operations(edge: Edge) -> list[Operation]:
+    """The operations of a model: one ASGI application, below every prefix that Google's API has."""
+    app = QueryKeyToHeader(GeminiEndpoint(edge))
+    routes = tuple(
+        f"{prefix}/{collection}/{{name:path}}"
         for prefix in ("/v1beta", "/v1beta1", "/v1", "")
-        for place in ("models", "tunedModels", "publishers", "projects")
+        for collection in ("models", "tunedModels", "publishers", "projects")
+    )
+    return [
+        Operation(
+            path=f"/v1beta/models/{{model}}:{verb}",
+            routes=routes,
+            method="POST",
+            app=app,
+            dialect=GEMINI,
+            takes=JSON,
+            gives=gives,
+            text=text,
+        )
+        for verb, text, gives in (
+            (GENERATE, "A Gemini call, to any provider.", (JSON,)),
+            (STREAM, "A Gemini call whose answer is a stream.", (EVENTS, JSON)),
+            (COUNT, "Counts the input tokens of a Gemini call without making it.", (JSON,)),
+        )
     ]
 
 
 class GeminiAddress(msgspec.Struct, frozen=True):
-    """What a path and a query ask for: a model, what to do with it, and the form of a stream."""
+    """The model, the verb and the form of a stream, read from a URL."""
 
     model: str
     verb: str
@@ -54,14 +71,14 @@ class GeminiAddress(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_url(cls, path: str, query: bytes) -> "GeminiAddress":
-        """What this address asks for; an unknown verb is found out later."""
+        """Parses a URL; an unknown verb is refused later."""
         resource, _, verb = path.rpartition(":")
         sse = ("alt", "sse") in parse_qsl(query.decode("latin-1"))
         return cls(_parse_model(resource), verb, array=verb == STREAM and not sse)
 
 
 def _parse_model(resource: str) -> str:
-    """The model that a resource's name stands for, as a client of any other API would name it."""
+    """The model in a resource name, as a client of any other API would name it."""
     found = _RESOURCE_NAME.fullmatch(resource)
     assert found is not None  # the routes let no other path in
     if found["publisher"]:
@@ -71,7 +88,7 @@ def _parse_model(resource: str) -> str:
 
 
 def apply_address(fields: Fields, asked: GeminiAddress) -> Fields:
-    """The body with what its address says, as every other API has it in the body. NotFound."""
+    """Adds `model` and `stream` to the body, as other APIs have them. Raises NotFound."""
     if asked.verb not in _VERBS:
         known = ", ".join(f":{verb}" for verb in _VERBS)
         raise NotFound(f'there is no ":{asked.verb[:50]}" here; known: {known}')
@@ -110,7 +127,7 @@ class GeminiExchange(Exchange):
 
 
 class _GeminiArrayExchange(GeminiExchange):
-    """One call whose stream is the elements of a JSON array, as it is without `alt=sse`."""
+    """One call whose stream is a JSON array, the form without `alt=sse`."""
 
     def __init__(self, edge: Edge, asked: GeminiAddress, client: Client) -> None:
         super().__init__(edge, asked, client)
@@ -119,7 +136,9 @@ class _GeminiArrayExchange(GeminiExchange):
 
     def _checked(self, fields: Fields) -> Call:
         call = super()._checked(fields)
-        return call.in_dialect(GEMINI, call.fields)  # events, until they leave the gateway
+        return call.in_dialect(
+            GEMINI, call.fields
+        )  # events inside the gateway, an array to the client
 
     async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
         stream = make_array_stream(stream, self._array)
@@ -130,7 +149,7 @@ class _GeminiArrayExchange(GeminiExchange):
 
 
 class _GeminiCountExchange(GeminiExchange):
-    """One count: logged, but in no total, for nothing was answered and nothing is paid."""
+    """One count: it is logged but not counted as a call, since no model was called."""
 
     def __init__(self, edge: Edge, asked: GeminiAddress, client: Client) -> None:
         super().__init__(edge, asked, client)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import GatewayError
-from gateway.reply import Stream
+from gateway.reply import Source, Stream
 from gateway.wire.sse import Splitter
 
 _JSON_HEADER = b"content-type: application/json; charset=UTF-8"
@@ -38,7 +38,7 @@ class JsonArray:
         return before + data
 
 
-class _ArraySource:
+class _ArraySource(Source):
     """A source of the array's bytes."""
 
     def __init__(self, events: Stream, array: JsonArray) -> None:

@@ -1,4 +1,4 @@
-"""Clients of Google's APIs: a key in the query, and how they are told from other clients."""
+"""Clients of Google's APIs: a key in the query, and how they are recognized."""
 
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,9 +13,9 @@ _KEY_PARAMS = frozenset({"key", "$key"})
 
 
 class QueryKeyToHeader:
-    """Takes a key out of the query, where Google's API reads one, and shows it as a header.
+    """Moves a key from the query, where Google's API accepts it, to a header.
 
-    From here on nothing that is logged, told or sent on can have it in an address.
+    From here on no log, error or upstream request can have it in a URL.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,7 +33,7 @@ def _move_key(headers: Headers, query: bytes) -> dict[str, object]:
     rest = [pair for pair in pairs if pair[0] not in _KEY_PARAMS]
     given = next((value for name, value in pairs if name in _KEY_PARAMS and value), "")
     shown = list(headers)
-    # What no header line could hold must not get into one this way.
+    # A value that is not legal in a header must not get into one this way.
     sane = given.isascii() and given.isprintable() and " " not in given
     if given and sane and not any(name == _KEY_HEADER for name, _ in headers):
         shown.append((_KEY_HEADER, given.encode()))
@@ -41,7 +41,7 @@ def _move_key(headers: Headers, query: bytes) -> dict[str, object]:
 
 
 class GoogleClientSwitch:
-    """One path of two APIs: clients that show Google's headers get to `googles`."""
+    """One path of two APIs: clients that send Google's headers get to `googles`."""
 
     def __init__(self, googles: ASGIApp, others: ASGIApp) -> None:
         self._google_app = googles

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from gateway.batches.files import FileStore
 from gateway.batches.store import ITEM_STATES, BatchStore
 from gateway.batches.tables import FileRow
+from gateway.reply import Source
 
 _PAGE_SIZE = 64
 RESULT_STATES = {"output": ("succeeded",), "error": ("errored", "expired")}
 """Which results are lines of which file of a batch."""
 
 
-class ResultSource:
+class ResultSource(Source):
     """The result lines of a batch."""
 
     def __init__(
@@ -37,7 +38,7 @@ class ResultSource:
         """Nothing is held between two pages."""
 
 
-class FileSource:
+class FileSource(Source):
     """The bytes of an uploaded file."""
 
     def __init__(self, files: FileStore, file_id: str) -> None:

@@ -22,6 +22,7 @@ from gateway.batches.items import run_item
 from gateway.batches.lines import InputRefused, read_input
 from gateway.batches.store import BatchStore
 from gateway.batches.tables import BatchRow, FileRow, ItemRow, LineRow, open_engine
+from gateway.config.folders import find_folder
 from gateway.config.load import ConfigError, Fault
 from gateway.config.schema import Batches
 from gateway.errors import Unavailable
@@ -361,19 +362,12 @@ def get_database_url(options: Batches, env: Mapping[str, str]) -> str:
     raise ConfigError([Fault(path="batch.engine", message=message)])
 
 
-def _get_folder(env: Mapping[str, str], given: str) -> Path:
-    if given:
-        return Path(given).absolute() / "batches"
-    state = env.get("STATE_DIRECTORY", "").partition(":")[0]
-    if state:
-        return Path(state) / "batches"
-    home = env.get("XDG_STATE_HOME", "")
-    if not home.startswith("/"):
-        if not env.get("HOME"):
-            message = "name a folder: neither STATE_DIRECTORY nor HOME is set"
-            raise ConfigError([Fault(path="batch.folder", message=message)])
-        home = f"{env['HOME']}/.local/state"
-    return Path(home) / "interlingua" / "batches"
+def _get_folder(env: Mapping[str, str], configured: str) -> Path:
+    folder = find_folder(env, configured, "XDG_STATE_HOME", "batches")
+    if folder is None:
+        message = "name a folder: neither STATE_DIRECTORY nor HOME is set"
+        raise ConfigError([Fault(path="batch.folder", message=message)])
+    return folder
 
 
 def lock_folder(path: Path) -> int:

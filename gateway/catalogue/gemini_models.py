@@ -3,9 +3,10 @@
 from typing import Any
 
 from gateway.catalogue.entries import CatalogueModel
-from gateway.catalogue.models import MAX_PAGE_SIZE, ModelsApi, make_list_warnings
+from gateway.catalogue.models import MAX_PAGE_SIZE, ModelsApi, get_id, make_list_warnings
 from gateway.edge.operation import ApiRequest, json_reply
-from gateway.errors import InvalidRequest, NotFound
+from gateway.edge.pagination import PageRequest
+from gateway.errors import NotFound
 from gateway.reply import Reply
 
 _GENERATION_METHODS = ["generateContent", "streamGenerateContent", "countTokens"]
@@ -16,20 +17,19 @@ class GeminiModelsApi(ModelsApi):
     """The catalogue's endpoints for clients of the Gemini API (`ListModelsResponse`, `Model`)."""
 
     async def list_models(self, ask: ApiRequest) -> Reply:
-        """A page of the list; the token of the next one is the name of this one's last model."""
+        """The models of all providers, and the aliases, in Gemini's form."""
         only = self._parse_provider(ask)
         size = ask.parse_number("pageSize", 1, MAX_PAGE_SIZE) or MAX_PAGE_SIZE
         lists = await self._fetch_lists(ask, only)
-        models = list(self._iter_models(lists, only))
-        begin = _get_start(models, ask.query.get("pageToken", ""))
-        page = models[begin : begin + size]
+        wanted = PageRequest(size, ask.query.get("pageToken", ""), after_param="pageToken")
+        page, has_more = wanted.cut(list(self._iter_models(lists, only)), get_id)
         body: dict[str, Any] = {"models": [write_gemini_model(model) for model in page]}
-        if begin + size < len(models):
+        if has_more:
             body["nextPageToken"] = page[-1].id
         return json_reply(body, headers=make_list_warnings(lists))
 
     async def get_model(self, ask: ApiRequest) -> Reply:
-        """One model of the list by its id, with or without its provider's name before it."""
+        """One model by its id, with or without the provider's prefix."""
         ident = ask.path_params["id"].removeprefix(_RESOURCE_PREFIX)
         lists = await self._fetch_lists(ask, self._parse_provider(ask))
         for model in self._iter_models(lists, ""):
@@ -53,12 +53,3 @@ def write_gemini_model(model: CatalogueModel) -> dict[str, Any]:
     if entry.output is not None:
         shown["outputTokenLimit"] = entry.output
     return shown
-
-
-def _get_start(models: list[CatalogueModel], after: str) -> int:
-    if not after:
-        return 0
-    for place, model in enumerate(models, 1):
-        if model.id == after:
-            return place
-    raise InvalidRequest(f'pageToken: there is no model "{after[:200]}"', param="pageToken")

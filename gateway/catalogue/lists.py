@@ -19,6 +19,7 @@ import structlog
 from msgspec import Struct
 
 from gateway.catalogue.entries import parse_model_list
+from gateway.config.folders import find_folder
 from gateway.errors import BadAnswer, GatewayError, UpstreamTimeout
 from gateway.plugin import Runtime
 from gateway.secret import Secret
@@ -55,7 +56,9 @@ class ModelLists:
     def __init__(self, runtime: Runtime) -> None:
         self._providers = runtime.providers
         self._options = runtime.config.catalogue
-        self._folder = _find_folder(runtime.config.source.env, self._options.folder)
+        self._folder = find_folder(
+            runtime.config.source.env, self._options.folder, "XDG_CACHE_HOME", "models"
+        )
         self._lists: dict[str, CachedModelList] = {}
         self._failures: dict[str, tuple[float, GatewayError]] = {}
         self._fetches: dict[str, asyncio.Task[None]] = {}
@@ -199,18 +202,3 @@ def _evict_client_lists(lists: dict[str, Any]) -> None:
     foreign = [key for key in lists if "#" in key]
     for key in foreign[:-MAX_CLIENT_LISTS]:
         del lists[key]
-
-
-def _find_folder(env: Mapping[str, str], given: str) -> Path | None:
-    """Where lists are kept; None where the environment names no place."""
-    if given:
-        return Path(given) / "models"
-    state = env.get("STATE_DIRECTORY", "").partition(":")[0]
-    if state:
-        return Path(state) / "models"
-    cache, home = env.get("XDG_CACHE_HOME", ""), env.get("HOME", "")
-    if not cache.startswith("/"):
-        if not home:
-            return None
-        cache = f"{home}/.cache"
-    return Path(cache) / "interlingua" / "models"

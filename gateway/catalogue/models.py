@@ -1,10 +1,10 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`: what every provider lists, and the aliases.
+"""`GET /v1/models` and `GET /v1/models/{id}`: the models of every provider, and the aliases.
 
 Each id works as a model name of a call as it stands: models of the default provider are plain, the
 others say `provider:model`, and where an alias would take that, `!provider:model`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from gateway.catalogue.entries import (
 )
 from gateway.catalogue.lists import ModelLists, ModelListState
 from gateway.edge.operation import ApiRequest, is_messages_client, json_reply
+from gateway.edge.pagination import PageRequest, page_members
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.reply import Reply
 from gateway.view import GatewayView
@@ -26,6 +27,7 @@ from gateway.view import GatewayView
 LIST_FORMATS = ("anthropic", "openai", "raw")
 MAX_PAGE_SIZE = 1000
 """Most models of one page."""
+_PAGE_PARAMS = ("limit", "after_id", "before_id")
 _MAX_CACHED_NAMES = 10_000
 
 
@@ -38,27 +40,28 @@ class ModelsApi:
         self._names: dict[tuple[str, str], str] = {}
 
     async def list_models(self, ask: ApiRequest) -> Reply:
-        """The list, in the form and of the provider that were asked for."""
+        """The models of all providers, and the aliases."""
         form, only = self._parse_format(ask), self._parse_provider(ask)
-        page = _PageRequest.from_request(ask)
+        page = PageRequest.from_query(ask, MAX_PAGE_SIZE, after="after_id", before="before_id")
         lists = await self._fetch_lists(ask, only)
         headers = make_list_warnings(lists)
         if form == "raw":
             return json_reply(self._build_raw(lists, only), headers=headers)
-        models = page.cut_page(list(self._iter_models(lists, only)))
+        models, has_more = page.cut(list(self._iter_models(lists, only)), get_id)
+        cursors = page_members([each.id for each in models], has_more)
         shown = [
             write_anthropic_model(each) if form == "anthropic" else write_openai_model(each)
             for each in models
         ]
         body: dict[str, Any] = {"data": shown, "object": "list"}
         if form == "anthropic":
-            body = {"data": shown} | page.build_cursors(models)
-        elif page.is_requested:
-            body |= page.build_cursors(models)
+            body = {"data": shown} | cursors
+        elif not ask.query.keys().isdisjoint(_PAGE_PARAMS):
+            body |= cursors
         return json_reply(body, headers=headers)
 
     async def get_model(self, ask: ApiRequest) -> Reply:
-        """One model of the list by its id, with or without its provider's name before it."""
+        """One model by its id, with or without the provider's prefix."""
         form, ident = self._parse_format(ask), ask.path_params["id"]
         lists = await self._fetch_lists(ask, self._parse_provider(ask))
         for model in self._iter_models(lists, ""):
@@ -80,13 +83,13 @@ class ModelsApi:
         return form or ("anthropic" if is_messages_client(ask.headers) else "openai")
 
     def _parse_provider(self, ask: ApiRequest) -> str:
-        """The provider asked for, or "" for all. NotFound for one that is not here."""
+        """The requested provider, or "" for all. Raises NotFound for an unknown one."""
         name = ask.get_header(b"provider") or ask.query.get("provider", "")
         check_provider(self._view, name)
         return name
 
     async def _fetch_lists(self, ask: ApiRequest, only: str) -> Mapping[str, ModelListState]:
-        """The lists to show. Raises the fault of a provider asked for of which nothing is known."""
+        """The lists to show. Raises the error of a requested provider without a list."""
         names = [only] if only else list(self._view.runtime.providers)
         credential, refresh = ask.caller.credential, ask.parse_flag("refresh")
         lists = await self._catalogue.get_lists(names, credential, refresh=refresh)
@@ -96,7 +99,7 @@ class ModelsApi:
         return lists
 
     def _build_raw(self, lists: Mapping[str, ModelListState], only: str) -> object:
-        """The upstream's own answer; by provider where several were asked."""
+        """The upstream's own answer; by provider if several were asked."""
         if only:
             return lists[only].models or {"object": "list", "data": []}
         return {
@@ -107,11 +110,11 @@ class ModelsApi:
     def _iter_models(
         self, lists: Mapping[str, ModelListState], only: str
     ) -> Iterator[CatalogueModel]:
-        """Each model once: those of the lists, those the operator names, then the aliases."""
+        """Each model once: those of the lists, those in `model_ids`, then the aliases."""
         seen: set[str] = set()
         for name, held in lists.items():
             listed = [] if held.models is None else read_entries(held.models)
-            named = getattr(self._view.runtime.providers[name], "model_ids", [])
+            named = self._view.runtime.providers[name].model_ids
             for entry in [*listed, *(ModelEntry(ident) for ident in named)]:
                 ident = self._get_name(name, entry.id)
                 if ident not in seen:
@@ -139,7 +142,7 @@ class ModelsApi:
         return found
 
     def _fill_limits(self, provider: str, model: str, entry: ModelEntry) -> ModelEntry:
-        """The entry with the limits that the gateway's own table knows."""
+        """The entry, with missing limits filled in from the capability table."""
         if entry.context is not None and entry.output is not None:
             return entry
         known = self._view.runtime.providers[provider].capability(model)
@@ -150,64 +153,21 @@ class ModelsApi:
         )
 
 
+def get_id(model: CatalogueModel) -> str:
+    """The id of a model in the list."""
+    return model.id
+
+
 def check_provider(view: GatewayView, name: str) -> None:
-    """NotFound where a name is given that no provider has."""
+    """Raises NotFound if a name is given and no provider has it."""
     if name and name not in view.runtime.providers:
         known = ", ".join(sorted(view.runtime.providers))
         message = f'there is no provider "{name[:100]}"; configured providers: {known}'
         raise NotFound(message, code="provider_not_found", param="provider")
 
 
-class _PageRequest(msgspec.Struct):
-    """Which part of a list was asked for."""
-
-    limit: int | None
-    after: str | None
-    before: str | None
-    has_more: bool = False
-
-    @classmethod
-    def from_request(cls, ask: ApiRequest) -> "_PageRequest":
-        query = ask.query
-        return cls(
-            ask.parse_number("limit", 1, MAX_PAGE_SIZE),
-            query.get("after_id"),
-            query.get("before_id"),
-        )
-
-    @property
-    def is_requested(self) -> bool:
-        return self.limit is not None or self.after is not None or self.before is not None
-
-    def cut_page(self, models: list[CatalogueModel]) -> list[CatalogueModel]:
-        """The page; sets whether there are more beyond it."""
-        if self.after is not None:
-            models = models[_get_index(models, self.after, "after_id") + 1 :]
-        if self.before is not None:
-            models = models[: _get_index(models, self.before, "before_id")]
-        limit = len(models) if self.limit is None else self.limit
-        self.has_more = len(models) > limit
-        if self.before is not None and self.after is None:
-            return models[max(0, len(models) - limit) :]
-        return models[:limit]
-
-    def build_cursors(self, models: Sequence[CatalogueModel]) -> dict[str, Any]:
-        return {
-            "has_more": self.has_more,
-            "first_id": models[0].id if models else None,
-            "last_id": models[-1].id if models else None,
-        }
-
-
-def _get_index(models: list[CatalogueModel], ident: str, param: str) -> int:
-    for place, model in enumerate(models):
-        if model.id == ident:
-            return place
-    raise InvalidRequest(f'{param}: there is no model "{ident[:200]}"', param=param)
-
-
 def make_list_warnings(lists: Mapping[str, ModelListState]) -> Headers:
-    """A header that says which lists are old or missing."""
+    """The warning header that names stale and missing lists."""
     said = [
         f"{name}:{'missing' if held.models is None else 'stale'}"
         for name, held in lists.items()
@@ -217,4 +177,4 @@ def make_list_warnings(lists: Mapping[str, ModelListState]) -> Headers:
 
 
 def _is_missing_key(error: GatewayError) -> bool:
-    return error.status == 401  # a provider of the clients' own keys, asked without one
+    return error.status == 401  # a passthrough provider, asked without a client's key

@@ -1,6 +1,6 @@
-"""`GET /top-models`: models worth a look. `GET /v1/aliases`, `GET /profiles`: names for models.
+"""`GET /top-models`: recommended models. `GET /v1/aliases`, `GET /profiles`: names for models.
 
-The list ships with the gateway, or is the one of a configured OpenRouter, newest model first.
+The list ships with the gateway, or is that of a configured OpenRouter, newest model first.
 """
 
 import importlib.resources
@@ -56,18 +56,16 @@ class TopModelsApi:
         self._view = view
         self._lists = lists
         self._source = view.runtime.config.catalogue.top_models
-        load_builtin_ranking()  # read now: no file is read while calls are served
+        load_builtin_ranking()  # at start-up: no file may be read while calls are served
         providers = view.runtime.providers.items()
-        self._openrouter_name = next(
-            (n for n, each in providers if getattr(each, "slash_ids", False)), ""
-        )
+        self._openrouter_name = next((name for name, each in providers if each.slash_ids), "")
         if self._source == "openrouter" and not self._openrouter_name:
             why = 'no provider of use "openrouter" is configured'
             _log.warning("top_models_manual", reason=why)
             self._source = "manual"
 
     async def list_top(self, ask: ApiRequest) -> Reply:
-        """The list, cut as asked for."""
+        """Recommended models with context windows and prices."""
         limit = ask.parse_number("limit", 1, MAX_TOP_MODELS) or _DEFAULT_LIMIT
         refresh = ask.parse_flag("refresh")
         held = ModelListState()
@@ -97,13 +95,13 @@ class TopModelsApi:
         return json_reply(body)
 
     async def list_aliases(self, ask: ApiRequest) -> Reply:
-        """Every alias by provider, and suggestions; no upstream is asked."""
+        """Aliases by provider, and suggested aliases; no upstream is asked."""
         view = self._view
         grouped: dict[str, dict[str, str]] = {}
         fallbacks: dict[str, list[str]] = {}
         for owner, name, targets in view.iter_aliases():
             provider, model = view.split_target(targets[0], owner)
-            # Below the provider it is asked of; a target elsewhere is named in full.
+            # Listed under its owner; a target at another provider is written in full.
             grouped.setdefault(owner, {})[name] = (
                 model if provider == owner else f"{provider}:{model}"
             )
@@ -119,7 +117,7 @@ class TopModelsApi:
         return json_reply(body | ({"fallbacks": fallbacks} if fallbacks else {}))
 
     async def list_profiles(self, ask: ApiRequest) -> Reply:
-        """Groups of aliases by name, each with the time its calls have."""
+        """The configured profiles: aliases, timeout, and their origin."""
         source = self._view.runtime.config.source
         found: dict[str, dict[str, Any]] = {}
         for name, profile in self._view.runtime.config.profiles.items():
@@ -194,7 +192,7 @@ def read_openrouter_ranking(models: object) -> list[TopModel]:
 
 
 def suggest_aliases(models: list[TopModel]) -> dict[str, str]:
-    """For each category the best model of it."""
+    """The best model of each category."""
     best: dict[str, str] = {}
     for model in models:
         best.setdefault(model.category, model.name)
@@ -210,7 +208,7 @@ def _get_category(raw: dict[str, Any]) -> str:
 
 
 def _parse_price(text: object) -> float | None:
-    """Dollars for a million tokens from dollars for one, as OpenRouter writes them."""
+    """Dollars per million tokens, from OpenRouter's dollars per token."""
     try:
         price = float(str(text)) * 1e6
     except ValueError:

@@ -140,7 +140,7 @@ def highlights(capability: Capability) -> str:
 
 def provider_line(name: str, use: str, provider: Provider) -> str:
     """Return a provider on one line: its class, dialects and address."""
-    url = getattr(provider, "base_url", "") or getattr(provider, "default_url", "")
+    url = provider.base_url or provider.default_url
     kind = f" ({use})" if use != name else ""
     spoken = "+".join(dialect.name for dialect in provider.dialects) or "nothing"
     return f"{name}{kind} speaks {spoken}" + (f" at {url}" if url else "")

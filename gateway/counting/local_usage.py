@@ -18,7 +18,7 @@ from gateway.neutral.events import (
 )
 
 
-class LocalUsageWriter:
+class LocalUsageWriter(Writer):
     """A writer that reads along; where the ending tells no usage, it gets an estimate of both."""
 
     def __init__(self, writer: Writer, conversion: Conversion) -> None:

@@ -12,10 +12,8 @@ from msgspec import Raw, Struct
 from gateway.dialect import AnswerSummary, Fields
 from gateway.dialects.chat import CHAT
 from gateway.dialects.common.faults import find_error
-from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
 from gateway.dialects.common.usage import UsageCounts, read_usage
 from gateway.errors import BadAnswer, InvalidRequest
-from gateway.lanes.relay import Relay
 from gateway.neutral.events import Prompt
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import ABSENT, decode, member, present
@@ -82,8 +80,5 @@ EMBEDDINGS = replace(
     read_texts=_read_texts,
     summarize=_summarize,
     find_answer_texts=lambda _: [],
-    adapt_request=strip_sealed_reasoning,
-    relay=Relay.of,
-    also_served_by=lambda target: target.capability.embeddings and CHAT in target.dialects,
     convertible=False,
 )

@@ -1,9 +1,9 @@
-"""The edge: bytes of a client to a Call, the chain's Reply to bytes, and one way out of every call.
+"""The edge: a client's bytes become a Call, the Reply of the chain becomes bytes.
 
-Each call is one task, uvicorn's own. Our server's protocol cancels it when the client is gone;
-under any other server one watcher on `receive()` does. What is slow on either side (a body that
-stops arriving, silence towards the client, a client that stops reading) is seen by the one pulse of
-the process, so that no call pays for timers of its own.
+Each call is one task, the one that uvicorn made. Our server's protocol cancels it when the client
+disconnects; under any other server a task that waits on `receive()` does. One periodic check per
+process finds stalled bodies, silent streams and clients that stop reading, so that no call needs
+timers of its own.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _TRUE = Raw(b"true")
 
 
 class Limits(Struct, frozen=True):
-    """What a client may take: bytes of a body, and seconds (between its bytes, of not reading)."""
+    """Limits for one client: bytes of a body; seconds between its bytes, and without reading."""
 
     body: int = 64 * 1024 * 1024
     body_idle: float = 30.0
@@ -46,7 +46,7 @@ class Limits(Struct, frozen=True):
 
 
 class Edge:
-    """What all endpoints of one gateway share: the chain, the limits, the calls in flight."""
+    """What all call endpoints share: the chain, the limits, the calls in flight."""
 
     def __init__(self, chain: Next, limits: Limits) -> None:
         self.chain = chain
@@ -55,10 +55,10 @@ class Edge:
         self.totals = Totals()
         self.draining = False
         self.loop: asyncio.AbstractEventLoop | None = None
-        """The loop of all calls, once it runs: asking for it costs each call a system call."""
+        """The running loop, kept because `get_running_loop` costs a system call per call."""
 
     async def pulse(self, interval: float = 1.0) -> None:
-        """Looks after every open call until cancelled."""
+        """Checks every open call periodically until cancelled."""
         while True:
             await asyncio.sleep(min(interval, self.limits.ping / 4))
             now = monotonic()
@@ -66,7 +66,7 @@ class Edge:
                 exchange.beat(now)
 
     def cut(self) -> None:
-        """End every open call with an error in its own dialect: the drain's time is over."""
+        """Ends every open call with an error in its own dialect, when the drain time is over."""
         for exchange in list(self.open):
             exchange.cut()
 
@@ -83,14 +83,14 @@ class Endpoint:
         await self.exchange(AsgiClient(scope, receive, send)).serve()
 
     def exchange(self, client: Client) -> "Exchange":
-        """A client's request, still to be served."""
+        """The exchange for a client's request, not yet served."""
         exchange = Exchange(self._edge, self._dialect, client)
         exchange.always_stream = self._always_stream
         return exchange
 
 
 class Exchange:
-    """One request and what is sent back."""
+    """One request and its response."""
 
     def __init__(self, edge: Edge, dialect: Dialect, client: Client) -> None:
         self.edge = edge
@@ -113,7 +113,7 @@ class Exchange:
         self._last = self.record.started  # when a byte last came in, or went out
 
     async def serve(self) -> None:
-        """Answer the request, whatever happens, and book it."""
+        """Answers the request, whatever happens, and records the call."""
         edge = self.edge
         self._task = asyncio.current_task(edge.loop)
         edge.open.add(self)

@@ -1,18 +1,20 @@
-"""The way into every endpoint that is no call: its method, the client's key, errors, the answer.
+"""Endpoints: one `Operation` for each, and the ASGI application of those that answer with JSON.
 
-An endpoint is `async (ask) -> reply`; `say` makes the usual reply. `Door(endpoint, callers)` is the
-ASGI application to put under a route.
+A handler is `async (ask) -> reply`; `json_reply` makes the usual reply. `JsonEndpoint` checks the
+method and the client's key, calls the handler and renders errors.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from inspect import getdoc
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 from msgspec import Struct
+from starlette.types import ASGIApp
 
 from gateway.call import Caller, Headers, Record
 from gateway.dialect import Dialect
@@ -30,24 +32,26 @@ _BOOLEANS = {"": True, "1": True, "true": True, "yes": True, "on": True} | dict.
 
 
 class ApiRequest(Struct, frozen=True):
-    """A request to an endpoint of the gateway's own."""
+    """A request to an endpoint that is not a model call."""
 
     id: str
     method: str
     headers: Headers
     query: Mapping[str, str]
     path_params: Mapping[str, str]
-    """What stands in the places of the route's path."""
+    """The values of the route's path parameters."""
     caller: Caller
+    receive: Receive
+    """Reads the request's body, for the few handlers that take one."""
     url: str = ""
-    """Scheme and host as the client sees them."""
+    """Scheme and host under which the client reached the gateway."""
 
     def get_header(self, name: bytes) -> str:
         """The first header of that lower-case name, or ""."""
         return next((value.decode("latin-1") for key, value in self.headers if key == name), "")
 
     def parse_flag(self, name: str) -> bool:
-        """Whether a parameter says yes; false without it. InvalidRequest where it says neither."""
+        """A query parameter as a boolean; false without it. Raises InvalidRequest."""
         text = self.query.get(name)
         if text is None:
             return False
@@ -57,7 +61,7 @@ class ApiRequest(Struct, frozen=True):
         return said
 
     def parse_number(self, name: str, least: int, most: int) -> int | None:
-        """A parameter as a number; None without it. InvalidRequest outside the bounds."""
+        """A query parameter from `least` to `most`; None without it. Raises InvalidRequest."""
         text = self.query.get(name)
         if text is None:
             return None
@@ -67,9 +71,66 @@ class ApiRequest(Struct, frozen=True):
             raise InvalidRequest(message, param=name)
         return number
 
+    def parse_order(self) -> Literal["asc", "desc"]:
+        """The parameter `order`, newest first without it. Raises InvalidRequest."""
+        match self.query.get("order", "desc"):
+            case "asc":
+                return "asc"
+            case "desc":
+                return "desc"
+            case order:
+                message = f'order must be asc or desc, not "{order[:20]}"'
+                raise InvalidRequest(message, param="order")
+
 
 Handler = Callable[[ApiRequest], Awaitable[Reply]]
-"""An endpoint of the gateway's own. It may raise any GatewayError."""
+"""Answers one request. It may raise any GatewayError."""
+
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One method of one endpoint.
+
+    The routes, `GET /`, the OpenAPI document and the table in the documentation are made from it.
+    Exactly one of `handler` and `app` is set.
+    """
+
+    path: str
+    """The path as documents show it."""
+    method: str = "GET"
+    handler: Handler | None = None
+    """Answers the requests; its docstring is the summary."""
+    app: ASGIApp | None = None
+    """The ASGI application of an endpoint that takes model calls."""
+    auth: bool = True
+    """Whether it requires a client key, if there are any."""
+    dialect: Dialect = MESSAGES
+    """The error format for clients that do not send `anthropic-version`."""
+    takes: str = ""
+    """The content type of the request's body; "": it has none."""
+    gives: tuple[str, ...] = (JSON,)
+    """The content types of the answer."""
+    routes: tuple[str, ...] = ()
+    """The paths of its routes, if there are others than `path`."""
+    name: str = ""
+    """Its name in `GET /`; "": it is not listed there."""
+    listed_path: str = ""
+    """The path that `GET /` shows, if another than `path`."""
+    text: str = ""
+    """The summary, if there is no handler to take it from."""
+
+    @property
+    def summary(self) -> str:
+        """What it does, in one line."""
+        return self.text or (getdoc(self.handler) or "").partition("\n")[0]
+
+
+def versioned(path: str) -> tuple[str, ...]:
+    """The path below `/v1` and without it."""
+    return (f"/v1{path}", path)
 
 
 def json_reply(data: object, status: int = 200, headers: Headers | None = None) -> Reply:
@@ -78,36 +139,29 @@ def json_reply(data: object, status: int = 200, headers: Headers | None = None) 
 
 
 class JsonEndpoint:
-    """The ASGI application of one path: checks method and key, and answers errors in words.
+    """The ASGI application of one path: checks method and key, and renders errors.
 
-    Without `callers` nobody has to show a key. `dialect` is whose form errors have, for clients
-    that do not send `anthropic-version`.
+    `handlers` has one entry for each method; HEAD is answered as GET. Without `callers` no key is
+    required. `dialect` is the error format for clients that do not send `anthropic-version`.
     """
 
     def __init__(
         self,
-        answers: Handler,
+        handlers: Mapping[str, Handler],
         callers: Callers | None,
         *,
-        methods: tuple[str, ...] = ("GET", "HEAD"),
         dialect: Dialect = MESSAGES,
     ) -> None:
-        self._handler = answers
+        self._handlers = dict(handlers)
         self._callers = callers
-        self._methods = methods
+        self._methods = (*handlers, "HEAD") if "GET" in handlers else tuple(handlers)
         self._dialect = dialect
-        self.needs_key = callers is not None
-
-    @property
-    def operations(self) -> Mapping[str, object]:
-        """The function behind each method but HEAD."""
-        return {method: self._handler for method in self._methods if method != "HEAD"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = scope["headers"]
         ident, record = request_id(headers), Record(monotonic())
         try:
-            reply = await self._handle(ident, scope)
+            reply = await self._handle(ident, scope, receive)
         except GatewayError as error:
             await self._send_error(error, ident, record, scope, send)
         except Exception as fault:  # noqa: BLE001  # nothing may escape to the server
@@ -117,10 +171,12 @@ class JsonEndpoint:
         else:
             await _send_reply(reply, reply_head(ident, record, reply), scope, receive, send)
 
-    async def _handle(self, ident: str, scope: Scope) -> Reply:
-        if scope["method"] not in self._methods:
-            named = " or ".join(method for method in self._methods if method != "HEAD")
-            raise MethodNotAllowed(f"{scope['method']} is not allowed here; use {named}")
+    async def _handle(self, ident: str, scope: Scope, receive: Receive) -> Reply:
+        method: str = scope["method"]
+        if method not in self._methods:
+            message = f"{method} is not allowed here; use {' or '.join(self._handlers)}"
+            raise MethodNotAllowed(message)
+        handler = self._handlers["GET" if method == "HEAD" else method]
         headers: Headers = scope["headers"]
         caller = self._callers.caller(headers) if self._callers is not None else Caller("anonymous")
         text = scope.get("query_string", b"").decode("latin-1")
@@ -129,9 +185,10 @@ class JsonEndpoint:
         except ValueError:
             raise InvalidRequest("the query has too many parameters") from None
         parts = scope.get("path_params", {})
-        return await self._handler(
-            ApiRequest(ident, scope["method"], headers, query, parts, caller, _get_base_url(scope))
+        ask = ApiRequest(
+            ident, method, headers, query, parts, caller, receive, _get_base_url(scope)
         )
+        return await handler(ask)
 
     async def _send_error(
         self, error: GatewayError, ident: str, record: Record, scope: Scope, send: Send
@@ -147,7 +204,7 @@ class JsonEndpoint:
 
 def _get_base_url(scope: Scope) -> str:
     found: dict[bytes, bytes] = dict(scope["headers"])
-    # A proxy before us speaks TLS for us; whoever makes this up only misleads itself.
+    # A proxy in front may terminate TLS; a client that forges the header misleads only itself.
     scheme = found.get(b"x-forwarded-proto", b"").decode("latin-1").strip().lower()
     if scheme not in ("http", "https"):
         scheme = scope.get("scheme", "http")
@@ -155,7 +212,7 @@ def _get_base_url(scope: Scope) -> str:
 
 
 def is_messages_client(headers: Headers) -> bool:
-    """Whether a client of the Messages API asks."""
+    """Whether the client uses the Messages API."""
     return any(name == b"anthropic-version" for name, _ in headers)
 
 

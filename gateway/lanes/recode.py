@@ -4,8 +4,6 @@ Both hand on whole events only, so that a ping or an error may follow any chunk;
 error where the upstream's stream ended early, never in a made-up ending.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from gateway.call import Record
@@ -17,7 +15,6 @@ from gateway.wire.sse import Frame, Splitter, frame_of
 from gateway.wire.text_template import TextDeltaTemplate
 
 _encode = msgspec.json.Encoder().encode
-Around = Callable[[], tuple[bytes, bytes] | None]
 
 
 _SEAM = "\x7f"
@@ -40,11 +37,9 @@ class Transcoder(Step):
         )  # of whole events; what runs in it is written without an event
         self._plain: TextDeltaTemplate | None = None  # that one, where it is laid
         self._before = self._after = b""  # what stands around the text then
-        # A reader and a writer may each offer to tell what stands around plain text; the writer,
-        # to hear how much of it was written so.
-        self._around_theirs: Around | None = getattr(reader, "around_text", None)
-        self._around_ours: Around | None = getattr(writer, "around_text", None)
-        self._wrote: Callable[[int], None] | None = getattr(writer, "wrote", None)
+        self._around_theirs = reader.around_text
+        self._around_ours = writer.around_text
+        self._wrote = writer.wrote
 
     def feed(self, chunk: bytes) -> bytes:
         """The client's bytes for what this chunk completes, in one piece."""

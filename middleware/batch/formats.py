@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw
 
+from gateway.reply import Source
 from gateway.wire.sse import frame
 from middleware.batch.registry import BatchEntry
 from middleware.batch.run import BatchRun, FinishedItem
@@ -119,7 +120,7 @@ class JsonFormat:
         return b"]," + _encode(_build_counts(self._run.entry))[1:]
 
 
-class BatchSource:
+class BatchSource(Source):
     """A source of what is told of a batch. The batch begins with the first read."""
 
     def __init__(self, run: BatchRun, form: BatchFormat, ping: float | None) -> None:

@@ -68,7 +68,7 @@ class InFlight:
         return landing.result()
 
 
-class Tee:
+class Tee(Source):
     """A stream that a listener hears on its way to the leader's client."""
 
     __slots__ = ("_flight", "_listener", "_on_complete", "_source")

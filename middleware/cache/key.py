@@ -68,7 +68,7 @@ class CacheKeys:
             name: sha256(repr(providers[name]).encode()).digest() for name in providers
         }
         self._forwarded_headers: dict[str, tuple[bytes, ...]] = {
-            name: tuple(getattr(providers[name], "forwarded", ())) for name in providers
+            name: provider.forwarded for name, provider in providers.items()
         }
 
         self._routes: dict[int, _Route] = {}

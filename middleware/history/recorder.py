@@ -58,7 +58,7 @@ def _encode_input(call: Call) -> bytes:
         return b"[]"
 
 
-class RecordedStream:
+class RecordedStream(Source):
     """A stream whose last event is kept when it has passed."""
 
     __slots__ = ("_recorder", "_source")

@@ -4,14 +4,14 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import BadAnswer, Cut, GatewayError
-from gateway.reply import Source, linger
+from gateway.reply import Source
 from gateway.wire.raw_json import decode
 from gateway.wire.sse import frame
 from providers.bedrock.errors import translate_error
 from providers.bedrock.eventstream import EventStreamDecoder, EventStreamMessage
 
 
-class BedrockEventSource:
+class BedrockEventSource(Source):
     """A source of server-sent events out of a source of frames."""
 
     def __init__(self, source: Source) -> None:
@@ -50,7 +50,7 @@ class BedrockEventSource:
 
     def linger(self) -> bool:
         """As the source does."""
-        return linger(self._source)
+        return self._source.linger()
 
     async def aclose(self) -> None:
         """Let go of the source."""

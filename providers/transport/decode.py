@@ -29,7 +29,7 @@ def drop_encoding_headers(headers: Headers) -> Headers:
     return [header for header in headers if header[0] not in _ENCODING_HEADERS]
 
 
-class InflatedSource:
+class InflatedSource(Source):
     """A gzip or deflate body, decoded in steps of bounded size."""
 
     __slots__ = ("_begun", "_inflate", "_origin", "_source", "_undecoded")

@@ -188,7 +188,7 @@ class _RequestTimer:
             self.scope.reschedule(due if due < inf else None)
 
 
-class _HttpxBody:
+class _HttpxBody(Source):
     """The Source of one answer's body."""
 
     __slots__ = ("_answer", "_chunks", "_error", "_open_bodies", "_origin", "_over", "_timer")

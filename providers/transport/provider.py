@@ -59,12 +59,9 @@ class HttpProvider(Provider):
 
     server_kind: ClassVar[str] = "compatible"
     """Row of the capability table."""
-    default_url: ClassVar[str] = ""
     dialect_names: ClassVar[tuple[str, ...]] = ("chat",)
     models_path: ClassVar[bytes] = b""
     """Path and query of its list of models, where its dialect's is another."""
-    forwarded: ClassVar[tuple[bytes, ...]] = ()
-    """Prefixes of client headers that this upstream understands."""
     keyless: ClassVar[Literal["gateway", "none"]] = "none"
     """Whose credential a request carries where there is no `api_key`."""
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gateway.call import Headers
 from gateway.errors import Cut, GatewayError
+from gateway.reply import Source
 
 _MAX_BUFFERED_BYTES = 65_536
 _LINGER_SECONDS = 1.0  # seconds that the last bytes of a whole answer may take
@@ -25,7 +26,7 @@ class BodyProducer(Protocol):
         """Hang up."""
 
 
-class ResponseBody:
+class ResponseBody(Source):
     """One request's answer: its head, and the Source of its body."""
 
     __slots__ = (

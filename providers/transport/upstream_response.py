@@ -1,6 +1,6 @@
 """What comes back from an upstream: read within limits, and judged by what it says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from math import inf, isfinite
@@ -68,12 +68,8 @@ def _has_whole_event(chunk: bytes) -> bool:
 
 
 async def read_body(source: Source, limit: int) -> bytes:
-    """The body to its end. BadAnswer where it is over the limit.
-
-    A source may offer `rest()`, the whole of what is left where that is here already.
-    """
-    here: Callable[[], bytes | None] | None = getattr(source, "rest", None)
-    if here is not None and (body := here()) is not None:
+    """The body to its end. Raises BadAnswer if it is over the limit, in bytes."""
+    if (body := source.rest()) is not None:
         if len(body) > limit:
             raise _make_too_large(limit)
         return body

@@ -8,8 +8,7 @@ from typing import Any
 from starlette.routing import Route
 
 from gateway.admin.openapi import build_document, render_html
-from gateway.edge.callers import Callers
-from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
+from gateway.edge.operation import ApiRequest, Operation, json_reply
 from gateway.reply import Reply
 from tests.admin.house import AdminGateway, house
 
@@ -154,7 +153,7 @@ async def answers(ask: ApiRequest) -> Reply:
 
 
 def test_what_functions_say_of_themselves_is_no_markup() -> None:
-    found = build_document([Route("/<b>", JsonEndpoint(answers, None))], locked=False)
+    found = build_document([Operation(path="/<b>", handler=answers, auth=False)], locked=False)
     assert found["security"] == []
     made = read(render_html(found))
     assert made.loads == []
@@ -162,5 +161,5 @@ def test_what_functions_say_of_themselves_is_no_markup() -> None:
 
 
 def test_where_no_key_is_asked_for_none_is_described() -> None:
-    found = build_document([Route("/x", JsonEndpoint(answers, Callers([])))], locked=False)
+    found = build_document([Operation(path="/x", handler=answers)], locked=False)
     assert found["components"]["securitySchemes"] == {}

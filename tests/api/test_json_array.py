@@ -5,12 +5,12 @@ import pytest
 
 from gateway.api.json_array import JsonArray, make_array_stream, set_json_content_type
 from gateway.errors import Cut
-from gateway.reply import BytesSource, Stream
+from gateway.reply import BytesSource, Source, Stream
 
 EVENTS = b'data: {"a":1}\n\ndata: {"b":\ndata: 2}\r\n\r\n: no\n\ndata: {"c":"\xc3\xa9"}'
 
 
-class FailingChunkSource:
+class FailingChunkSource(Source):
     """A source of these chunks; an error is raised in its place."""
 
     def __init__(self, *chunks: bytes | Cut) -> None:

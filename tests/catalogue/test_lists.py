@@ -1,9 +1,6 @@
 import asyncio
-from pathlib import Path
 
-import pytest
-
-from gateway.catalogue.lists import MAX_CLIENT_LISTS, ModelLists, _find_folder
+from gateway.catalogue.lists import MAX_CLIENT_LISTS, ModelLists
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.plugin import Provider, ProviderStatus
@@ -30,21 +27,6 @@ class Foreign(Provider):
         if self.fault:
             raise RuntimeError("a fault of its own")
         return b'[{"id":"m"}]' if self.own_keys else None
-
-
-@pytest.mark.parametrize(
-    ("env", "given", "folder"),
-    [
-        ({}, "", None),
-        ({"HOME": "/h"}, "", "/h/.cache/interlingua/models"),
-        ({"HOME": "/h", "XDG_CACHE_HOME": "/c"}, "", "/c/interlingua/models"),
-        ({"HOME": "/h", "XDG_CACHE_HOME": "relative"}, "", "/h/.cache/interlingua/models"),
-        ({"HOME": "/h", "STATE_DIRECTORY": "/s:/t"}, "", "/s/models"),
-        ({"HOME": "/h", "STATE_DIRECTORY": "/s"}, "/own", "/own/models"),
-    ],
-)
-def test_where_lists_are_kept(env: dict[str, str], given: str, folder: str | None) -> None:
-    assert _find_folder(env, given) == (Path(folder) if folder else None)
 
 
 async def test_a_provider_may_have_no_list_or_fail_in_its_own_way() -> None:

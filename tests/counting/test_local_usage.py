@@ -10,6 +10,7 @@ from gateway.call import Target
 from gateway.counting.families import get_family
 from gateway.counting.local_usage import LocalUsageWriter, add_local_usage
 from gateway.counting.texts import count_by_script
+from gateway.dialect import Writer
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.neutral.events import Ending, Event, MessageEnd, TextDelta, Usage
@@ -23,7 +24,7 @@ from tests.faults.wires import stream
 STOPS = ["A", "B", "C", "D", "END"]
 
 
-class Kept:
+class Kept(Writer):
     """A writer that keeps what it is to write."""
 
     def __init__(self) -> None:

@@ -12,14 +12,14 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Endpoint, Limits
 from gateway.errors import Cut, InvalidRequest, Refused
-from gateway.reply import Reply, Stream
+from gateway.reply import Reply, Source, Stream
 from tests.fakes.asgi import AsgiTestRequest
 
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 STREAM = BODY | {"stream": True}
 
 
-class StepSource:
+class StepSource(Source):
     """A source of chunks, events to wait for, and errors."""
 
     def __init__(self, *steps: bytes | asyncio.Event | Exception) -> None:

@@ -23,7 +23,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Endpoint, Limits
 from gateway.edge.fast_path import FastPathProtocol, FrontClient
 from gateway.errors import Cut, Unavailable
-from gateway.reply import BytesSource, Reply, Stream
+from gateway.reply import BytesSource, Reply, Source, Stream
 from tests.edge.test_http_limits import Transport
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -266,7 +266,7 @@ async def test_a_client_that_leaves_ends_its_call() -> None:
 
 
 async def test_a_chunk_waits_while_the_client_does_not_read(house: Any) -> None:
-    class Two:
+    class Two(Source):
         def __init__(self) -> None:
             self.left = [b"data: 1\n\n", b"data: 2\n\n", b""]
 

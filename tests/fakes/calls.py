@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -23,11 +23,16 @@ class NamedProvider(Provider):
 
     aliases: dict[str, str | list[str]] = {}
     model_ids: list[str] = []
-    slash_ids: bool = False
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:
         return (CHAT,)
+
+
+class NamedWithSlashes(NamedProvider):
+    """The same, whose model ids may contain a slash."""
+
+    slash_ids: ClassVar[bool] = True
 
 
 def runtime(

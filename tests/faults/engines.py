@@ -10,13 +10,14 @@ from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
 from gateway.neutral.seal import Seal
 from gateway.plugin import Runtime
+from gateway.reply import Source
 from gateway.secret import Secret
 from providers.transport.engine import EngineStats, Request, Response, parse_header_block
 from providers.transport.provider import HttpProvider
 from tests.fakes import calls
 
 
-class Chunks:
+class Chunks(Source):
     """A source of chunks; a fault in their place is raised."""
 
     def __init__(self, *chunks: bytes | GatewayError) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from gateway.call import Record
 from gateway.capability.record import Capability
-from gateway.dialect import Conversion, Dialect
+from gateway.dialect import Conversion, Dialect, Reader, Writer
 from gateway.dialects.chat import CHAT
 from gateway.dialects.chat.digest import is_usage_only
 from gateway.dialects.messages import MESSAGES
@@ -260,7 +260,7 @@ def test_later_usage_wins_where_it_says_something() -> None:
     assert merged(first, Usage(8, 9)) == Usage(8, 9, 2, 3, None)
 
 
-class FakeReader:
+class FakeReader(Reader):
     """Reads the words of a frame; `bad` and `end` are special."""
 
     def __init__(self) -> None:
@@ -281,7 +281,7 @@ class FakeReader:
         raise Cut("early")
 
 
-class FakeWriter:
+class FakeWriter(Writer):
     """Writes words between angle brackets."""
 
     def write(self, event: Event) -> bytes:

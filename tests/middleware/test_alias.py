@@ -12,7 +12,7 @@ from gateway.reply import Reply
 from middleware.alias import MAX_CACHED_MODELS, Alias
 from tests.admin.house import CHAT, before
 from tests.fakes import calls
-from tests.fakes.calls import NamedProvider
+from tests.fakes.calls import NamedProvider, NamedWithSlashes
 from tests.fakes.upstream import Stall
 
 
@@ -30,7 +30,7 @@ SITE = calls.runtime(
     "openai",
     "anthropic",
     providers={
-        "openrouter": NamedProvider(slash_ids=True, aliases={"cheap": "vendor/small"}),
+        "openrouter": NamedWithSlashes(aliases={"cheap": "vendor/small"}),
         "local": NamedProvider(model_ids=["llama3"], aliases={"cheap": "tiny"}),
     },
     aliases={

@@ -13,7 +13,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Limits
 from gateway.errors import Refused
-from gateway.reply import Reply, Stream
+from gateway.reply import Reply, Source, Stream
 from middleware.batch import Batch
 from middleware.batch.registry import BatchEntry, BatchRegistry
 from tests.fakes import calls
@@ -123,7 +123,7 @@ async def test_a_fault_in_a_link_is_the_items_own(count: int, stream: bool) -> N
     assert body.count(b'"errors":["api_error: the gateway failed; its log has the details"]') == 1
 
 
-class Source:
+class FakeSource(Source):
     """A stream that says nothing and knows whether it was closed."""
 
     closed = False
@@ -136,7 +136,7 @@ class Source:
 
 
 async def test_a_stream_that_was_not_asked_for_is_closed_and_a_failure() -> None:
-    source = Source()
+    source = FakeSource()
 
     async def answers(call: Call) -> Reply:
         return Reply(200, MESSAGES, Stream(source))

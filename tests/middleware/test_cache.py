@@ -17,7 +17,7 @@ from gateway.dialects.chat.same_dialect import make_recording_dialect as signed_
 from gateway.dialects.common.signatures import CallerSignatures, SignatureStore
 from gateway.dialects.messages import MESSAGES
 from gateway.errors import Cut, Refused, Unreachable
-from gateway.reply import Reply, Stream
+from gateway.reply import Reply, Source, Stream
 from gateway.secret import Secret
 from middleware.cache import Cache
 from tests.fakes import calls
@@ -52,7 +52,7 @@ class Upstream:
         return Reply(200, call.dialect, Stream(Frames(wires.stream(_name(call.dialect)))))
 
 
-class Frames:
+class Frames(Source):
     """A source of these frames; it waits at None, and is cut at an exception."""
 
     def __init__(self, frames: Sequence[bytes | Exception | None]) -> None:

@@ -8,7 +8,7 @@ from gateway.capability.record import Capability
 from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
 from gateway.errors import Cut
-from gateway.reply import BytesSource, Reply, Stream
+from gateway.reply import BytesSource, Reply, Source, Stream
 from middleware.convert import Convert
 from tests.fakes import calls
 from tests.faults import wires
@@ -21,7 +21,7 @@ REPEATED: list[dict[str, object]] = [
 ]  # fmt: skip
 
 
-class Chunks:
+class Chunks(Source):
     def __init__(self) -> None:
         choices: list[dict[str, object]] = [
             {"index": 0, "delta": delta, "finish_reason": None} for delta in REPEATED

@@ -1,7 +1,7 @@
 """The Chat Completions dialect (`POST /chat/completions`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.chat import errors, request_in, same_dialect as lane
+from gateway.dialects.chat import errors, request_in
 from gateway.dialects.chat.answer_texts import find_answer_texts
 from gateway.dialects.chat.digest import is_complete, summarize
 from gateway.dialects.chat.message_in import read_message
@@ -33,6 +33,4 @@ CHAT = Dialect(
     write_error=openai_errors.write_error,
     write_error_event=errors.write_error_event,
     error_status=openai_errors.error_status,
-    adapt_request=lane.adapt_request,
-    relay=lane.make_relay,
 )

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader
 from gateway.dialects.chat.answer import (
     ERROR_FINISH_REASONS,
     TRUNCATED_FINISH_REASONS,
@@ -57,7 +57,7 @@ _QUEUE_LIMIT = 64 * 1024
 """Characters that may wait for an unfinished tool call."""
 
 
-class ChatReader:
+class ChatReader(Reader):
     """Reads one stream of a Chat upstream; see `gateway.dialect.Reader`."""
 
     def __init__(self, conversion: Conversion) -> None:

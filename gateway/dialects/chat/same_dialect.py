@@ -38,14 +38,15 @@ def adapt_request(call: Call, capability: Capability, seal: Seal) -> Call:
     if capability.reasoning_out == "required_with_tools":
         call = _fill_reasoning(call)
     if capability.thought_signatures != "none":
-        call = _restore_signatures(call, required=capability.thought_signatures == "required")
+        call = _restore_signatures(call, capability)
     return _request_usage(call) if needs_usage_opt_in(call, capability) else call
 
 
-def make_relay(dialect: Dialect, call: Call, kept: CallerSignatures | None = None) -> Relay:
-    """The relay of one stream, its tool calls repaired; signatures in it are stored in `kept`."""
+def make_relay(dialect: Dialect, call: Call) -> Relay:
+    """The relay of one stream: repairs known flaws of tool calls and records their signatures."""
     assert call.target is not None
     capability = call.target.capability
+    kept = signatures_for_call(call) if _records_signatures(call, capability) else None
     edit = None
     if kept is not None or capability.mend_calls:
         edit = ToolCallRepair(kept, mend=capability.mend_calls)
@@ -77,11 +78,17 @@ def _read_stream_options(call: Call) -> dict[str, Raw] | None:
         return None
 
 
-def _restore_signatures(call: Call, *, required: bool) -> Call:
-    """The call with the signatures that a client dropped; those of its answer will be kept."""
+def _records_signatures(call: Call, capability: Capability) -> bool:
+    """Whether the answer may hold signed tool calls; without tools there are no calls."""
+    return capability.thought_signatures != "none" and "tools" in call.fields
+
+
+def _restore_signatures(call: Call, capability: Capability) -> Call:
+    """The call with the signatures that its client dropped; its answer's will be recorded."""
     kept = signatures_for_call(call)
-    if "tools" in call.fields:  # else nothing will be called
+    if _records_signatures(call, capability):
         call = call.in_dialect(make_recording_dialect(call.dialect, kept), call.fields)
+    required = capability.thought_signatures == "required"
     raw = call.fields.get("messages", ABSENT)
     if b'"tool_calls"' not in bytes(raw):
         return call
@@ -96,12 +103,11 @@ def _restore_signatures(call: Call, *, required: bool) -> Call:
 
 
 def make_recording_dialect(chat: Dialect, kept: CallerSignatures) -> Dialect:
-    """The Chat dialect for the answer to one call: what the server signs in it is kept."""
+    """The Chat dialect for the answer to one call: its reading records signatures."""
     return replace(
         chat,
         summarize=partial(summarize_and_record, kept),
         reader=partial(SignatureRecordingReader, kept),
-        relay=partial(make_relay, kept=kept),
     )
 
 

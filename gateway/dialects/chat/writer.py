@@ -6,7 +6,7 @@ for.
 
 import msgspec
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Writer
 from gateway.dialects.chat.answer_out import (
     make_answer_id,
     unix_time,
@@ -22,7 +22,7 @@ DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
 
 
-class ChatWriter:
+class ChatWriter(Writer):
     """Writes one stream for a Chat client; see `gateway.dialect.Writer`."""
 
     def __init__(self, conversion: Conversion) -> None:

@@ -8,12 +8,10 @@ client of another. Errors are those of Chat.
 from dataclasses import replace
 
 from gateway.dialects.chat import CHAT
-from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
 from gateway.dialects.completions.answer import read_message, write_message
 from gateway.dialects.completions.answer_texts import find_answer_texts
 from gateway.dialects.completions.prompt import check, read_prompt
 from gateway.dialects.completions.stream import CompletionsReader, CompletionsWriter
-from gateway.lanes.relay import Relay
 
 COMPLETIONS = replace(
     CHAT,
@@ -26,7 +24,4 @@ COMPLETIONS = replace(
     find_answer_texts=find_answer_texts,
     reader=CompletionsReader,
     writer=CompletionsWriter,
-    adapt_request=strip_sealed_reasoning,
-    relay=Relay.of,
-    also_served_by=lambda target: target.capability.completions and CHAT in target.dialects,
 )

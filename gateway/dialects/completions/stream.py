@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader, Writer
 from gateway.dialects.chat.answer import FINISH_REASON_OF_STOP, AnswerOutcome, read_stop
 from gateway.dialects.chat.answer_out import make_answer_id, unix_time, write_usage_or_estimate
 from gateway.dialects.chat.writer import DONE, PING
@@ -66,7 +66,7 @@ def parse_completion(body: bytes) -> Completion:
     return found
 
 
-class CompletionsReader:
+class CompletionsReader(Reader):
     """Chunks in, one text part out; see `gateway.dialect.Reader`."""
 
     def __init__(self, conversion: Conversion) -> None:
@@ -146,7 +146,7 @@ class TextWriter:
         return ""
 
 
-class CompletionsWriter:
+class CompletionsWriter(Writer):
     """Events in, chunks out; see `gateway.dialect.Writer`."""
 
     def __init__(self, conversion: Conversion) -> None:

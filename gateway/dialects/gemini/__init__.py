@@ -5,7 +5,7 @@ fields carry both as the pseudo-members `model` and `stream`, which no body ever
 """
 
 from gateway.dialect import Dialect
-from gateway.dialects.gemini import errors, errors_out, request_in, same_dialect as lane
+from gateway.dialects.gemini import errors, errors_out, request_in
 from gateway.dialects.gemini.answer_texts import find_answer_texts
 from gateway.dialects.gemini.message_in import read_message
 from gateway.dialects.gemini.message_out import write_message
@@ -34,6 +34,4 @@ GEMINI = Dialect(
     write_error=errors_out.write_error,
     write_error_event=errors_out.write_error_event,
     error_status=errors_out.error_status,
-    adapt_request=lane.adapt_request,
-    relay=lane.GeminiRelay.of,
 )

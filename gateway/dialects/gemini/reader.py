@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader
 from gateway.dialects.common.arguments import custom_tool_names, read_custom_input
 from gateway.dialects.common.signatures import GEMINI_CALL_SIGNATURE, LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.common.stops import StopScanner
@@ -56,7 +56,7 @@ from gateway.wire.sse import Frame
 _decode = msgspec.json.Decoder(GenerateContentResponse).decode
 
 
-class GeminiReader:
+class GeminiReader(Reader):
     """Reads one stream of a Gemini upstream."""
 
     def __init__(self, conversion: Conversion) -> None:

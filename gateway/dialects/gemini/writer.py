@@ -6,7 +6,7 @@ A keep-alive is a blank line: the official clients read comments as broken JSON.
 
 import msgspec
 
-from gateway.dialect import Block, Conversion
+from gateway.dialect import Block, Conversion, Writer
 from gateway.dialects.gemini.part_writer import PartWriter
 from gateway.neutral.events import Event, KeepAlive, MessageEnd, MessageStart, TextDelta
 from gateway.wire.sse import data_frame
@@ -19,7 +19,7 @@ _EMPTY_CONTENT = {"parts": [{"text": ""}], "role": "model"}
 _encode = msgspec.json.Encoder().encode
 
 
-class GeminiWriter:
+class GeminiWriter(Writer):
     """Writes one stream for a Gemini client."""
 
     def __init__(self, conversion: Conversion) -> None:

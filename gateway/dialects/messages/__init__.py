@@ -1,13 +1,11 @@
 """The Anthropic Messages dialect (`POST /v1/messages`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
 from gateway.dialects.messages import errors, request_in, request_out
 from gateway.dialects.messages.answer_texts import find_answer_texts
 from gateway.dialects.messages.message import read_message, write_message
 from gateway.dialects.messages.reader import MessagesReader
 from gateway.dialects.messages.writer import PING, MessagesWriter
-from gateway.lanes.relay import Relay
 
 MESSAGES = Dialect(
     name="messages",
@@ -33,6 +31,4 @@ MESSAGES = Dialect(
     write_error=errors.write_error,
     write_error_event=errors.write_error_event,
     error_status=errors.error_status,
-    adapt_request=strip_sealed_reasoning,
-    relay=Relay.of,
 )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader
 from gateway.dialects.common.arguments import (
     INVALID_ARGUMENTS,
     custom_tool_names,
@@ -93,7 +93,7 @@ class _OpenBlock:
         return "".join(self.arguments) or self.initial_input
 
 
-class MessagesReader:
+class MessagesReader(Reader):
     """Reads one stream of a Messages upstream."""
 
     def __init__(self, conversion: Conversion) -> None:

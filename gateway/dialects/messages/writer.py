@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.dialect import Block, Conversion
+from gateway.dialect import Block, Conversion, Writer
 from gateway.dialects.messages.answer import (
     make_tool_use_id,
     write_citation,
@@ -68,7 +68,7 @@ _EMPTY_BLOCKS: dict[str, Block] = {
 _encode = msgspec.json.Encoder().encode
 
 
-class MessagesWriter:
+class MessagesWriter(Writer):
     """Writes one stream for a Messages client."""
 
     def __init__(self, conversion: Conversion) -> None:

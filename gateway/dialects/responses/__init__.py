@@ -1,7 +1,7 @@
 """The OpenAI Responses dialect (`POST /v1/responses`)."""
 
 from gateway.dialect import Dialect
-from gateway.dialects.responses import errors, request_in, same_dialect as lane
+from gateway.dialects.responses import errors, request_in
 from gateway.dialects.responses.answer_texts import find_answer_texts
 from gateway.dialects.responses.digest import summarize
 from gateway.dialects.responses.message_in import read_message
@@ -32,6 +32,4 @@ RESPONSES = Dialect(
     write_error_event=errors.write_error_event,
     error_status=errors.error_status,
     error_as_event=errors.error_as_event,
-    adapt_request=lane.adapt_request,
-    relay=lane.ResponsesRelay.of,
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Raw
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Reader
 from gateway.dialects.common.arguments import wrapped_tool_names
 from gateway.dialects.common.parameters import SERVICE_TIERS
 from gateway.dialects.common.stops import StopScanner
@@ -60,7 +60,7 @@ class _QueuedItem:
         self.ended = False
 
 
-class ResponsesReader:
+class ResponsesReader(Reader):
     """The state of one stream; see `gateway.dialect.Reader`."""
 
     def __init__(self, conversion: Conversion) -> None:

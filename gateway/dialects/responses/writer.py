@@ -7,7 +7,7 @@ whole response, with the same items.
 from collections.abc import Callable
 from typing import Any
 
-from gateway.dialect import Conversion
+from gateway.dialect import Conversion, Writer
 from gateway.dialects.common.signatures import LONE_SIGNATURE, TEXT_SIGNATURE
 from gateway.dialects.responses.answer import (
     DECLINED_TEXT,
@@ -53,7 +53,7 @@ from gateway.neutral.events import (
 PING = b": keep-alive\n\n"
 
 
-class ResponsesWriter:
+class ResponsesWriter(Writer):
     """Writes one stream; see `gateway.dialect.Writer`."""
 
     def __init__(self, conversion: Conversion, frames: EventFrames | None = None) -> None:

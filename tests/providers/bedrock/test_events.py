@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.errors import BadAnswer, Cut, GatewayError
-from gateway.reply import Source, linger
+from gateway.reply import Source
 from gateway.wire.sse import Splitter
 from providers.bedrock.events import BedrockEventSource
 from tests.faults.engines import Chunks
@@ -133,5 +133,5 @@ async def test_it_lingers_as_its_source_does() -> None:
         def linger(self) -> bool:
             return True
 
-    assert linger(BedrockEventSource(Lingering()))
-    assert not linger(BedrockEventSource(Chunks()))
+    assert BedrockEventSource(Lingering()).linger()
+    assert not BedrockEventSource(Chunks()).linger()

@@ -7,6 +7,7 @@ import zlib
 import pytest
 
 from gateway.errors import BadAnswer, Cut
+from gateway.reply import Source
 from providers.transport.decode import (
     InflatedSource,
     can_decode,
@@ -15,7 +16,7 @@ from providers.transport.decode import (
 )
 
 
-class ChunkSource:
+class ChunkSource(Source):
     """A source of these chunks."""
 
     def __init__(self, *chunks: bytes) -> None:

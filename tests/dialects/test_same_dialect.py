@@ -1,4 +1,6 @@
-"""A target, and what goes there as it is."""
+"""Which calls a target takes without conversion."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +11,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.messages import MESSAGES
+from gateway.dialects.same_dialect import takes_unconverted
 
 
 @pytest.mark.parametrize(
@@ -28,4 +31,10 @@ from gateway.dialects.messages import MESSAGES
 def test_what_stands_beside_chat_is_asked_of_chat_servers_that_have_it(
     dialect: Dialect, spoken: Dialect, capability: Capability, native: bool
 ) -> None:
-    assert Target("p", "m", (spoken,), capability).takes(dialect) is native
+    assert takes_unconverted(Target("p", "m", (spoken,), capability), dialect) is native
+
+
+def test_a_dialect_without_a_row_passes_as_it_is() -> None:
+    plugins = replace(CHAT, name="plugins own")
+    assert not takes_unconverted(Target("p", "m", (CHAT,)), plugins)
+    assert takes_unconverted(Target("p", "m", (plugins,)), plugins)
