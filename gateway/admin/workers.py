@@ -1,4 +1,4 @@
-"""What all workers of the gateway have done and are doing, told by the one that is asked."""
+"""Totals and current state of all workers, collected by the worker that is asked."""
 
 from collections.abc import Mapping
 from time import monotonic
@@ -71,7 +71,7 @@ class AllWorkers:
         return merge_totals([own, *map(parse_totals, others)]) if others else own
 
     async def collect_shares(self) -> list[bytes]:
-        """What `done` adds up, still packed: for who adds it up elsewhere than on the loop.
+        """The encoded totals of each worker, to be decoded and summed outside the loop.
 
         Unavailable where the others cannot be heard: a sum without them would have shrunk.
         """

@@ -1,7 +1,7 @@
-"""The upstreams' lists of models: fetched side by side, shared, kept in memory and on disk.
+"""The upstreams' lists of models: fetched concurrently, shared, cached in memory and on disk.
 
-A list that is older than its time is renewed when it is asked for; where that fails, or takes
-longer than a client waits, the old one is served. Nothing here blocks the loop.
+An expired list is fetched again when it is asked for; if that fails, or takes longer than the
+configured timeout, the old list is served. No function here blocks the loop.
 """
 
 import asyncio
@@ -106,7 +106,7 @@ class ModelLists:
     def _make_key(self, name: str, credential: Secret | None) -> str:
         if credential is None or not self._providers[name].status().passthrough:
             return name
-        # Another client's key may open another list.
+        # Another client's key may return another list.
         return f"{name}#{credential.digest().hex()}"
 
     def _is_fresh(self, kept: CachedModelList) -> bool:
@@ -129,7 +129,7 @@ class ModelLists:
             self._record_failure(key, UpstreamTimeout("catalogue", FETCH_TIMEOUT))
         except msgspec.ValidationError:
             self._record_failure(key, BadAnswer(f"the provider '{name}' sent no list"))
-        except Exception as fault:  # noqa: BLE001  # a provider may be of another's making
+        except Exception as fault:  # noqa: BLE001  # a plugin's provider may raise anything
             _log.error("catalogue_fault", provider=name, kind=type(fault).__name__, exc_info=True)
             self._record_failure(key, BadAnswer(f"the provider '{name}' has no list"))
         else:
@@ -161,7 +161,7 @@ class ModelLists:
     def _read_files(self, names: list[str]) -> dict[str, CachedModelList]:
         found = {}
         for name in names:
-            # Absent, unreadable or damaged: as if it were not there, and written anew in time.
+            # A missing, unreadable or damaged file is ignored; it will be overwritten.
             with suppress(OSError, msgspec.DecodeError, RecursionError):
                 kept = msgspec.json.decode(self._get_path(name).read_bytes(), type=CachedModelList)
                 parse_model_list(msgspec.json.encode(kept.models))
@@ -191,7 +191,7 @@ class ModelLists:
     def _get_path(self, name: str) -> Path:
         assert self._folder is not None
         standing = self._providers[name].status()
-        # Another address or another key: another list.
+        # A list belongs to one address and its keys.
         origin = " ".join([standing.base_url, *standing.key_hashes])
         mark = hashlib.sha256(origin.encode()).hexdigest()[:16]
         return self._folder / f"{name}-{mark}.json"

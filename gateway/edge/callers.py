@@ -52,15 +52,15 @@ class Callers:
             raise Unauthenticated(INVALID)
         caller = Caller(name, own)
         if own is None:
-            # Only what was let in is remembered, and found by a hash that nobody outside can aim
-            # at: the time it takes tells nothing of a key. SHA-256 costs more than the rest of it.
+            # Only accepted keys are cached, under a hash that no client can predict, so that timing
+            # reveals nothing about keys. SHA-256 costs more than everything else here.
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[given] = caller
         return caller
 
     def _whose(self, secret: Secret) -> str | None:
-        # Every key is compared, in constant time: how long it takes tells nothing of any.
+        # Compare with every key, in constant time: timing reveals nothing about keys.
         digest = secret.digest()
         found = None
         for known, name in self._keys:

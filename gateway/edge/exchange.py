@@ -110,7 +110,7 @@ class Exchange:
         self._reading = True
         self._writing = False
         self._pinging: asyncio.Task[None] | None = None
-        self._last = self.record.started  # when a byte last came in, or went out
+        self._last = self.record.started  # when a byte was last received or sent
 
     async def serve(self) -> None:
         """Answers the request, whatever happens, and records the call."""
@@ -122,7 +122,7 @@ class Exchange:
                 await self._answer()
             except GatewayError as error:
                 await self._fail(error)
-            except Exception as fault:  # noqa: BLE001  # the one place where nothing may escape
+            except Exception as fault:  # noqa: BLE001  # the outermost handler of a call
                 _log.error("fault", request_id=self.id, kind=type(fault).__name__, exc_info=True)
                 await self._fail(GatewayError("the gateway failed; its log has the details"))
         except asyncio.CancelledError:
@@ -149,7 +149,7 @@ class Exchange:
         client.watch(leave)
         try:
             answering = self.edge.chain(self._read_call(body))
-            # A stream may be long: nothing here keeps what the client sent until its end.
+            # A stream may be long: do not keep the request's body in memory until its end.
             self._sent = body = b""
             reply = await answering
             if isinstance(reply.body, Stream):
@@ -194,7 +194,7 @@ class Exchange:
         if self.always_stream:
             fields["stream"] = _TRUE
         stream = "stream" in fields and bytes(fields["stream"]) == b"true"
-        # A batch may leave it to its items to name one.
+        # The items of a batch may name their own models.
         model = decode(fields["model"], str) if "model" in fields else ""
         return Call(
             self.id, self.dialect, model, stream, fields, self.headers, self.record,
@@ -202,7 +202,7 @@ class Exchange:
         )  # fmt: skip
 
     def _leave(self) -> None:
-        """The client is gone: nobody waits for what the call still does."""
+        """Called when the client disconnects: cancels the call."""
         if not self.finished:
             self._abandon()
 
@@ -212,7 +212,7 @@ class Exchange:
             self._task.cancel()
 
     async def _respond(self, reply: Reply, body: bytes) -> None:
-        if self.status:  # a stream was opened to show life: the answer must go in-band
+        if self.status:  # a stream was started with a ping: the answer must go into it
             error = reply.error or GatewayError(
                 "the answer came in a form that no stream can carry"
             )
@@ -224,7 +224,7 @@ class Exchange:
 
     async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
         try:
-            # The head waits for the first chunk: until then a fault can still be a status.
+            # The head is sent with the first chunk: until then an error can still be a status.
             chunk = await stream.read()
             if not self.status:
                 await self._start(reply.status, reply_lines(self.id, self.record, reply))
@@ -240,20 +240,20 @@ class Exchange:
             await stream.aclose()
 
     async def _fail(self, error: GatewayError) -> None:
-        """Tell the client, before the first byte as a status and after it in-band."""
+        """Sends an error: as a status before the first byte, inside the stream after it."""
         self._close("rejected" if error.status < 500 else "upstream_error", error)
         if self.status:
             if self.streaming:
                 tell = self.record.tell
                 event = tell(error) if tell else self.dialect.write_error_event(error, self.id)
                 await self._write_last(event)
-            else:  # nothing can be told, but a part must not look like the whole
+            else:  # no error can be sent, but a truncated body must not look complete
                 self._client.abort()
             return
         body = self.dialect.write_error(error, self.id)
         head = error_lines(self.id, self.record, error, len(body))
         if self._reading:
-            # The rest of the body is still on its way: this connection cannot be used again.
+            # The rest of the body is still arriving: this connection cannot be reused.
             self._client.keep_alive = False
         await self._whole(self.dialect.error_status(error), head, body)
 
@@ -276,7 +276,7 @@ class Exchange:
         log_call(self.id, name, record, self.status)
 
     def cut(self) -> None:
-        """End the call now, with an error the client can read."""
+        """Ends the call now, with an error in the client's dialect."""
         if not self.finished and self._task is not None and not self._gone:
             self._cut = True
             self._task.cancel()
@@ -287,23 +287,23 @@ class Exchange:
         if self._writing:
             if quiet > limits.write_idle:
                 self._client.abort()
-                self._abandon()  # it may be finished but for its last words
+                self._abandon()  # the call may have ended except for sending
         elif self.finished:
             return
         elif self._reading:
             if quiet > limits.body_idle:
                 self.cut()
         elif self._pinging is not None and not self._pinging.done():
-            pass  # the last ping still waits for the client to read
+            pass  # the last ping is still waiting for the client to read
         elif self.streaming and quiet >= limits.ping:
-            # In a task of its own: a client that does not read must not hold up the pulse.
+            # In a separate task: a client that does not read must not delay the periodic check.
             self._pinging = asyncio.get_running_loop().create_task(self._ping())
 
     async def _ping(self) -> None:
         if self.finished or self._writing:
-            return  # since this was due the answer came
+            return  # the answer has arrived since the ping became due
         if not self.status:
-            # No answer yet: from here on an error can only be told in-band.
+            # No answer yet: from here on errors can only be sent inside the stream.
             await self._start(200, reply_lines(self.id, self.record, None))
         await self._write(self.dialect.ping)
 
@@ -339,7 +339,7 @@ class Exchange:
 
 
 def refused_method(method: str, headers: Headers) -> GatewayError:
-    """Why a path does not take that method; Codex tries a WebSocket first and obeys a 426 alone."""
+    """The error for a refused method. Codex tries a WebSocket first and falls back only on 426."""
     for name, value in headers:
         if name == b"upgrade" and value.lower() == b"websocket":
             return UpgradeRefused("this gateway speaks no WebSocket; use POST")

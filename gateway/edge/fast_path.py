@@ -1,9 +1,9 @@
-"""The short way of most calls: a request that comes at once, its answer without ASGI between.
+"""The fast path: serves a call whose body arrives promptly without going through ASGI.
 
-uvicorn makes a scope, an event and a task with its callbacks for each request, and looks each
-header of the answer over twice: a third of what a small call costs. A request for an endpoint of
-ours needs none of that where its body is here with its head, or is soon. Every other request goes
-uvicorn's way, and both ways end in the same Exchange.
+For each request uvicorn makes a scope, an event and a task with callbacks, and checks each header
+of the answer twice: a third of the cost of a small call. A POST to a call endpoint needs none of
+that if its body arrives together with its head, or soon after. Every other request goes through
+uvicorn and ASGI; both ways end in the same Exchange.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from gateway.edge.exchange import Endpoint
 from gateway.edge.http_limits import LimitedProtocol
 
 _JOIN = 16 * 1024
-"""Bytes up to which one copy is cheaper than a second buffer in the system call."""
+"""Bytes up to which joining two buffers is cheaper than passing both to the system call."""
 PATIENCE = 1.0
-"""Seconds that the rest of a body may take; the long way waits longer, and tells when it stops."""
+"""Seconds to wait for the rest of a body before falling back to ASGI, which waits longer."""
 LARGEST = 4 * 1024 * 1024
-"""Bytes of a body that may come in several reads; a larger one is read the long way."""
+"""Most bytes of a body that arrives in several reads; larger bodies go through ASGI."""
 
 
 class FastPathProtocol(LimitedProtocol):
@@ -32,7 +32,7 @@ class FastPathProtocol(LimitedProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._endpoint: Endpoint | None = None  # of the request that is arriving, on the short way
+        self._endpoint: Endpoint | None = None  # of the arriving request, on the fast path
         self._pieces: list[bytes] = []
         self._waiting: asyncio.TimerHandle | None = None  # for the rest of its body
         self._idle_since = 0.0
@@ -55,7 +55,7 @@ class FastPathProtocol(LimitedProtocol):
             self._fall_back_to_asgi()
 
     def _fall_back_to_asgi(self) -> None:
-        """The way of uvicorn, for a request whose body is still on its way."""
+        """Hands a request whose body is still arriving to uvicorn."""
         self._stop_waiting()
         if self._endpoint is None:
             return
@@ -71,12 +71,12 @@ class FastPathProtocol(LimitedProtocol):
             self._waiting = None
 
     def shutdown(self) -> None:
-        """The drain: a request that is arriving gets an answer too."""
+        """Drains: a request that is still arriving is answered, too."""
         self._fall_back_to_asgi()
         super().shutdown()
 
     def accept(self) -> None:
-        """Finds the endpoint of a sound head."""
+        """Chooses the fast path or uvicorn for a complete request head."""
         endpoint = self.endpoints.get(self.url)
         if endpoint is None and b"?" in self.url:
             endpoint = self.endpoints.get(self.url.partition(b"?")[0])
@@ -105,7 +105,7 @@ class FastPathProtocol(LimitedProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole: its exchange begins."""
+        """The request is complete: starts its exchange."""
         endpoint = self._endpoint
         if endpoint is None:
             super().on_message_complete()
@@ -115,13 +115,13 @@ class FastPathProtocol(LimitedProtocol):
         pieces, self._pieces = self._pieces, []
         self._in_head = True
         client = FrontClient(self, pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        self.cycle = client  # type: ignore[assignment]  # it has all that uvicorn asks of one
+        self.cycle = client  # type: ignore[assignment]  # has the members that uvicorn reads of a cycle
         self.loop.create_task(endpoint.exchange(client).serve())
 
     def head(self, status: int, keep_alive: bool) -> bytes:
         """The status line and the server's own headers."""
         own = self.server_state.default_headers
-        if own is not _Own.headers:  # uvicorn makes them anew each second
+        if own is not _Own.headers:  # uvicorn replaces the list every second
             _Own.headers = own
             _Own.lines = b"".join([b"%b: %b\r\n" % header for header in own])
         end = b"" if keep_alive else b"connection: close\r\n"
@@ -129,11 +129,11 @@ class FastPathProtocol(LimitedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the timers too."""
-        self._fall_back_to_asgi()  # which tells of a client that left within its body
+        self._fall_back_to_asgi()  # which handles a client that disconnects within its body
         super().connection_lost(exc)
         super()._unset_keepalive_if_required()
 
-    # --- one timer a connection, not one a request ------------------------------------------------
+    # --- one timer for a connection, not one for each request -------------------------------------
 
     def on_response_complete(self) -> None:
         """The next request may come; without one, the connection ends in its time."""
@@ -156,7 +156,7 @@ class FastPathProtocol(LimitedProtocol):
         self.timeout_keep_alive_task = None
         cycle = self.cycle
         if self.transport.is_closing() or (cycle is not None and not cycle.response_complete):
-            return  # the answer under way sets the next timer
+            return  # the end of the current answer sets the next timer
         if self._endpoint is not None or self._head_bytes:
             self._rest(
                 self.timeout_keep_alive

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.reply import Reply, Stream
 from gateway.telemetry import conformance
 
-_bits = random.Random().getrandbits  # noqa: S311  # an id is no secret, and urandom is a system call
+_bits = random.Random().getrandbits  # noqa: S311  # an id is not secret, and urandom is a system call
 _SANE_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 _JSON = b"content-type: application/json\r\n"
 STREAM: Headers = [
@@ -28,7 +28,7 @@ COMPATIBILITY: Headers = conformance.headers()
 """On every answer: what the tests of this build have shown."""
 _STREAM = b"".join([b"%b: %b\r\n" % header for header in STREAM])
 _END = b"\r\n" + b"".join([b"%b: %b\r\n" % header for header in COMPATIBILITY])
-# To print a number costs as much as all the rest of a head: the small ones are printed beforehand.
+# Formatting a number costs as much as the rest of a head, so small ones are formatted once.
 PLACES = [b".%03d" % thousandths for thousandths in range(1000)]
 """The three places behind a point."""
 _SHORT = [b"%d.%02d" % divmod(hundredths, 100) for hundredths in range(3000)]
@@ -77,7 +77,7 @@ def reply_lines(id: str, record: Record, reply: Reply | None) -> bytes:
     if given:
         lines += _checked(given)
     if reply.error is not None and reply.error.retry_after is not None:
-        # of an error that told it in its body
+        # of an error that had it in its body
         lines += _wait(reply.error.retry_after) if b"\nretry-after" not in lines else b""
     if record.warnings:
         lines += b"x-gateway-warnings: %b\r\n" % _listed(record.warnings)
@@ -110,7 +110,7 @@ def _wait(seconds: float) -> bytes:
 def _own(id: str, record: Record) -> bytes:
     total = monotonic() - record.started
     given = id.encode()
-    none = b"0.00"  # what did not take place, as most of it does not in most calls
+    none = b"0.00"  # a phase that did not happen, like most phases of most calls
     parts = [
         b"x-request-id: ", given, b"\r\nrequest-id: ", given,
         b"\r\nx-processing-time: ", b"%d" % total if total >= 1 else b"0",
@@ -164,5 +164,5 @@ def _printable(text: str, limit: int = 200) -> bytes:
 
 
 def _listed(warnings: list[str]) -> bytes:
-    # A header block of over 4 kB makes nginx answer 502 for us: the log line has the rest.
+    # nginx answers 502 if a header block is over 4 kB; the log line has all warnings.
     return _printable(", ".join(warnings), 2000)

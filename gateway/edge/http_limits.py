@@ -1,4 +1,4 @@
-"""What uvicorn's HTTP parser lets through and a gateway must not.
+"""Limits on requests that uvicorn's HTTP parser does not enforce.
 
 A head has a count, a size and a deadline; it has exactly one Host, and no transfer coding but
 chunked. Whatever fails is answered at once and the connection closed: what followed on it cannot be
@@ -59,7 +59,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def watch(self, on_gone: Callable[[], None]) -> None:
         """Calls back once when the client is gone."""
         self._on_gone = on_gone
-        self.flow.resume_reading()  # paused by a large body, the socket would hide the end
+        self.flow.resume_reading()  # a socket paused for a large body hides the disconnect
 
     def unwatch(self, on_gone: Callable[[], None]) -> None:
         """Ends that watch; the next request on the connection may have one of its own by now."""
@@ -90,7 +90,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._on_gone is not None:
             self._on_gone()
-        # Each of these leads back here: a few kilobytes that only the collector would free.
+        # Break reference cycles: a few kilobytes that only the garbage collector would free.
         self.cycle = self.scope = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
@@ -160,7 +160,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return 414
         if len(headers) > self.max_headers:
             return 431
-        # What was received holds the head, which may be a small part of it.
+        # `received` counts all bytes that arrived; the head may be a small part of them.
         if received > self.max_header_bytes and _weight(headers) > self.max_header_bytes:
             return 431
         named = dict(headers)
@@ -194,7 +194,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, headers: Headers | None = None) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
-            self.transport.close()  # an answer is under way: nothing may be written into it
+            self.transport.close()  # an answer has begun: no error may be written into it
             return
         words = _WORDS[status]
         body = (
