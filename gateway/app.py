@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from time import monotonic
@@ -16,18 +17,18 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from gateway.admin.explain import explain_routes
-from gateway.admin.probes import Unrouted
+from gateway.admin.not_found import UnknownPathApp
 from gateway.admin.routes import operator_routes
 from gateway.api.batch import batch_routes
 from gateway.api.cache import cache_routes
 from gateway.api.count import count_routes
-from gateway.api.gemini import MODELS, gemini_routes
+from gateway.api.gemini import MODEL_PATHS, gemini_routes
 from gateway.api.responses import response_routes
 from gateway.assemble import Assembly, assemble
 from gateway.call import Call, Record
-from gateway.catalogue.lists import Lists
-from gateway.config.load import Config, ConfigError, Fault
-from gateway.counting.counter import counting
+from gateway.catalogue.lists import ModelLists
+from gateway.config.load import Config, ConfigError, Fault, find_file, load_config
+from gateway.counting.counter import make_counting_chain
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.completions import COMPLETIONS
@@ -38,10 +39,10 @@ from gateway.edge.callers import Callers
 from gateway.edge.exchange import Edge, Endpoint, Limits
 from gateway.edge.headers import EXPOSED, own_headers, request_id
 from gateway.errors import GatewayError
-from gateway.inside import Inside
-from gateway.plugin import Next, Site
+from gateway.plugin import Next, Runtime
 from gateway.reply import Reply
-from gateway.workers.peers import ALONE, Peers
+from gateway.view import GatewayView
+from gateway.workers.peers import NO_PEERS, Peers
 from gateway.workers.shared_signatures import share_signatures
 
 if TYPE_CHECKING:
@@ -70,44 +71,47 @@ class Gateway(Starlette):
         if scope["type"] == "http":
             path = scope["path"]
             app = self.hot.get(path)
-            if app is None and path.startswith(MODELS) and scope["method"] == "POST":
+            if app is None and path.startswith(MODEL_PATHS) and scope["method"] == "POST":
                 app = self.named
         if app is None:
             app = super().__call__
         await app(scope, receive, send)
 
 
-def build(config: Config, peers: Peers = ALONE, made: Assembly | None = None) -> Gateway:
+def build(config: Config, peers: Peers = NO_PEERS, made: Assembly | None = None) -> Gateway:
     """The application; its `state.edge` is the Edge. ConfigError where the parts do not fit.
 
     `made` is what was assembled of that configuration before, and found sound.
     """
-    site, links = assemble(config) if made is None else (made.site, made.links)
-    site.peers = peers
+    runtime, links = assemble(config) if made is None else (made.runtime, made.links)
+    runtime.peers = peers
     share_signatures(peers)
-    edge = Edge(counting(site, links, dispatch(site)), _limits(config))
+    edge = Edge(make_counting_chain(runtime, links, dispatch(runtime)), _limits(config))
     dialects: Sequence[Dialect] = (CHAT, MESSAGES, RESPONSES, COMPLETIONS, EMBEDDINGS)
-    inside, lists = Inside(site, edge, links, Callers(site.config.auth.keys), peers), Lists(site)
-    batches = inside.batches = _batches(inside)
-    parts: list[Living] = [peers, *site.providers.values(), *links, lists]
+    view, lists = (
+        GatewayView(runtime, edge, links, Callers(runtime.config.auth.keys), peers),
+        ModelLists(runtime),
+    )
+    batches = view.batches = _batches(view)
+    parts: list[Living] = [peers, *runtime.providers.values(), *links, lists]
     parts += [batches] if batches is not None else []
     named = gemini_routes(edge)
     app = Gateway(
         routes=_routes(edge, dialects)
         + named
-        + operator_routes(inside, lists)
+        + operator_routes(view, lists)
         + count_routes(edge)
-        + cache_routes(links, inside.callers, peers)
-        + batch_routes(links, edge, inside.callers, peers)
-        + explain_routes(site, edge, links, dialects)
-        + response_routes(links, site, inside.callers)
+        + cache_routes(links, view.callers, peers)
+        + batch_routes(links, edge, view.callers, peers)
+        + explain_routes(runtime, edge, links, dialects)
+        + response_routes(links, runtime, view.callers)
         + (batches.routes if batches is not None else []),
         lifespan=_life(edge, parts),
         middleware=_cors(config.server.cors_origins),
     )
-    inside.routes = [route for route in app.routes if isinstance(route, Route)]
+    view.routes = [route for route in app.routes if isinstance(route, Route)]
     app.hot = {}
-    app.router.default = Unrouted()
+    app.router.default = UnknownPathApp()
     app.router.redirect_slashes = False
     app.state.edge = edge
     if not config.server.cors_origins:
@@ -116,8 +120,17 @@ def build(config: Config, peers: Peers = ALONE, made: Assembly | None = None) ->
         ]
         app.hot = {route.path: route.app for route in plain}
         app.named = named[0].app
-    app.state.site = site
+    app.state.runtime = runtime
     return app
+
+
+def create() -> Gateway:
+    """Return the application for any ASGI server: `uvicorn --factory gateway.app:create`.
+
+    Configured by file and environment as `interlingua serve` is; the options for sockets, processes
+    and request heads belong to the server then. Raises ConfigError with every fault.
+    """
+    return build(load_config(find_file(os.environ), os.environ))
 
 
 class Living(Protocol):
@@ -151,9 +164,9 @@ def _life(edge: Edge, parts: Sequence[Living]) -> Lifespan[Starlette]:
     return lifespan
 
 
-def dispatch(site: Site) -> Next:
+def dispatch(runtime: Runtime) -> Next:
     """The end of every chain: the provider that the call was routed to."""
-    providers = site.providers
+    providers = runtime.providers
 
     def call_provider(call: Call) -> Awaitable[Reply]:
         if call.target is None:
@@ -163,16 +176,16 @@ def dispatch(site: Site) -> Next:
     return call_provider
 
 
-def _batches(inside: Inside) -> "BatchApis | None":
+def _batches(view: GatewayView) -> "BatchApis | None":
     """The official batch APIs, where [batch] turns them on."""
-    if inside.site.config.batch.engine.reveal() == "off":
+    if view.runtime.config.batch.engine.reveal() == "off":
         return None
     try:
-        from gateway.api.batches import batch_apis  # noqa: PLC0415  # takes a second, and an extra
+        from gateway.api.batches import make_batch_apis  # noqa: PLC0415  # takes a second, and an extra
     except ModuleNotFoundError as fault:
         message = f'needs the extra "batch" ({fault.name} is missing): interlingua[batch]'
         raise ConfigError([Fault(path="batch.engine", message=message)]) from None
-    return batch_apis(inside, dispatch(inside.site))
+    return make_batch_apis(view, dispatch(view.runtime))
 
 
 def _routes(edge: Edge, dialects: Sequence[Dialect]) -> list[BaseRoute]:

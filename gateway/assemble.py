@@ -1,4 +1,4 @@
-"""From a configuration to its plugins: loaded, given their options, checked and bound."""
+"""Makes the plugins of a configuration: loads, configures, checks and binds them."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -9,56 +9,59 @@ from msgspec import Struct
 
 from gateway.aliases import alias_faults, reachable, with_shipped
 from gateway.config.builtins import MIDDLEWARES, ORDER, PROVIDERS, provider_names, short_name
-from gateway.config.decode import Reading, join
-from gateway.config.load import Config, ConfigError, Fault, Tables, is_loopback, located
+from gateway.config.decode import Decoder, join
+from gateway.config.load import Config, ConfigError, Fault, Tables, is_loopback, with_positions
 from gateway.config.messages import listed, nearest
 from gateway.config.schema import Profile, Routing
 from gateway.neutral.seal import Seal
-from gateway.plugin import LoadError, Middleware, Provider, Site, load
+from gateway.plugin import LoadError, Middleware, Provider, Runtime, load
 
 P = TypeVar("P", bound=Struct)
 
 
 class Assembly(Struct):
-    """The plugins of a configuration, as many as could be made, and what is wrong or odd."""
+    """The plugins of a configuration that could be made, with faults and warnings."""
 
-    site: Site
+    runtime: Runtime
     links: list[Middleware]
     faults: list[Fault]
     warnings: list[Fault]
     disabled: dict[str, str]
-    """Providers that cannot work for want of a key or another variable, and why."""
+    """Providers without a required key or variable -> the reason."""
 
 
-def assemble(config: Config) -> tuple[Site, list[Middleware]]:
-    """The bound site, with the effective `config`, and the links. ConfigError with every fault."""
-    assembly = assembled(config)
+def assemble(config: Config) -> tuple[Runtime, list[Middleware]]:
+    """Build the bound runtime, with the effective `config`, and the links of the chain.
+
+    Raises ConfigError with every fault.
+    """
+    assembly = try_assemble(config)
     if assembly.faults:
-        raise ConfigError(located(assembly.faults, config.source))
-    return assembly.site, assembly.links
+        raise ConfigError(with_positions(assembly.faults, config.source))
+    return assembly.runtime, assembly.links
 
 
-def assembled(config: Config) -> Assembly:
-    """As much as can be made of a configuration, with all that is wrong in it."""
+def try_assemble(config: Config) -> Assembly:
+    """Make what can be made of a configuration, and find every fault in it."""
     maker = _Maker(config)
     providers = maker.providers()
     links = maker.links()
     effective = maker.effective(providers)
     seal_key = config.server.seal_key
     seal = Seal(seal_key.reveal().encode()) if seal_key else Seal()
-    site = Site(effective, providers, seal)
+    runtime = Runtime(effective, providers, seal)
     maker.faults += alias_faults(effective, providers, known=[*providers, *maker.disabled])
     maker.faults += _chain_faults(config, links)
     maker.faults += _batch_faults(config)
     maker.warnings += _chain_warnings(links)
     maker.faults += [fault for name in providers for fault in _own_address(config, name, providers)]
-    maker.bind(site, [link for link in links if link is not None])
+    maker.bind(runtime, [link for link in links if link is not None])
     kept = [link for link in links if link is not None]
-    return Assembly(site, kept, maker.faults, maker.warnings, maker.disabled)
+    return Assembly(runtime, kept, maker.faults, maker.warnings, maker.disabled)
 
 
 class _Maker:
-    """Makes plugins out of tables and gathers what is wrong with them."""
+    """Makes plugins from tables and collects faults and warnings."""
 
     def __init__(self, config: Config) -> None:
         self.faults: list[Fault] = []
@@ -68,7 +71,7 @@ class _Maker:
         self._uses: dict[str, str] = {}
 
     def providers(self) -> dict[str, Provider]:
-        """The providers by name, without the broken ones; `echo` where none is left."""
+        """Return the usable providers by name; `echo` if none is left."""
         made = {}
         for name, table in self._config.providers.items():
             provider = self._provider(name, table)
@@ -92,7 +95,7 @@ class _Maker:
         kind = self._loaded(dotted, Provider, at) if dotted else None
         if kind is None:
             return None
-        reading = Reading(self._config.source.env)
+        reading = Decoder(self._config.source.env)
         made = reading.struct(table, kind, at, skip="use")
         self.faults += reading.faults
         self.warnings += reading.warnings
@@ -106,7 +109,7 @@ class _Maker:
         return made
 
     def links(self) -> list[Middleware | None]:
-        """The links in order; None in the place of one that could not be made."""
+        """Return the middlewares in order; None for one that could not be made."""
         return [
             self._link(table, join("middleware", place))
             for place, table in enumerate(self._config.middleware)
@@ -117,7 +120,7 @@ class _Maker:
         kind = self._loaded(dotted, Middleware, at) if dotted else None
         if kind is None:
             return None
-        reading = Reading(self._config.source.env)
+        reading = Decoder(self._config.source.env)
         made = reading.struct(table, kind, at, skip="use")
         self.faults += reading.faults + reading.missing
         self.warnings += reading.warnings
@@ -126,7 +129,7 @@ class _Maker:
     def _dotted(
         self, use: object, names: Mapping[str, str], valid: list[str], at: str
     ) -> str | None:
-        """The dotted path that a `use` stands for."""
+        """Return the dotted path of a `use`; None if it is a fault."""
         if isinstance(use, str) and (use in names or ":" in use):
             return names.get(use, use)
         form = f'one of {listed(valid)}, or "package.module:Class"'
@@ -154,7 +157,7 @@ class _Maker:
         return None
 
     def effective(self, providers: Mapping[str, Provider]) -> Config:
-        """The configuration with its default provider and its aliases worked out."""
+        """Return the configuration with the default provider and the aliases resolved."""
         config, disabled = self._config, self.disabled
         default = config.routing.default_provider
         if default and default not in providers and default not in config.providers:
@@ -180,7 +183,7 @@ class _Maker:
         )
 
     def _profiles(self) -> dict[str, Profile]:
-        """The profiles without the targets at disabled providers."""
+        """Return the profiles without targets at disabled providers."""
         kept = {}
         for name, profile in self._config.profiles.items():
             at = f"{join('profiles', name)}.aliases"
@@ -189,23 +192,23 @@ class _Maker:
             kept[name] = msgspec.structs.replace(profile, aliases=aliases)
         return kept
 
-    def bind(self, site: Site, links: list[Middleware]) -> None:
-        """Binds the providers, and the links where all is well so far."""
-        for name, provider in site.providers.items():
+    def bind(self, runtime: Runtime, links: list[Middleware]) -> None:
+        """Bind the providers, and the middlewares as long as there is no fault."""
+        for name, provider in runtime.providers.items():
             try:
-                provider.bind(name, site)
+                provider.bind(name, runtime)
             except ConfigError as error:
                 self._refused(error, provider, join("providers", name))
         for place, link in enumerate(links):
             if self.faults:
                 return
             try:
-                link.bind(site)
+                link.bind(runtime)
             except ConfigError as error:
                 self._refused(error, link, join("middleware", place))
 
     def _refused(self, error: ConfigError, plugin: Struct, at: str) -> None:
-        """Faults of a plugin's own, whose paths may start at its table or at the file's top."""
+        """Record faults of a plugin, whose paths start at its table or at the top of the file."""
         for fault in error.faults:
             top = fault.path.replace("[", ".").partition(".")[0]
             if top not in Tables.__struct_fields__ or top in plugin.__struct_fields__:
@@ -226,7 +229,7 @@ def _batch_faults(config: Config) -> list[Fault]:
 
 def _chain_faults(config: Config, links: list[Middleware | None]) -> list[Fault]:
     if None in links:
-        return []  # who knows what should have stood there
+        return []  # the position of the missing link is unknown
     names = [short_name(link) for link in links]
     faults = []
     for place, name in enumerate(names):
@@ -260,7 +263,7 @@ def _chain_warnings(links: list[Middleware | None]) -> list[Fault]:
 
 
 def _own_address(config: Config, name: str, providers: Mapping[str, Provider]) -> list[Fault]:
-    """A provider that is this gateway: a variable meant for clients is easily set here too."""
+    """Find a provider that is this gateway: a client's variable is easily set here too."""
     url = getattr(providers[name], "base_url", None)
     try:
         parts = urlsplit(url if isinstance(url, str) else "")

@@ -10,7 +10,9 @@ from msgspec import Raw, Struct
 from gateway.capability.record import Capability
 from gateway.dialect import Dialect, Fields
 from gateway.errors import GatewayError
-from gateway.neutral.events import Usage
+from gateway.neutral.events import Prompt, Usage
+from gateway.neutral.notes import LossReport
+from gateway.neutral.texts import prompt_texts
 from gateway.secret import Secret
 
 Headers = list[tuple[bytes, bytes]]
@@ -143,6 +145,19 @@ class Call(Struct, frozen=True):
             if key == name:
                 return value
         return None
+
+    def prompt(self) -> Prompt:
+        """Read the request in neutral form. Raises InvalidRequest where there is no prompt."""
+        return self.dialect.read_prompt(self.fields, LossReport())
+
+    def texts(self) -> list[str]:
+        """Return the texts of the request in order, in any dialect; see `prompt_texts`.
+
+        Raises InvalidRequest where the request cannot be read.
+        """
+        if self.dialect.read_texts is not None:
+            return self.dialect.read_texts(self.fields)
+        return prompt_texts(self.prompt())
 
     def encode(self) -> bytes:
         """The body: the top level encoded anew, its values the client's own bytes."""

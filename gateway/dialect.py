@@ -12,10 +12,11 @@ from gateway.neutral.events import Event, Message, Prompt, Usage
 from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import Seal, Sealed
 from gateway.wire.sse import Frame
+from gateway.wire.text_slot import Json, TextSlot
 
 if TYPE_CHECKING:
     from gateway.call import Call, Target
-    from gateway.reply import Step
+    from gateway.lanes.step import Step
 
 Fields = dict[str, Raw]
 """The top level of a request body: each member's own bytes."""
@@ -147,6 +148,9 @@ class Dialect:
     write_prompt: Callable[[Conversion], Fields]
     """The upstream's request for `conversion.prompt`, in the conversion's capability."""
 
+    read_texts: Callable[[Fields], list[str]] | None = None
+    """The texts of a request that has no prompt to read; None: those of its prompt."""
+
     # --- answers ---
 
     read_message: Callable[[bytes, Conversion], Message]
@@ -159,6 +163,8 @@ class Dialect:
     """A writer of one client stream."""
     summarize: Callable[[bytes], AnswerSummary]
     """What an upstream's whole 200 answer says at a glance."""
+    find_answer_texts: Callable[[Json], list[TextSlot]]
+    """The visible texts in a decoded answer or event, for filters that may change them."""
     is_complete: Callable[[bytes], bool]
     """Whether a stream whose last bytes these are came to its proper end."""
     usage_opt_in: bool = False

@@ -190,7 +190,7 @@ class Unavailable(GatewayError):
     code = "service_unavailable"
 
 
-class Resting(Unavailable):
+class AllKeysCoolingDown(Unavailable):
     """Every key of a provider rests after what the upstream said; nothing was sent."""
 
     status = 429

@@ -14,7 +14,7 @@ from gateway.dialect import Dialect
 from gateway.neutral.seal import Seal
 from gateway.reply import Reply
 from gateway.secret import Secret
-from gateway.workers.peers import ALONE, Peers
+from gateway.workers.peers import NO_PEERS, Peers
 
 if TYPE_CHECKING:
     from gateway.config.load import Config
@@ -23,7 +23,7 @@ Next = Callable[[Call], Awaitable[Reply]]
 """The rest of the chain."""
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class ProviderStatus(Struct, frozen=True, kw_only=True):
     """How a provider stands, without asking its upstream. No key is in it."""
 
     base_url: str = ""
@@ -61,7 +61,7 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         """The dialects the upstream speaks, best first."""
         raise NotImplementedError
 
-    def bind(self, name: str, site: "Site") -> None:
+    def bind(self, name: str, runtime: "Runtime") -> None:
         """Called once, when the gateway is built; `name` is the operator's. Raises ConfigError."""
 
     def capability(self, model: str) -> Capability:
@@ -80,7 +80,7 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         """The upstream's own count of a call's input; None where it has none. GatewayError."""
         return None
 
-    async def kept(
+    async def fetch_stored(
         self, method: str, path: str, credential: Secret | None
     ) -> tuple[int, bytes] | None:
         """Status and JSON of what the upstream keeps at a path; None where it keeps nothing.
@@ -96,9 +96,9 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         """
         return None
 
-    def standing(self) -> Standing:
+    def status(self) -> ProviderStatus:
         """How the provider stands, without asking its upstream."""
-        return Standing()
+        return ProviderStatus()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -106,13 +106,13 @@ class Provider(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
         yield
 
 
-class Site(Struct):
+class Runtime(Struct):
     """What the links of one gateway share: its configuration, its providers, its seal."""
 
     config: "Config"
     providers: Mapping[str, Provider]
     seal: Seal
-    peers: Peers = ALONE
+    peers: Peers = NO_PEERS
     """The other workers, for what has to hold in all of them."""
 
     def target(self, provider: str, model: str) -> Target:
@@ -134,7 +134,7 @@ def _serving(spoken: tuple[Dialect, ...], names: tuple[str, ...]) -> tuple[Diale
 class Middleware(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
     """A link of the chain. Its fields are the operator's options in its [[middleware]] table."""
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Called once, when the gateway is built. ConfigError where the options cannot work."""
 
     def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:

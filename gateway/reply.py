@@ -2,13 +2,16 @@
 
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.call import Headers
 from gateway.dialect import Dialect
 from gateway.errors import GatewayError
+from gateway.lanes.step import Step
+from gateway.lanes.text_filter import TextFilter, TextFilterStep, filter_body
 
 
 class Source(Protocol):
@@ -19,23 +22,6 @@ class Source(Protocol):
 
     async def aclose(self) -> None:
         """Let go of it; safe at any time, any number of times."""
-
-
-class Step(Protocol):
-    """A change made to a stream's bytes on their way."""
-
-    done: bool
-    """The stream is over for the client, whatever the source still has."""
-    cut: bool
-    """It was ended here, while the source still has much to say: it must be hung up on."""
-    error: GatewayError | None
-    """What ended it; raised to the reader after the bytes that came before it."""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """What becomes of a chunk; never raises a GatewayError, sets `error`."""
-
-    def finish(self) -> bytes:
-        """What follows the last chunk; sets `error` where the stream ended too early."""
 
 
 class Stream:
@@ -175,6 +161,20 @@ class Reply(Struct, frozen=True):
     """What of the upstream's headers a client may see."""
     error: GatewayError | None = None
     """What the body says, where it is an upstream's error."""
+
+    def filter_text(self, texts: TextFilter) -> Self:
+        """Return the reply with its visible text passed through a filter, whole or streamed.
+
+        Errors of an upstream pass as they are. Raises the filter's GatewayError for a whole
+        answer; in a stream the error ends the answer in-band.
+        """
+        if self.error is not None:
+            return self
+        find_texts = self.dialect.find_answer_texts
+        if isinstance(self.body, bytes):
+            return replace(self, body=filter_body(self.body, find_texts, texts))
+        step = TextFilterStep(find_texts, texts, self.dialect.ping)
+        return replace(self, body=self.body.through(step))
 
     async def aclose(self) -> None:
         """Let go of the body."""

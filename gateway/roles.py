@@ -26,7 +26,7 @@ class CacheError(GatewayError):
         super().__init__("the store of the prompt cache does not answer", details=details)
 
 
-class Figures(Struct):
+class CacheFigures(Struct):
     """What a cache has done so far; means are in seconds, None where there was nothing."""
 
     hits: int = 0
@@ -44,14 +44,14 @@ class Figures(Struct):
 
 
 @runtime_checkable
-class Cached(Protocol):
+class AnswerCache(Protocol):
     """A link of the chain that keeps answers."""
 
     @property
-    def apart(self) -> bool:
+    def per_worker(self) -> bool:
         """Each worker keeps answers of its own; else all of them have the same store."""
 
-    async def figures(self) -> Figures:
+    async def read_figures(self) -> CacheFigures:
         """What it has done so far."""
 
     async def clear(self, caller: Caller) -> int:
@@ -61,7 +61,7 @@ class Cached(Protocol):
         """Forgets what has expired: how many, and how many are left. Raises CacheError."""
 
 
-class Progress(Struct, frozen=True):
+class BatchProgress(Struct, frozen=True):
     """How far a batch is."""
 
     batch_id: str
@@ -75,20 +75,20 @@ class Progress(Struct, frozen=True):
 
 
 @runtime_checkable
-class Batched(Protocol):
+class BatchRunner(Protocol):
     """A link of the chain that makes many calls of a batch."""
 
-    def join(self, edge: Edge) -> None:
+    def connect(self, edge: Edge) -> None:
         """Called once, before the first call: where the other calls are seen, and items counted."""
 
-    def progress(self, caller: Caller, batch_id: str) -> Progress | None:
+    def find_progress(self, caller: Caller, batch_id: str) -> BatchProgress | None:
         """How far the caller's batch of that id is; None where the caller has no such batch."""
 
-    def seconds(self) -> tuple[float, float]:
+    def batch_seconds(self) -> tuple[float, float]:
         """What all completed batches took, and their items one by one."""
 
 
-class Found(Protocol):
+class Resolution(Protocol):
     """A model's way."""
 
     @property
@@ -104,48 +104,48 @@ class Found(Protocol):
 class Router(Protocol):
     """A link of the chain that can say where a model goes."""
 
-    def resolve(self, model: str) -> Found:
+    def resolve(self, model: str) -> Resolution:
         """The model's way. Raises NotFound."""
 
 
-class Batching(Protocol):
+class BatchEngineStatus(Protocol):
     """What works off batches."""
 
-    async def figures(self) -> dict[str, object]:
+    async def get_status(self) -> dict[str, object]:
         """Its engine, the batches that have not ended, and the items in flight."""
 
 
-def way(links: Sequence[Middleware], model: str) -> Found | None:
+def resolve_model(links: Sequence[Middleware], model: str) -> Resolution | None:
     """The model's way; None where no link of the chain can say. Raises NotFound."""
     router = next((link for link in links if isinstance(link, Router)), None)
     return router.resolve(model) if router is not None else None
 
 
-def timestamp(seconds: float | None = None) -> str:
+def format_timestamp(seconds: float | None = None) -> str:
     """A moment, or now, as RFC 3339."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @runtime_checkable
-class Remembers(Protocol):
+class ResponseStore(Protocol):
     """A link of the chain that keeps responses."""
 
-    async def find(self, caller: Caller, id: str) -> bytes | None:
+    async def find_response(self, caller: Caller, id: str) -> bytes | None:
         """The response of that caller. Raises Unavailable."""
 
-    async def keeper(self, caller: Caller, id: str) -> str | None:
+    async def find_owner(self, caller: Caller, id: str) -> str | None:
         """The target that keeps that caller's response itself, if one does. Raises Unavailable."""
 
-    async def items(self, caller: Caller, id: str) -> list[dict[str, Any]] | None:
+    async def input_items(self, caller: Caller, id: str) -> list[dict[str, Any]] | None:
         """The items that it was made from, oldest first. Raises Unavailable."""
 
-    async def forget(self, caller: Caller, id: str) -> bool:
+    async def forget_response(self, caller: Caller, id: str) -> bool:
         """Whether it was there to be forgotten. Raises Unavailable."""
 
 
 @runtime_checkable
-class Storing(Protocol):
+class StoreBacked(Protocol):
     """A link of the chain that keeps things."""
 
     @property

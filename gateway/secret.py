@@ -3,6 +3,9 @@
 import hashlib
 import hmac
 
+PASSTHROUGH = "!PASSTHRU"
+"""Stands in a key's place in the configuration: the client's own key is sent upstream."""
+
 
 class Secret:
     """A credential; `reveal()` is the one way to its text."""

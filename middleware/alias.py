@@ -14,7 +14,7 @@ from gateway.config.environment import WORDS
 from gateway.config.faults import ConfigError, Fault
 from gateway.config.load import fold
 from gateway.errors import NotFound
-from gateway.plugin import Middleware, Next, Site
+from gateway.plugin import Middleware, Next, Runtime
 from gateway.reply import Reply
 
 CHAIN_LIMIT = 10
@@ -44,21 +44,21 @@ class Alias(Middleware):
     substrings: bool = True
     """A model name that contains an alias is taken for it: "my-fast-model" for "fast"."""
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Takes the tables of aliases. ConfigError for a cycle or an unknown provider."""
-        self._site = site
-        self._default = site.config.routing.default_provider
-        self._aliases: dict[str, list[str]] = dict(site.config.aliases)
-        self._profiles = {fold(name): each for name, each in site.config.profiles.items()}
-        self._default_profile = fold(site.config.routing.default_profile)
+        self._runtime = runtime
+        self._default = runtime.config.routing.default_provider
+        self._aliases: dict[str, list[str]] = dict(runtime.config.aliases)
+        self._profiles = {fold(name): each for name, each in runtime.config.profiles.items()}
+        self._default_profile = fold(runtime.config.routing.default_profile)
         self._provider_aliases: dict[str, dict[str, list[str]]] = {
             name: {
                 alias: [self._qualify_target(target, name) for target in _as_list(targets)]
                 for alias, targets in getattr(provider, "aliases", {}).items()
             }
-            for name, provider in site.providers.items()
+            for name, provider in runtime.providers.items()
         }
-        origins = site.config.source.origins
+        origins = runtime.config.source.origins
         self._env_aliases = {
             word
             for word, variable in WORDS.items()
@@ -76,12 +76,12 @@ class Alias(Middleware):
             name: self._make_names([(name, each.aliases)]) for name, each in self._profiles.items()
         }
         self._model_ids: dict[str, str] = {}
-        for name, provider in site.providers.items():
+        for name, provider in runtime.providers.items():
             for model in getattr(provider, "model_ids", ()):
                 self._model_ids.setdefault(model, name)
         self._resolved: dict[str, ResolvedModel] = {}
         asked = [(name, join("aliases", name)) for name in self._aliases]
-        for profile, each in site.config.profiles.items():
+        for profile, each in runtime.config.profiles.items():
             at = f"{join('profiles', profile)}.aliases"
             asked += [(f"{profile}:{name}", join(at, name)) for name in each.aliases]
         faults = [fault for name, at in asked if (fault := self._find_fault(name, at)) is not None]
@@ -177,12 +177,12 @@ class Alias(Middleware):
 
     def _find_exact(self, model: str) -> Target | None:
         name = self._model_ids.get(model)
-        return self._site.target(name, model) if name is not None else None
+        return self._runtime.target(name, model) if name is not None else None
 
     def _split_provider(self, model: str) -> tuple[str, str]:
         """The provider that the name itself names, if any, and the rest."""
         provider, colon, rest = model.partition(":")
-        if colon and provider in self._site.providers:
+        if colon and provider in self._runtime.providers:
             return provider, rest
         return "", model
 
@@ -200,7 +200,7 @@ class Alias(Middleware):
         """A target of a provider's own alias, which is a model there unless it names another."""
         literal, bare = target.startswith("!"), target.removeprefix("!")
         prefix, colon, _ = bare.partition(":")
-        if colon and (prefix in self._site.providers or fold(prefix) in self._profiles):
+        if colon and (prefix in self._runtime.providers or fold(prefix) in self._profiles):
             return target
         return f"{'!' * literal}{provider}:{bare}"
 
@@ -215,28 +215,32 @@ class Alias(Middleware):
         elif _claims_provider(model):
             steps.append(f'"{model}" names a provider that is not configured')
             return []
-        elif self._default in self._site.providers:
+        elif self._default in self._runtime.providers:
             provider, name = self._default, model
             steps.append(f'"{model}" names no provider: the default provider "{provider}"')
         if not provider or not name:
             steps.append(f'"{model}" leads nowhere')
             return []
-        return [self._site.target(provider, name)]
+        return [self._runtime.target(provider, name)]
 
     def _find_slash_provider(self, model: str) -> tuple[str, str] | None:
         """`provider/model`, where that is a provider here and the default takes no such ids."""
         provider, slash, rest = model.partition("/")
-        default = self._site.providers.get(self._default)
-        if slash and provider in self._site.providers and not getattr(default, "slash_ids", False):
+        default = self._runtime.providers.get(self._default)
+        if (
+            slash
+            and provider in self._runtime.providers
+            and not getattr(default, "slash_ids", False)
+        ):
             return provider, rest
         return None
 
     def _describe_unknown(self, model: str) -> str:
-        providers = ", ".join(sorted(self._site.providers))
+        providers = ", ".join(sorted(self._runtime.providers))
         aliases = sorted(self._aliases)
         provider, colon, _ = model.partition(":")
         if colon:
-            near = difflib.get_close_matches(provider, self._site.providers, 1)
+            near = difflib.get_close_matches(provider, self._runtime.providers, 1)
             hint = f' Did you mean "{near[0]}"?' if near else ""
             return f'Unknown provider "{provider}". Configured providers: {providers}.{hint}'
         near = difflib.get_close_matches(model, aliases, 1)

@@ -5,7 +5,7 @@ from time import monotonic
 
 from gateway.call import Call
 from gateway.edge.callers import Callers
-from gateway.plugin import Middleware, Next, Site
+from gateway.plugin import Middleware, Next, Runtime
 from gateway.reply import Reply
 
 
@@ -16,9 +16,9 @@ class Auth(Middleware):
     client's own for the upstream. The gateway's key itself never goes upstream.
     """
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Takes the configured keys."""
-        self._callers = Callers(site.config.auth.keys)
+        self._callers = Callers(runtime.config.auth.keys)
 
     def __call__(self, call: Call, next: Next) -> Awaitable[Reply]:
         """Passes the call on with its caller. Raises Unauthenticated."""

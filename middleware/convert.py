@@ -5,18 +5,19 @@ from time import perf_counter
 import msgspec
 
 from gateway.call import Call, Headers, Record, Target
-from gateway.counting.families import families
-from gateway.counting.said import measured
+from gateway.counting.families import load_families
+from gateway.counting.local_usage import add_local_usage
 from gateway.dialect import Conversion, Dialect, Fields
 from gateway.dialects.common.ratelimits import translated
 from gateway.dialects.common.signatures import signatures_for_call
 from gateway.errors import InvalidRequest, NotFound
 from gateway.lanes.recode import Transcoder
+from gateway.lanes.step import Step
 from gateway.neutral.events import Message
 from gateway.neutral.fold import message_events
 from gateway.neutral.notes import LossReport
-from gateway.plugin import Middleware, Next, Site
-from gateway.reply import BytesSource, Prepended, Reply, Step, Stream
+from gateway.plugin import Middleware, Next, Runtime
+from gateway.reply import BytesSource, Prepended, Reply, Stream
 
 BYTES_PER_TOKEN = 4
 
@@ -27,12 +28,12 @@ class Convert(Middleware):
     strict: bool | None = None
     """Refuse what would be lost instead of warning of it; unset: as [server] strict says."""
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Takes the seal for reasoning that crosses dialects."""
-        self._site = site
-        self._seal = site.seal
-        families()  # here, because no stream may read a disk on the loop
-        self._strict = site.config.server.strict if self.strict is None else self.strict
+        self._runtime = runtime
+        self._seal = runtime.seal
+        load_families()  # here, because no stream may read a disk on the loop
+        self._strict = runtime.config.server.strict if self.strict is None else self.strict
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """The answer, in the dialect that the client speaks."""
@@ -64,11 +65,11 @@ class Convert(Middleware):
 
     def _make_not_found(self, dialect: Dialect, target: Target) -> NotFound:
         """What a client hears that asks a provider for an endpoint that it has not."""
-        site, what = self._site, dialect.name
+        runtime, what = self._runtime, dialect.name
         able = [
             name
-            for name in sorted(site.providers)
-            if site.target(name, target.model).takes(dialect)
+            for name in sorted(runtime.providers)
+            if runtime.target(name, target.model).takes(dialect)
         ]
         advice = f"ask one that has: {', '.join(able)}" if able else "no provider here has any"
         message = f'The provider "{target.provider}" has no {what}; {advice}'
@@ -145,7 +146,7 @@ def _make_transcoder(
 ) -> Transcoder:
     writer = ours.writer(conversion)
     record.tell = getattr(writer, "write_failure", None)
-    return Transcoder(theirs.reader(conversion), measured(writer, conversion), record)
+    return Transcoder(theirs.reader(conversion), add_local_usage(writer, conversion), record)
 
 
 async def _await_first_chunk(reply: Reply) -> Reply:

@@ -16,7 +16,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from gateway.call import Attempt, Call, Target
-from gateway.errors import GatewayError, Resting, Unavailable, UpstreamError, UpstreamTimeout
+from gateway.errors import (
+    AllKeysCoolingDown,
+    GatewayError,
+    Unavailable,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from gateway.plugin import Middleware, Next
 from gateway.reply import Reply
 
@@ -124,7 +130,7 @@ class _CallAttempts:
             reply, error = await self._record_attempt(call)
             if error is None:
                 return reply
-            if isinstance(error, Resting):
+            if isinstance(error, AllKeysCoolingDown):
                 return None  # no key may be used now: nothing was sent
             again = _classify_error(error)
             if again == "never":
@@ -139,7 +145,7 @@ class _CallAttempts:
 
     async def _record_attempt(self, call: Call) -> tuple[Reply | None, GatewayError | None]:
         began, reply, error = await self._run_attempt(call)
-        if isinstance(error, Resting):
+        if isinstance(error, AllKeysCoolingDown):
             if self._last_error is None and self._last_reply is None:
                 self._last_error = error
             return None, error

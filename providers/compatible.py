@@ -7,18 +7,18 @@ import msgspec
 from gateway.call import Call, Headers
 from gateway.capability.table import kind_base_url, known_kinds
 from gateway.config.faults import ConfigError, Fault
-from gateway.counting.kind import COUNTING
+from gateway.counting.dialects import MESSAGES_COUNTING
 from gateway.dialect import Dialect
 from gateway.dialects.messages import MESSAGES
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from providers.transport.provider import DIALECTS, HttpProvider
-from providers.transport.versions import FORWARDED, with_version
+from providers.transport.versions import FORWARDED_HEADERS, add_version_header
 
 
 class Compatible(HttpProvider):
     """A server of any dialect; `family` picks its row of the capability table."""
 
-    forwarded: ClassVar[tuple[bytes, ...]] = FORWARDED
+    forwarded: ClassVar[tuple[bytes, ...]] = FORWARDED_HEADERS
 
     family: str = "compatible"
     """Row of the shipped table, such as "groq", "ollama" or "vllm"."""
@@ -34,7 +34,7 @@ class Compatible(HttpProvider):
         """The dialects the server speaks, best first."""
         return tuple(DIALECTS[name] for name in self.speaks)
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Takes the row of the table. ConfigError for an unknown one."""
         if self.family not in known_kinds():
             message = f'"{self.family}" is no row of the table; known: {", ".join(known_kinds())}'
@@ -42,20 +42,20 @@ class Compatible(HttpProvider):
         if not self.speaks:
             raise ConfigError([Fault(path=f"providers.{name}.speaks", message="is empty")])
         self.base_url = self.base_url or kind_base_url(self.family) or ""
-        super().bind(name, site)
+        super().bind(name, runtime)
 
-    def table_row(self) -> str:
+    def get_server_kind(self) -> str:
         """The row that the operator chose."""
         return self.family
 
-    def credential(self, key: str) -> Headers:
+    def make_auth_headers(self, key: str) -> Headers:
         """The key in the header that this server reads."""
         if self.auth == "bearer":
-            return super().credential(key)
+            return super().make_auth_headers(key)
         return [(self.auth.encode(), key.encode())]
 
-    def client_headers(self, call: Call) -> Headers:
+    def select_client_headers(self, call: Call) -> Headers:
         """Of Messages the version and betas, as the client sent them; of other dialects none."""
-        if call.dialect not in (MESSAGES, COUNTING):
+        if call.dialect not in (MESSAGES, MESSAGES_COUNTING):
             return []
-        return with_version(super().client_headers(call), call)
+        return add_version_header(super().select_client_headers(call), call)

@@ -11,7 +11,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.neutral.events import Ending, Event, Message, Part, Prompt, Text, TextDelta, Usage
 from gateway.neutral.fold import message_events
 from gateway.neutral.notes import LossReport
-from gateway.plugin import Provider, Site
+from gateway.plugin import Provider, Runtime
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 
@@ -33,10 +33,10 @@ class Echo(Provider):
         """What a plain Chat server takes, and legacy completions."""
         return Capability(completions=True)
 
-    def bind(self, name: str, site: Site) -> None:
-        """Takes the site's seal, which writers ask for."""
+    def bind(self, name: str, runtime: Runtime) -> None:
+        """Takes the runtime's seal, which writers ask for."""
         self._name = name
-        self._seal = site.seal
+        self._seal = runtime.seal
         self._ids = count(1)
 
     async def models(self, credential: Secret | None) -> bytes | None:
@@ -51,22 +51,22 @@ class Echo(Provider):
             prompt, self._name, call.target.model, call.model, call.target.capability, LossReport(),
             self._seal,
         )  # fmt: skip
-        message = self._message(prompt, call)
+        message = self._make_message(prompt, call)
         call.record.usage = message.ending.usage
         if not call.stream:
             return Reply(200, call.dialect, call.dialect.write_message(message, conversion))
-        words = _Words(call.dialect.writer(conversion), _in_words(message))
+        words = _EchoSource(call.dialect.writer(conversion), _split_words(message))
         return Reply(200, call.dialect, Stream(words))
 
-    def _message(self, prompt: Prompt, call: Call) -> Message:
-        said = _last_words(prompt)
+    def _make_message(self, prompt: Prompt, call: Call) -> Message:
+        said = _get_last_user_text(prompt)
         text = f"{self.prefix}{said}" if said else GREETING
         usage = Usage(sum(len(bytes(raw)) for raw in call.fields.values()) // 4, len(text.split()))
         ident = f"{call.id.removeprefix('req_')}{next(self._ids)}"
         return Message(ident, call.model, [Text(text)], Ending("end_turn", usage=usage))
 
 
-class _Words:
+class _EchoSource:
     """A source of one event a read."""
 
     def __init__(self, writer: Writer, events: Iterator[Event]) -> None:
@@ -83,7 +83,7 @@ class _Words:
         self._events = iter(())
 
 
-def _in_words(message: Message) -> Iterator[Event]:
+def _split_words(message: Message) -> Iterator[Event]:
     for event in message_events(message):
         if isinstance(event, TextDelta):
             words = event.text.split(" ")
@@ -93,7 +93,7 @@ def _in_words(message: Message) -> Iterator[Event]:
             yield event
 
 
-def _last_words(prompt: Prompt) -> str:
+def _get_last_user_text(prompt: Prompt) -> str:
     turns: list[list[Part]] = [turn.parts for turn in prompt.turns if turn.role == "user"]
     parts = turns[-1] if turns else []
     return " ".join(part.text for part in parts if isinstance(part, Text)).strip()

@@ -9,9 +9,9 @@ from providers.transport.provider import HttpProvider
 class OpenAI(HttpProvider):
     """api.openai.com, or a base URL that speaks as it does."""
 
-    row: ClassVar[str] = "openai"
+    server_kind: ClassVar[str] = "openai"
     default_url: ClassVar[str] = "https://api.openai.com/v1"
-    spoken: ClassVar[tuple[str, ...]] = ("chat", "responses")
+    dialect_names: ClassVar[tuple[str, ...]] = ("chat", "responses")
     forwarded: ClassVar[tuple[bytes, ...]] = (b"openai-beta", b"idempotency-key")
 
     organization: str | None = None
@@ -19,7 +19,7 @@ class OpenAI(HttpProvider):
     project: str | None = None
     """The project that calls are billed to."""
 
-    def credential(self, key: str) -> Headers:
+    def make_auth_headers(self, key: str) -> Headers:
         """Bearer key, organization and project."""
         given = [(b"authorization", b"Bearer " + key.encode())]
         if self.organization:

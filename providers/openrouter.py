@@ -8,9 +8,9 @@ from providers.transport.provider import HttpProvider
 class OpenRouter(HttpProvider):
     """openrouter.ai: many models behind one API, ids of the form `vendor/model`."""
 
-    row: ClassVar[str] = "openrouter"
+    server_kind: ClassVar[str] = "openrouter"
     default_url: ClassVar[str] = "https://openrouter.ai/api/v1"
-    spoken: ClassVar[tuple[str, ...]] = ("chat", "responses")
+    dialect_names: ClassVar[tuple[str, ...]] = ("chat", "responses")
     forwarded: ClassVar[tuple[bytes, ...]] = (b"http-referer", b"x-title")
     slash_ids: ClassVar[bool] = True
     """A model id with a slash is this provider's own, not `provider/model`."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
-from gateway.assemble import assembled
-from gateway.config.load import Config, load_config, located, read_config
+from gateway.assemble import try_assemble
+from gateway.config.load import Config, load_config, read_config, with_positions
 
 PLUGINS = Path(__file__).parent / "plugins"
 SHIPPED = Path(__file__).parent.parent / "config.toml"
@@ -33,12 +33,12 @@ def loaded(
 def faults(folder: Path, text: str, env: Mapping[str, str] | None = None) -> list[str]:
     """All that is wrong with a text, plugins included, without the folder."""
     config, found = read_config(written(folder, text), env or {})
-    every = located([*found, *assembled(config).faults], config.source)
+    every = with_positions([*found, *try_assemble(config).faults], config.source)
     return [str(fault).removeprefix(f"{folder}/") for fault in every]
 
 
 def warnings(folder: Path, text: str, env: Mapping[str, str] | None = None) -> list[str]:
     """All that is odd with a text."""
     config = loaded(folder, text, env)
-    every = located(assembled(config).warnings, config.source)
+    every = with_positions(try_assemble(config).warnings, config.source)
     return [str(fault).removeprefix(f"{folder}/") for fault in every]

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.assemble import assemble, assembled
+from gateway.assemble import assemble, try_assemble
 from gateway.config.load import Config, load_config
 from gateway.neutral.seal import Sealed
 from tests.configs import CLOUD, LINKS, PLUGINS, faults, loaded, warnings
@@ -27,10 +27,10 @@ class TestProviders:
         text = CLOUD + 'api_key = "env:NONE"\n' + CLOUD.replace("cloud", "other")
         text += '[aliases]\nfast = ["cloud:m", "other:m"]\nslow = "cloud:m"\n'
         config = loaded(tmp_path, text)
-        site, _ = assemble(own_links(config))
-        assert list(site.providers) == ["other"]
-        assert site.config.aliases == {"fast": ["other:m"]}
-        assert site.config.routing.default_provider == "other"
+        runtime, _ = assemble(own_links(config))
+        assert list(runtime.providers) == ["other"]
+        assert runtime.config.aliases == {"fast": ["other:m"]}
+        assert runtime.config.routing.default_provider == "other"
         assert warnings(tmp_path, text)[0] == (
             "config.toml:1:1: providers.cloud: disabled: the environment variable NONE is not set"
         )
@@ -38,7 +38,7 @@ class TestProviders:
     def test_a_missing_key_among_several_is_left_out(self, tmp_path: Path) -> None:
         text = CLOUD + 'api_key = ["env:NONE", "env:TWO"]\n'
         config = loaded(tmp_path, text, {"TWO": "k1 k2"})
-        cloud: Any = assembled(config).site.providers["cloud"]
+        cloud: Any = try_assemble(config).runtime.providers["cloud"]
         assert [key.reveal() for key in cloud.api_key] == ["k1", "k2"]
         assert warnings(tmp_path, text, {"TWO": "k"}) == [
             "config.toml:3:12: providers.cloud.api_key[0]: the environment variable NONE is not set"
@@ -47,7 +47,7 @@ class TestProviders:
     def test_calls_of_a_disabled_default_go_nowhere_else(self, tmp_path: Path) -> None:
         text = CLOUD + 'api_key = "env:NONE"\n' + CLOUD.replace("cloud", "other")
         config = loaded(tmp_path, text + "[routing]\ndefault_provider = 'cloud'\n")
-        assert assembled(config).site.config.routing.default_provider == ""
+        assert try_assemble(config).runtime.config.routing.default_provider == ""
 
     def test_a_key_in_the_file_is_taken_with_a_warning(self, tmp_path: Path) -> None:
         assert warnings(tmp_path, CLOUD + 'api_key = "sk-1"\n') == [
@@ -56,26 +56,26 @@ class TestProviders:
 
     def test_a_text_may_stand_in_a_variable(self, tmp_path: Path) -> None:
         config = loaded(tmp_path, CLOUD + 'base_url = "${URL}"\n', {"URL": "https://u.example"})
-        cloud: Any = assembled(config).site.providers["cloud"]
+        cloud: Any = try_assemble(config).runtime.providers["cloud"]
         assert cloud.base_url == "https://u.example"
 
     def test_big_and_small_are_models_of_the_default_provider(self) -> None:
-        config = assembled(load_config(None, {})).site.config
+        config = try_assemble(load_config(None, {})).runtime.config
         assert config.aliases == {"big": ["echo:big"], "small": ["echo:small"]}
         env = {"OPENROUTER_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}
         env["VDM_DEFAULT_PROVIDER"] = "openrouter"
-        config = assembled(load_config(None, env)).site.config
+        config = try_assemble(load_config(None, env)).runtime.config
         assert config.aliases["big"] == ["openrouter:anthropic/claude-sonnet-4"]
 
     def test_a_provider_that_is_not_the_default_gives_no_big(self) -> None:
         env = {"OPENAI_API_KEY": "k", "MISTRAL_API_KEY": "k", "VDM_DEFAULT_PROVIDER": "mistral"}
-        assert assembled(load_config(None, env)).site.config.aliases == {}
+        assert try_assemble(load_config(None, env)).runtime.config.aliases == {}
 
     def test_echo_answers_where_none_is_left(self, tmp_path: Path) -> None:
         text = CLOUD + 'api_key = "env:NONE"\n[routing]\ndefault_provider = "cloud"\n'
-        assembly = assembled(loaded(tmp_path, text))
-        assert list(assembly.site.providers) == ["echo"]
-        assert assembly.site.config.routing.default_provider == "echo"
+        assembly = try_assemble(loaded(tmp_path, text))
+        assert list(assembly.runtime.providers) == ["echo"]
+        assert assembly.runtime.config.routing.default_provider == "echo"
         assert any('"echo" answers in their place' in each for each in warnings(tmp_path, text))
 
     def test_bad_options_of_a_shipped_provider_have_a_line(self, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ class TestProviders:
         sealed = Sealed("p", "m", "text", "d")
         sites = [assemble(loaded(tmp_path, text, {"SEAL": key}))[0] for key in ("a", "a", "b")]
         blob = sites[0].seal.seal(sealed)
-        assert [site.seal.unseal(blob) for site in sites] == [sealed, sealed, None]
+        assert [runtime.seal.unseal(blob) for runtime in sites] == [sealed, sealed, None]
 
 
 class TestChain:
@@ -132,9 +132,9 @@ class TestProfiles:
     def test_targets_at_disabled_providers_are_left_out(self, tmp_path: Path) -> None:
         text = CLOUD + 'api_key = "env:NONE"\n' + CLOUD.replace("cloud", "other")
         text += '[profiles.code]\ntimeout = 3\naliases = { a = ["cloud:m", "other:m"] }\n'
-        site, _ = assemble(own_links(loaded(tmp_path, text)))
-        assert site.config.profiles["code"].aliases == {"a": ["other:m"]}
-        assert site.config.profiles["code"].timeout == 3
+        runtime, _ = assemble(own_links(loaded(tmp_path, text)))
+        assert runtime.config.profiles["code"].aliases == {"a": ["other:m"]}
+        assert runtime.config.profiles["code"].timeout == 3
         assert any(
             "profiles.code.aliases.a: leaves out" in each for each in warnings(tmp_path, text)
         )
@@ -190,7 +190,7 @@ class TestProfiles:
 
 
 def test_an_engine_for_batches_that_is_none_is_found_without_starting_it() -> None:
-    faults = assembled(load_config(None, {"INTERLINGUA__BATCH__ENGINE": "mysql://x"})).faults
+    faults = try_assemble(load_config(None, {"INTERLINGUA__BATCH__ENGINE": "mysql://x"})).faults
     assert [(fault.path, fault.message) for fault in faults] == [
         ("batch.engine", 'expected "off", "embedded" or a URL that begins with postgresql://')
     ]

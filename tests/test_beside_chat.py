@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from gateway.wire.sse import Splitter
-from tests.fakes.asgi import Driven
-from tests.fakes.hosting import Hosting, hosting
+from tests.fakes.asgi import AsgiTestRequest
+from tests.fakes.hosting import InProcessGateway, run_in_process
 from tests.fakes.upstream import SSE, Chunk, Close, Head, Json, Script
 from tests.faults.wires import TEXT, stream, whole
 
@@ -75,17 +75,23 @@ PIECES = [
 
 
 @asynccontextmanager
-async def opened(folder: Path, *scripts: Script, config: str = CONFIG) -> AsyncIterator[Hosting]:
-    async with hosting(folder, config, *scripts) as one:
+async def opened(
+    folder: Path, *scripts: Script, config: str = CONFIG
+) -> AsyncIterator[InProcessGateway]:
+    async with run_in_process(folder, config, *scripts) as one:
         yield one
 
 
-async def embed(one: Hosting, model: str, path: str = "/v1/embeddings", **more: Any) -> Driven:
-    return await one.ask({"model": model, "input": ["a", "b"]} | more, path)
+async def embed(
+    one: InProcessGateway, model: str, path: str = "/v1/embeddings", **more: Any
+) -> AsgiTestRequest:
+    return await one.send_call({"model": model, "input": ["a", "b"]} | more, path)
 
 
-async def complete(one: Hosting, model: str, path: str = "/v1/completions", **more: Any) -> Driven:
-    return await one.ask({"model": model, "prompt": "Once"} | more, path)
+async def complete(
+    one: InProcessGateway, model: str, path: str = "/v1/completions", **more: Any
+) -> AsgiTestRequest:
+    return await one.send_call({"model": model, "prompt": "Once"} | more, path)
 
 
 # --- embeddings -----------------------------------------------------------------------------------
@@ -114,9 +120,9 @@ async def test_embeddings_pass_as_they_are(
         for at in ("/v1/embeddings", "/embeddings"):
             answer = await embed(one, model, at, **more)
             request = one.upstream.requests[-1]
-            shown = request.header(b"authorization") or request.header(b"api-key") or b""
+            shown = request.get_header(b"authorization") or request.get_header(b"api-key") or b""
             assert (request.path, shown.decode()) == (path, credential)
-            assert one.sent == {"model": sent, "input": ["a", "b"]} | more
+            assert one.last_request_body == {"model": sent, "input": ["a", "b"]} | more
             assert (answer.status, answer.body) == (200, VECTORS)
             assert "x-gateway-warnings" not in answer.headers
 
@@ -181,7 +187,7 @@ async def test_an_answer_that_is_none_is_502(tmp_path: Path, body: bytes) -> Non
 
 async def test_a_mistake_is_told_as_chat_tells_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as one:
-        answer = await one.ask({"model": "openai:m"}, "/v1/embeddings")
+        answer = await one.send_call({"model": "openai:m"}, "/v1/embeddings")
         assert answer.status == 400
         assert answer.json()["error"]["param"] == "input"
 
@@ -207,7 +213,7 @@ async def test_completions_pass_as_they_are(tmp_path: Path, model: str, path: st
         answer = await complete(one, model, **more)
         assert one.upstream.requests[0].path == path
         defaults = {"temperature": 0.5, "seed": 7} if model.startswith("openai") else {}
-        assert one.sent == {"model": model.partition(":")[2], **more, **defaults}
+        assert one.last_request_body == {"model": model.partition(":")[2], **more, **defaults}
         assert (answer.status, answer.body) == (200, TEXTS)
         streamed = await complete(one, model, "/completions", stream=True)
         assert streamed.body == b"".join(PIECES)
@@ -245,7 +251,7 @@ async def test_a_text_becomes_a_turn_and_the_answer_a_text(
 ) -> None:
     async with opened(tmp_path, Json(whole(name)), SSE(stream(name))) as one:
         answer = await complete(one, model, max_tokens=40, echo=True, stop="END")
-        said = one.sent["messages"]
+        said = one.last_request_body["messages"]
         assert said in (
             [{"role": "user", "content": "Once"}],
             [{"role": "user", "content": [{"type": "text", "text": "Once"}]}],
@@ -308,13 +314,15 @@ async def test_a_clients_key_is_asked_for(tmp_path: Path, path: str) -> None:
     answers = {"/v1/embeddings": VECTORS, "/v1/completions": TEXTS}
     async with opened(tmp_path, Json(answers[path]), config=config) as one:
         body = {"model": "vllm:m", "input": "a", "prompt": "a"}
-        assert (await one.ask(body, path)).status == 401
+        assert (await one.send_call(body, path)).status == 401
         assert one.upstream.requests == []
-        assert (await one.ask(body, path, authorization="Bearer client-key")).status == 200
+        assert (await one.send_call(body, path, authorization="Bearer client-key")).status == 200
 
 
 async def test_the_home_page_names_both(tmp_path: Path) -> None:
     async with opened(tmp_path) as one:
-        found = (await Driven(one.app, path="/", method="GET").start().done()).json()["endpoints"]
+        found = (await AsgiTestRequest(one.app, path="/", method="GET").start().wait_done()).json()[
+            "endpoints"
+        ]
         assert found["embeddings"] == "/v1/embeddings"
         assert found["completions"] == "/v1/completions"

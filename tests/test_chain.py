@@ -13,7 +13,7 @@ class Mark(Middleware):
     async def __call__(self, call: Call, next: Next) -> Reply:
         call.record.warnings.append(f"{self.name} in")
         if self.stops:
-            return calls.ok(b"stopped")
+            return calls.make_reply(b"stopped")
         reply = await next(call)
         call.record.warnings.append(f"{self.name} out")
         return reply
@@ -21,17 +21,17 @@ class Mark(Middleware):
 
 async def last(call: Call) -> Reply:
     call.record.warnings.append("last")
-    return calls.ok()
+    return calls.make_reply()
 
 
 async def test_a_call_passes_the_links_in_order_and_its_answer_backwards() -> None:
-    call = calls.call()
+    call = calls.make_call()
     await chain([Mark(name="a"), Mark(name="b")], last)(call)
     assert call.record.warnings == ["a in", "b in", "last", "b out", "a out"]
 
 
 async def test_a_link_that_answers_keeps_the_call_from_the_rest() -> None:
-    call = calls.call()
+    call = calls.make_call()
     reply = await chain([Mark(name="a"), Mark(name="b", stops=True), Mark(name="c")], last)(call)
     assert reply.body == b"stopped"
     assert call.record.warnings == ["a in", "b in", "a out"]
@@ -43,7 +43,7 @@ async def test_no_link_at_all_is_the_last_alone() -> None:
 
 async def test_one_chain_serves_many_calls() -> None:
     serve = chain([Mark(name="a")], last)
-    first, second = calls.call(), calls.call()
+    first, second = calls.make_call(), calls.make_call()
     await serve(first)
     await serve(second)
     assert first.record.warnings == second.record.warnings == ["a in", "last", "a out"]
@@ -58,6 +58,6 @@ class Again(Middleware):
 
 
 async def test_a_link_may_call_the_rest_more_than_once() -> None:
-    call = calls.call()
+    call = calls.make_call()
     await chain([Again(), Mark(name="a")], last)(call)
     assert call.record.warnings == ["a in", "last", "a out"] * 2

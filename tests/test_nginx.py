@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from httpx2 import AsyncClient, Response
 
-from tests.fakes.running import NGINX, ROOT, free_port, gateway, nginx
+from tests.fakes.running import NGINX, ROOT, free_port, run_gateway, run_nginx
 from tests.fakes.upstream import SSE, Chunk, Json, Script, ScriptedUpstream, Stall, WaitFor
 from tests.sdk.answers import (
     DONE,
@@ -55,7 +55,7 @@ WHOLE: dict[str, Script] = {
 }
 
 
-class Site:
+class NginxSite:
     """nginx, the gateway behind it, and the upstream behind that."""
 
     def __init__(self, client: AsyncClient, upstream: ScriptedUpstream) -> None:
@@ -87,16 +87,16 @@ def folder() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def site(folder: Path, *scripts: Script, ping: float = 15) -> AsyncIterator[Site]:
+async def runtime(folder: Path, *scripts: Script, ping: float = 15) -> AsyncIterator[NginxSite]:
     """Everything running, the upstream with these scripts."""
     async with ScriptedUpstream(*scripts) as upstream:
         config = CONFIG.format(upstream=upstream.url, ping=ping)
         async with (
-            gateway(folder, config) as running,
-            nginx(folder, running.port) as url,
+            run_gateway(folder, config) as running,
+            run_nginx(folder, running.port) as url,
             AsyncClient(base_url=url, timeout=20) as client,
         ):
-            yield Site(client, upstream)
+            yield NginxSite(client, upstream)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -122,7 +122,7 @@ async def test_the_shipped_file_is_valid(folder: Path) -> None:
 
 @BOTH
 async def test_both_apis_answer(folder: Path, dialect: str) -> None:
-    async with site(folder, WHOLE[dialect]) as it:
+    async with runtime(folder, WHOLE[dialect]) as it:
         response = await it.ask(dialect)
         assert response.status_code == 200
         assert response.content == msgspec.json.encode(
@@ -147,7 +147,7 @@ async def test_every_event_arrives_while_the_next_is_held_back(folder: Path, dia
         *(Chunk(frame) for frame in REST[dialect]),
         Chunk(),
     ]
-    async with site(folder, script) as it, it.stream(dialect) as chunks:
+    async with runtime(folder, script) as it, it.stream(dialect) as chunks:
         async with asyncio.timeout(5):
             assert await anext(chunks) == FIRST[dialect]
             second.set()
@@ -170,7 +170,7 @@ async def test_nginx_holds_nothing_back_by_itself(folder: Path) -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with (
-            nginx(folder, port) as url,
+            run_nginx(folder, port) as url,
             AsyncClient(base_url=url) as client,
             client.stream("GET", "/") as response,
         ):
@@ -185,7 +185,7 @@ async def test_nginx_holds_nothing_back_by_itself(folder: Path) -> None:
 async def test_pings_pass_while_the_upstream_is_silent(folder: Path, dialect: str) -> None:
     ping = {"chat": b": keep-alive\n\n", "messages": b'event: ping\ndata: {"type":"ping"}\n\n'}
     script: Script = [SSE([FIRST[dialect]], end=False), Stall()]
-    async with site(folder, script, ping=0.1) as it, it.stream(dialect) as chunks:
+    async with runtime(folder, script, ping=0.1) as it, it.stream(dialect) as chunks:
         async with asyncio.timeout(5):
             assert await anext(chunks) == FIRST[dialect]
             assert await anext(chunks) == ping[dialect]
@@ -195,7 +195,7 @@ async def test_pings_pass_while_the_upstream_is_silent(folder: Path, dialect: st
 @BOTH
 async def test_a_client_that_hangs_up_frees_the_upstream(folder: Path, dialect: str) -> None:
     script: Script = [SSE([FIRST[dialect]], end=False), Stall()]
-    async with site(folder, script) as it:
+    async with runtime(folder, script) as it:
         async with it.stream(dialect) as chunks:
             assert await anext(chunks) == FIRST[dialect]
             assert it.upstream.open_connections == 1
@@ -205,7 +205,7 @@ async def test_a_client_that_hangs_up_frees_the_upstream(folder: Path, dialect: 
 
 
 async def test_a_client_that_hangs_up_before_the_answer_frees_the_upstream(folder: Path) -> None:
-    async with site(folder, Stall()) as it:
+    async with runtime(folder, Stall()) as it:
         asking = asyncio.ensure_future(it.ask("chat"))
         await until(lambda: bool(it.upstream.requests))
         asking.cancel()
@@ -218,7 +218,7 @@ async def test_a_client_that_hangs_up_before_the_answer_frees_the_upstream(folde
 @BOTH
 async def test_a_body_of_20_megabytes_passes(folder: Path, dialect: str) -> None:
     words = "x" * 20_000_000
-    async with site(folder, WHOLE[dialect]) as it:
+    async with runtime(folder, WHOLE[dialect]) as it:
         response = await it.ask(dialect, messages=[{"role": "user", "content": words}])
         assert response.status_code == 200
         sent = msgspec.json.decode(it.upstream.requests[0].body)
@@ -227,12 +227,12 @@ async def test_a_body_of_20_megabytes_passes(folder: Path, dialect: str) -> None
 
 async def test_an_answer_of_20_megabytes_passes(folder: Path) -> None:
     words = "x" * 20_000_000
-    async with site(folder, Json(chat(words))) as it:
+    async with runtime(folder, Json(chat(words))) as it:
         assert (await it.ask("chat")).json()["choices"][0]["message"]["content"] == words
 
 
 async def test_another_host_gets_no_answer(folder: Path) -> None:
-    async with site(folder, WHOLE["chat"]) as it:
+    async with runtime(folder, WHOLE["chat"]) as it:
         port = it.client.base_url.port
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -245,7 +245,7 @@ async def test_another_host_gets_no_answer(folder: Path) -> None:
 
 async def test_a_long_list_of_warnings_passes(folder: Path) -> None:
     unknown = {f"unknown_member_{number}_{'x' * 80}": 1 for number in range(60)}
-    async with site(folder, WHOLE["chat"]) as it:
+    async with runtime(folder, WHOLE["chat"]) as it:
         body = MESSAGES | {"model": "chat:m"} | unknown
         response = await it.client.post("/v1/messages", json=body)
         assert response.status_code == 200
@@ -254,20 +254,20 @@ async def test_a_long_list_of_warnings_passes(folder: Path) -> None:
 
 async def test_many_headers_of_an_upstream_pass(folder: Path) -> None:
     many = [(f"x-ratelimit-member-{number}", "y" * 200) for number in range(40)]
-    async with site(folder, Json(chat("Hello"), headers=many)) as it:
+    async with runtime(folder, Json(chat("Hello"), headers=many)) as it:
         response = await it.ask("chat")
         assert response.status_code == 200
         assert response.headers["x-ratelimit-member-39"] == "y" * 200
 
 
 async def test_without_a_gateway_the_answer_is_502(folder: Path) -> None:
-    async with nginx(folder, free_port()) as url, AsyncClient(base_url=url) as client:
+    async with run_nginx(folder, free_port()) as url, AsyncClient(base_url=url) as client:
         assert (await client.post("/v1/messages", json=MESSAGES)).status_code == 502
 
 
 async def test_a_gateway_that_comes_back_is_found_again(folder: Path) -> None:
     port = free_port()
-    async with nginx(folder, port) as url, AsyncClient(base_url=url) as client:
+    async with run_nginx(folder, port) as url, AsyncClient(base_url=url) as client:
         assert (await client.get("/livez")).status_code == 502
         server = await asyncio.start_server(_pong, "127.0.0.1", port)
         async with server:
@@ -285,9 +285,9 @@ async def _pong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @BOTH
 async def test_many_calls_share_few_connections(folder: Path, dialect: str) -> None:
     stream = chat_stream({"content": "Hi"}) if dialect == "chat" else message_stream(text("Hi"))
-    async with site(folder, SSE(stream)) as it:
+    async with runtime(folder, SSE(stream)) as it:
         for _ in range(20):
             async with it.stream(dialect) as chunks:
                 assert b"".join([one async for one in chunks]) == b"".join(stream)
         assert len(it.upstream.requests) == 20
-        assert it.upstream.accepted == 1
+        assert it.upstream.accepted_count == 1

@@ -14,7 +14,7 @@ from gateway.dialects.responses import RESPONSES
 from gateway.plugin import LoadError, Middleware, Provider, load
 from tests.fakes import calls
 from tests.fakes.client import RawClient
-from tests.fakes.running import gateway
+from tests.fakes.running import run_gateway
 from tests.faults.wires import BOTH, PATHS, Dialect, ask, received, request
 
 STAMP = '''
@@ -159,7 +159,7 @@ def test_an_import_that_fails_is_told_apart_from_one_that_is_not_there() -> None
 
 
 async def test_the_base_classes_do_nothing_by_themselves() -> None:
-    call = calls.call()
+    call = calls.make_call()
 
     async def last(_: object) -> object:
         raise AssertionError
@@ -179,7 +179,7 @@ async def test_the_base_classes_do_nothing_by_themselves() -> None:
 async def test_plugins_of_another_folder_take_effect_in_a_running_gateway(
     folder: Path, tmp_path: Path, streamed: bool
 ) -> None:
-    async with gateway(tmp_path, CONFIG, {"PYTHONPATH": str(folder)}) as running:
+    async with run_gateway(tmp_path, CONFIG, {"PYTHONPATH": str(folder)}) as running:
         for dialect in BOTH:
             answer = await ask(running.port, dialect, "bird:p", stream=streamed)
             assert (answer.status, answer.text) == (200, "chirp?")
@@ -210,7 +210,7 @@ async def test_a_plugin_that_cannot_be_used_keeps_the_gateway_from_starting(
     folder: Path, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     with pytest.raises(AssertionError, match="did not start") as caught:
-        async with gateway(tmp_path, CONFIG.replace(old, new), {"PYTHONPATH": str(folder)}):
+        async with run_gateway(tmp_path, CONFIG.replace(old, new), {"PYTHONPATH": str(folder)}):
             pass
     assert message in str(caught.value)
     assert "Traceback" not in str(caught.value)
@@ -229,7 +229,7 @@ async def test_a_plugin_that_cannot_be_used_keeps_the_gateway_from_starting(
 def test_a_target_speaks_what_serves_its_model(
     serving: tuple[Any, ...], expected: tuple[Format, ...]
 ) -> None:
-    class Speaking(calls.Named):
+    class Speaking(calls.NamedProvider):
         @property
         def dialects(self) -> tuple[Format, ...]:
             return (CHAT, RESPONSES)
@@ -237,6 +237,6 @@ def test_a_target_speaks_what_serves_its_model(
         def capability(self, model: str) -> Capability:
             return Capability(dialects=serving if model == "special" else ())
 
-    site = calls.site(providers={"p": Speaking()})
-    assert site.target("p", "special").dialects == expected
-    assert site.target("p", "usual").dialects == (CHAT, RESPONSES)
+    runtime = calls.runtime(providers={"p": Speaking()})
+    assert runtime.target("p", "special").dialects == expected
+    assert runtime.target("p", "usual").dialects == (CHAT, RESPONSES)

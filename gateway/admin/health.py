@@ -6,95 +6,104 @@ No upstream is asked: how a provider is, its last calls have shown.
 from collections.abc import Mapping
 
 from gateway.admin import conformance
-from gateway.admin.workers import Now, Rests, Workers
-from gateway.admin.yaml import shown
-from gateway.api.cache import improvement, whole
-from gateway.edge.operation import Ask, say
-from gateway.inside import Inside
+from gateway.admin.workers import AllWorkers, KeyCooldown, WorkerState
+from gateway.admin.yaml import json_or_yaml_reply
+from gateway.api.cache import collect_figures, render_improvement
+from gateway.edge.operation import ApiRequest, json_reply
 from gateway.plugin import Provider
 from gateway.reply import Reply
-from gateway.roles import Cached, timestamp
-from gateway.telemetry.shares import Done
-from gateway.telemetry.totals import Tally
+from gateway.roles import AnswerCache, format_timestamp
+from gateway.secret import PASSTHROUGH
+from gateway.telemetry.shares import CallTotals
+from gateway.telemetry.totals import Counters
 from gateway.version import version
+from gateway.view import GatewayView
 
-FORMATS = {"chat": "openai", "messages": "anthropic"}
+API_FORMATS = {"chat": "openai", "messages": "anthropic"}
 """What a dialect is called where a provider's is told."""
-_UNKNOWN = "not configured"
+_NOT_CONFIGURED = "not configured"
 
 
-class Health:
+class HealthApi:
     """The health endpoints."""
 
-    def __init__(self, inside: Inside, workers: Workers) -> None:
-        self._inside = inside
+    def __init__(self, view: GatewayView, workers: AllWorkers) -> None:
+        self._view = view
         self._workers = workers
         self._version = version()
-        conformance.overall()  # read now: no file is read while calls are served
+        conformance.read_overall()  # read now: no file is read while calls are served
 
-    async def plain(self, ask: Ask) -> Reply:
+    async def get_health(self, ask: ApiRequest) -> Reply:
         """Whether the gateway serves, and what it is set up with; nothing secret."""
-        inside = self._inside
-        done, now = await self._workers.done(), await self._workers.now()
+        view = self._view
+        done, now = await self._workers.sum_totals(), await self._workers.collect_state()
         data = {
-            "status": self._status(done, now),
-            "timestamp": timestamp(),
-            "api_key_valid": self._key_valid(now),
-            "client_api_key_validation": len(inside.callers) > 0,
-            "default_provider": inside.default,
+            "status": self._get_status(done, now),
+            "timestamp": format_timestamp(),
+            "api_key_valid": self._is_key_valid(now),
+            "client_api_key_validation": len(view.callers) > 0,
+            "default_provider": view.default_provider,
             "providers": {
-                name: _account(provider) for name, provider in inside.site.providers.items()
+                name: _describe_account(provider)
+                for name, provider in view.runtime.providers.items()
             },
         }
-        return shown(ask, data)
+        return json_or_yaml_reply(ask, data)
 
-    async def detailed(self, ask: Ask) -> Reply:
+    async def get_detailed_health(self, ask: ApiRequest) -> Reply:
         """The state of every part, as measured in all workers."""
-        inside = self._inside
-        config = inside.site.config
-        done, now = await self._workers.done(), await self._workers.now()
-        providers = {name: self._state(name, done, now) for name in inside.site.providers}
+        view = self._view
+        config = view.runtime.config
+        done, now = await self._workers.sum_totals(), await self._workers.collect_state()
+        providers = {
+            name: self._describe_provider(name, done, now) for name in view.runtime.providers
+        }
         data = {
-            "status": self._status(done, now),
-            "timestamp": timestamp(),
+            "status": self._get_status(done, now),
+            "timestamp": format_timestamp(),
             "version": self._version,
             "environment": config.source.env.get("ENVIRONMENT", "unspecified"),
-            "services": self._services(providers),
-            "configuration": self._configuration(),
-            "api_compatibility": conformance.compatibility(),
-            "enhancement_phases": conformance.phases(),
-            "performance_metrics": conformance.tests()
-            | await self._improvements(done)
-            | _measured(done, now),
+            "services": self._describe_services(providers),
+            "configuration": self._describe_configuration(),
+            "api_compatibility": conformance.read_compatibility(),
+            "enhancement_phases": conformance.read_phases(),
+            "performance_metrics": conformance.read_test_figures()
+            | await self._measure_improvements(done)
+            | _summarize_calls(done, now),
             "workers": {"count": self._workers.count, "answered": now.workers},
             "providers": providers,
-            "batches": await inside.batches.figures() if inside.batches else {"engine": "off"},
-            "profiles": self._profiles(),
+            "batches": await view.batches.get_status() if view.batches else {"engine": "off"},
+            "profiles": self._describe_profiles(),
         }
-        return say(data)
+        return json_reply(data)
 
-    def _key_valid(self, now: Now) -> bool:
+    def _is_key_valid(self, now: WorkerState) -> bool:
         """Whether the default provider has what it needs, and its upstream has not refused it."""
-        default = self._inside.default
-        return default in self._inside.site.providers and not now.rests[default].refused
+        default = self._view.default_provider
+        return default in self._view.runtime.providers and not now.rests[default].refused
 
-    def _status(self, done: Done, now: Now) -> str:
-        if self._inside.edge.draining:
+    def _get_status(self, done: CallTotals, now: WorkerState) -> str:
+        if self._view.edge.draining:
             return "draining"
-        states = [self._state(name, done, now)["state"] for name in self._inside.site.providers]
+        states = [
+            self._describe_provider(name, done, now)["state"]
+            for name in self._view.runtime.providers
+        ]
         # One provider that works is a gateway that works.
         return "degraded" if states and all(each == "failing" for each in states) else "healthy"
 
-    def _state(self, name: str, done: Done, now: Now) -> dict[str, object]:
-        tally, rests = done.of_provider(name), now.rests.get(name, Rests())
-        standing = self._inside.site.providers[name].standing()
+    def _describe_provider(
+        self, name: str, done: CallTotals, now: WorkerState
+    ) -> dict[str, object]:
+        tally, rests = done.sum_provider(name), now.rests.get(name, KeyCooldown())
+        standing = self._view.runtime.providers[name].status()
         keys = len(standing.key_hashes)
         return {
-            "state": "failing" if rests.refused else _judged(tally),
+            "state": "failing" if rests.refused else _judge_provider(tally),
             "calls": tally.calls,
             "errors": tally.errors,
-            "last_success": timestamp(tally.last_success) if tally.last_success else None,
-            "last_failure": timestamp(tally.last_failure) if tally.last_failure else None,
+            "last_success": format_timestamp(tally.last_success) if tally.last_success else None,
+            "last_failure": format_timestamp(tally.last_failure) if tally.last_failure else None,
             "last_error": tally.last_error or None,
             "keys": {
                 "count": keys,
@@ -105,36 +114,38 @@ class Health:
             "connections": rests.connections,
         }
 
-    def _services(self, providers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    def _describe_services(
+        self, providers: Mapping[str, Mapping[str, object]]
+    ) -> dict[str, object]:
         states = {f"{name}_api": each["state"] for name, each in providers.items()}
         return (
-            {"openrouter_api": _UNKNOWN}
+            {"openrouter_api": _NOT_CONFIGURED}
             | states
             | {
                 "instructor": "not used",
                 "validation": "enabled",
                 "multi_modal": "enabled",
-                "batch_processing": "enabled" if self._batches() else "disabled",
-                "prompt_caching": "enabled" if self._inside.has_link("cache") else "disabled",
+                "batch_processing": "enabled" if self._has_batches() else "disabled",
+                "prompt_caching": "enabled" if self._view.has_link("cache") else "disabled",
             }
         )
 
-    def _configuration(self) -> dict[str, object]:
-        inside = self._inside
+    def _describe_configuration(self) -> dict[str, object]:
+        view = self._view
         mapping: dict[str, str | None] = {"big": None, "small": None}
-        for owner, name, targets in inside.aliases():
-            mapping[name] = ":".join(inside.place(targets[0], owner))
+        for owner, name, targets in view.iter_aliases():
+            mapping[name] = ":".join(view.split_target(targets[0], owner))
         return {
             "instructor_enabled": False,
-            "debug_enabled": inside.site.config.log.level == "debug",
+            "debug_enabled": view.runtime.config.log.level == "debug",
             "multi_modal_enabled": True,
-            "batch_processing_enabled": self._batches(),
-            "prompt_caching_enabled": inside.has_link("cache"),
+            "batch_processing_enabled": self._has_batches(),
+            "prompt_caching_enabled": view.has_link("cache"),
             "model_mapping": mapping,
         }
 
-    def _profiles(self) -> dict[str, object]:
-        config = self._inside.site.config
+    def _describe_profiles(self) -> dict[str, object]:
+        config = self._view.runtime.config
         names = list(config.profiles)
         return {
             "total": len(names),
@@ -142,22 +153,25 @@ class Health:
             "default": config.routing.default_profile or None,
         }
 
-    def _batches(self) -> bool:
-        return any(path.endswith("/messages/batch") for path in self._inside.paths)
+    def _has_batches(self) -> bool:
+        return any(path.endswith("/messages/batch") for path in self._view.paths)
 
-    async def _improvements(self, done: Done) -> dict[str, str]:
+    async def _measure_improvements(self, done: CallTotals) -> dict[str, str]:
         """What batches and hits have saved of the time that the same calls take without them."""
-        cache = next((link for link in self._inside.links if isinstance(link, Cached)), None)
-        figures = await whole(cache, self._inside.peers) if cache is not None else None
-        cached = improvement(figures.cached, figures.uncached) if figures is not None else None
+        cache = next((link for link in self._view.links if isinstance(link, AnswerCache)), None)
+        figures = await collect_figures(cache, self._view.peers) if cache is not None else None
+        cached = (
+            render_improvement(figures.cached, figures.uncached) if figures is not None else None
+        )
         return {
-            "batch_processing_improvement": improvement(*done.batched) or conformance.NOT_MEASURED,
+            "batch_processing_improvement": render_improvement(*done.batched)
+            or conformance.NOT_MEASURED,
             "cache_performance_improvement": cached or conformance.NOT_MEASURED,
         }
 
 
-def _measured(done: Done, now: Now) -> dict[str, object]:
-    total = Tally()
+def _summarize_calls(done: CallTotals, now: WorkerState) -> dict[str, object]:
+    total = Counters()
     for _, _, tally in done.tallies:
         total.add(tally)
     calls = total.calls
@@ -166,25 +180,25 @@ def _measured(done: Done, now: Now) -> dict[str, object]:
         "errors": total.errors,
         "in_flight": now.in_flight,
         "average_ms": round(total.seconds / calls * 1e3, 2) if calls else None,
-        "since": timestamp(done.since),
+        "since": format_timestamp(done.since),
     }
 
 
-def _judged(tally: Tally) -> str:
+def _judge_provider(tally: Counters) -> str:
     """What a provider's calls have shown of it."""
     if tally.last_failure > tally.last_success:
         return "failing"
     return "healthy" if tally.last_success else "not called yet"
 
 
-def _account(provider: Provider) -> dict[str, object]:
+def _describe_account(provider: Provider) -> dict[str, object]:
     """What kind of account a provider is, its key only as the start of its hash."""
-    standing = provider.standing()
+    standing = provider.status()
     spoken = [dialect.name for dialect in provider.dialects]
     hashes = [f"sha256:{each}" for each in standing.key_hashes]
-    own = "!PASSTHRU" if standing.passthrough else None
+    own = PASSTHROUGH if standing.passthrough else None
     account: dict[str, object] = {
-        "api_format": FORMATS.get(spoken[0], spoken[0]) if spoken else None,
+        "api_format": API_FORMATS.get(spoken[0], spoken[0]) if spoken else None,
         "base_url": standing.base_url or None,
         "api_key_hash": hashes[0] if hashes else own,
     }

@@ -1,10 +1,10 @@
 """`GET /`: what this is and where the rest is; the signs of life."""
 
 from gateway.admin import conformance
-from gateway.edge.operation import Ask, say
-from gateway.inside import Inside
+from gateway.edge.operation import ApiRequest, json_reply
 from gateway.reply import Reply
 from gateway.version import version
+from gateway.view import GatewayView
 
 ENDPOINTS = {
     "chat_completions": "/v1/chat/completions",
@@ -35,44 +35,44 @@ ENDPOINTS = {
 """What `/` names; null stands for what this gateway has not."""
 
 
-class Home:
+class HomeApi:
     """`/` and the probes."""
 
-    def __init__(self, inside: Inside) -> None:
-        self._inside = inside
+    def __init__(self, view: GatewayView) -> None:
+        self._view = view
         self._version = version()
 
-    async def root(self, ask: Ask) -> Reply:
+    async def get_root(self, ask: ApiRequest) -> Reply:
         """Name, version, state, and the paths that are there."""
-        inside = self._inside
-        provider = inside.site.providers.get(inside.default)
-        standing = provider.standing() if provider else None
+        view = self._view
+        provider = view.runtime.providers.get(view.default_provider)
+        standing = provider.status() if provider else None
         data = {
             "name": "interlingua",
             "version": self._version,
             "message": f"interlingua v{self._version}",
-            "status": "draining" if inside.edge.draining else "running",
+            "status": "draining" if view.edge.draining else "running",
             "config": {
                 "base_url": ask.url,
                 "max_tokens_limit": provider.capability("").max_output if provider else None,
                 "api_key_configured": bool(standing and standing.key_hashes),
-                "client_api_key_validation": len(inside.callers) > 0,
+                "client_api_key_validation": len(view.callers) > 0,
             },
             "endpoints": {
-                name: path if path in inside.paths else None for name, path in ENDPOINTS.items()
+                name: path if path in view.paths else None for name, path in ENDPOINTS.items()
             },
-            "api_compatibility": conformance.overall(),
-            "enhancement_status": conformance.status(),
-            "documentation": "/docs" if "/docs" in inside.paths else None,
+            "api_compatibility": conformance.read_overall(),
+            "enhancement_status": conformance.read_status(),
+            "documentation": "/docs" if "/docs" in view.paths else None,
         }
-        return say(data)
+        return json_reply(data)
 
-    async def alive(self, ask: Ask) -> Reply:
+    async def get_liveness(self, ask: ApiRequest) -> Reply:
         """The process is alive."""
-        return say({"name": "interlingua", "status": "ok"})
+        return json_reply({"name": "interlingua", "status": "ok"})
 
-    async def ready(self, ask: Ask) -> Reply:
+    async def get_readiness(self, ask: ApiRequest) -> Reply:
         """It takes new calls: 503 while draining."""
-        if self._inside.edge.draining:
-            return say({"status": "draining"}, 503)
-        return say({"name": "interlingua", "status": "ok"})
+        if self._view.edge.draining:
+            return json_reply({"status": "draining"}, 503)
+        return json_reply({"name": "interlingua", "status": "ok"})

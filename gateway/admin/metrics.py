@@ -6,27 +6,27 @@ from typing import Any
 
 import msgspec
 
-from gateway.admin.workers import Workers
-from gateway.admin.yaml import shown
+from gateway.admin.workers import AllWorkers
+from gateway.admin.yaml import json_or_yaml_reply
 from gateway.dialects.messages import MESSAGES
-from gateway.edge.operation import Ask, say
-from gateway.inside import Inside
+from gateway.edge.operation import ApiRequest, json_reply
 from gateway.reply import Reply, Stream
-from gateway.roles import timestamp
+from gateway.roles import format_timestamp
 from gateway.telemetry.log import redact
-from gateway.telemetry.shares import named
-from gateway.telemetry.totals import Failure, Tally
+from gateway.telemetry.shares import label_pair
+from gateway.telemetry.totals import Counters, Failure
+from gateway.view import GatewayView
 
-_INTERVAL = 1.0
-_LEAST_INTERVAL = 0.25
-_HEARTBEAT = 15.0
+_DEFAULT_INTERVAL = 1.0
+_MIN_INTERVAL = 0.25
+_HEARTBEAT_INTERVAL = 15.0
 
 
-class Metrics:
+class MetricsApi:
     """The endpoints that tell figures."""
 
-    def __init__(self, inside: Inside, workers: Workers) -> None:
-        self._edge = inside.edge
+    def __init__(self, view: GatewayView, workers: AllWorkers) -> None:
+        self._edge = view.edge
         self._workers = workers
 
     @property
@@ -34,103 +34,103 @@ class Metrics:
         """Whether the gateway is about to end, and its live streams with it."""
         return self._edge.draining
 
-    async def totals(self, ask: Ask) -> Reply:
+    async def get_totals(self, ask: ApiRequest) -> Reply:
         """Sums per provider and model, those that match the wildcards."""
         patterns = ask.query.get("provider", "*"), ask.query.get("model", "*")
-        active = await self._active_counts(patterns) if ask.flag("include_active") else None
-        done = await self._workers.done()
-        summary, rollups = Tally(), dict[str, Tally]()
+        active = await self._count_active(patterns) if ask.parse_flag("include_active") else None
+        done = await self._workers.sum_totals()
+        summary, rollups = Counters(), dict[str, Counters]()
         models: dict[str, dict[str, Any]] = {}
         for pair, tally in sorted(done.by_pair().items()):
-            provider, model = named(*pair)
-            if not _matches((provider, model), patterns):
+            provider, model = label_pair(*pair)
+            if not _matches_patterns((provider, model), patterns):
                 continue
             summary.add(tally)
-            rollups.setdefault(provider, Tally()).add(tally)
-            models.setdefault(provider, {})[model] = _figures(tally)
+            rollups.setdefault(provider, Counters()).add(tally)
+            models.setdefault(provider, {})[model] = _build_figures(tally)
         body: dict[str, Any] = {
             "object": "running_totals",
-            "timestamp": timestamp(),
-            "since": timestamp(done.since),
+            "timestamp": format_timestamp(),
+            "since": format_timestamp(done.since),
             "filter": {"provider": patterns[0], "model": patterns[1]},
-            "summary": _figures(summary),
+            "summary": _build_figures(summary),
             "providers": {
-                name: {"rollup": _figures(tally), "models": models[name]}
+                name: {"rollup": _build_figures(tally), "models": models[name]}
                 for name, tally in rollups.items()
             },
         }
         if active is not None:
             body["active"] = {"total": sum(active.values()), "models": active}
-        return shown(ask, body)
+        return json_or_yaml_reply(ask, body)
 
-    async def active(self, ask: Ask) -> Reply:
+    async def list_active(self, ask: ApiRequest) -> Reply:
         """The calls in flight, the oldest first."""
-        calls = await self.calls()
-        return say({"object": "active_requests", "timestamp": timestamp()} | calls)
+        calls = await self.collect_calls()
+        return json_reply({"object": "active_requests", "timestamp": format_timestamp()} | calls)
 
-    async def active_stream(self, ask: Ask) -> Reply:
+    async def stream_active(self, ask: ApiRequest) -> Reply:
         """The calls in flight as server-sent events, whenever they changed and at most so often."""
-        given = ask.number("interval_ms", int(_LEAST_INTERVAL * 1e3), 60_000)
-        interval = given / 1e3 if given else _INTERVAL
-        return Reply(200, MESSAGES, Stream(_Live(self, interval)))
+        given = ask.parse_number("interval_ms", int(_MIN_INTERVAL * 1e3), 60_000)
+        interval = given / 1e3 if given else _DEFAULT_INTERVAL
+        return Reply(200, MESSAGES, Stream(_ActiveCallsSource(self, interval)))
 
-    async def logs(self, ask: Ask) -> Reply:
+    async def list_errors(self, ask: ApiRequest) -> Reply:
         """The last errors, newest first, with what was tried."""
-        limit = ask.number("limit", 1, 200) or 50
-        failures = await self._workers.failures()
+        limit = ask.parse_number("limit", 1, 200) or 50
+        failures = await self._workers.collect_failures()
         body = {
             "object": "logs",
-            "timestamp": timestamp(),
+            "timestamp": format_timestamp(),
             "total": len(failures),
-            "errors": [_told(each) for each in failures[:limit]],
+            "errors": [_describe_failure(each) for each in failures[:limit]],
         }
-        return say(body)
+        return json_reply(body)
 
-    async def calls(self) -> dict[str, Any]:
+    async def collect_calls(self) -> dict[str, Any]:
         """The calls in flight."""
-        calls = await self._workers.calls()
+        calls = await self._workers.collect_calls()
         return {"count": len(calls), "requests": calls}
 
-    async def _active_counts(self, patterns: tuple[str, str]) -> dict[str, int]:
+    async def _count_active(self, patterns: tuple[str, str]) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for call in await self._workers.calls():
-            pair = named(call["provider"] or "", call["model"] or "")
-            if _matches(pair, patterns):
+        for call in await self._workers.collect_calls():
+            pair = label_pair(call["provider"] or "", call["model"] or "")
+            if _matches_patterns(pair, patterns):
                 counts[":".join(pair)] = counts.get(":".join(pair), 0) + 1
         return counts
 
 
-class _Live:
+class _ActiveCallsSource:
     """A source of events: the calls in flight, when others came or went."""
 
-    def __init__(self, metrics: Metrics, interval: float) -> None:
+    def __init__(self, metrics: MetricsApi, interval: float) -> None:
         self._metrics = metrics
         self._interval = interval
-        self._told: set[str] | None = None
-        self._over = False
+        self._last_ids: set[str] | None = None
+        self._is_over = False
 
     async def read(self) -> bytes:
         waited = 0.0
-        while not (self._over or self._metrics.draining):
-            if self._told is not None:
+        while not (self._is_over or self._metrics.draining):
+            if self._last_ids is not None:
                 await asyncio.sleep(self._interval)
                 waited += self._interval
-            calls = await self._metrics.calls()
+            calls = await self._metrics.collect_calls()
             idents = {each["id"] for each in calls["requests"]}
             # Ages move all the time: while calls are in flight each turn has news.
-            if self._told is None or calls["count"] or idents != self._told:
-                self._told = idents
-                data = msgspec.json.encode({"timestamp": timestamp()} | calls)
+            if self._last_ids is None or calls["count"] or idents != self._last_ids:
+                self._last_ids = idents
+                data = msgspec.json.encode({"timestamp": format_timestamp()} | calls)
                 return b"event: active_requests\ndata: %b\n\n" % data
-            if waited >= _HEARTBEAT:
+            if waited >= _HEARTBEAT_INTERVAL:
                 return b": nothing in flight\n\n"
         return b""
 
     async def aclose(self) -> None:
-        self._over = True
+        self._is_over = True
 
 
-def _matches(pair: tuple[str, str], patterns: tuple[str, str]) -> bool:
+def _matches_patterns(pair: tuple[str, str], patterns: tuple[str, str]) -> bool:
     """Whether names match wildcards, letter case aside."""
     return all(
         fnmatchcase(name.lower(), pattern[:200].lower())
@@ -138,7 +138,7 @@ def _matches(pair: tuple[str, str], patterns: tuple[str, str]) -> bool:
     )
 
 
-def _figures(tally: Tally) -> dict[str, Any]:
+def _build_figures(tally: Counters) -> dict[str, Any]:
     calls, answered = tally.calls, tally.answered
     return {
         "requests": calls,
@@ -158,8 +158,8 @@ def _figures(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _told(failure: Failure) -> dict[str, Any]:
+def _describe_failure(failure: Failure) -> dict[str, Any]:
     said = msgspec.structs.asdict(failure)
     at = said.pop("at")
     said["attempts"] = [msgspec.structs.asdict(each) for each in failure.attempts]
-    return {"timestamp": timestamp(at)} | dict(redact(None, "", said))
+    return {"timestamp": format_timestamp(at)} | dict(redact(None, "", said))

@@ -13,19 +13,19 @@ from typing import Any, Protocol, runtime_checkable
 from starlette.routing import Route
 
 from gateway.api.gemini import GeminiEndpoint
-from gateway.api.query_key import KeyInQuery, Shared
+from gateway.api.query_key import GoogleClientSwitch, QueryKeyToHeader
 from gateway.call import Headers
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.callers import PLACES
-from gateway.edge.operation import Ask, say
-from gateway.inside import Inside
+from gateway.edge.operation import ApiRequest, json_reply
 from gateway.reply import Reply
 from gateway.version import version
+from gateway.view import GatewayView
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 _YAML = "application/yaml"
-_CALLS = {
+_CALL_SUMMARIES = {
     "/v1/chat/completions": "A Chat Completions call, to any provider.",
     "/v1/messages": "A Messages call, to any provider.",
     "/v1/messages/stream": "A Messages call whose answer is a stream.",
@@ -38,7 +38,7 @@ _CALLS = {
     "/explain": "Where a model leads, asking nobody.",
 }
 """What is said of endpoints that take calls; of the others, their functions tell."""
-_GIVEN: dict[str, tuple[str, ...]] = {
+_RESPONSE_TYPES: dict[str, tuple[str, ...]] = {
     "/docs": ("text/html",),
     "/health": (_JSON, _YAML),
     "/metrics": ("text/plain", "application/openmetrics-text"),
@@ -51,14 +51,14 @@ _GIVEN: dict[str, tuple[str, ...]] = {
     "/v1/responses/input_tokens": (_JSON,),
 }
 """Content types of answers that are not plain JSON."""
-_TAKEN = {
+_REQUEST_TYPES = {
     "/v1/batches": _JSON,
     "/v1/files": "multipart/form-data",
     "/v1/messages/batches": _JSON,
 }
 """Content types of bodies, of endpoints that do not take calls."""
-_PLACE = re.compile(r"\{(\w+)(:\w+)?\}")
-_HTML: Headers = [
+_PATH_PARAM = re.compile(r"\{(\w+)(:\w+)?\}")
+_HTML_HEADERS: Headers = [
     (b"content-type", b"text/html; charset=utf-8"),
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
 ]
@@ -70,10 +70,10 @@ _STYLE = (
 
 
 @runtime_checkable
-class Telling(Protocol):
+class Documented(Protocol):
     """An endpoint that tells what it answers."""
 
-    locked: bool
+    needs_key: bool
     """Whether it asks for a key."""
 
     @property
@@ -84,29 +84,35 @@ class Telling(Protocol):
 class OpenApi:
     """The two endpoints; the document is made when it is first asked for."""
 
-    def __init__(self, inside: Inside) -> None:
-        self._inside = inside
-        self._made: dict[str, Any] = {}
+    def __init__(self, view: GatewayView) -> None:
+        self._view = view
+        self._cached_document: dict[str, Any] = {}
 
-    async def document(self, ask: Ask) -> Reply:
+    async def get_document(self, ask: ApiRequest) -> Reply:
         """The description of this gateway's endpoints, as OpenAPI 3.1."""
-        return say(self._document())
+        return json_reply(self._load_document())
 
-    async def page(self, ask: Ask) -> Reply:
+    async def get_page(self, ask: ApiRequest) -> Reply:
         """The same as a page to read."""
-        return Reply(200, MESSAGES, page(self._document()).encode(), _HTML)
+        return Reply(200, MESSAGES, render_html(self._load_document()).encode(), _HTML_HEADERS)
 
-    def _document(self) -> dict[str, Any]:
-        if not self._made:
-            self._made = described(self._inside.routes, locked=len(self._inside.callers) > 0)
-        return self._made
+    def _load_document(self) -> dict[str, Any]:
+        if not self._cached_document:
+            self._cached_document = build_document(
+                self._view.routes, locked=len(self._view.callers) > 0
+            )
+        return self._cached_document
 
 
-def described(routes: Sequence[Route], *, locked: bool) -> dict[str, Any]:
+def build_document(routes: Sequence[Route], *, locked: bool) -> dict[str, Any]:
     """The document; where not `locked`, no endpoint asks for a key."""
     known = {route.path for route in routes}
-    told = [route for route in routes if not _twin(route, known)]
-    gemini = _GEMINI if any(isinstance(_inner(each), GeminiEndpoint) for each in routes) else {}
+    told = [route for route in routes if not _is_duplicate(route, known)]
+    gemini = (
+        _GEMINI_PATHS
+        if any(isinstance(_unwrap_app(each), GeminiEndpoint) for each in routes)
+        else {}
+    )
     schemes: dict[str, Any] = {
         name.decode(): {"type": "apiKey", "in": "header", "name": name.decode()}
         for name in PLACES
@@ -121,83 +127,89 @@ def described(routes: Sequence[Route], *, locked: bool) -> dict[str, Any]:
             "description": "Paths under /v1 answer without it, too, and those under /v1beta "
             "under /v1beta1.",
         },
-        "paths": gemini | {_PLACE.sub(r"{\1}", route.path): _item(route) for route in told},
+        "paths": gemini
+        | {_PATH_PARAM.sub(r"{\1}", route.path): _build_path_item(route) for route in told},
         "components": {"securitySchemes": schemes if locked else {}},
         "security": [{name: []} for name in schemes] if locked else [],
     }
 
 
-def _twin(route: Route, known: set[str]) -> bool:
+def _is_duplicate(route: Route, known: set[str]) -> bool:
     """Whether it is told of under another path."""
-    path, app = route.path, _inner(route)
+    path, app = route.path, _unwrap_app(route)
     if isinstance(app, GeminiEndpoint) or path.startswith("/v1beta1/"):
         return True
     return f"/v1{path}" in known or path.replace("/explain/", "/explain/v1/", 1) in known - {path}
 
 
-def _inner(route: Route) -> object:
+def _unwrap_app(route: Route) -> object:
     """The endpoint behind what only looks at a request before it."""
     app: object = route.app
-    while isinstance(app, KeyInQuery | Shared):
+    while isinstance(app, QueryKeyToHeader | GoogleClientSwitch):
         app = app.inner
     return app
 
 
-def _item(route: Route) -> dict[str, Any]:
-    item = _places(route.path)
-    app = _inner(route)
-    if not isinstance(app, Telling):
-        return item | {"post": _call(route)}
+def _build_path_item(route: Route) -> dict[str, Any]:
+    item = _build_parameters(route.path)
+    app = _unwrap_app(route)
+    if not isinstance(app, Documented):
+        return item | {"post": _build_call_operation(route)}
     for method, function in app.operations.items():
-        taken = _TAKEN.get(route.path) if method == "POST" else None
-        operation = _operation(getdoc(function) or "", taken, _given(route.path, method))
-        item[method.lower()] = operation | ({} if app.locked else {"security": []})
+        taken = _REQUEST_TYPES.get(route.path) if method == "POST" else None
+        operation = _build_operation(
+            getdoc(function) or "", taken, _get_response_types(route.path, method)
+        )
+        item[method.lower()] = operation | ({} if app.needs_key else {"security": []})
     return item
 
 
-def _places(path: str) -> dict[str, Any]:
-    names = [name for name, _ in _PLACE.findall(path)]
+def _build_parameters(path: str) -> dict[str, Any]:
+    names = [name for name, _ in _PATH_PARAM.findall(path)]
     text = {"required": True, "schema": {"type": "string"}}
     return {"parameters": [{"name": each, "in": "path", **text} for each in names]} if names else {}
 
 
-def _call(route: Route) -> dict[str, Any]:
+def _build_call_operation(route: Route) -> dict[str, Any]:
     """An endpoint that takes calls: of them, the answer may be a stream."""
     path = route.path
-    summary = _CALLS.get(path) or getdoc(_inner(route)) or ""
+    summary = _CALL_SUMMARIES.get(path) or getdoc(_unwrap_app(route)) or ""
     if path.startswith("/explain/"):
-        explained = _PLACE.sub(r"{\1}", path.removeprefix("/explain"))
-        return _operation(
+        explained = _PATH_PARAM.sub(r"{\1}", path.removeprefix("/explain"))
+        return _build_operation(
             f"What a call to {explained} would become, asking nobody.", _JSON, (_JSON,)
         )
-    given = (_JSON,) if path == "/explain" else _GIVEN.get(path, (_JSON, _EVENTS))
-    return _operation(summary, _JSON, given)
+    given = (_JSON,) if path == "/explain" else _RESPONSE_TYPES.get(path, (_JSON, _EVENTS))
+    return _build_operation(summary, _JSON, given)
 
 
-def _given(path: str, method: str) -> tuple[str, ...]:
-    return _GIVEN.get(path, (_JSON,)) if method == "GET" else (_JSON,)
+def _get_response_types(path: str, method: str) -> tuple[str, ...]:
+    return _RESPONSE_TYPES.get(path, (_JSON,)) if method == "GET" else (_JSON,)
 
 
-def _operation(summary: str, taken: str | None, given: tuple[str, ...]) -> dict[str, Any]:
+def _build_operation(summary: str, taken: str | None, given: tuple[str, ...]) -> dict[str, Any]:
     operation: dict[str, Any] = {"summary": summary.partition("\n")[0]}
     if taken is not None:
-        operation["requestBody"] = {"required": True, "content": {taken: _OBJECT}}
+        operation["requestBody"] = {"required": True, "content": {taken: _OBJECT_SCHEMA}}
     operation["responses"] = {
-        "200": {"description": "The answer.", "content": {kind: _body(kind) for kind in given}},
-        "default": {"description": "An error.", "content": {_JSON: _OBJECT}},
+        "200": {
+            "description": "The answer.",
+            "content": {kind: _build_content(kind) for kind in given},
+        },
+        "default": {"description": "An error.", "content": {_JSON: _OBJECT_SCHEMA}},
     }
     return operation
 
 
-_OBJECT = {"schema": {"type": "object"}}
+_OBJECT_SCHEMA = {"schema": {"type": "object"}}
 
 
-def _body(kind: str) -> dict[str, Any]:
-    return _OBJECT if kind == _JSON else {"schema": {"type": "string"}}
+def _build_content(kind: str) -> dict[str, Any]:
+    return _OBJECT_SCHEMA if kind == _JSON else {"schema": {"type": "string"}}
 
 
-_GEMINI = {
-    path: _places(path) | {"post": _operation(summary, _JSON, given)}
+_GEMINI_PATHS = {
+    path: _build_parameters(path) | {"post": _build_operation(summary, _JSON, given)}
     for path, summary, given in (
         ("/v1beta/models/{model}:generateContent", "A Gemini call, to any provider.", (_JSON,)),
         (
@@ -215,10 +227,10 @@ _GEMINI = {
 """One endpoint has them all: what is to be done stands at the end of the path."""
 
 
-def page(document: Mapping[str, Any]) -> str:
+def render_html(document: Mapping[str, Any]) -> str:
     """The document as HTML that loads nothing."""
     rows = [
-        _row(method.upper(), path, operation)
+        _render_row(method.upper(), path, operation)
         for path, item in document["paths"].items()
         for method, operation in item.items()
         if method != "parameters"
@@ -235,7 +247,7 @@ def page(document: Mapping[str, Any]) -> str:
     )
 
 
-def _row(method: str, path: str, operation: Mapping[str, Any]) -> str:
+def _render_row(method: str, path: str, operation: Mapping[str, Any]) -> str:
     taken = ", ".join(operation.get("requestBody", {}).get("content", {}))
     given = ", ".join(operation["responses"]["200"]["content"])
     cells = [f"<code>{escape(text)}</code>" for text in (method, path)]

@@ -2,66 +2,77 @@
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.admin.connection import Connection
-from gateway.admin.health import Health
-from gateway.admin.home import Home
-from gateway.admin.metrics import Metrics
+from gateway.admin.connection import ConnectionTest
+from gateway.admin.health import HealthApi
+from gateway.admin.home import HomeApi
+from gateway.admin.metrics import MetricsApi
 from gateway.admin.openapi import OpenApi
-from gateway.admin.scrape import Scrape
-from gateway.admin.workers import Workers
-from gateway.api.query_key import KeyInQuery, Shared
-from gateway.catalogue.gemini_models import GeminiModels
-from gateway.catalogue.lists import Lists
-from gateway.catalogue.models import Models
-from gateway.catalogue.top import TopModels
+from gateway.admin.scrape import PrometheusApi
+from gateway.admin.workers import AllWorkers
+from gateway.api.query_key import GoogleClientSwitch, QueryKeyToHeader
+from gateway.catalogue.gemini_models import GeminiModelsApi
+from gateway.catalogue.lists import ModelLists
+from gateway.catalogue.models import ModelsApi
+from gateway.catalogue.top import TopModelsApi
 from gateway.dialects.chat import CHAT
 from gateway.dialects.gemini import GEMINI
-from gateway.edge.operation import Answers, Door
-from gateway.inside import Inside
+from gateway.edge.operation import Handler, JsonEndpoint
+from gateway.view import GatewayView
 
 
-def operator_routes(inside: Inside, lists: Lists) -> list[BaseRoute]:
+def operator_routes(view: GatewayView, lists: ModelLists) -> list[BaseRoute]:
     """The endpoints that are no calls."""
-    workers = Workers(inside)
-    health = Health(inside, workers)
-    home, models, top = Home(inside), Models(inside, lists), TopModels(inside, lists)
-    metrics, connection = Metrics(inside, workers), Connection(inside, lists)
-    api = OpenApi(inside)
-    opened: dict[str, Answers] = {
-        "/": home.root,
-        "/api/hello": home.alive,
-        "/livez": home.alive,
-        "/readyz": home.ready,
-        "/health": health.plain,
+    workers = AllWorkers(view)
+    health = HealthApi(view, workers)
+    home, models, top = HomeApi(view), ModelsApi(view, lists), TopModelsApi(view, lists)
+    metrics, connection = MetricsApi(view, workers), ConnectionTest(view, lists)
+    api = OpenApi(view)
+    opened: dict[str, Handler] = {
+        "/": home.get_root,
+        "/api/hello": home.get_liveness,
+        "/livez": home.get_liveness,
+        "/readyz": home.get_readiness,
+        "/health": health.get_health,
     }
-    locked: dict[str, Answers] = {
-        "/health/detailed": health.detailed,
-        "/test-connection": connection.test,
-        "/metrics": Scrape(inside, workers).figures,
-        "/metrics/running-totals": metrics.totals,
-        "/metrics/active-requests": metrics.active,
-        "/metrics/active-requests/stream": metrics.active_stream,
-        "/metrics/logs": metrics.logs,
-        "/openapi.json": api.document,
-        "/docs": api.page,
+    locked: dict[str, Handler] = {
+        "/health/detailed": health.get_detailed_health,
+        "/test-connection": connection.try_provider,
+        "/metrics": PrometheusApi(view, workers).get_metrics,
+        "/metrics/running-totals": metrics.get_totals,
+        "/metrics/active-requests": metrics.list_active,
+        "/metrics/active-requests/stream": metrics.stream_active,
+        "/metrics/logs": metrics.list_errors,
+        "/openapi.json": api.get_document,
+        "/docs": api.get_page,
     }
-    both: dict[str, Answers] = {
-        "/aliases": top.aliases,
-        "/top-models": top.top,
-        "/profiles": top.profiles,
+    both: dict[str, Handler] = {
+        "/aliases": top.list_aliases,
+        "/top-models": top.list_top,
+        "/profiles": top.list_profiles,
     }
     for path, answers in both.items():
         locked[path] = locked[f"/v1{path}"] = answers
-    routes: list[BaseRoute] = [Route(path, Door(each, None)) for path, each in opened.items()]
-    callers = inside.callers
-    routes += [Route(path, Door(each, callers)) for path, each in locked.items()]
-    every, one = (Door(each, callers, dialect=CHAT) for each in (models.all, models.one))
-    gemini = GeminiModels(inside, lists)
-    listed, named = (Door(each, callers, dialect=GEMINI) for each in (gemini.all, gemini.one))
+    routes: list[BaseRoute] = [
+        Route(path, JsonEndpoint(each, None)) for path, each in opened.items()
+    ]
+    callers = view.callers
+    routes += [Route(path, JsonEndpoint(each, callers)) for path, each in locked.items()]
+    every, one = (
+        JsonEndpoint(each, callers, dialect=CHAT) for each in (models.list_models, models.get_model)
+    )
+    gemini = GeminiModelsApi(view, lists)
+    listed, named = (
+        JsonEndpoint(each, callers, dialect=GEMINI)
+        for each in (gemini.list_models, gemini.get_model)
+    )
     for prefix in ("/v1", ""):
-        routes.append(Route(f"{prefix}/models", KeyInQuery(Shared(listed, every))))
-        routes.append(Route(f"{prefix}/models/{{id:path}}", KeyInQuery(Shared(named, one))))
+        routes.append(
+            Route(f"{prefix}/models", QueryKeyToHeader(GoogleClientSwitch(listed, every)))
+        )
+        routes.append(
+            Route(f"{prefix}/models/{{id:path}}", QueryKeyToHeader(GoogleClientSwitch(named, one)))
+        )
     for prefix in ("/v1beta", "/v1beta1", "/v1beta1/publishers/google"):
-        routes.append(Route(f"{prefix}/models", KeyInQuery(listed)))
-        routes.append(Route(f"{prefix}/models/{{id:path}}", KeyInQuery(named)))
+        routes.append(Route(f"{prefix}/models", QueryKeyToHeader(listed)))
+        routes.append(Route(f"{prefix}/models/{{id:path}}", QueryKeyToHeader(named)))
     return routes

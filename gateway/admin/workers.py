@@ -10,17 +10,17 @@ from msgspec import Struct
 from gateway.config.builtins import short_name
 from gateway.edge.exchange import Exchange
 from gateway.errors import Unavailable
-from gateway.inside import Inside
-from gateway.roles import Batched, Storing
-from gateway.telemetry.shares import _DONE, Done, merged, read
+from gateway.roles import BatchRunner, StoreBacked
+from gateway.telemetry.shares import _TOTALS_TOPIC, CallTotals, merge_totals, parse_totals
 from gateway.telemetry.totals import Failure
+from gateway.view import GatewayView
 
-_NOW = "now"
-_CALLS = "calls"
-_FAILURES = "failures"
+_STATE_TOPIC = "now"
+_CALLS_TOPIC = "calls"
+_FAILURES_TOPIC = "failures"
 
 
-class Rests(Struct):
+class KeyCooldown(Struct):
     """How a provider stands: keys rest in each worker by themselves."""
 
     refused: bool = False
@@ -29,7 +29,7 @@ class Rests(Struct):
     """Seconds that each resting key still has, in the worker where most of them rest."""
     connections: dict[str, int] = {}
 
-    def add(self, other: "Rests") -> None:
+    def add(self, other: "KeyCooldown") -> None:
         """Takes another worker's in."""
         self.refused |= other.refused
         self.resting = max(self.resting, other.resting, key=lambda each: (len(each), sum(each)))
@@ -37,124 +37,124 @@ class Rests(Struct):
             self.connections[name] = self.connections.get(name, 0) + count
 
 
-class Now(Struct):
+class WorkerState(Struct):
     """How things stand at the moment."""
 
     in_flight: int
-    rests: dict[str, Rests]
+    rests: dict[str, KeyCooldown]
     workers: int = 1
     """Workers that are in it."""
     stores: dict[str, bool] = {}
     """By link, whether its store answers every worker; those that have one elsewhere."""
 
 
-class Workers:
+class AllWorkers:
     """All of them, as one."""
 
-    def __init__(self, inside: Inside) -> None:
-        self._inside = inside
-        self._peers = inside.peers
-        self._peers.keep(_DONE, self._tell_done)
-        self._peers.answer(_NOW, self._tell_now)
-        self._peers.answer(_CALLS, self._tell_calls)
-        self._peers.answer(_FAILURES, self._tell_failures)
+    def __init__(self, view: GatewayView) -> None:
+        self._view = view
+        self._peers = view.peers
+        self._peers.keep(_TOTALS_TOPIC, self._answer_totals)
+        self._peers.answer(_STATE_TOPIC, self._answer_state)
+        self._peers.answer(_CALLS_TOPIC, self._answer_calls)
+        self._peers.answer(_FAILURES_TOPIC, self._answer_failures)
 
     @property
     def count(self) -> int:
         """How many there should be."""
         return self._peers.count
 
-    async def done(self) -> Done:
+    async def sum_totals(self) -> CallTotals:
         """The sums over all workers, also over those that have ended."""
-        own = self._own_done()
-        others = await self._peers.ask(_DONE)
-        return merged([own, *map(read, others)]) if others else own
+        own = self._local_totals()
+        others = await self._peers.ask(_TOTALS_TOPIC)
+        return merge_totals([own, *map(parse_totals, others)]) if others else own
 
-    async def shares(self) -> list[bytes]:
+    async def collect_shares(self) -> list[bytes]:
         """What `done` adds up, still packed: for who adds it up elsewhere than on the loop.
 
         Unavailable where the others cannot be heard: a sum without them would have shrunk.
         """
-        own = msgspec.msgpack.encode(self._own_done())
-        others = await self._peers.ask(_DONE)
+        own = msgspec.msgpack.encode(self._local_totals())
+        others = await self._peers.ask(_TOTALS_TOPIC)
         if not self._peers.reached:
             raise Unavailable("the supervisor of the workers does not answer")
         return [own, *others]
 
-    async def now(self) -> Now:
+    async def collect_state(self) -> WorkerState:
         """The state of all workers that answer."""
-        whole = self._own_now()
-        for body in await self._peers.ask(_NOW):
-            share = msgspec.msgpack.decode(body, type=Now)
+        whole = self._local_state()
+        for body in await self._peers.ask(_STATE_TOPIC):
+            share = msgspec.msgpack.decode(body, type=WorkerState)
             whole.in_flight += share.in_flight
             whole.workers += share.workers
             for name, rests in share.rests.items():
-                whole.rests.setdefault(name, Rests()).add(rests)
+                whole.rests.setdefault(name, KeyCooldown()).add(rests)
             for name, up in share.stores.items():
                 whole.stores[name] = up and whole.stores.get(name, True)
         return whole
 
-    async def calls(self) -> list[dict[str, Any]]:
+    async def collect_calls(self) -> list[dict[str, Any]]:
         """The calls in flight, the oldest first."""
-        calls = self._own_calls()
-        for body in await self._peers.ask(_CALLS):
+        calls = self._local_calls()
+        for body in await self._peers.ask(_CALLS_TOPIC):
             calls += msgspec.msgpack.decode(body)
-        return sorted(calls, key=_age, reverse=True)
+        return sorted(calls, key=_get_age, reverse=True)
 
-    async def failures(self) -> list[Failure]:
+    async def collect_failures(self) -> list[Failure]:
         """The last errors, the newest first."""
-        failures = list(self._inside.edge.totals.failures)
-        for body in await self._peers.ask(_FAILURES):
+        failures = list(self._view.edge.totals.failures)
+        for body in await self._peers.ask(_FAILURES_TOPIC):
             failures += msgspec.msgpack.decode(body, type=list[Failure])
         return sorted(failures, key=lambda failure: failure.at, reverse=True)
 
     # --- this worker's share ----------------------------------------------------------------------
 
-    def _own_done(self) -> Done:
-        totals, links = self._inside.edge.totals, self._inside.links
-        batches = next((link for link in links if isinstance(link, Batched)), None)
-        return Done(
+    def _local_totals(self) -> CallTotals:
+        totals, links = self._view.edge.totals, self._view.links
+        batches = next((link for link in links if isinstance(link, BatchRunner)), None)
+        return CallTotals(
             totals.since,
             [(*pair, tally) for pair, tally in totals.tallies.items()],
-            batches.seconds() if batches is not None else (0.0, 0.0),
+            batches.batch_seconds() if batches is not None else (0.0, 0.0),
         )
 
-    def _own_now(self) -> Now:
+    def _local_state(self) -> WorkerState:
         rests = {}
-        for name, provider in self._inside.site.providers.items():
-            standing = provider.standing()
+        for name, provider in self._view.runtime.providers.items():
+            standing = provider.status()
             connections = dict(standing.connections)
-            rests[name] = Rests(standing.refused, list(standing.resting), connections)
+            rests[name] = KeyCooldown(standing.refused, list(standing.resting), connections)
         stores = {
             short_name(link): not link.down
-            for link in self._inside.links
-            if isinstance(link, Storing) and link.down is not None
+            for link in self._view.links
+            if isinstance(link, StoreBacked) and link.down is not None
         }
-        return Now(len(self._inside.edge.open), rests, stores=stores)
+        return WorkerState(len(self._view.edge.open), rests, stores=stores)
 
-    def _own_calls(self) -> list[dict[str, Any]]:
+    def _local_calls(self) -> list[dict[str, Any]]:
         now = monotonic()
-        return [_call(each, now) for each in self._inside.edge.open]
+        return [_describe_call(each, now) for each in self._view.edge.open]
 
-    async def _tell_done(self, about: bytes) -> bytes:
-        return msgspec.msgpack.encode(self._own_done())
+    async def _answer_totals(self, about: bytes) -> bytes:
+        return msgspec.msgpack.encode(self._local_totals())
 
-    async def _tell_now(self, about: bytes) -> bytes:
-        return msgspec.msgpack.encode(self._own_now())
+    async def _answer_state(self, about: bytes) -> bytes:
+        return msgspec.msgpack.encode(self._local_state())
 
-    async def _tell_calls(self, about: bytes) -> bytes:
-        return msgspec.msgpack.encode(self._own_calls())
+    async def _answer_calls(self, about: bytes) -> bytes:
+        return msgspec.msgpack.encode(self._local_calls())
 
-    async def _tell_failures(self, about: bytes) -> bytes:
-        return msgspec.msgpack.encode(list(self._inside.edge.totals.failures))
+    async def _answer_failures(self, about: bytes) -> bytes:
+        return msgspec.msgpack.encode(list(self._view.edge.totals.failures))
 
 
-def _age(call: Mapping[str, Any]) -> float:
+def _get_age(call: Mapping[str, Any]) -> float:
     age: float = call["age_ms"]
     return age
 
 
-def _call(exchange: Exchange, now: float) -> dict[str, Any]:
+def _describe_call(exchange: Exchange, now: float) -> dict[str, Any]:
     record = exchange.record
     return {
         "id": exchange.id,
@@ -169,12 +169,12 @@ def _call(exchange: Exchange, now: float) -> dict[str, Any]:
     }
 
 
-class Scraped(Struct):
+class ScrapeData(Struct):
     """What there is to tell."""
 
     shares: list[bytes]
     """Of each worker, what it has done."""
-    now: Now
+    now: WorkerState
     workers: int
     """How many there should be."""
     keys: dict[str, int]

@@ -5,17 +5,22 @@ from collections.abc import Callable
 from starlette.routing import BaseRoute, Route
 
 from gateway.call import Call
-from gateway.counting.kind import COUNTING, RESPONSES_COUNTING, counted, taken
+from gateway.counting.dialects import (
+    MESSAGES_COUNTING,
+    RESPONSES_COUNTING,
+    keep_counted_members,
+    strip_answer_members,
+)
 from gateway.dialect import Dialect, Fields
 from gateway.edge.client import Client
 from gateway.edge.exchange import Edge, Endpoint, Exchange
 from gateway.telemetry.log import log_call
 
-Taking = Callable[[Fields], Fields]
+MemberFilter = Callable[[Fields], Fields]
 """The members of a request that count; a client may send the whole call it is about to make."""
-_ENDPOINTS: tuple[tuple[Dialect, Taking], ...] = (
-    (COUNTING, taken),
-    (RESPONSES_COUNTING, counted),
+_ENDPOINTS: tuple[tuple[Dialect, MemberFilter], ...] = (
+    (MESSAGES_COUNTING, strip_answer_members),
+    (RESPONSES_COUNTING, keep_counted_members),
 )
 
 
@@ -31,25 +36,25 @@ def count_routes(edge: Edge) -> list[BaseRoute]:
 class CountEndpoint(Endpoint):
     """The ASGI application of one path."""
 
-    def __init__(self, edge: Edge, dialect: Dialect, taking: Taking) -> None:
+    def __init__(self, edge: Edge, dialect: Dialect, taking: MemberFilter) -> None:
         super().__init__(edge, dialect)
-        self._taking = taking
+        self._filter_members = taking
 
     def exchange(self, client: Client) -> Exchange:
         """A client's count, still to be made."""
-        made = _Count(self._edge, self._dialect, client)
-        made.taking = self._taking
+        made = _CountExchange(self._edge, self._dialect, client)
+        made.filter_members = self._filter_members
         return made
 
 
-class _Count(Exchange):
+class _CountExchange(Exchange):
     """One count: logged, but in no total, for nothing was answered and nothing is paid."""
 
-    taking: Taking
+    filter_members: MemberFilter
 
     def _checked(self, fields: Fields) -> Call:
-        return super()._checked(self.taking(fields))
+        return super()._checked(self.filter_members(fields))
 
-    def book(self) -> None:
+    def record_call(self) -> None:
         """Adds the ended count to the log."""
         log_call(self.id, self.dialect.name, self.record, self.status)

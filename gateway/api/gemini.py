@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Raw
 from starlette.routing import Route
 
-from gateway.api.json_array import Array, as_array, retyped
-from gateway.api.query_key import KeyInQuery
+from gateway.api.json_array import JsonArray, make_array_stream, set_json_content_type
+from gateway.api.query_key import QueryKeyToHeader
 from gateway.call import Call
-from gateway.counting.kind import GEMINI_COUNTING, unwrapped
+from gateway.counting.dialects import GEMINI_COUNTING, unwrap_request
 from gateway.dialect import Fields
 from gateway.dialects.gemini import GEMINI
 from gateway.edge.client import AsgiClient, Client, Receive, Scope, Send
@@ -23,12 +23,12 @@ from gateway.errors import NotFound
 from gateway.reply import Reply, Stream
 from gateway.telemetry.log import log_call
 
-MODELS = ("/v1beta/models/", "/v1/models/")
+MODEL_PATHS = ("/v1beta/models/", "/v1/models/")
 """How the paths of nearly all calls begin."""
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _VERBS = (GENERATE, STREAM, COUNT)
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
-_RESOURCE = re.compile(
+_RESOURCE_NAME = re.compile(
     r"(?:/v1(?:beta1?)?)?/(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/(?P<publisher>[^/]+)"
     r"/models/(?P<published>.+)|(?P<rest>.*))",
     re.DOTALL,
@@ -37,7 +37,7 @@ _RESOURCE = re.compile(
 
 def gemini_routes(edge: Edge) -> list[Route]:
     """The paths, in every version of the API."""
-    calls = KeyInQuery(GeminiEndpoint(edge))
+    calls = QueryKeyToHeader(GeminiEndpoint(edge))
     return [
         Route(f"{prefix}/{place}/{{name:path}}", calls, methods=["POST"])
         for prefix in ("/v1beta", "/v1beta1", "/v1", "")
@@ -45,7 +45,7 @@ def gemini_routes(edge: Edge) -> list[Route]:
     ]
 
 
-class Asked(msgspec.Struct, frozen=True):
+class GeminiAddress(msgspec.Struct, frozen=True):
     """What a path and a query ask for: a model, what to do with it, and the form of a stream."""
 
     model: str
@@ -53,16 +53,16 @@ class Asked(msgspec.Struct, frozen=True):
     array: bool = False
 
     @classmethod
-    def of(cls, path: str, query: bytes) -> "Asked":
+    def from_url(cls, path: str, query: bytes) -> "GeminiAddress":
         """What this address asks for; an unknown verb is found out later."""
         resource, _, verb = path.rpartition(":")
         sse = ("alt", "sse") in parse_qsl(query.decode("latin-1"))
-        return cls(_model(resource), verb, array=verb == STREAM and not sse)
+        return cls(_parse_model(resource), verb, array=verb == STREAM and not sse)
 
 
-def _model(resource: str) -> str:
+def _parse_model(resource: str) -> str:
     """The model that a resource's name stands for, as a client of any other API would name it."""
-    found = _RESOURCE.fullmatch(resource)
+    found = _RESOURCE_NAME.fullmatch(resource)
     assert found is not None  # the routes let no other path in
     if found["publisher"]:
         name = found["published"]
@@ -70,7 +70,7 @@ def _model(resource: str) -> str:
     return found["rest"].removeprefix("models/").removeprefix("models/")
 
 
-def addressed(fields: Fields, asked: Asked) -> Fields:
+def apply_address(fields: Fields, asked: GeminiAddress) -> Fields:
     """The body with what its address says, as every other API has it in the body. NotFound."""
     if asked.verb not in _VERBS:
         known = ", ".join(f":{verb}" for verb in _VERBS)
@@ -87,52 +87,58 @@ class GeminiEndpoint:
         self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = Asked.of(scope["path"], scope.get("query_string", b""))
-        kind = _Count if asked.verb == COUNT else _Array if asked.array else Generate
+        asked = GeminiAddress.from_url(scope["path"], scope.get("query_string", b""))
+        kind = (
+            _GeminiCountExchange
+            if asked.verb == COUNT
+            else _GeminiArrayExchange
+            if asked.array
+            else GeminiExchange
+        )
         await kind(self._edge, asked, AsgiClient(scope, receive, send)).serve()
 
 
-class Generate(Exchange):
+class GeminiExchange(Exchange):
     """One call, whole or as a stream of events."""
 
-    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
+    def __init__(self, edge: Edge, asked: GeminiAddress, client: Client) -> None:
         super().__init__(edge, GEMINI, client)
-        self._asked = asked
+        self._address = asked
 
     def _checked(self, fields: Fields) -> Call:
-        return super()._checked(addressed(fields, self._asked))
+        return super()._checked(apply_address(fields, self._address))
 
 
-class _Array(Generate):
+class _GeminiArrayExchange(GeminiExchange):
     """One call whose stream is the elements of a JSON array, as it is without `alt=sse`."""
 
-    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
+    def __init__(self, edge: Edge, asked: GeminiAddress, client: Client) -> None:
         super().__init__(edge, asked, client)
-        self._elements = Array()
-        self.dialect = self._elements.dialect
+        self._array = JsonArray()
+        self.dialect = self._array.dialect
 
     def _checked(self, fields: Fields) -> Call:
         call = super()._checked(fields)
         return call.in_dialect(GEMINI, call.fields)  # events, until they leave the gateway
 
     async def _respond_stream(self, reply: Reply, stream: Stream) -> None:
-        stream = as_array(stream, self._elements)
+        stream = make_array_stream(stream, self._array)
         await super()._respond_stream(msgspec.structs.replace(reply, body=stream), stream)
 
     async def _start(self, status: int, head: bytes) -> None:
-        await super()._start(status, retyped(head))
+        await super()._start(status, set_json_content_type(head))
 
 
-class _Count(Generate):
+class _GeminiCountExchange(GeminiExchange):
     """One count: logged, but in no total, for nothing was answered and nothing is paid."""
 
-    def __init__(self, edge: Edge, asked: Asked, client: Client) -> None:
+    def __init__(self, edge: Edge, asked: GeminiAddress, client: Client) -> None:
         super().__init__(edge, asked, client)
         self.dialect = GEMINI_COUNTING
 
     def _checked(self, fields: Fields) -> Call:
-        return super()._checked(unwrapped(fields))
+        return super()._checked(unwrap_request(fields))
 
-    def book(self) -> None:
+    def record_call(self) -> None:
         """Adds the ended count to the log."""
         log_call(self.id, self.dialect.name, self.record, self.status)

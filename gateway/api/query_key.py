@@ -7,12 +7,12 @@ from starlette.types import ASGIApp
 from gateway.call import Headers
 from gateway.edge.client import Receive, Scope, Send
 
-_KEY = b"x-goog-api-key"
-_MARKS = frozenset({_KEY, b"x-goog-api-client"})
-_NAMES = frozenset({"key", "$key"})
+_KEY_HEADER = b"x-goog-api-key"
+_GOOGLE_HEADERS = frozenset({_KEY_HEADER, b"x-goog-api-client"})
+_KEY_PARAMS = frozenset({"key", "$key"})
 
 
-class KeyInQuery:
+class QueryKeyToHeader:
     """Takes a key out of the query, where Google's API reads one, and shows it as a header.
 
     From here on nothing that is logged, told or sent on can have it in an address.
@@ -24,29 +24,29 @@ class KeyInQuery:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         query: bytes = scope.get("query_string", b"")
         if b"key=" in query:
-            scope = {**scope, **_shown(scope["headers"], query)}
+            scope = {**scope, **_move_key(scope["headers"], query)}
         await self.inner(scope, receive, send)
 
 
-def _shown(headers: Headers, query: bytes) -> dict[str, object]:
+def _move_key(headers: Headers, query: bytes) -> dict[str, object]:
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    rest = [pair for pair in pairs if pair[0] not in _NAMES]
-    given = next((value for name, value in pairs if name in _NAMES and value), "")
+    rest = [pair for pair in pairs if pair[0] not in _KEY_PARAMS]
+    given = next((value for name, value in pairs if name in _KEY_PARAMS and value), "")
     shown = list(headers)
     # What no header line could hold must not get into one this way.
     sane = given.isascii() and given.isprintable() and " " not in given
-    if given and sane and not any(name == _KEY for name, _ in headers):
-        shown.append((_KEY, given.encode()))
+    if given and sane and not any(name == _KEY_HEADER for name, _ in headers):
+        shown.append((_KEY_HEADER, given.encode()))
     return {"headers": shown, "query_string": urlencode(rest).encode()}
 
 
-class Shared:
+class GoogleClientSwitch:
     """One path of two APIs: clients that show Google's headers get to `googles`."""
 
     def __init__(self, googles: ASGIApp, others: ASGIApp) -> None:
-        self._googles = googles
+        self._google_app = googles
         self.inner = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_googles = any(name in _MARKS for name, _ in scope["headers"])
-        await (self._googles if is_googles else self.inner)(scope, receive, send)
+        is_googles = any(name in _GOOGLE_HEADERS for name, _ in scope["headers"])
+        await (self._google_app if is_googles else self.inner)(scope, receive, send)

@@ -12,75 +12,81 @@ from starlette.routing import BaseRoute, Route
 from gateway.dialects.responses import RESPONSES
 from gateway.edge.callers import Callers
 from gateway.edge.client import Receive, Scope, Send
-from gateway.edge.operation import Answers, Ask, Door, say
+from gateway.edge.operation import ApiRequest, Handler, JsonEndpoint, json_reply
 from gateway.errors import InvalidRequest, NotFound
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.reply import Reply
-from gateway.roles import Remembers
+from gateway.roles import ResponseStore
 
-_MOST = 100
-_PASSED = ("after", "include", "include[]", "limit", "order")
+_MAX_PAGE_SIZE = 100
+_FORWARDED_PARAMS = ("after", "include", "include[]", "limit", "order")
 """Parameters that go on to an upstream."""
 
 
-class Responses:
+class ResponsesApi:
     """The endpoints; without a link that keeps responses there is none to be found."""
 
-    def __init__(self, kept: Remembers | None, site: Site) -> None:
-        self._kept = kept
-        self._site = site
+    def __init__(self, kept: ResponseStore | None, runtime: Runtime) -> None:
+        self._store = kept
+        self._runtime = runtime
 
-    async def one(self, ask: Ask) -> Reply:
+    async def get_response(self, ask: ApiRequest) -> Reply:
         """The response of that id."""
-        if ask.flag("stream"):
+        if ask.parse_flag("stream"):
             raise InvalidRequest("stream: a response that is over is not streamed", param="stream")
-        id = ask.parts["id"]
-        found = await self._kept.find(ask.caller, id) if self._kept is not None else None
+        id = ask.path_params["id"]
+        found = await self._store.find_response(ask.caller, id) if self._store is not None else None
         if found is not None:
             return Reply(200, RESPONSES, found)
-        return await self._upstream(ask, "GET")
+        return await self._ask_upstream(ask, "GET")
 
-    async def remove(self, ask: Ask) -> Reply:
+    async def delete_response(self, ask: ApiRequest) -> Reply:
         """Forgets the response of that id."""
-        id, kept = ask.parts["id"], self._kept
-        if kept is not None and await kept.keeper(ask.caller, id) is not None:
-            reply = await self._upstream(ask, "DELETE")
+        id, kept = ask.path_params["id"], self._store
+        if kept is not None and await kept.find_owner(ask.caller, id) is not None:
+            reply = await self._ask_upstream(ask, "DELETE")
             if reply.status == 200:
-                await kept.forget(ask.caller, id)
+                await kept.forget_response(ask.caller, id)
             return reply
-        if kept is None or not await kept.forget(ask.caller, id):
-            raise _unknown(id)
-        return say({"id": id, "object": "response", "deleted": True})
+        if kept is None or not await kept.forget_response(ask.caller, id):
+            raise _make_not_found(id)
+        return json_reply({"id": id, "object": "response", "deleted": True})
 
-    async def items(self, ask: Ask) -> Reply:
+    async def list_items(self, ask: ApiRequest) -> Reply:
         """The items that the response was made from, a page of them, newest first unless asked."""
-        id = ask.parts["id"]
-        found = await self._kept.items(ask.caller, id) if self._kept is not None else None
+        id = ask.path_params["id"]
+        found = await self._store.input_items(ask.caller, id) if self._store is not None else None
         if found is None:
-            return await self._upstream(ask, "GET", "/input_items")
+            return await self._ask_upstream(ask, "GET", "/input_items")
         order = ask.query.get("order", "desc")
         if order not in ("asc", "desc"):
             raise InvalidRequest(f"order: must be asc or desc, not {order[:20]!r}", param="order")
         if order == "desc":
             found = found[::-1]
-        return say(_page(found, ask.query.get("after"), ask.number("limit", 1, _MOST) or 20))
+        return json_reply(
+            _build_page(
+                found, ask.query.get("after"), ask.parse_number("limit", 1, _MAX_PAGE_SIZE) or 20
+            )
+        )
 
-    async def _upstream(self, ask: Ask, method: str, rest: str = "") -> Reply:
+    async def _ask_upstream(self, ask: ApiRequest, method: str, rest: str = "") -> Reply:
         """What the upstream says that keeps the response. NotFound where none does."""
-        id = ask.parts["id"]
-        target = await self._kept.keeper(ask.caller, id) if self._kept is not None else None
-        provider = self._site.providers.get((target or "").partition(":")[0])
+        id = ask.path_params["id"]
+        target = await self._store.find_owner(ask.caller, id) if self._store is not None else None
+        provider = self._runtime.providers.get((target or "").partition(":")[0])
         if provider is None:
-            raise _unknown(id)
-        query = urlencode({name: ask.query[name] for name in _PASSED if name in ask.query})
+            raise _make_not_found(id)
+        query = urlencode(
+            {name: ask.query[name] for name in _FORWARDED_PARAMS if name in ask.query}
+        )
         path = f"{RESPONSES.path}/{quote(id, safe='')}{rest}" + (f"?{query}" if query else "")
-        told = await provider.kept(method, path, ask.caller.credential)
+        told = await provider.fetch_stored(method, path, ask.caller.credential)
         if told is None:
-            raise _unknown(id)
+            raise _make_not_found(id)
         return Reply(told[0], RESPONSES, told[1])
 
 
-def _page(items: list[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:
+def _build_page(items: list[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:
     start = 0
     if after is not None:
         places = [at for at, item in enumerate(items) if item.get("id") == after]
@@ -97,32 +103,34 @@ def _page(items: list[dict[str, Any]], after: str | None, limit: int) -> dict[st
     }
 
 
-def _unknown(id: str) -> NotFound:
+def _make_not_found(id: str) -> NotFound:
     return NotFound(f"Response with id '{id[:100]}' not found.", code="response_not_found")
 
 
-class _ByMethod:
+class _MethodEndpoint:
     """One path whose methods do different things."""
 
-    def __init__(self, callers: Callers, **takes: Answers) -> None:
+    def __init__(self, callers: Callers, **takes: Handler) -> None:
         methods = (*takes, "HEAD")
-        self._doors = {
-            method: Door(answers, callers, methods=methods, dialect=RESPONSES)
+        self._endpoints = {
+            method: JsonEndpoint(answers, callers, methods=methods, dialect=RESPONSES)
             for method, answers in takes.items()
         }
-        self._other = self._doors["GET"]  # it also says which methods there are
-        self.locked = True
+        self._default = self._endpoints["GET"]  # it also says which methods there are
+        self.needs_key = True
         self.operations: Mapping[str, object] = takes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._doors.get(scope["method"], self._other)(scope, receive, send)
+        await self._endpoints.get(scope["method"], self._default)(scope, receive, send)
 
 
-def response_routes(links: Sequence[object], site: Site, callers: Callers) -> list[BaseRoute]:
+def response_routes(links: Sequence[object], runtime: Runtime, callers: Callers) -> list[BaseRoute]:
     """The endpoints for the chain's responses, each with and without /v1."""
-    kept = Responses(next((link for link in links if isinstance(link, Remembers)), None), site)
-    one = _ByMethod(callers, GET=kept.one, DELETE=kept.remove)
-    items = Door(kept.items, callers, dialect=RESPONSES)
+    kept = ResponsesApi(
+        next((link for link in links if isinstance(link, ResponseStore)), None), runtime
+    )
+    one = _MethodEndpoint(callers, GET=kept.get_response, DELETE=kept.delete_response)
+    items = JsonEndpoint(kept.list_items, callers, dialect=RESPONSES)
     routes: list[BaseRoute] = []
     for prefix in ("/v1", ""):
         routes.append(Route(f"{prefix}/responses/{{id}}", one))

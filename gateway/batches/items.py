@@ -1,72 +1,54 @@
 """A line of a batch on its way through the chain, as the caller that created the batch."""
 
 from time import monotonic
-from typing import Any
 
 import msgspec
 import structlog
-from msgspec import Raw, Struct
 
-from gateway.batches.forms import answered
-from gateway.batches.tables import Batch, Item, Line
+from gateway.batches.api_objects import render_result
+from gateway.batches.tables import BatchRow, ItemRow, LineRow
 from gateway.call import Call, Caller, Headers, Record
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
-from gateway.edge.exchange import Edge
-from gateway.errors import BadAnswer, GatewayError
-from gateway.plugin import Next
-from gateway.reply import Reply
+from gateway.fanout.item import Item, ItemRunner
 from gateway.secret import Secret
-from gateway.telemetry.log import log_call
 from gateway.wire.raw_json import decode, split_object
 
 _log = structlog.get_logger("interlingua")
 DIALECTS: dict[str, Dialect] = {"messages": MESSAGES, "chat": CHAT}
-KEPT_HEADERS = (b"anthropic-version", b"anthropic-beta", b"openai-beta", b"x-gateway-cache")
+ITEM_HEADERS = (b"anthropic-version", b"anthropic-beta", b"openai-beta", b"x-gateway-cache")
 """The headers of a batch that its items are sent with; never one that holds a credential."""
 
 
-class Road(Struct, frozen=True):
-    """Where the items of all batches go."""
-
-    edge: Edge
-    chain: Next
-    """The links behind those that know the caller and take batches."""
-
-
-async def answer(road: Road, batch: Batch, line: Line, credential: Secret | None) -> Item:
+async def run_item(
+    runner: ItemRunner, batch: BatchRow, line: LineRow, credential: Secret | None
+) -> ItemRow:
     """What the line came to; nothing that happens to it is more than its own failure."""
-    dialect = DIALECTS[batch.kind]
-    record = Record(monotonic(), caller=batch.caller)
-    call_id = f"{batch.id}-{line.line}"
-    status = 0
-    try:
-        call = _call(batch, line, record, Caller(batch.caller, credential))
-        status, body = await _asked(road, call)
-    except GatewayError as error:
-        status, body = _failed(dialect, record, call_id, error)
-    except Exception as fault:  # noqa: BLE001  # the others must not fail with this one
-        _log.error("fault", request_id=call_id, kind=type(fault).__name__, exc_info=True)
-        unexpected = GatewayError("the gateway failed; its log has the details")
-        status, body = _failed(dialect, record, call_id, unexpected)
-    finally:
-        record.end = record.end or "drained"
-        # It is a call and is paid for: counted and logged as one.
-        road.edge.totals.book(call_id, dialect.name, record, status, streamed=False)
-        log_call(call_id, dialect.name, record, status)
-    return Item(
+    record, caller = Record(monotonic(), caller=batch.caller), Caller(batch.caller, credential)
+    item = Item(
+        f"{batch.id}-{line.line}",
+        DIALECTS[batch.kind],
+        record,
+        lambda: _make_call(batch, line, record, caller),
+    )
+    outcome = await runner.run(item, _accept_any)
+    return ItemRow(
         batch.id,
         line.line,
         line.custom_id,
-        "succeeded" if status == 200 else "errored",
+        "succeeded" if outcome.status == 200 else "errored",
         len(record.attempts),
-        status,
-        answered(batch, line, call_id, status, body),
+        outcome.status,
+        render_result(batch, line, item.id, outcome.status, outcome.body),
     )
 
 
-def _call(batch: Batch, line: Line, record: Record, caller: Caller) -> Call:
+def _accept_any(_body: bytes) -> None:
+    """Any JSON object is an answer: it goes into the file of results as it is."""
+
+
+def _make_call(batch: BatchRow, line: LineRow, record: Record, caller: Caller) -> Call:
     fields = split_object(line.body)
     fields.pop("stream", None)  # the answer of an item is always whole
     fields.pop("stream_options", None)
@@ -80,52 +62,3 @@ def _call(batch: Batch, line: Line, record: Record, caller: Caller) -> Call:
     dialect = DIALECTS[batch.kind]
     model = decode(fields["model"], str)
     return Call(ident, dialect, model, False, fields, headers, record, caller)
-
-
-async def _asked(road: Road, call: Call) -> tuple[int, bytes]:
-    reply = await road.chain(call)
-    try:
-        return _read(reply, call)
-    finally:
-        await reply.aclose()
-
-
-def _read(reply: Reply, call: Call) -> tuple[int, bytes]:
-    if not isinstance(reply.body, bytes):
-        raise BadAnswer("a stream came back that was not asked for")
-    try:
-        body = _one_line(reply.body)
-    except (msgspec.MsgspecError, RecursionError):
-        if reply.error is not None:
-            raise reply.error from None
-        raise BadAnswer("the upstream sent a body that is no JSON object") from None
-    if reply.error is None:
-        call.record.end = "complete"
-        return 200, body
-    _note(call.record, reply.error)
-    # An error that came in a 200 is none for whoever reads the line.
-    return reply.status if reply.status >= 400 else call.dialect.error_status(reply.error), body
-
-
-def _one_line(body: bytes) -> bytes:
-    """The body as one line of sound JSON: it becomes a part of another document."""
-    body = body.decode("utf-8", "replace").encode()
-    try:
-        msgspec.json.decode(body, type=dict[str, Raw])
-        return msgspec.json.format(body, indent=-1)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:  # lone surrogates, or a mark at its start
-        return msgspec.json.encode(decode(body, dict[str, Any]))
-
-
-def _failed(
-    dialect: Dialect, record: Record, call_id: str, error: GatewayError
-) -> tuple[int, bytes]:
-    _note(record, error)
-    return dialect.error_status(error), dialect.write_error(error, call_id)
-
-
-def _note(record: Record, error: GatewayError) -> None:
-    record.end = "rejected" if error.status < 500 else "upstream_error"
-    record.error = f"{error.kind}: {error.message}"

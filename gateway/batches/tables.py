@@ -10,15 +10,15 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import event
 
-_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_BIG_INTEGER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _TIME = sa.Double
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 
 METADATA = sa.MetaData()
-BATCH = sa.Table(
+BATCH_TABLE = sa.Table(
     "batch",
     METADATA,
-    sa.Column("seq", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("seq", _BIG_INTEGER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("tenant", sa.Text, nullable=False),
@@ -46,7 +46,7 @@ BATCH = sa.Table(
     sa.Index("batch_by_tenant", "tenant", "kind", "seq"),
     sqlite_autoincrement=True,
 )
-LINE = sa.Table(
+LINE_TABLE = sa.Table(
     "batch_line",
     METADATA,
     sa.Column("batch_id", sa.Text, primary_key=True),
@@ -54,7 +54,7 @@ LINE = sa.Table(
     sa.Column("custom_id", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
-ITEM = sa.Table(
+ITEM_TABLE = sa.Table(
     "batch_item",
     METADATA,
     sa.Column("batch_id", sa.Text, primary_key=True),
@@ -66,10 +66,10 @@ ITEM = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Index("batch_item_by_state", "batch_id", "state"),
 )
-FILE = sa.Table(
+FILE_TABLE = sa.Table(
     "batch_file",
     METADATA,
-    sa.Column("seq", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("seq", _BIG_INTEGER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("tenant", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -81,7 +81,7 @@ FILE = sa.Table(
     sa.Index("batch_file_by_tenant", "tenant", "seq"),
     sqlite_autoincrement=True,
 )
-PIECE = sa.Table(
+PIECE_TABLE = sa.Table(
     "batch_file_piece",
     METADATA,
     sa.Column("file_id", sa.Text, primary_key=True),
@@ -90,7 +90,7 @@ PIECE = sa.Table(
 )
 
 
-class Batch(Struct, frozen=True, kw_only=True):
+class BatchRow(Struct, frozen=True, kw_only=True):
     """A row of `batch`. Times are seconds since the epoch; a file or time that is not yet: None."""
 
     seq: int = 0
@@ -122,7 +122,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     """How long its files of results are kept, where its client has said."""
 
 
-class File(Struct, frozen=True, kw_only=True):
+class FileRow(Struct, frozen=True, kw_only=True):
     """A row of `batch_file`; with a `batch_id` its content is that batch's results."""
 
     seq: int = 0
@@ -136,7 +136,7 @@ class File(Struct, frozen=True, kw_only=True):
     batch_id: str = ""
 
 
-class Line(Struct, frozen=True):
+class LineRow(Struct, frozen=True):
     """One request of a batch."""
 
     line: int
@@ -144,7 +144,7 @@ class Line(Struct, frozen=True):
     body: bytes
 
 
-class Item(Struct, frozen=True):
+class ItemRow(Struct, frozen=True):
     """What a request came to: `body` is the line that a client reads of it."""
 
     batch_id: str
@@ -157,16 +157,16 @@ class Item(Struct, frozen=True):
     body: bytes = b""
 
 
-def connected(url: str) -> sa.Engine:
+def open_engine(url: str) -> sa.Engine:
     """An engine for that URL; a SQLite file is synced to disk with each commit."""
     # A fault is logged with its statement: what clients said must not stand there.
     engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
     if url.startswith("sqlite"):
-        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "connect", _configure_sqlite)
     return engine
 
 
-def _prepare(connection: Any, _: object) -> None:
+def _configure_sqlite(connection: Any, _: object) -> None:
     # A transaction that will write takes the lock at once: one that began by reading could not
     # wait for it.
     connection.isolation_level = "IMMEDIATE"

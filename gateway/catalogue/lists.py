@@ -18,46 +18,46 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from gateway.catalogue.entries import plain
+from gateway.catalogue.entries import parse_model_list
 from gateway.errors import BadAnswer, GatewayError, UpstreamTimeout
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.secret import Secret
 
-FETCH_LIMIT = 20.0
+FETCH_TIMEOUT = 20.0
 """Seconds that a fetch may take; who waits for it gives up sooner."""
-PAUSE = 15.0
+RETRY_PAUSE = 15.0
 """Seconds before an upstream that failed is asked again, unless a client insists."""
-FOREIGN = 64
+MAX_CLIENT_LISTS = 64
 """Lists kept that were fetched with keys of clients."""
 
 _log = structlog.get_logger("interlingua")
 
 
-class Kept(Struct):
+class CachedModelList(Struct):
     """A list as it is kept, in the file too; `models` is None where the upstream has no list."""
 
     fetched: float
     models: Any
 
 
-class Held(Struct, frozen=True):
+class ModelListState(Struct, frozen=True):
     """What is known of an upstream's list now: the list, its age, and why it is not fresh."""
 
     models: Any = None
     fetched: float = 0.0
-    fresh: bool = False
+    is_fresh: bool = False
     error: GatewayError | None = None
 
 
-class Lists:
+class ModelLists:
     """The lists of one gateway's providers."""
 
-    def __init__(self, site: Site) -> None:
-        self._providers = site.providers
-        self._options = site.config.catalogue
-        self._folder = _folder(site.config.source.env, self._options.folder)
-        self._kept: dict[str, Kept] = {}
-        self._failed: dict[str, tuple[float, GatewayError]] = {}
+    def __init__(self, runtime: Runtime) -> None:
+        self._providers = runtime.providers
+        self._options = runtime.config.catalogue
+        self._folder = _find_folder(runtime.config.source.env, self._options.folder)
+        self._lists: dict[str, CachedModelList] = {}
+        self._failures: dict[str, tuple[float, GatewayError]] = {}
         self._fetches: dict[str, asyncio.Task[None]] = {}
         self._looked_up: set[str] = set()
 
@@ -72,102 +72,104 @@ class Lists:
                 fetch.cancel()
             await asyncio.gather(*fetches, return_exceptions=True)
 
-    async def get(
+    async def get_lists(
         self, names: Iterable[str], credential: Secret | None = None, *, refresh: bool = False
-    ) -> dict[str, Held]:
+    ) -> dict[str, ModelListState]:
         """What is known of these providers' lists, after a bounded wait for what is due."""
-        keys = {name: self._key(name, credential) for name in names}
-        await self._look_up(keys)
-        due = {key: name for name, key in keys.items() if refresh or self._due(key)}
+        keys = {name: self._make_key(name, credential) for name in names}
+        await self._load_new(keys)
+        due = {key: name for name, key in keys.items() if refresh or self._is_due(key)}
         for key, name in due.items():
             if key not in self._fetches:
-                fetch = asyncio.get_running_loop().create_task(self._fetch(key, name, credential))
+                fetch = asyncio.get_running_loop().create_task(
+                    self._fetch_list(key, name, credential)
+                )
                 self._fetches[key] = fetch
         waited = [self._fetches[key] for key in due]
         if waited:
             await asyncio.wait(waited, timeout=self._options.timeout)
-        return {name: self.held(key) for name, key in keys.items()}
+        return {name: self.get_cached(key) for name, key in keys.items()}
 
-    def held(self, key: str) -> Held:
+    def get_cached(self, key: str) -> ModelListState:
         """What is known of a list without asking anybody; a provider's name is its key."""
-        kept, failed = self._kept.get(key), self._failed.get(key)
+        kept, failed = self._lists.get(key), self._failures.get(key)
         error = failed[1] if failed is not None else None
         if key in self._fetches:
             error = UpstreamTimeout("catalogue", self._options.timeout)
         if kept is None:
-            return Held(error=error)
-        return Held(kept.models, kept.fetched, self._fresh(kept), error)
+            return ModelListState(error=error)
+        return ModelListState(kept.models, kept.fetched, self._is_fresh(kept), error)
 
-    def _key(self, name: str, credential: Secret | None) -> str:
-        if credential is None or not self._providers[name].standing().passthrough:
+    def _make_key(self, name: str, credential: Secret | None) -> str:
+        if credential is None or not self._providers[name].status().passthrough:
             return name
         # Another client's key may open another list.
         return f"{name}#{credential.digest().hex()}"
 
-    def _fresh(self, kept: Kept) -> bool:
+    def _is_fresh(self, kept: CachedModelList) -> bool:
         return 0 <= time() - kept.fetched < self._options.ttl
 
-    def _due(self, key: str) -> bool:
-        kept, failed = self._kept.get(key), self._failed.get(key)
-        if kept is not None and self._fresh(kept):
+    def _is_due(self, key: str) -> bool:
+        kept, failed = self._lists.get(key), self._failures.get(key)
+        if kept is not None and self._is_fresh(kept):
             return False
-        return failed is None or monotonic() - failed[0] > PAUSE
+        return failed is None or monotonic() - failed[0] > RETRY_PAUSE
 
-    async def _fetch(self, key: str, name: str, credential: Secret | None) -> None:
+    async def _fetch_list(self, key: str, name: str, credential: Secret | None) -> None:
         try:
-            async with asyncio.timeout(FETCH_LIMIT):
+            async with asyncio.timeout(FETCH_TIMEOUT):
                 body = await self._providers[name].models(credential)
-            models = None if body is None else plain(body)
+            models = None if body is None else parse_model_list(body)
         except GatewayError as error:
-            self._fail(key, error)
+            self._record_failure(key, error)
         except TimeoutError:
-            self._fail(key, UpstreamTimeout("catalogue", FETCH_LIMIT))
+            self._record_failure(key, UpstreamTimeout("catalogue", FETCH_TIMEOUT))
         except msgspec.ValidationError:
-            self._fail(key, BadAnswer(f"the provider '{name}' sent no list"))
+            self._record_failure(key, BadAnswer(f"the provider '{name}' sent no list"))
         except Exception as fault:  # noqa: BLE001  # a provider may be of another's making
             _log.error("catalogue_fault", provider=name, kind=type(fault).__name__, exc_info=True)
-            self._fail(key, BadAnswer(f"the provider '{name}' has no list"))
+            self._record_failure(key, BadAnswer(f"the provider '{name}' has no list"))
         else:
-            await self._keep(key, name, Kept(time(), models))
+            await self._store_list(key, name, CachedModelList(time(), models))
         finally:
             self._fetches.pop(key, None)
 
-    def _fail(self, key: str, error: GatewayError) -> None:
-        self._failed[key] = monotonic(), error
-        _trim(self._failed)
+    def _record_failure(self, key: str, error: GatewayError) -> None:
+        self._failures[key] = monotonic(), error
+        _evict_client_lists(self._failures)
 
-    async def _keep(self, key: str, name: str, kept: Kept) -> None:
-        self._failed.pop(key, None)
-        self._kept[key] = kept
-        _trim(self._kept)
+    async def _store_list(self, key: str, name: str, kept: CachedModelList) -> None:
+        self._failures.pop(key, None)
+        self._lists[key] = kept
+        _evict_client_lists(self._lists)
         if key == name and kept.models is not None:
-            await asyncio.to_thread(self._write, name, kept)
+            await asyncio.to_thread(self._write_file, name, kept)
 
     # --- the disk; all of this runs in threads ----------------------------------------------------
 
-    async def _look_up(self, keys: Mapping[str, str]) -> None:
+    async def _load_new(self, keys: Mapping[str, str]) -> None:
         """Reads the files of lists that are asked for the first time."""
         new = [name for name, key in keys.items() if key == name and name not in self._looked_up]
         if new and self._folder is not None:
-            for name, kept in (await asyncio.to_thread(self._read, new)).items():
-                self._kept.setdefault(name, kept)
+            for name, kept in (await asyncio.to_thread(self._read_files, new)).items():
+                self._lists.setdefault(name, kept)
         self._looked_up.update(new)
 
-    def _read(self, names: list[str]) -> dict[str, Kept]:
+    def _read_files(self, names: list[str]) -> dict[str, CachedModelList]:
         found = {}
         for name in names:
             # Absent, unreadable or damaged: as if it were not there, and written anew in time.
             with suppress(OSError, msgspec.DecodeError, RecursionError):
-                kept = msgspec.json.decode(self._path(name).read_bytes(), type=Kept)
-                plain(msgspec.json.encode(kept.models))
+                kept = msgspec.json.decode(self._get_path(name).read_bytes(), type=CachedModelList)
+                parse_model_list(msgspec.json.encode(kept.models))
                 found[name] = kept
         return found
 
-    def _write(self, name: str, kept: Kept) -> None:
+    def _write_file(self, name: str, kept: CachedModelList) -> None:
         folder = self._folder
         if folder is None:
             return
-        path = self._path(name)
+        path = self._get_path(name)
         written = path.with_suffix(f".{os.getpid()}")
         try:
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -183,23 +185,23 @@ class Lists:
             why = fault.strerror or type(fault).__name__
             _log.warning("catalogue_not_kept", folder=str(folder), error=why)
 
-    def _path(self, name: str) -> Path:
+    def _get_path(self, name: str) -> Path:
         assert self._folder is not None
-        standing = self._providers[name].standing()
+        standing = self._providers[name].status()
         # Another address or another key: another list.
         origin = " ".join([standing.base_url, *standing.key_hashes])
         mark = hashlib.sha256(origin.encode()).hexdigest()[:16]
         return self._folder / f"{name}-{mark}.json"
 
 
-def _trim(lists: dict[str, Any]) -> None:
+def _evict_client_lists(lists: dict[str, Any]) -> None:
     """Forgets the oldest of those that clients' keys have fetched: there is no end of keys."""
     foreign = [key for key in lists if "#" in key]
-    for key in foreign[:-FOREIGN]:
+    for key in foreign[:-MAX_CLIENT_LISTS]:
         del lists[key]
 
 
-def _folder(env: Mapping[str, str], given: str) -> Path | None:
+def _find_folder(env: Mapping[str, str], given: str) -> Path | None:
     """Where lists are kept; None where the environment names no place."""
     if given:
         return Path(given) / "models"

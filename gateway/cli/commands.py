@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from gateway.assemble import Assembly
     from gateway.config.load import Config, Fault
 
-LOOKED_UP = (Path("config.toml"), Path("/etc/interlingua/config.toml"))
-VARIABLE = "INTERLINGUA_CONFIG"
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -24,7 +21,7 @@ class _Group(click.Group):
     """Commands in the order they are written."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, as an operator needs them."""
+        """Return the names in the order of their definition."""
         return list(self.commands)
 
 
@@ -33,25 +30,31 @@ class _Group(click.Group):
 def main() -> None:
     """One process between any LLM client and any LLM provider.
 
-    Without --config, the file is that of INTERLINGUA_CONFIG, ./config.toml or
-    /etc/interlingua/config.toml; without any, defaults and the environment hold.
+    The configuration file is that of --config, else of INTERLINGUA_CONFIG, else ./config.toml,
+    else /etc/interlingua/config.toml. Without a file, defaults and the environment are used.
     """
 
 
 def _with_config(command: F) -> F:
-    """The flags that say which configuration is meant."""
+    """Add the flags that select and override the configuration."""
     for option in (
-        click.option("--insecure-no-auth", is_flag=True, help="Listen publicly without any key."),
+        click.option(
+            "--insecure-no-auth",
+            is_flag=True,
+            help="Listen on a public address without client keys.",
+        ),
         click.option("--port", type=int, help="TCP port to listen on."),
         click.option("--host", help="Address to listen on."),
-        click.option("-c", "--config", "path", type=click.Path(path_type=Path), help="The file."),
+        click.option(
+            "-c", "--config", "path", type=click.Path(path_type=Path), help="Configuration file."
+        ),
     ):
         command = option(command)
     return command
 
 
 @main.command()
-@click.option("--workers", type=int, help="Processes that serve; 0: one for each usable core.")
+@click.option("--workers", type=int, help="Worker processes; 0: one for each usable core.")
 @_with_config
 def serve(
     path: Path | None,
@@ -60,7 +63,7 @@ def serve(
     insecure_no_auth: bool,
     workers: int | None,
 ) -> None:
-    """Run the gateway until it is told to stop."""
+    """Run the gateway until it receives SIGINT or SIGTERM."""
     overrides = _overrides(host, port, insecure_no_auth)
     overrides |= {} if workers is None else {"server.workers": workers}
     config, assembly = _sound(path, overrides)
@@ -77,21 +80,21 @@ def serve(
 @main.command()
 @_with_config
 def check(path: Path | None, host: str | None, port: int | None, insecure_no_auth: bool) -> None:
-    """List all that is wrong with the configuration."""
+    """Check the configuration and list every fault and warning."""
     from gateway.cli.show import provider_line
 
     config, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
-    site = assembly.site
+    runtime = assembly.runtime
     server, keys = config.server, len(config.auth.keys)
     asked = f"{keys} client key{'s' if keys > 1 else ''}" if keys else "no client key is asked for"
     click.echo(f"{config.source.path or 'defaults and environment'}: sound")
     click.echo(f"listen      {server.host}:{server.port}, {asked}")
     click.echo(f"chain       {' > '.join(str(table.get('use')) for table in config.middleware)}")
-    for place, (name, provider) in enumerate(site.providers.items()):
+    for place, (name, provider) in enumerate(runtime.providers.items()):
         use = str(config.providers.get(name, {}).get("use", name))
         click.echo(f"{'' if place else 'providers':11} {provider_line(name, use, provider)}")
-    click.echo(f"default     {site.config.routing.default_provider or 'none'}")
-    for place, (name, targets) in enumerate(site.config.aliases.items()):
+    click.echo(f"default     {runtime.config.routing.default_provider or 'none'}")
+    for place, (name, targets) in enumerate(runtime.config.aliases.items()):
         click.echo(f"{'' if place else 'aliases':11} {name} -> {', '.join(targets)}")
     _warn(config, assembly, err=False)
 
@@ -99,7 +102,7 @@ def check(path: Path | None, host: str | None, port: int | None, insecure_no_aut
 @main.command()
 @_with_config
 def chain(path: Path | None, host: str | None, port: int | None, insecure_no_auth: bool) -> None:
-    """Show the links of the chain and their options."""
+    """Show the middlewares of the chain and their options."""
     from gateway.cli.show import first_line, options
 
     config, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
@@ -109,7 +112,7 @@ def chain(path: Path | None, host: str | None, port: int | None, insecure_no_aut
         click.echo(f"{place + 1}. {use}  ({kind.__module__}:{kind.__name__})")
         click.echo(f"   {first_line(kind)}")
         click.echo(f"   {options(link) or 'no options'}")
-    click.echo(f"{len(assembly.links) + 1}. the provider: {', '.join(assembly.site.providers)}")
+    click.echo(f"{len(assembly.links) + 1}. the provider: {', '.join(assembly.runtime.providers)}")
 
 
 @main.command()
@@ -118,14 +121,14 @@ def chain(path: Path | None, host: str | None, port: int | None, insecure_no_aut
 def explain(
     model: str, path: Path | None, host: str | None, port: int | None, insecure_no_auth: bool
 ) -> None:
-    """Show where a call for MODEL would go, calling nobody."""
+    """Show where a call for MODEL would go, without calling an upstream."""
     from gateway.cli.show import highlights
     from gateway.errors import GatewayError
-    from gateway.roles import way
+    from gateway.roles import resolve_model
 
     _, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
     try:
-        found = way(assembly.links, model)
+        found = resolve_model(assembly.links, model)
     except GatewayError as error:
         click.echo(error.message, err=True)
         sys.exit(1)
@@ -143,11 +146,11 @@ def explain(
 
 @main.group(name="config")
 def config_group() -> None:
-    """Look at the configuration."""
+    """Show the configuration."""
 
 
 @config_group.command(name="show")
-@click.option("--effective", is_flag=True, help="Defaults too, and what was worked out.")
+@click.option("--effective", is_flag=True, help="Include defaults and derived values.")
 @_with_config
 def show(
     effective: bool,
@@ -156,13 +159,13 @@ def show(
     port: int | None,
     insecure_no_auth: bool,
 ) -> None:
-    """Print the configuration as TOML, each value with where it comes from, secrets masked."""
+    """Print the configuration as TOML with the origin of each value; secrets are masked."""
     from gateway.cli.show import listing, origins
 
     config, assembly = _sound(path, _overrides(host, port, insecure_no_auth))
-    shown = assembly.site.config if effective else config
+    shown = assembly.runtime.config if effective else config
     found = origins(config)
-    providers = assembly.site.providers
+    providers = assembly.runtime.providers
     for line in listing(shown, providers, assembly.links, found, effective=effective):
         click.echo(line)
     for name, why in assembly.disabled.items():
@@ -175,24 +178,17 @@ def _overrides(host: str | None, port: int | None, insecure_no_auth: bool) -> di
     return {path: value for path, value in given.items() if value is not None}
 
 
-def _found(path: Path | None) -> Path | None:
-    """The file that holds, if any."""
-    if path is not None:
-        return path
-    named = os.environ.get(VARIABLE)
-    return Path(named) if named else next(filter(os.path.exists, LOOKED_UP), None)
-
-
 def _sound(path: Path | None, overrides: dict[str, object]) -> "tuple[Config, Assembly]":
-    """The configuration and its plugins, or an end with every fault on stderr."""
-    from gateway.assemble import assembled
-    from gateway.config.load import located, read_config
+    """Return the configuration and its plugins; on faults, print them all to stderr and exit."""
+    from gateway.assemble import try_assemble
+    from gateway.config.load import find_file, read_config, with_positions
 
-    config, faults = read_config(_found(path), os.environ, overrides)
-    assembly = assembled(config)
+    file = find_file(os.environ) if path is None else path
+    config, faults = read_config(file, os.environ, overrides)
+    assembly = try_assemble(config)
     faults += assembly.faults
     if faults:
-        _refuse(located(faults, config.source))
+        _refuse(with_positions(faults, config.source))
     return config, assembly
 
 
@@ -204,7 +200,7 @@ def _refuse(faults: "list[Fault]") -> None:
 
 def _warn(config: "Config", assembly: "Assembly", *, err: bool = True) -> None:
     if assembly.warnings:
-        from gateway.config.load import located
+        from gateway.config.load import with_positions
 
-        for warning in located(assembly.warnings, config.source):
+        for warning in with_positions(assembly.warnings, config.source):
             click.echo(f"warning: {warning}", err=err)

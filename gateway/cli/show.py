@@ -1,4 +1,4 @@
-"""Options as an operator reads them, with every secret masked."""
+"""Options rendered for an operator, with every secret masked."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _TELLING = ("authorization", "cookie", "key", "secret", "token")
 
 
 def toml(value: object, name: str = "") -> str:
-    """A value as TOML, secrets masked; a text whose name tells of a credential is one."""
+    """Return a value as TOML; secrets, and texts named like a credential, are masked."""
     if isinstance(value, Secret) or (isinstance(value, str) and _tells(name)):
         return f'"{MASK}"'
     if value is None:
@@ -42,7 +42,7 @@ def toml(value: object, name: str = "") -> str:
 
 
 def members(struct: Struct) -> dict[str, Any]:
-    """The options of a struct by the names they have in a file; a default hides nothing."""
+    """Return the options of a struct by their names in a file; default secrets are not masked."""
     return {
         each.encode_name: _plain(getattr(struct, each.name), each.default)
         for each in msgspec.structs.fields(struct)
@@ -50,18 +50,18 @@ def members(struct: Struct) -> dict[str, Any]:
 
 
 def _plain(value: object, default: object) -> object:
-    """The value; the text of a secret that is the program's own."""
+    """Return the value, or the text of a secret that equals its default."""
     return value.reveal() if isinstance(value, Secret) and value == default else value
 
 
 def options(struct: Struct) -> str:
-    """The options of a plugin on one line."""
+    """Return the options of a plugin on one line."""
     pairs = (f"{name} = {toml(value, name)}" for name, value in members(struct).items())
     return ", ".join(pairs)
 
 
 def first_line(kind: type) -> str:
-    """What a class says of itself in one line."""
+    """Return the first line of a class's docstring."""
     return (kind.__doc__ or "").strip().partition("\n")[0]
 
 
@@ -73,7 +73,10 @@ def listing(
     *,
     effective: bool,
 ) -> Iterator[str]:
-    """The configuration as TOML, with where each value comes from; all of it, or what is set."""
+    """Yield the lines of the configuration as TOML, each value with its origin.
+
+    Without `effective`, options that are not set are left out.
+    """
     for name in ("server", "log", "auth", "timeouts", "routing"):
         yield from _section(f"[{name}]", name, members(getattr(config, name)), origin, effective)
     yield from _section("[aliases]", "aliases", config.aliases, origin, effective)
@@ -109,7 +112,7 @@ def _section(
 
 
 def _origin(path: str, origin: Mapping[str, str]) -> str:
-    """Where an option comes from; one that is a table or a list, from its first part."""
+    """Return the origin of an option; for a table or a list, that of its first part."""
     if path in origin:
         return origin[path]
     below = (place for place in origin if place.startswith((f"{path}.", f"{path}[")))
@@ -117,21 +120,26 @@ def _origin(path: str, origin: Mapping[str, str]) -> str:
 
 
 def origins(config: Config) -> dict[str, str]:
-    """The place of each option that stands in the file, or came from a variable or a flag."""
+    """Return the origin of each option that is set, with the line for those of the file."""
     from gateway.config.positions import positions  # noqa: PLC0415 - native code, for this alone
 
     source = config.source
-    found = {path: f"{source.path}:{line}" for path, (line, _) in positions(source.text).items()}
-    return found | source.origins
+    lines = positions(source.text)
+    return {
+        path: f"{origin}:{lines[path][0]}"
+        if origin == str(source.path) and path in lines
+        else origin
+        for path, origin in source.origins.items()
+    }
 
 
 def highlights(capability: Capability) -> str:
-    """What a model takes that differs from a plain Chat server."""
+    """Return the capabilities of a model that differ from a plain Chat server's."""
     return ", ".join(f"{name} = {toml(each)}" for name, each in differing(capability).items())
 
 
 def provider_line(name: str, use: str, provider: Provider) -> str:
-    """A provider on one line: its class, its dialects and its address."""
+    """Return a provider on one line: its class, dialects and address."""
     url = getattr(provider, "base_url", "") or getattr(provider, "default_url", "")
     kind = f" ({use})" if use != name else ""
     spoken = "+".join(dialect.name for dialect in provider.dialects) or "nothing"

@@ -1,4 +1,4 @@
-"""The short names of what ships: for `use`, and for variables such as GROQ_API_KEY."""
+"""Short names of built-in middlewares and providers, for `use` and for variables."""
 
 from msgspec import Struct
 
@@ -25,18 +25,18 @@ PROVIDERS = {
     "echo": "providers.echo:Echo",
 }
 CHAIN = ("auth", "batch", "alias", "history", "fallback", "convert")
-"""The links of a configuration that names none."""
+"""The chain of a configuration without [[middleware]]."""
 ORDER = ("auth", "batch", "alias", "history", "cache", "fallback", "convert")
-"""The order in which built-in links must stand."""
+"""The required order of built-in middlewares."""
 
 
 def provider_names() -> list[str]:
-    """What a provider's `use` may be, short of a class of one's own."""
+    """Return the built-in values of a provider's `use`."""
     return [*PROVIDERS, *(kind for kind in known_kinds() if kind not in PROVIDERS)]
 
 
 def addressed() -> list[str]:
-    """The providers whose address is known: a key is all they need."""
+    """Return the providers with a known address, which need only a key."""
     fixed = ["openai", "anthropic", "openrouter", "gemini"]
     return [
         *fixed,
@@ -45,7 +45,7 @@ def addressed() -> list[str]:
 
 
 def short_name(link: Struct | None) -> str:
-    """The built-in that a link is or derives from, or ""."""
+    """Return the short name of the built-in that a middleware is or derives from, or ""."""
     names = {dotted: name for name, dotted in MIDDLEWARES.items()}
     lineage = [f"{each.__module__}:{each.__name__}" for each in type(link).__mro__]
     return next((names[each] for each in lineage if each in names), "")

@@ -1,7 +1,7 @@
-"""Raw tables to structs, with everything that is wrong in them found in one pass.
+"""Decode raw tables to structs and find every fault in one pass.
 
-msgspec stops at the first fault, so structs, tables and lists are walked here and only the leaves
-are left to it. Works for any Struct, a third party's plugin included.
+msgspec stops at the first fault, so structs, tables and lists are walked here and msgspec converts
+only the leaves. Works for any Struct, including those of third-party plugins.
 """
 
 import math
@@ -18,55 +18,52 @@ from msgspec.structs import FieldInfo
 
 from gateway.config.faults import Fault
 from gateway.config.messages import nearest, plain
-from gateway.secret import Secret
+from gateway.secret import PASSTHROUGH, Secret
 
 T = TypeVar("T", bound=Struct)
-
-PASSTHROUGH = "!PASSTHRU"
-"""Stands in a key's place: the client's own key is sent upstream."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
 _OPEN = re.compile(r"memory|off|embedded|[a-z]+://[^@]*").fullmatch
-"""A store without a password: nothing in it is secret."""
+"""Matches the address of a store without a password, which is not secret."""
 _REFERENCE = re.compile(rf"env:{_NAME}|\$\{{{_NAME}\}}")
 
 
 _HOLDERS = (list, set, frozenset, tuple, dict)
 
 
-class Loose(str):
-    """A text of the environment or of a flag, which may stand for a number, a truth or a list."""
+class EnvText(str):
+    """Text of a variable or flag, parsed as a number, boolean or list where one is expected."""
 
     __slots__ = ()
 
 
 class _Wrong:
-    """Stands where a value could not be had."""
+    """Marks a value that could not be decoded."""
 
 
 _WRONG: Final = _Wrong()
 
 
 def join(path: str, key: str | int) -> str:
-    """The path of a key, or of a place in a list, below another path."""
+    """Return the path of a key or a list index below another path."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     name = key if _BARE.fullmatch(key) else f'"{key}"'
     return f"{path}.{name}" if path else name
 
 
-def unquoted(raw: Loose) -> object:
-    """The list or table that a text stands for: TOML, or parts with commas between."""
+def unquoted(raw: EnvText) -> object:
+    """Parse a text as a TOML value, else as a comma-separated list."""
     try:
         value: object = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
-        return [Loose(part.strip()) for part in raw.split(",") if part.strip()]
+        return [EnvText(part.strip()) for part in raw.split(",") if part.strip()]
     return value
 
 
-class Reading:
-    """One pass over raw tables: the faults, the warnings and the missing variables it has met."""
+class Decoder:
+    """One pass over raw tables; collects faults, warnings and missing variables."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.faults: list[Fault] = []
@@ -76,7 +73,7 @@ class Reading:
         self._env = env
 
     def struct(self, raw: Mapping[str, Any], kind: type[T], at: str, skip: str = "") -> T | None:
-        """The struct a table stands for, None where it cannot be made; `skip` is read elsewhere."""
+        """Decode a table to a struct; None if it has a fault. The key `skip` is ignored."""
         fields = {each.encode_name: each for each in msgspec.structs.fields(kind)}
         tag = kind.__struct_config__.tag_field
         values: dict[str, Any] = {}
@@ -115,7 +112,7 @@ class Reading:
 
     def _value(self, raw: object, kind: Any, at: str) -> object:
         kinds = _alternatives(kind)
-        if isinstance(raw, Loose):
+        if isinstance(raw, EnvText):
             return self._loose(raw, kind, kinds, at)
         if isinstance(raw, str):
             return self._text(raw, kind, kinds, at)
@@ -157,7 +154,7 @@ class Reading:
         metas = [each for each in getattr(kind, "__metadata__", ()) if isinstance(each, Meta)]
         return all(self._leaf(raw, Annotated[list[Any], meta], at) is not _WRONG for meta in metas)
 
-    def _loose(self, raw: Loose, kind: Any, kinds: list[Any], at: str) -> object:
+    def _loose(self, raw: EnvText, kind: Any, kinds: list[Any], at: str) -> object:
         if str in kinds or _is_secret(kinds):
             return self._text(raw, kind, kinds, at)
         if not any(_is_struct(each) or get_origin(each) in _HOLDERS for each in kinds):
@@ -179,7 +176,7 @@ class Reading:
         return _WRONG if text is None else self._key(text, at)
 
     def _secrets(self, raw: str, at: str) -> list[Secret]:
-        """The keys that one text holds: a variable may hold several, with spaces between."""
+        """Return the keys in one text: a variable may hold several, separated by spaces."""
         text = self._referred(raw, at, secret=True) or ""
         parts = text.split() if text != raw else [text]
         found = [self._key(part, at) for part in parts if part]
@@ -194,7 +191,7 @@ class Reading:
         return Secret(text)
 
     def _referred(self, raw: str, at: str, *, secret: bool = False) -> str | None:
-        """What the text refers to, or the text itself; None, and the reason noted, without it."""
+        """Resolve a reference, or return the text itself; None, with a reason, if it fails."""
         found = _REFERENCE.fullmatch(raw)
         if found:
             name = found[1] or found[2]
@@ -207,7 +204,7 @@ class Reading:
         if not raw.strip() or raw.startswith("env:") or "${" in raw:
             self._fault(at, 'a key is written as "env:NAME", "file:/path" or "${NAME}", alone')
             return None
-        if secret and raw != PASSTHROUGH and not _OPEN(raw) and not isinstance(raw, Loose):
+        if secret and raw != PASSTHROUGH and not _OPEN(raw) and not isinstance(raw, EnvText):
             self.warnings.append(Fault(path=at, message="a key stands in the file; use env:NAME"))
         return raw
 
@@ -223,7 +220,7 @@ class Reading:
         return text or None
 
     def _leaf(self, raw: object, kind: Any, at: str, *, strict: bool = True) -> object:
-        raw = str(raw) if isinstance(raw, Loose) else raw
+        raw = str(raw) if isinstance(raw, EnvText) else raw
         if _is_secret(_alternatives(kind)):
             self._fault(at, "expected a key as text")
             return _WRONG
@@ -257,7 +254,7 @@ class Reading:
 
 
 def _alternatives(kind: Any) -> list[Any]:
-    """The types a value may have, with the union and its annotations taken apart."""
+    """Return the types a value may have, with unions and annotations resolved."""
     if get_origin(kind) is Annotated:
         return _alternatives(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
@@ -281,7 +278,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _inner_names(kind: Any) -> list[str]:
-    """The options of the tables that an option of this type may hold."""
+    """Return the option names of the tables that an option of this type may hold."""
     return [
         name
         for each in _alternatives(kind)

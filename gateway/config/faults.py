@@ -1,4 +1,4 @@
-"""What can be wrong with a configuration, said to the operator who has to put it right."""
+"""Faults of a configuration, with the place to correct them."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """One thing wrong: where it stands, what it is, and the name most likely meant."""
+    """One fault or warning: its place, its message, and the name that was probably meant."""
 
     message: str
     path: str = ""
@@ -23,7 +23,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class ConfigError(Exception):
-    """The gateway cannot be built as configured; `faults` holds everything that is wrong."""
+    """The gateway cannot be built as configured; `faults` holds every fault."""
 
     def __init__(self, faults: Sequence[Fault] | str) -> None:
         self.faults = [Fault(message=faults)] if isinstance(faults, str) else list(faults)

@@ -1,12 +1,11 @@
 """From a file, the environment and flags to a Config.
 
-A flag beats a variable of the environment, that beats the file, the file beats what a file of
-vandamme-proxy says, and that beats a default.
+Each source is read into a layer, the layers are merged once, and the result is decoded. Which
+source takes precedence over which is told in layers.py.
 """
 
-import ipaddress
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,13 @@ import msgspec
 from msgspec import Struct, field
 
 from gateway.config.builtins import CHAIN, addressed
-from gateway.config.decode import Loose, Reading, join, unquoted
-from gateway.config.environment import (
-    CLIENT_KEY,
-    OPTIONS,
-    PREFIX,
-    RETRIES,
-    UNUSED,
-    WORDS,
-    discover,
-    option_text,
-)
+from gateway.config.checks import find_faults, is_loopback as is_loopback
+from gateway.config.decode import Decoder, EnvText, unquoted
+from gateway.config.environment import CLIENT_KEY, WORDS, discover
 from gateway.config.faults import ConfigError as ConfigError, Fault as Fault
-from gateway.config.messages import nearest
+from gateway.config.layers import Layer, Rank, Values, merge, paths
+from gateway.config.names import fold as fold
+from gateway.config.options import environment_layer, flag_layer, unused_variables
 from gateway.config.schema import (
     Auth as Auth,
     Catalogue as Catalogue,
@@ -39,233 +32,199 @@ from gateway.config.schema import (
     Timeouts as Timeouts,
 )
 from gateway.config.size import Size as Size
-from gateway.config.vandamme import Imported, lay_under, looked_up, read, written
+from gateway.config.toml_file import read_toml
+from gateway.config.vandamme import (
+    Imported,
+    looked_up,
+    provider_variables,
+    read_files,
+    vandamme_layer,
+)
 
-Raw = dict[str, Any]
-"""A table as TOML gives it."""
+_VARIABLE = "INTERLINGUA_CONFIG"
+_FILES = (Path("config.toml"), Path("/etc/interlingua/config.toml"))
 
 
 class Source(Struct, kw_only=True):
-    """Where a configuration came from: kept for line numbers, keys, warnings and reloads."""
+    """Where a configuration came from; needed for line numbers, keys, warnings and reloads."""
 
     path: Path | None = None
     text: str = ""
     env: Mapping[str, str] = {}
     overrides: Mapping[str, object] = {}
-    """Path of an option -> what a flag says of it."""
+    """Path of an option -> the value of its flag."""
     warnings: list[Fault] = []
     origins: dict[str, str] = {}
-    """Path of an option -> "env PORT" or "flag --port"; the rest stands in the file, or nowhere."""
+    """Path of an option -> the file, "env PORT" or "flag --port"; see Layer."""
+
+    def is_own(self, path: str) -> bool:
+        """Whether an option is not read from a file of vandamme-proxy."""
+        return self.origins.get(path, str(self.path)) == str(self.path)
 
     def __repr__(self) -> str:
         return f"Source({str(self.path) if self.path else None!r})"
 
 
 class Config(Tables, frozen=True, kw_only=True):
-    """A whole configuration, checked but for the options that belong to plugins."""
+    """A complete configuration; the options of plugins are not decoded yet."""
 
     source: Source = field(default_factory=Source)
 
 
-class Veiled(dict[str, Any]):
-    """A raw table whose repr is its keys: a key that stands in the file must not reach a log."""
+class RedactedTable(dict[str, Any]):
+    """A raw table whose repr shows only its keys, so that no secret reaches a log."""
 
     def __repr__(self) -> str:
         return f"{{{', '.join(self)}}}"
 
 
+def find_file(env: Mapping[str, str]) -> Path | None:
+    """Return the file of INTERLINGUA_CONFIG, else the first of the default files that exists."""
+    named = env.get(_VARIABLE)
+    return Path(named) if named else next(filter(os.path.exists, _FILES), None)
+
+
 def reload_config(config: Config, env: Mapping[str, str]) -> Config:
-    """The same file and flags, read anew. ConfigError as for `load_config`."""
+    """Read the same file and flags again. Raises ConfigError as `load_config` does."""
     return load_config(config.source.path, env, config.source.overrides)
 
 
 def load_config(
     path: Path | None, env: Mapping[str, str], overrides: Mapping[str, object] | None = None
 ) -> Config:
-    """The configuration, its plugins' options unread. ConfigError holds every fault in it."""
+    """Return the configuration, with the options of plugins not decoded.
+
+    Raises ConfigError with every fault.
+    """
     config, faults = read_config(path, env, overrides)
     if faults:
-        raise ConfigError(located(faults, config.source))
+        raise ConfigError(with_positions(faults, config.source))
     return config
 
 
 def read_config(
     path: Path | None, env: Mapping[str, str], overrides: Mapping[str, object] | None = None
 ) -> tuple[Config, list[Fault]]:
-    """What can be read, with defaults where it cannot, and every fault."""
+    """Return what can be read, with defaults for the rest, and every fault."""
     source = Source(path=path, env=env, overrides=dict(overrides or {}))
-    raw, faults = _parsed(source)
-    faults += _overlay(raw, source)
-    _sugar(raw)
-    faults += _discovered(raw, source)
-    _words(raw, source)
-    _default_profile(raw, source)
-    if not isinstance(raw.setdefault("middleware", _chain()), list):
+    merged, faults = _layers(source)
+    source.origins = merged.origins
+    if not isinstance(merged.values["middleware"], list):
         faults.append(Fault(path="middleware", message="expected tables, written [[middleware]]"))
-        raw["middleware"] = _chain()
-    _retries(raw["middleware"], source)
-    reading = Reading(env)
-    tables = reading.struct(raw, Tables, "") or Tables()
+        merged.values |= _defaults(merged).values
+    reading = Decoder(env)
+    tables = reading.struct(_expand_shorthand(merged.values), Tables, "") or Tables()
+    tables = _default_profile(tables, source)
     faults += reading.faults + reading.missing
     source.warnings += reading.warnings
-    config = Config(**_members(tables), source=source)
-    return config, faults + _semantic(config, raw)
+    auth = merged.values.get("auth", {})
+    keys_given = not isinstance(auth, dict) or bool(auth.get("keys"))
+    faults += find_faults(tables, keys_given=keys_given)
+    return Config(**_members(tables), source=source), faults
 
 
-def located(faults: Iterable[Fault], source: Source) -> list[Fault]:
-    """The faults with the line, the variable or the flag they come from, in the file's order."""
+def with_positions(faults: Iterable[Fault], source: Source) -> list[Fault]:
+    """Return the faults in file order, with the line, variable or flag they come from."""
     # Native code that a sound start never needs.
     from gateway.config.positions import parent, positions  # noqa: PLC0415
 
-    try:
-        tomllib.loads(source.text)
-        places = positions(source.text)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        places = {}
+    file, origins = str(source.path), source.origins
+    places = positions(source.text) if file in origins.values() else {}
     found = []
     for fault in faults:
         path = "" if fault.file else fault.path
-        while path and path not in source.origins and path not in places:
+        while path and (path not in origins or (origins[path] == file and path not in places)):
             path = parent(path)
-        if path in source.origins:
-            fault = msgspec.structs.replace(fault, file=source.origins[path])
+        origin = origins.get(path, file)
+        if origin != file:
+            fault = msgspec.structs.replace(fault, file=origin)
         elif not fault.file and source.path:
             line, column = places.get(path, (fault.line, fault.column))
-            fault = msgspec.structs.replace(fault, file=str(source.path), line=line, column=column)
+            fault = msgspec.structs.replace(fault, file=file, line=line, column=column)
         found.append(fault)
     return sorted(found, key=lambda fault: (fault.file, fault.line, fault.column))
 
 
-def _parsed(source: Source) -> tuple[Raw, list[Fault]]:
+def _layers(source: Source) -> tuple[Layer, list[Fault]]:
+    """Return all layers merged, and the faults found in reading them."""
+    file, faults = _file_layer(source)
+    environment, of_environment = environment_layer(source.env, file)
+    flags, of_flags = flag_layer(source.overrides, [file, environment])
+    merged, of_lower = _with_lower_layers(merge(file, environment, flags), source)
+    source.warnings += unused_variables(source.env)
+    return merged, [*faults, *of_environment, *of_flags, *of_lower]
+
+
+def _file_layer(source: Source) -> tuple[Layer, list[Fault]]:
     if source.path is None:
-        return {}, []
-    try:
-        source.text = source.path.read_text(encoding="utf-8-sig")
-        return tomllib.loads(source.text), []
-    except OSError as fault:
-        return {}, [Fault(message=f"cannot be read: {fault.strerror}")]
-    except UnicodeDecodeError as fault:
-        return {}, [Fault(message=f"is not UTF-8 text: byte {fault.start} is {fault.reason}")]
-    except RecursionError:
-        return {}, [Fault(message="is nested too deeply")]
-    except tomllib.TOMLDecodeError as fault:
-        from gateway.config.positions import syntax_fault  # noqa: PLC0415 - as in `located`
-
-        return {}, [syntax_fault(source.text, fault)]
+        return Layer(rank=Rank.FILE), []
+    file = read_toml(source.path)
+    source.text = file.text
+    origins = dict.fromkeys(paths(file.data), str(source.path))
+    return Layer(rank=Rank.FILE, values=file.data, origins=origins), [
+        file.fault
+    ] if file.fault else []
 
 
-def _sugar(raw: Raw) -> None:
-    """Short forms to long ones: a key alone is an entry with a key, a target a list of one."""
-    auth, aliases = raw.get("auth"), raw.get("aliases")
-    if isinstance(auth, dict) and "keys" in auth:
-        keys = auth["keys"]
-        keys = unquoted(keys) if isinstance(keys, Loose) else keys
-        listed = keys if isinstance(keys, list) else []
-        short = [{"key": each} if isinstance(each, str) else each for each in listed]
-        auth["keys"] = short or keys
-    profiles = raw.get("profiles")
-    groups = profiles.values() if isinstance(profiles, dict) else []
-    tables = [each.get("aliases") for each in groups if isinstance(each, dict)]
-    for table in [aliases, *tables]:
-        if isinstance(table, dict):
-            for name, targets in table.items():
-                table[name] = [targets] if isinstance(targets, str) else targets
+def _with_lower_layers(stated: Layer, source: Source) -> tuple[Layer, list[Fault]]:
+    """Complete what file, environment and flags set with the layers below them.
 
-
-def _overlay(raw: Raw, source: Source) -> list[Fault]:
-    """Single options from variables, then from flags."""
-    faults = []
-    env = source.env
-    given: dict[str, tuple[object, str]] = {
-        path: (Loose(option_text(name, env)), f"env {name}")
-        for name, paths in OPTIONS.items()
-        if env.get(name, "").strip()
-        for path in paths
-    }
-    for name in sorted(env):
-        parts = name.removeprefix(PREFIX).lower().split("__")
-        if name.startswith(PREFIX) and len(parts) > 1 and all(parts):
-            given[".".join(parts)] = (Loose(env[name]), f"env {name}")
-        elif name.startswith(PREFIX):
-            message = f"names no option; the form is {PREFIX}SECTION__KEY"
-            faults.append(Fault(file=f"env {name}", message=message))
-    for path, value in source.overrides.items():
-        shown = path.rpartition(".")[2].replace("_", "-")
-        kept = Loose(value) if isinstance(value, str) else value
-        given[path] = (kept, f"flag --{shown}")
-    for path, (value, origin) in given.items():
-        placed = _place(raw, path.split("."), value)
-        if placed is None:
-            faults.append(Fault(file=origin, message=f'"{path}" lies below what is no table'))
-        else:
-            source.origins[placed] = origin
-    return faults
-
-
-def _place(raw: Raw, parts: list[str], value: object) -> str | None:
-    """Sets a value below tables, made as needed; its path, with names as the file spells them."""
-    path = ""
-    table: Any = raw
-    for place, part in enumerate(parts):
-        if not isinstance(table, dict):
-            return None
-        key = next((each for each in table if each.lower().replace("-", "_") == part), part)
-        path = join(path, key)
-        if place == len(parts) - 1:
-            table[key] = value
-        else:
-            table = table.setdefault(key, {})
-    return path
-
-
-def _discovered(raw: Raw, source: Source) -> list[Fault]:
-    """The client key and the providers of the environment, and what holds where nothing is said."""
-    server, auth = raw.get("server"), raw.setdefault("auth", {})
-    if source.env.get(CLIENT_KEY, "").strip() and isinstance(auth, dict):
-        if "keys" not in auth:
-            auth["keys"] = [{"key": f"env:{CLIENT_KEY}"}]
-            source.origins["auth.keys"] = f"env {CLIENT_KEY}"
-        elif CLIENT_KEY not in str(auth["keys"]):
-            message = "not used: [auth] keys are given elsewhere, and do not name it"
-            source.warnings.append(Fault(file=f"env {CLIENT_KEY}", message=message))
-    providers = raw.setdefault("providers", {})
-    if not isinstance(providers, dict):
-        return []
-    server = server if isinstance(server, dict) else {}
-    discovering = str(server.get("discover")).lower() != "false"
-    imported = _imported(server, source, discovering)
+    Each of these depends on the layers above it: names are spelled as there, and what cannot be
+    used is left out with a warning.
+    """
+    above = merge(stated, _client_key(stated, source))
+    if not isinstance(above.values.get("providers", {}), dict):
+        return merge(above, _defaults(above)), []
+    discovering = str(above.table("server").get("discover")).lower() != "false"
+    imported = _imported(above.table("server"), source, discovering)
     env = source.env if discovering else imported.own(source.env)
-    configured = list(providers)
-    found = discover(env, addressed(), configured, written(imported, env))
-    added = list(_completed(providers, found.providers, "providers"))
-    origins = {path: found.origins[path] for path in added if path in found.origins}
-    if not providers:
-        providers["echo"] = {"use": "echo"}
+    configured = list(above.table("providers"))
+    written = provider_variables(imported, env)
+    found = discover(env, addressed(), configured, written, list(imported.providers))
+    above = merge(above, found.layer)
+    above = merge(above, _defaults(above))
     discovered = [name for name in found.providers if name not in configured]
-    origins |= lay_under(raw, imported, discovered)
-    source.origins.update(origins)
+    above = merge(above, vandamme_layer(imported, above, discovered))
+    above = merge(above, _alias_variables(above, source))
     source.warnings += found.warnings + imported.warnings
-    return found.faults + imported.faults
+    return above, found.faults + imported.faults
 
 
-def _imported(server: Raw, source: Source, discovering: bool) -> Imported:
-    """What files of vandamme-proxy say: the one that is named, or those that are looked up."""
+def _defaults(above: Layer) -> Layer:
+    """Return the defaults that are not defaults of an option in schema.py."""
+    values: Values = {"middleware": [{"use": name} for name in CHAIN]}
+    if not above.values.get("providers"):
+        values["providers"] = {"echo": {"use": "echo"}}
+    return Layer(rank=Rank.DEFAULTS, values=values)
+
+
+def _client_key(stated: Layer, source: Source) -> Layer:
+    """Return the client key of PROXY_API_KEY, unless [auth] keys are set."""
+    layer, auth = Layer(rank=Rank.DISCOVERED), stated.table("auth")
+    if not source.env.get(CLIENT_KEY, "").strip():
+        return layer
+    if "keys" not in auth:
+        layer.put(("auth", "keys"), [{"key": f"env:{CLIENT_KEY}"}], f"env {CLIENT_KEY}")
+    elif CLIENT_KEY not in str(auth["keys"]):
+        message = "not used: [auth] keys are given elsewhere, and do not name it"
+        source.warnings.append(Fault(file=f"env {CLIENT_KEY}", message=message))
+    return layer
+
+
+def _imported(server: Values, source: Source, discovering: bool) -> Imported:
+    """Read the file of vandamme-proxy that is named, or those that are found."""
     named = server.get("vandamme_config")
     if isinstance(named, str) and named.strip():
         text = source.env.get(named.removeprefix("env:"), "") if named[:4] == "env:" else named
-        return read([Path(text)])
-    return read(looked_up(source.env) if discovering else [])
+        return read_files([Path(text)])
+    return read_files(looked_up(source.env) if discovering else [])
 
 
-def _words(raw: Raw, source: Source) -> None:
-    """What `big` and `small` are, from variables that clients have too: the file wins."""
-    aliases = raw.setdefault("aliases", {})
-    providers, profiles = raw.get("providers"), raw.get("profiles") or {}
-    tables = [each for each in (aliases, providers, profiles) if isinstance(each, dict)]
-    if len(tables) < 3:
-        return
-    names = {fold(name) for table in tables[1:] for name in table}
-    taken = [fold(alias) for alias in aliases]
+def _alias_variables(above: Layer, source: Source) -> Layer:
+    """Return `big` and `small` from variables that clients use too, so all else comes first."""
+    layer = Layer(rank=Rank.DEFAULTS)
+    names = {fold(name) for name in (*above.table("providers"), *above.table("profiles"))}
+    taken = [fold(alias) for alias in above.table("aliases")]
     for word, variable in WORDS.items():
         model = source.env.get(variable, "").strip()
         prefix, colon, _ = model.removeprefix("!").partition(":")
@@ -275,114 +234,53 @@ def _words(raw: Raw, source: Source) -> None:
             message = f'not used: there is no provider "{prefix}"'
             source.warnings.append(Fault(file=f"env {variable}", message=message))
             continue
-        aliases[word] = [model]
-        source.origins[join("aliases", word)] = f"env {variable}"
+        layer.put(("aliases", word), [model], f"env {variable}")
+    return layer
 
 
-def _default_profile(raw: Raw, source: Source) -> None:
-    """A profile may be given where a default provider is; the provider is then worked out."""
-    routing, profiles = raw.get("routing"), raw.get("profiles")
-    if not isinstance(routing, dict) or not isinstance(profiles, dict):
-        return
-    default, providers = routing.get("default_provider"), raw.get("providers")
-    named = [name for name in profiles if isinstance(default, str) and fold(name) == fold(default)]
-    if named and default not in (providers or {}) and not routing.get("default_profile"):
-        del routing["default_provider"]
-        routing["default_profile"] = str(named[0])
-        origin = source.origins.pop("routing.default_provider", "")
-        if origin:
-            source.origins["routing.default_profile"] = origin
+def _expand_shorthand(values: Values) -> Values:
+    """Return the tables with short forms expanded: a key to an entry, a target to a list."""
+    auth, profiles = values.get("auth"), values.get("profiles")
+    expanded = values | {"aliases": _target_lists(values.get("aliases", {}))}
+    if isinstance(auth, dict) and "keys" in auth:
+        expanded["auth"] = auth | {"keys": _key_entries(auth["keys"])}
+    if isinstance(profiles, dict):
+        expanded["profiles"] = {
+            name: each | {"aliases": _target_lists(each["aliases"])}
+            if isinstance(each, dict) and "aliases" in each
+            else each
+            for name, each in profiles.items()
+        }
+    return expanded
 
 
-def _retries(links: list[Any], source: Source) -> None:
-    """The tries of "fallback" from the variable of retries, and of variables without effect."""
-    text = source.env.get(RETRIES, "").strip()
-    for place, link in enumerate(links):
-        if text and isinstance(link, dict) and link.get("use") == "fallback":
-            link["attempts"] = int(text) + 1 if text.isdecimal() else Loose(text)
-            source.origins[f"middleware[{place}].attempts"] = f"env {RETRIES}"
-    unused = [name for name in UNUSED if source.env.get(name, "").strip()]
-    message = "not used: nothing here answers to it"
-    source.warnings += [Fault(file=f"env {name}", message=message) for name in unused]
+def _key_entries(keys: object) -> object:
+    keys = unquoted(keys) if isinstance(keys, EnvText) else keys
+    listed = keys if isinstance(keys, list) else []
+    return [{"key": each} if isinstance(each, str) else each for each in listed] or keys
 
 
-def _chain() -> list[Raw]:
-    return [{"use": name} for name in CHAIN]
+def _target_lists(aliases: object) -> object:
+    if not isinstance(aliases, dict):
+        return aliases
+    return {name: [each] if isinstance(each, str) else each for name, each in aliases.items()}
 
 
-def _completed(table: Raw, options: Raw, at: str) -> Iterator[str]:
-    """Adds the options that a table lacks, and to the tables in it likewise; the paths added."""
-    for key, value in options.items():
-        path = join(at, key)
-        if key not in table:
-            yield path
-        if isinstance(value, dict):
-            inner = table.setdefault(key, {})
-            if isinstance(inner, dict):
-                yield from _completed(inner, value, path)
-        else:
-            table.setdefault(key, value)
+def _default_profile(tables: Tables, source: Source) -> Tables:
+    """Take a default provider that is the name of a profile as the default profile."""
+    routing = tables.routing
+    default = routing.default_provider
+    named = [name for name in tables.profiles if fold(name) == fold(default)]
+    if not named or default in tables.providers or routing.default_profile:
+        return tables
+    origin = source.origins.pop("routing.default_provider", "")
+    if origin:
+        source.origins["routing.default_profile"] = origin
+    return msgspec.structs.replace(tables, routing=Routing(default_profile=named[0]))
 
 
-def _members(tables: Tables) -> Raw:
+def _members(tables: Tables) -> Values:
     members = {name: getattr(tables, name) for name in tables.__struct_fields__}
-    members["middleware"] = [Veiled(table) for table in tables.middleware]
-    members["providers"] = {name: Veiled(table) for name, table in tables.providers.items()}
+    members["middleware"] = [RedactedTable(table) for table in tables.middleware]
+    members["providers"] = {name: RedactedTable(table) for name, table in tables.providers.items()}
     return members
-
-
-def _semantic(config: Config, raw: Raw) -> list[Fault]:
-    """What is wrong although each option is of its type."""
-    faults = list(_name_faults(config))
-    for kind in ("name", "key"):
-        values = [getattr(key, kind) for key in config.auth.keys if getattr(key, kind)]
-        twice = [place for place, value in enumerate(values) if value in values[:place]]
-        message = f"the same {kind} stands in [auth] keys twice"
-        faults += [Fault(path=f"auth.keys[{place}].{kind}", message=message) for place in twice]
-    server = config.server
-    auth = raw.get("auth")
-    no_keys = isinstance(auth, dict) and not auth.get("keys")
-    if no_keys and not server.insecure_no_auth and not is_loopback(server.host):
-        message = (
-            f'"{server.host}" can be reached from other machines, and no client needs a key: set '
-            "PROXY_API_KEY or [auth] keys, or listen on 127.0.0.1; "
-            "--insecure-no-auth serves whoever can connect, at your expense"
-        )
-        faults.append(Fault(path="server.host", message=message))
-    return faults
-
-
-def _name_faults(config: Config) -> Iterator[Fault]:
-    """Names of providers and profiles that stand for nothing, or for two things."""
-    providers = {fold(name): name for name in config.providers}
-    for kind, names in (("provider", config.providers), ("profile", config.profiles)):
-        for name in names:
-            path = join(f"{kind}s", name)
-            if not name.replace("-", "").replace("_", "").isalnum() or name in ("env", "file"):
-                message = f"no name for a {kind}: letters, digits, - and _ are"
-                yield Fault(path=path, message=f"{message}; env and file are taken")
-            elif kind == "profile" and fold(name) in providers:
-                message = f'a provider is called "{providers[fold(name)]}" too'
-                yield Fault(path=path, message=f'{message}: "{name}:model" could mean either')
-    folded = [fold(name) for name in config.profiles]
-    for place, name in enumerate(config.profiles):
-        if folded[place] in folded[:place]:
-            yield Fault(path=join("profiles", name), message="stands here twice: case is not seen")
-    default = config.routing.default_profile
-    if default and fold(default) not in folded:
-        message = f'there is no profile "{default}"'
-        hint = nearest(default, config.profiles)
-        yield Fault(path="routing.default_profile", message=message, hint=hint)
-
-
-def fold(name: str) -> str:
-    """The name of an alias or a profile as it is compared: without case, - and _ alike."""
-    return name.lower().replace("_", "-")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to the address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,4 +1,4 @@
-"""What a validator says, in an operator's words."""
+"""Validation errors of msgspec reworded for an operator."""
 
 import difflib
 import re
@@ -29,19 +29,19 @@ _FORM = re.compile(
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The valid name that a misspelt one most likely meant, or ""."""
+    """Return the valid name closest to a misspelt one, or ""."""
     by_fold = {each.casefold().replace("-", "_"): each for each in valid}
     found = difflib.get_close_matches(name.casefold().replace("-", "_"), by_fold, 1, 0.6)
     return by_fold[found[0]] if found else ""
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names as a sentence takes them."""
+    """Return names quoted and separated by commas."""
     return ", ".join(f'"{name}"' for name in names)
 
 
 def plain(fault: ValidationError, kind: Any, raw: object) -> tuple[str, str, str]:
-    """The message, the path below the value that was read, and the name most likely meant."""
+    """Return the message, the path below the value that was read, and the closest valid name."""
     text, _, below = str(fault).partition(" - at `$")
     choices = [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
     if choices:

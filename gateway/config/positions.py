@@ -1,6 +1,6 @@
-"""Where an option stands in a TOML file: no TOML reader of Python keeps lines, a parser does.
+"""Line and column of each option in a TOML file, from tree-sitter: tomllib does not keep them.
 
-Imported only once something is wrong: a sound start has no need of the parser.
+Imported only to report a fault or to show origins: the parser is native code.
 """
 
 import re
@@ -22,12 +22,12 @@ _AT = re.compile(
 
 
 def positions(text: str) -> dict[str, Position]:
-    """The position of each key, table and list element, by its path: "middleware[2].use"."""
+    """Return the position of each key, table and list element by its path, "middleware[2].use"."""
     return _Finder(text).found
 
 
 def parent(path: str) -> str:
-    """The path of what holds an option, "" for a top-level one."""
+    """Return the path of the table or list that holds an option, "" for a top-level one."""
     if path.endswith("]"):
         return path[: path.rindex("[")]
     if path.endswith('"'):
@@ -37,7 +37,7 @@ def parent(path: str) -> str:
 
 
 def syntax_fault(text: str, fault: tomllib.TOMLDecodeError) -> Fault:
-    """What tomllib found wrong, where it did."""
+    """Return an error of tomllib as a fault with its position."""
     said = _AT.fullmatch(str(fault))
     if said is None:
         return Fault(message=str(fault))
@@ -110,7 +110,7 @@ class _Finder:
 
 
 def _names(key: Node) -> Iterator[str]:
-    """The names of a key, dotted or not, quoted ones read as TOML reads them."""
+    """Yield the names of a key, dotted or not, with quotes resolved."""
     if key.type == "dotted_key":
         for part in key.named_children:
             yield from _names(part)

@@ -1,20 +1,21 @@
-"""The file of vandamme-proxy, read as it is: what it says holds where nothing else says it.
+"""Configuration files of vandamme-proxy: their values are used where nothing else sets an option.
 
 Its tables are providers by name, [defaults], and [profiles.NAME] or, in files of an older form,
-["#NAME"]. What it says of a provider is what variables say, and is kept as such.
+["#NAME"]. The options of a provider are the same as in variables, and are read as such.
 """
 
 import os
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from gateway.config.decode import PASSTHROUGH, join
-from gateway.config.environment import Written
+from gateway.config.decode import join
 from gateway.config.faults import Fault
+from gateway.config.layers import Layer, Rank
+from gateway.config.toml_file import read_toml
+from gateway.secret import PASSTHROUGH
 
 FILE = "vandamme-config.toml"
 _VARIABLES = {
@@ -29,13 +30,13 @@ _MOST_RETRIES = 20
 
 
 class Imported(Struct):
-    """What such files say: variables and options, each with the file and line that says it."""
+    """The contents of such files: variables and options, each with its file and line."""
 
     providers: dict[str, str] = {}
-    """Name of a provider -> where its table stands."""
+    """Name of a provider -> file and line of its table."""
     variables: dict[str, str] = {}
     places: dict[str, str] = {}
-    """Variable -> where what it stands for is said."""
+    """Path of a variable -> file and line of the option that it stands for."""
     timeouts: dict[str, float] = {}
     """Name of a provider -> seconds; of "" for all others."""
     retries: dict[str, int] = {}
@@ -44,18 +45,18 @@ class Imported(Struct):
     aliases: dict[str, list[str]] = {}
     profiles: dict[str, dict[str, Any]] = {}
     origins: dict[str, str] = {}
-    """Path of an option of this gateway -> where it is said."""
+    """Path of an option of this gateway -> file and line."""
     faults: list[Fault] = []
     warnings: list[Fault] = []
 
     def own(self, env: Mapping[str, str]) -> dict[str, str]:
-        """The variables of the providers that the files name."""
+        """Return the variables of the providers that the files name."""
         starts = tuple(f"{_prefix(name)}_" for name in self.providers)
         return {name: value for name, value in env.items() if starts and name.startswith(starts)}
 
 
 def looked_up(env: Mapping[str, str]) -> list[Path]:
-    """The files that are there, the one that wins first."""
+    """Return the files that exist, in order of precedence."""
     home = env.get("HOME", "")
     places = [Path(FILE)]
     if home:
@@ -64,132 +65,127 @@ def looked_up(env: Mapping[str, str]) -> list[Path]:
     return [path for path in places if os.path.isfile(path)]
 
 
-def read(paths: list[Path]) -> Imported:
-    """What the files say together; the earlier one wins, option by option."""
+def read_files(paths: list[Path]) -> Imported:
+    """Read the files; for each option the earlier one takes precedence."""
     imported = Imported()
     for path in paths:
         _File(path, imported).read()
     return imported
 
 
-def written(imported: Imported, env: Mapping[str, str]) -> Written:
-    """What the files say as variables, without the providers that nobody has a key for."""
-    variables, places = dict(imported.variables), dict(imported.places)
+def provider_variables(imported: Imported, env: Mapping[str, str]) -> Layer:
+    """Return what the files say of providers, as variables; those without any key are left out."""
+    layer = Layer(
+        rank=Rank.VANDAMME, values=dict(imported.variables), origins=dict(imported.places)
+    )
     for name, place in imported.providers.items():
         start = _prefix(name)
         key, mode = f"{start}_API_KEY", f"{start}_AUTH_MODE"
-        if key in variables or env.get(key, "").strip():
+        if key in layer.values or env.get(key, "").strip():
             continue
-        if variables.get(mode, "").lower() == "passthrough":
-            variables[key], places[key] = PASSTHROUGH, places[mode]
+        if layer.values.get(mode, "").lower() == "passthrough":
+            layer.put((key,), PASSTHROUGH, imported.places[join("", mode)])
         else:
-            variables.pop(f"{start}_BASE_URL", None)
-            own = [each for each in variables if each.startswith(f"{start}_ALIAS_")]
-            for each in own:
-                del variables[each]
+            own = (f"{start}_BASE_URL", f"{start}_ALIAS_")
+            for variable in [each for each in layer.values if each.startswith(own)]:
+                del layer.values[variable]
             message = f"not used: the environment variable {key} is not set"
             file, _, line = place.rpartition(":")
             imported.warnings.append(Fault(file=file, line=int(line), path=name, message=message))
-    return Written(variables, places, list(imported.providers))
+    return layer
 
 
-def lay_under(raw: dict[str, Any], imported: Imported, found: Collection[str]) -> dict[str, str]:
-    """Adds what the files say and `raw` does not; the places of it, by its path.
+def vandamme_layer(imported: Imported, above: Layer, discovered: Collection[str]) -> Layer:
+    """Return what the files say of anything but providers, where `above` leaves room for it.
 
-    `found` are the providers that no table of `raw` has named.
+    `discovered` are the providers whose tables come from variables or from such a file: only they
+    take a timeout and retries from it. What cannot be used becomes a warning of `imported`.
     """
-    origins: dict[str, str] = {}
-    providers, profiles = raw["providers"], raw.setdefault("profiles", {})
-    routing, aliases = raw.setdefault("routing", {}), raw.setdefault("aliases", {})
-    timeouts = raw.setdefault("timeouts", {})
-    parts = (providers, profiles, routing, aliases, timeouts)
-    if not all(isinstance(each, dict) for each in parts):
-        return origins  # told of as a fault, when the tables are read
-    _lay_timeouts(timeouts, providers, imported, found, origins)
-    named = {name.lower() for name in profiles}
+    layer = Layer(rank=Rank.VANDAMME)
+    _put_limits(layer, imported, above, discovered)
+    named = {name.lower() for name in above.table("profiles")}
     added = {name: each for name, each in imported.profiles.items() if name.lower() not in named}
-    known = {name.lower(): name for name in [*providers, *profiles, *added]}
+    names = [*above.table("providers"), *above.table("profiles"), *added]
+    known = {name.lower(): name for name in names}
     for name, profile in added.items():
-        own = join("profiles", name)
-        _lay_aliases({}, profile["aliases"], known, imported, f"{own}.aliases")
-        profiles[name] = profile
-        origins.update({k: v for k, v in imported.origins.items() if k.startswith(own)})
-    if not routing.get("default_provider") and imported.default:
-        _lay_default(routing, known, imported, origins)
-    taken = {**_default_aliases(routing, providers), **aliases}
-    _lay_aliases(taken, imported.aliases, known, imported, "aliases")
-    aliases.update(imported.aliases)
-    for alias in imported.aliases:
-        path = join("aliases", alias)
-        origins[path] = imported.origins[path]
-    return origins
+        at = join("profiles", name)
+        layer.put(("profiles", name), {}, imported.origins[at])
+        for option in profile.keys() - {"aliases"}:
+            place = imported.origins[join(at, option)]
+            layer.put(("profiles", name, option), profile[option], place)
+        kept = _usable({}, profile["aliases"], known, imported, f"{at}.aliases")
+        layer.table("profiles", name)["aliases"] = {}
+        for alias, targets in kept.items():
+            place = imported.origins[join(f"{at}.aliases", alias)]
+            layer.put(("profiles", name, "aliases", alias), targets, place)
+    if imported.default and not above.table("routing").get("default_provider"):
+        _put_default(layer, imported, known)
+    default = {**above.table("routing"), **layer.table("routing")}.get("default_provider")
+    taken = {**_default_aliases(default, above), **above.table("aliases")}
+    for alias, targets in _usable(taken, imported.aliases, known, imported, "aliases").items():
+        layer.put(("aliases", alias), targets, imported.origins[join("aliases", alias)])
+    return layer
 
 
-def _default_aliases(routing: dict[str, Any], providers: dict[str, Any]) -> dict[str, Any]:
-    """The own aliases of the default provider: they come before general ones in such files."""
-    first = "openai" if "openai" in providers else next(iter(providers), "")
-    table = providers.get(str(routing.get("default_provider") or first))
-    aliases = table.get("aliases") if isinstance(table, dict) else None
-    return aliases if isinstance(aliases, dict) else {}
-
-
-def _lay_timeouts(
-    timeouts: dict[str, Any],
-    providers: dict[str, Any],
-    imported: Imported,
-    found: Collection[str],
-    origins: dict[str, str],
+def _put_limits(
+    layer: Layer, imported: Imported, above: Layer, discovered: Collection[str]
 ) -> None:
-    free = [each for each in ("first_byte", "idle") if each not in timeouts]
+    """Set timeouts and retries; a provider's own timeouts stand back behind [timeouts] above."""
+    free = [each for each in ("first_byte", "idle") if each not in above.table("timeouts")]
     for name, seconds in imported.timeouts.items():
         place = imported.origins[join("timeouts", name)]
-        members = dict.fromkeys(free, seconds)
         if not name:
-            timeouts.update(members)
-            origins.update({join("timeouts", each): place for each in members})
-        elif name in found and members:
-            providers[name].setdefault("timeouts", members)
-            origins[f"{join('providers', name)}.timeouts"] = place
-    for name in imported.retries.keys() & set(found):
-        providers[name].setdefault("max_retries", imported.retries[name])
-        path = f"{join('providers', name)}.max_retries"
-        origins[path] = imported.origins[path]
+            for option in free:
+                layer.put(("timeouts", option), seconds, place)
+        elif name in discovered and free:
+            layer.put(("providers", name, "timeouts"), dict.fromkeys(free, seconds), place)
+    for name, retries in imported.retries.items():
+        if name in discovered:
+            place = imported.origins[f"{join('providers', name)}.max_retries"]
+            layer.put(("providers", name, "max_retries"), retries, place)
 
 
-def _lay_default(
-    routing: dict[str, Any], known: Mapping[str, str], imported: Imported, origins: dict[str, str]
-) -> None:
+def _default_aliases(default: object, above: Layer) -> dict[str, Any]:
+    """Return the aliases of the default provider: they come before general ones in such files."""
+    providers = above.table("providers")
+    first = "openai" if "openai" in providers else next(iter(providers), "")
+    return above.table("providers", str(default or first), "aliases")
+
+
+def _put_default(layer: Layer, imported: Imported, known: Mapping[str, str]) -> None:
     place = imported.origins["default"]
-    if imported.default.lower() in known:
-        routing["default_provider"] = known[imported.default.lower()]
-        origins["routing.default_provider"] = place
+    name = known.get(imported.default.lower())
+    if name is not None:
+        layer.put(("routing", "default_provider"), name, place)
     else:
         message = f'not used: there is no provider or profile "{imported.default}"'
         imported.warnings.append(Fault(file=place, path="defaults", message=message))
 
 
-def _lay_aliases(
+def _usable(
     taken: Mapping[str, Any],
-    aliases: dict[str, list[str]],
+    aliases: Mapping[str, list[str]],
     known: Mapping[str, str],
     imported: Imported,
     at: str,
-) -> None:
-    """Takes out aliases that are taken, and those for providers that are not here."""
+) -> dict[str, list[str]]:
+    """Return the aliases with free names and known providers, spelled as these are."""
     names = {name.lower().replace("_", "-") for name in taken}
-    for alias, (target,) in list(aliases.items()):
+    usable = {}
+    for alias, (target,) in aliases.items():
         bang, bare = "!" * target.startswith("!"), target.removeprefix("!")
         provider, colon, model = bare.partition(":")
         if alias.replace("_", "-") in names:
-            del aliases[alias]
-        elif colon and provider.lower() not in known:
-            del aliases[alias]
+            continue
+        if colon and provider.lower() not in known:
             path = join(at, alias)
             message = f'not used: there is no provider "{provider}"'
             place = imported.origins[path]
             imported.warnings.append(Fault(file=place, path=path, message=message))
-        elif colon:
-            aliases[alias] = [f"{bang}{known[provider.lower()]}:{model}"]
+        else:
+            found = f"{bang}{known[provider.lower()]}:{model}" if colon else target
+            usable[alias] = [found]
+    return usable
 
 
 def _prefix(provider: str) -> str:
@@ -197,7 +193,7 @@ def _prefix(provider: str) -> str:
 
 
 class _File:
-    """One file on its way into what is imported."""
+    """Reads one file into an Imported."""
 
     def __init__(self, path: Path, imported: Imported) -> None:
         self._path = path
@@ -206,7 +202,7 @@ class _File:
         self._folded: dict[str, tuple[int, int]] = {}
 
     def read(self) -> None:
-        """Takes over what the file says and no earlier one has said."""
+        """Add what no earlier file has set."""
         data = self._parsed()
         for key, table in self._tables(data, data):
             if key not in ("defaults", "profiles") and not key.startswith("#"):
@@ -222,32 +218,22 @@ class _File:
 
     def _parsed(self) -> dict[str, Any]:
         # Native code that a start without such a file never needs.
-        from gateway.config.positions import positions, syntax_fault  # noqa: PLC0415
+        from gateway.config.positions import positions  # noqa: PLC0415
 
-        text = ""
-        try:
-            text = self._path.read_text(encoding="utf-8-sig")
-            data = tomllib.loads(text)
-        except OSError as fault:
-            self._fault(Fault(message=f"cannot be read: {fault.strerror}"))
-        except UnicodeDecodeError as fault:
-            self._fault(Fault(message=f"is not UTF-8 text: byte {fault.start} is {fault.reason}"))
-        except RecursionError:
-            self._fault(Fault(message="is nested too deeply"))
-        except tomllib.TOMLDecodeError as fault:
-            self._fault(syntax_fault(text, fault))
-        else:
-            self._lines = positions(text)
-            self._folded = {each.lower(): place for each, place in self._lines.items()}
-            for key in [key for key, value in data.items() if not isinstance(value, dict)]:
-                self._warn(join("", key), "has no meaning here")
-            return data
-        return {}
+        file = read_toml(self._path)
+        if file.fault:
+            self._fault(file.fault)
+            return {}
+        self._lines = positions(file.text)
+        self._folded = {each.lower(): place for each, place in self._lines.items()}
+        for key in [key for key, value in file.data.items() if not isinstance(value, dict)]:
+            self._warn(join("", key), "has no meaning here")
+        return file.data
 
     def _tables(
         self, tables: object, data: object, at: str = ""
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The tables in a table; another value in it is told of, but for the file's own."""
+        """Yield the tables in a table, with a warning for each other value below the top level."""
         if not isinstance(tables, dict):
             self._warn(at, "expected tables; not used")
             return
@@ -318,7 +304,7 @@ class _File:
         self._into.origins.update(origins)
 
     def _aliases(self, table: object, at: str) -> Iterator[tuple[str, str]]:
-        """Aliases in lower case, as they are compared, and their targets."""
+        """Yield aliases in lower case, as they are compared, with their targets."""
         if not isinstance(table, dict):
             self._warn(at, "expected a table; not used")
             return
@@ -345,10 +331,10 @@ class _File:
     def _variable(self, name: str, value: str, path: str) -> None:
         if value.strip() and name not in self._into.variables:
             self._into.variables[name] = value.strip()
-            self._into.places[name] = self._place(path)
+            self._into.places[join("", name)] = self._place(path)
 
     def _is_here(self, key: str) -> bool:
-        """Whether it is this file that has said it."""
+        """Whether an option was set by this file."""
         return self._into.origins.get(key, "").startswith(f"{self._path}:")
 
     def _place(self, path: str) -> str:

@@ -10,10 +10,12 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-Rule = Literal["claude", "claude-large", "tiles", "patches", "gemini", "gemini-tiles", "unknown"]
+ImageRule = Literal[
+    "claude", "claude-large", "tiles", "patches", "gemini", "gemini-tiles", "unknown"
+]
 
 
-class Family(Struct, frozen=True, forbid_unknown_fields=True):
+class ModelFamily(Struct, frozen=True, forbid_unknown_fields=True):
     """How a family of models counts its input."""
 
     match: str
@@ -23,27 +25,27 @@ class Family(Struct, frozen=True, forbid_unknown_fields=True):
     turn: int = 4
     system: int = 0
     tools: int = 0
-    images: Rule = "unknown"
+    images: ImageRule = "unknown"
 
 
-class _Table(Struct, forbid_unknown_fields=True):
-    family: list[Family]
+class _FamilyTable(Struct, forbid_unknown_fields=True):
+    family: list[ModelFamily]
 
 
 @lru_cache(maxsize=4096)
-def family(model: str) -> Family:
+def get_family(model: str) -> ModelFamily:
     """The family of a model, by its upstream's name for it."""
     name = model.rpartition("/")[2]
-    return next(found for pattern, found in families() if pattern.fullmatch(name))
+    return next(found for pattern, found in load_families() if pattern.fullmatch(name))
 
 
 @cache
-def families() -> list[tuple[re.Pattern[str], Family]]:
+def load_families() -> list[tuple[re.Pattern[str], ModelFamily]]:
     """The table, most special entry first; the first call reads it from disk."""
     text = importlib.resources.files("gateway").joinpath("data/counting.toml").read_text("utf-8")
-    table = msgspec.convert(tomllib.loads(text), _Table)
-    return [(_pattern(entry.match), entry) for entry in table.family]
+    table = msgspec.convert(tomllib.loads(text), _FamilyTable)
+    return [(_compile_globs(entry.match), entry) for entry in table.family]
 
 
-def _pattern(globs: str) -> re.Pattern[str]:
+def _compile_globs(globs: str) -> re.Pattern[str]:
     return re.compile("|".join(map(fnmatch.translate, globs.split("|"))), re.IGNORECASE)

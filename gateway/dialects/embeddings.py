@@ -54,6 +54,14 @@ def _read_prompt(_fields: Fields, _notes: LossReport) -> Prompt:
     raise InvalidRequest("an embedding is no answer of a chat model", param="input")
 
 
+def _read_texts(fields: Fields) -> list[str]:
+    """The texts to embed; a list of token numbers has none."""
+    given = decode(bytes(fields["input"]), object)
+    return [
+        each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str)
+    ]
+
+
 def _summarize(body: bytes) -> AnswerSummary:
     """An error in a 200 answer, and the tokens used."""
     try:
@@ -71,7 +79,9 @@ EMBEDDINGS = replace(
     path="/embeddings",
     check=_check_request,
     read_prompt=_read_prompt,
+    read_texts=_read_texts,
     summarize=_summarize,
+    find_answer_texts=lambda _: [],
     adapt_request=strip_sealed_reasoning,
     relay=Relay.of,
     also_served_by=lambda target: target.capability.embeddings and CHAT in target.dialects,

@@ -130,7 +130,7 @@ class Exchange:
         finally:
             edge.open.discard(self)
             self.finished = True
-            self.book()
+            self.record_call()
 
     async def _answer(self) -> None:
         client = self._client
@@ -269,10 +269,10 @@ class Exchange:
             self._close("drained", None)
             raise asyncio.CancelledError
 
-    def book(self) -> None:
+    def record_call(self) -> None:
         """Adds the ended call to the totals and the log."""
         name, record = self.dialect.name, self.record
-        self.edge.totals.book(self.id, name, record, self.status, streamed=self.streaming)
+        self.edge.totals.record_call(self.id, name, record, self.status, streamed=self.streaming)
         log_call(self.id, name, record, self.status)
 
     def cut(self) -> None:

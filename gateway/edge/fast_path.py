@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from gateway.call import Headers
 from gateway.edge.client import Message
 from gateway.edge.exchange import Endpoint
-from gateway.edge.http_limits import GuardedProtocol
+from gateway.edge.http_limits import LimitedProtocol
 
 _JOIN = 16 * 1024
 """Bytes up to which one copy is cheaper than a second buffer in the system call."""
@@ -25,7 +25,7 @@ LARGEST = 4 * 1024 * 1024
 """Bytes of a body that may come in several reads; a larger one is read the long way."""
 
 
-class Front(GuardedProtocol):
+class FastPathProtocol(LimitedProtocol):
     """The protocol of our server; `before` makes the class for a gateway's endpoints."""
 
     endpoints: ClassVar[Mapping[bytes, Endpoint]] = {}
@@ -38,7 +38,7 @@ class Front(GuardedProtocol):
         self._idle_since = 0.0
 
     @classmethod
-    def before(cls, endpoints: Mapping[str, Endpoint]) -> "type[Front]":
+    def before(cls, endpoints: Mapping[str, Endpoint]) -> "type[FastPathProtocol]":
         """A protocol that knows these paths by heart."""
         known = {path.encode(): endpoint for path, endpoint in endpoints.items()}
         return type("Front", (cls,), {"endpoints": known})
@@ -50,11 +50,11 @@ class Front(GuardedProtocol):
             return
         lengths = [value for name, value in self.headers if name == b"content-length"]
         if lengths and int(lengths[0]) <= LARGEST:
-            self._waiting = self.loop.call_later(PATIENCE, self._go_long)
+            self._waiting = self.loop.call_later(PATIENCE, self._fall_back_to_asgi)
         else:
-            self._go_long()
+            self._fall_back_to_asgi()
 
-    def _go_long(self) -> None:
+    def _fall_back_to_asgi(self) -> None:
         """The way of uvicorn, for a request whose body is still on its way."""
         self._stop_waiting()
         if self._endpoint is None:
@@ -72,7 +72,7 @@ class Front(GuardedProtocol):
 
     def shutdown(self) -> None:
         """The drain: a request that is arriving gets an answer too."""
-        self._go_long()
+        self._fall_back_to_asgi()
         super().shutdown()
 
     def accept(self) -> None:
@@ -129,7 +129,7 @@ class Front(GuardedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the timers too."""
-        self._go_long()  # which tells of a client that left within its body
+        self._fall_back_to_asgi()  # which tells of a client that left within its body
         super().connection_lost(exc)
         super()._unset_keepalive_if_required()
 
@@ -194,7 +194,7 @@ class FrontClient:
     method = "POST"
     message_event = _Deaf()
 
-    def __init__(self, front: Front, body: bytes) -> None:
+    def __init__(self, front: FastPathProtocol, body: bytes) -> None:
         self._front = front
         self._transport = front.transport
         self._head = b""

@@ -42,7 +42,7 @@ def _sound_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol under the limits of [server]; `limited` makes the class for them."""
 
     max_headers: ClassVar[int] = 100

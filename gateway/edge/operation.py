@@ -24,39 +24,39 @@ from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed
 from gateway.reply import Reply, Stream
 
 _log = structlog.get_logger("interlingua")
-_TRUTHS = {"": True, "1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
+_BOOLEANS = {"": True, "1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("0", "false", "no", "off"), False
 )
 
 
-class Ask(Struct, frozen=True):
+class ApiRequest(Struct, frozen=True):
     """A request to an endpoint of the gateway's own."""
 
     id: str
     method: str
     headers: Headers
     query: Mapping[str, str]
-    parts: Mapping[str, str]
+    path_params: Mapping[str, str]
     """What stands in the places of the route's path."""
     caller: Caller
     url: str = ""
     """Scheme and host as the client sees them."""
 
-    def header(self, name: bytes) -> str:
+    def get_header(self, name: bytes) -> str:
         """The first header of that lower-case name, or ""."""
         return next((value.decode("latin-1") for key, value in self.headers if key == name), "")
 
-    def flag(self, name: str) -> bool:
+    def parse_flag(self, name: str) -> bool:
         """Whether a parameter says yes; false without it. InvalidRequest where it says neither."""
         text = self.query.get(name)
         if text is None:
             return False
-        said = _TRUTHS.get(text.strip().lower())
+        said = _BOOLEANS.get(text.strip().lower())
         if said is None:
             raise InvalidRequest(f'{name} must be true or false, not "{text[:50]}"', param=name)
         return said
 
-    def number(self, name: str, least: int, most: int) -> int | None:
+    def parse_number(self, name: str, least: int, most: int) -> int | None:
         """A parameter as a number; None without it. InvalidRequest outside the bounds."""
         text = self.query.get(name)
         if text is None:
@@ -68,16 +68,16 @@ class Ask(Struct, frozen=True):
         return number
 
 
-Answers = Callable[[Ask], Awaitable[Reply]]
+Handler = Callable[[ApiRequest], Awaitable[Reply]]
 """An endpoint of the gateway's own. It may raise any GatewayError."""
 
 
-def say(data: object, status: int = 200, headers: Headers | None = None) -> Reply:
+def json_reply(data: object, status: int = 200, headers: Headers | None = None) -> Reply:
     """A reply with that data as JSON."""
     return Reply(status, MESSAGES, msgspec.json.encode(data), headers or [])
 
 
-class Door:
+class JsonEndpoint:
     """The ASGI application of one path: checks method and key, and answers errors in words.
 
     Without `callers` nobody has to show a key. `dialect` is whose form errors have, for clients
@@ -86,38 +86,38 @@ class Door:
 
     def __init__(
         self,
-        answers: Answers,
+        answers: Handler,
         callers: Callers | None,
         *,
         methods: tuple[str, ...] = ("GET", "HEAD"),
         dialect: Dialect = MESSAGES,
     ) -> None:
-        self._answers = answers
+        self._handler = answers
         self._callers = callers
         self._methods = methods
         self._dialect = dialect
-        self.locked = callers is not None
+        self.needs_key = callers is not None
 
     @property
     def operations(self) -> Mapping[str, object]:
         """The function behind each method but HEAD."""
-        return {method: self._answers for method in self._methods if method != "HEAD"}
+        return {method: self._handler for method in self._methods if method != "HEAD"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = scope["headers"]
         ident, record = request_id(headers), Record(monotonic())
         try:
-            reply = await self._reply(ident, scope)
+            reply = await self._handle(ident, scope)
         except GatewayError as error:
-            await self._refuse(error, ident, record, scope, send)
+            await self._send_error(error, ident, record, scope, send)
         except Exception as fault:  # noqa: BLE001  # nothing may escape to the server
             _log.error("fault", request_id=ident, kind=type(fault).__name__, exc_info=True)
             unexpected = GatewayError("the gateway failed; its log has the details")
-            await self._refuse(unexpected, ident, record, scope, send)
+            await self._send_error(unexpected, ident, record, scope, send)
         else:
-            await _respond(reply, reply_head(ident, record, reply), scope, receive, send)
+            await _send_reply(reply, reply_head(ident, record, reply), scope, receive, send)
 
-    async def _reply(self, ident: str, scope: Scope) -> Reply:
+    async def _handle(self, ident: str, scope: Scope) -> Reply:
         if scope["method"] not in self._methods:
             named = " or ".join(method for method in self._methods if method != "HEAD")
             raise MethodNotAllowed(f"{scope['method']} is not allowed here; use {named}")
@@ -129,23 +129,23 @@ class Door:
         except ValueError:
             raise InvalidRequest("the query has too many parameters") from None
         parts = scope.get("path_params", {})
-        return await self._answers(
-            Ask(ident, scope["method"], headers, query, parts, caller, _url(scope))
+        return await self._handler(
+            ApiRequest(ident, scope["method"], headers, query, parts, caller, _get_base_url(scope))
         )
 
-    async def _refuse(
+    async def _send_error(
         self, error: GatewayError, ident: str, record: Record, scope: Scope, send: Send
     ) -> None:
-        dialect = MESSAGES if is_messages(scope["headers"]) else self._dialect
+        dialect = MESSAGES if is_messages_client(scope["headers"]) else self._dialect
         body = dialect.write_error(error, ident)
         head = error_headers(ident, record, error, len(body))
         if error.status == 405:
             head = [each for each in head if each[0] != b"allow"]
             head.append((b"allow", ", ".join(self._methods).encode()))
-        await _whole(dialect.error_status(error), head, body, scope, send)
+        await _send_body(dialect.error_status(error), head, body, scope, send)
 
 
-def _url(scope: Scope) -> str:
+def _get_base_url(scope: Scope) -> str:
     found: dict[bytes, bytes] = dict(scope["headers"])
     # A proxy before us speaks TLS for us; whoever makes this up only misleads itself.
     scheme = found.get(b"x-forwarded-proto", b"").decode("latin-1").strip().lower()
@@ -154,32 +154,36 @@ def _url(scope: Scope) -> str:
     return f"{scheme}://{found.get(b'host', b'127.0.0.1').decode('latin-1')}"
 
 
-def is_messages(headers: Headers) -> bool:
+def is_messages_client(headers: Headers) -> bool:
     """Whether a client of the Messages API asks."""
     return any(name == b"anthropic-version" for name, _ in headers)
 
 
-async def _respond(reply: Reply, head: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+async def _send_reply(
+    reply: Reply, head: Headers, scope: Scope, receive: Receive, send: Send
+) -> None:
     if isinstance(reply.body, Stream) and scope["method"] == "HEAD":
         await reply.aclose()
-        await _whole(reply.status, head, b"", scope, send)
+        await _send_body(reply.status, head, b"", scope, send)
     elif isinstance(reply.body, Stream):
-        await _stream(reply.body, reply.status, head, receive, send)
+        await _send_stream(reply.body, reply.status, head, receive, send)
     else:
-        await _whole(reply.status, head, reply.body, scope, send)
+        await _send_body(reply.status, head, reply.body, scope, send)
 
 
-async def _whole(status: int, head: Headers, body: bytes, scope: Scope, send: Send) -> None:
+async def _send_body(status: int, head: Headers, body: bytes, scope: Scope, send: Send) -> None:
     await send({"type": "http.response.start", "status": status, "headers": head})
     body = b"" if scope["method"] == "HEAD" else body
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _stream(stream: Stream, status: int, head: Headers, receive: Receive, send: Send) -> None:
+async def _send_stream(
+    stream: Stream, status: int, head: Headers, receive: Receive, send: Send
+) -> None:
     """Sends a stream until it ends or the client leaves."""
     loop = asyncio.get_running_loop()
-    sending: asyncio.Task[Any] = loop.create_task(_send_all(stream, status, head, send))
-    watching: asyncio.Task[Any] = loop.create_task(_gone(receive))
+    sending: asyncio.Task[Any] = loop.create_task(_send_chunks(stream, status, head, send))
+    watching: asyncio.Task[Any] = loop.create_task(_wait_disconnect(receive))
     try:
         await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -189,13 +193,13 @@ async def _stream(stream: Stream, status: int, head: Headers, receive: Receive, 
         await stream.aclose()
 
 
-async def _send_all(stream: Stream, status: int, head: Headers, send: Send) -> None:
+async def _send_chunks(stream: Stream, status: int, head: Headers, send: Send) -> None:
     await send({"type": "http.response.start", "status": status, "headers": head})
     while chunk := await stream.read():
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -11,6 +11,7 @@ import msgspec
 from gateway.call import Record
 from gateway.dialect import Reader, Writer
 from gateway.errors import GatewayError
+from gateway.lanes.step import Step
 from gateway.neutral.events import MessageEnd
 from gateway.wire.sse import Frame, Splitter, frame_of
 from gateway.wire.text_template import TextDeltaTemplate
@@ -23,7 +24,7 @@ _SEAM = "\x7f"
 """Hardly ever in a text, and not escaped in JSON."""
 
 
-class Transcoder:
+class Transcoder(Step):
     """The hub lane: upstream frames to neutral events to the client's frames."""
 
     def __init__(self, reader: Reader, writer: Writer, record: Record) -> None:

@@ -6,6 +6,7 @@ from typing import Self
 from gateway.call import Call, Record
 from gateway.dialect import Dialect
 from gateway.errors import Cut, GatewayError
+from gateway.lanes.step import Step
 from gateway.neutral.events import Usage
 from gateway.wire.sse import FRAME_LIMIT, Splitter, data_of, events_in
 
@@ -27,7 +28,7 @@ Edit = Callable[[bytes], bytes]
 """A change made to whole events in their own dialect; what needs none is given back as it came."""
 
 
-class Relay:
+class Relay(Step):
     """The byte lane: chunks pass as they came, cut at ends of events; usage is read on the side.
 
     What the upstream adds because the gateway alone asked for it (`unasked` tells that of an

@@ -20,14 +20,15 @@ from gateway.assemble import Assembly, assemble
 from gateway.config.load import Config, ConfigError, reload_config
 from gateway.config.schema import Server as Options
 from gateway.edge.exchange import Edge
-from gateway.edge.fast_path import Front
+from gateway.edge.fast_path import FastPathProtocol
+from gateway.edge.http_limits import LimitedProtocol
 from gateway.secret import Secret
 from gateway.server.malloc import keep_freed
 from gateway.server.sockets import Port, url_of
 from gateway.server.supervisor import AT_ONCE, Signals, Supervisor, hung_up
 from gateway.telemetry.log import close, setup
-from gateway.telemetry.shares import FOLDS
-from gateway.workers.peers import ALONE, Linked, Peers
+from gateway.telemetry.shares import REDUCERS
+from gateway.workers.peers import NO_PEERS, Peers, WorkerPeers
 
 _log = structlog.get_logger("interlingua")
 _ARRIVING = 0.1
@@ -99,7 +100,7 @@ class Single(Server):
 class Worker(Server):
     """The server of one worker: the supervisor says when it ends."""
 
-    peers: Linked
+    peers: WorkerPeers
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tells the supervisor that it serves."""
@@ -140,8 +141,8 @@ def serve(config: Config, config_path: Path | None = None, made: Assembly | None
     try:
         if count > 1:
             shared = _shared(config, count)
-            return asyncio.run(Supervisor(shared, port, work, FOLDS, _again).run())
-        return _run(config, port.sockets(), Single, ALONE, made)
+            return asyncio.run(Supervisor(shared, port, work, REDUCERS, _again).run())
+        return _run(config, port.sockets(), Single, NO_PEERS, made)
     finally:
         port.close()
         close()
@@ -153,7 +154,7 @@ def work(config: Config, sockets: list[socket.socket], line: socket.socket, plac
         signal.signal(number, signal.SIG_IGN)  # the terminal's goes to the supervisor too
     setup(config.log.level, config.log.format, worker=place)
     try:
-        sys.exit(_run(config, sockets, Worker, Linked(line, place, config.server.workers)))
+        sys.exit(_run(config, sockets, Worker, WorkerPeers(line, place, config.server.workers)))
     except ConfigError as error:
         for fault in error.faults:
             _log.error("config", fault=str(fault))
@@ -173,7 +174,7 @@ def _run(
     app = build(config, peers, made)
     options = config.server
     server = kind(_uvicorn(app, options), app.state.edge, options.drain)
-    if isinstance(server, Worker) and isinstance(peers, Linked):
+    if isinstance(server, Worker) and isinstance(peers, WorkerPeers):
         server.peers = peers
         peers.on_stop = lambda now: server.stop(now=now)
     server.run(sockets)
@@ -181,12 +182,11 @@ def _run(
 
 
 def _uvicorn(app: Gateway, options: Options) -> uvicorn.Config:
-    front = Front.before(app.endpoints).limited(
-        options.max_headers, options.max_header_bytes, options.header_timeout
-    )
+    kind = FastPathProtocol.before(app.endpoints) if options.fast_path else LimitedProtocol
+    protocol = kind.limited(options.max_headers, options.max_header_bytes, options.header_timeout)
     return uvicorn.Config(
         app,
-        http=front,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -19,8 +19,8 @@ import structlog
 
 from gateway.config.load import Config, ConfigError
 from gateway.server.sockets import Port
-from gateway.workers.broker import Fold, Switchboard
-from gateway.workers.peers import Stop, Wire
+from gateway.workers.broker import MessageBroker, Reducer
+from gateway.workers.peers import PeerConnection, Stop
 
 GRACE = 10.0
 """Seconds beyond the drain before a worker that has not ended is killed."""
@@ -79,14 +79,14 @@ class Supervisor:
     """The workers of one gateway."""
 
     def __init__(
-        self, config: Config, port: Port, work: Work, folds: Mapping[str, Fold], again: Again
+        self, config: Config, port: Port, work: Work, folds: Mapping[str, Reducer], again: Again
     ) -> None:
         self._config = config
         self._port = port
         self._count = config.server.workers
         self._work = work
         self._again = again
-        self._board = Switchboard(folds)
+        self._board = MessageBroker(folds)
         self._workers: dict[int, _Worker] = {}
         self._leaving: set[_Worker] = set()
         self._stopping = asyncio.Event()
@@ -249,7 +249,7 @@ class _Worker:
         loop = asyncio.get_running_loop()
         self.began = monotonic()
         self.sockets = sockets
-        self.wire: Wire | None = None
+        self.wire: PeerConnection | None = None
         self._process: SpawnProcess | None = None
         self._settled: asyncio.Future[bool] = loop.create_future()
         self._ended: asyncio.Future[int] = loop.create_future()

@@ -11,7 +11,7 @@ S = TypeVar("S")
 _SCHEMES = ("redis://", "rediss://", "unix://")
 
 
-def opened(store: Secret, memory: Callable[[], S], remote: Callable[[str], S]) -> S:
+def open_store(store: Secret, memory: Callable[[], S], remote: Callable[[str], S]) -> S:
     """The store that an option `store` names; ConfigError where it leads to none.
 
     `remote` imports the client of Redis, which only those need who keep something there.

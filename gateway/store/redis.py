@@ -112,6 +112,25 @@ class Server:
         task.add_done_callback(self.beside.discard)
 
 
+class RedisStore:
+    """Entries in a Redis server, which expires them and bounds its own memory; `ttl` in seconds."""
+
+    def __init__(self, url: str, ttl: float, what: str) -> None:
+        self._ttl = max(1, int(ttl * 1000))  # milliseconds, Redis's PX
+        self._server = Server(url, what)
+
+    @property
+    def down(self) -> bool:
+        """The server is left alone for a while."""
+        return self._server.down
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Lets writes under way end, and closes the connections."""
+        async with self._server.running():
+            yield
+
+
 def _where(url: str) -> str:
     """The server's address as a log may have it: a URL may hold a password."""
     parts = urlsplit(url)

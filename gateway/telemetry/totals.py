@@ -31,7 +31,7 @@ def _parts() -> list[int]:
     return [0] * (len(BOUNDS) + 1)
 
 
-class Tally(Struct):
+class Counters(Struct):
     """Sums over the calls of one provider and model; times are of the wall clock, in seconds."""
 
     calls: int = 0
@@ -65,7 +65,7 @@ class Tally(Struct):
     cached: dict[str, int] = {}
     """Calls that met a prompt cache, by what `x-cache-status` said."""
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "Counters") -> None:
         """Adds another's calls."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -85,7 +85,7 @@ _PARTED = ("durations", "first_tokens")
 _COUNTED = ("ends", "cached")
 _SUMS = tuple(
     name
-    for name in Tally.__struct_fields__
+    for name in Counters.__struct_fields__
     if not name.startswith("last_") and name not in (*_PARTED, *_COUNTED)
 )
 
@@ -111,11 +111,13 @@ class Totals:
 
     def __init__(self) -> None:
         self.since = time()
-        self.tallies: dict[tuple[str, str], Tally] = {}
+        self.tallies: dict[tuple[str, str], Counters] = {}
         """By provider and model as they were routed; ("", "") holds calls that went nowhere."""
         self.failures: deque[Failure] = deque(maxlen=_ERRORS)
 
-    def book(self, id: str, dialect: str, record: Record, status: int, *, streamed: bool) -> None:
+    def record_call(
+        self, id: str, dialect: str, record: Record, status: int, *, streamed: bool
+    ) -> None:
         """Adds one call that has ended, however it did."""
         tally = self.tallies.get((record.provider, record.model))
         if tally is None:
@@ -156,20 +158,20 @@ class Totals:
             tally.retries += len(record.attempts) - 1
             self._other_targets(record)
 
-    def of_provider(self, provider: str) -> Tally:
+    def of_provider(self, provider: str) -> Counters:
         """The sum over a provider's models."""
-        total = Tally()
+        total = Counters()
         for (name, _), tally in self.tallies.items():
             if name == provider:
                 total.add(tally)
         return total
 
-    def _tally(self, provider: str, model: str) -> Tally:
+    def _tally(self, provider: str, model: str) -> Counters:
         if len(self.tallies) >= MODELS or len(model) > _NAME_LIMIT:
             provider, model = provider[:_NAME_LIMIT], OTHER
-        return self.tallies.setdefault((provider, model), Tally())
+        return self.tallies.setdefault((provider, model), Counters())
 
-    def _failed(self, tally: Tally, id: str, dialect: str, record: Record, status: int) -> None:
+    def _failed(self, tally: Counters, id: str, dialect: str, record: Record, status: int) -> None:
         tally.errors += 1
         now = time()
         if record.end in ("upstream_error", "rejected") and status not in _THE_CLIENTS:

@@ -16,25 +16,25 @@ from gateway.workers.peers import (
     Keep,
     Leaving,
     Message,
+    PeerConnection,
     Ready,
     Tell,
-    Wire,
 )
 
 _ENDED = 100
 """Workers that have ended, and whose words are kept where none are folded; the oldest go first."""
-Fold = Callable[[bytes, bytes], bytes]
+Reducer = Callable[[bytes, bytes], bytes]
 """Makes one answer of two, so that what ended workers said does not grow with their number."""
 
 
-class Switchboard:
+class MessageBroker:
     """The ends of all lines."""
 
-    def __init__(self, folds: Mapping[str, Fold] | None = None) -> None:
+    def __init__(self, folds: Mapping[str, Reducer] | None = None) -> None:
         self._folds = folds or {}
-        self._wires: dict[int, Wire] = {}
+        self._wires: dict[int, PeerConnection] = {}
         self._open: dict[int, _Question] = {}
-        self._kept: dict[Wire, dict[str, bytes]] = {}
+        self._kept: dict[PeerConnection, dict[str, bytes]] = {}
         self._ended: dict[str, list[bytes]] = {}
         self._last = 0
 
@@ -49,7 +49,7 @@ class Switchboard:
         end: socket.socket,
         on_ready: Callable[[], None],
         on_leaving: Callable[[], None] = lambda: None,
-    ) -> Wire:
+    ) -> PeerConnection:
         """A worker's line; the wire is what it is told on."""
 
         def heard(message: Message) -> None:
@@ -70,11 +70,11 @@ class Switchboard:
             for topic, body in self._kept.pop(wire, {}).items():
                 self._fold(topic, body)
 
-        wire = Wire(heard, lost)
+        wire = PeerConnection(heard, lost)
         await wire.open(end)
         return wire
 
-    def _heard(self, place: int, wire: Wire, message: Message) -> None:
+    def _heard(self, place: int, wire: PeerConnection, message: Message) -> None:
         if isinstance(message, Ask):
             self._pass_on(wire, message)
         elif isinstance(message, Answer):
@@ -86,7 +86,7 @@ class Switchboard:
         elif isinstance(message, Keep):
             self._kept.setdefault(wire, {})[message.topic] = message.body
 
-    def _pass_on(self, wire: Wire, ask: Ask) -> None:
+    def _pass_on(self, wire: PeerConnection, ask: Ask) -> None:
         # Not by place: a worker that drains shares its own with the one that took it over.
         chosen = (
             [ask.to] if ask.to else [at for at, each in self._wires.items() if each is not wire]
@@ -109,7 +109,7 @@ class Switchboard:
         self._open[ident] = question
         asyncio.get_running_loop().call_later(PATIENCE, self._close, ident)
 
-    def _of_leaving(self, topic: str, asker: Wire) -> list[bytes]:
+    def _of_leaving(self, topic: str, asker: PeerConnection) -> list[bytes]:
         """What workers said last that have been replaced, and are not yet gone."""
         here = {*self._wires.values(), asker}
         kept = self._kept.items()
@@ -153,8 +153,8 @@ class Switchboard:
 
 
 class _Question:
-    def __init__(self, asker: Wire, ask: Ask) -> None:
+    def __init__(self, asker: PeerConnection, ask: Ask) -> None:
         self.asker = asker
         self.ask = ask
-        self.waiting: dict[int, Wire] = {}
+        self.waiting: dict[int, PeerConnection] = {}
         self.bodies: list[bytes] = []

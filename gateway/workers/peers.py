@@ -78,7 +78,7 @@ Message = Ask | Answer | Answers | Keep | Tell | Ready | Leaving | Stop
 _read = msgspec.msgpack.Decoder(Message).decode
 
 
-class Wire(asyncio.Protocol):
+class PeerConnection(asyncio.Protocol):
     """One end of a line."""
 
     def __init__(self, heard: Callable[[Message], None], lost: Callable[[], None]) -> None:
@@ -152,7 +152,7 @@ class Peers(Protocol):
         """The line's life."""
 
 
-class Alone:
+class NoPeers:
     """The peers of a gateway with one process: there are none."""
 
     place = count = 1
@@ -177,10 +177,10 @@ class Alone:
         yield
 
 
-ALONE = Alone()
+NO_PEERS = NoPeers()
 
 
-class Linked:
+class WorkerPeers:
     """The peers of a worker, behind its line to the supervisor."""
 
     def __init__(self, end: socket.socket, place: int, count: int) -> None:
@@ -190,7 +190,7 @@ class Linked:
         self.on_stop: Callable[[bool], None] = lambda now: None
         """Called when the supervisor says so, or is gone; with True, the end is to be at once."""
         self._end = end
-        self._wire = Wire(self._heard, self._lost)
+        self._wire = PeerConnection(self._heard, self._lost)
         self._answerings: dict[str, Answering] = {}
         self._kept: dict[str, bytes] = {}
         self._asked: dict[int, asyncio.Future[list[bytes]]] = {}

@@ -13,9 +13,9 @@ from gateway.call import Call, Caller
 from gateway.dialects.batch import BATCH
 from gateway.edge.exchange import Edge
 from gateway.fanout.limiter import Limiter
-from gateway.plugin import Middleware, Next, Site
+from gateway.plugin import Middleware, Next, Runtime
 from gateway.reply import Reply, Stream
-from gateway.roles import Progress
+from gateway.roles import BatchProgress
 from middleware.batch.formats import BatchSource, EventFormat, JsonFormat, render_batch
 from middleware.batch.items import read_items
 from middleware.batch.registry import BatchRegistry
@@ -39,12 +39,12 @@ class Batch(Middleware):
     retained: Annotated[int, Meta(ge=1)] = 1000
     """Most batches of one caller that can be asked for; the oldest ended ones go first."""
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Takes the interval of pings."""
-        self._ping = site.config.server.ping or None
+        self._ping = runtime.config.server.ping or None
         self._registry = BatchRegistry(self.retained, self.retain)
 
-    def join(self, edge: Edge) -> None:
+    def connect(self, edge: Edge) -> None:
         """Takes the edge, where all calls in flight are."""
         self._edge = edge
         slots = Limiter(self._count_slots)
@@ -71,11 +71,11 @@ class Batch(Middleware):
         await run.run_items()
         return Reply(200, BATCH, render_batch(run), head)
 
-    def progress(self, caller: Caller, batch_id: str) -> Progress | None:
+    def find_progress(self, caller: Caller, batch_id: str) -> BatchProgress | None:
         """How far the caller's batch of that id is; None where the caller has no such batch."""
         entry = self._registry.find_batch(caller.name, batch_id)
         return entry.make_progress() if entry is not None else None
 
-    def seconds(self) -> tuple[float, float]:
+    def batch_seconds(self) -> tuple[float, float]:
         """What all completed batches took, and their items one by one."""
         return self._registry.wall_seconds, self._registry.item_seconds

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway.roles import Progress, timestamp
+from gateway.roles import BatchProgress, format_timestamp
 
 _MAX_EVICTIONS = 100
 """Most batches that are forgotten when one begins: the others of a burst go with the next."""
@@ -33,10 +33,10 @@ class BatchEntry(Struct):
         """The part of all items that came to an answer."""
         return round(self.successful / self.total, 4)
 
-    def make_progress(self) -> Progress:
+    def make_progress(self) -> BatchProgress:
         """How far it is."""
         processed = self.successful + self.failed
-        return Progress(
+        return BatchProgress(
             self.id, self.status, self.total, processed, self.successful, self.failed,
             self.completion_time,
         )  # fmt: skip
@@ -70,7 +70,7 @@ class BatchRegistry:
         """The batch is over; what was said first about how it ended stands."""
         if entry.status == "processing":
             entry.status = status
-            entry.completion_time = timestamp()
+            entry.completion_time = format_timestamp()
             entry.ended = monotonic()
             self._ended[entry.id] = entry
             self.open_count -= 1

@@ -3,25 +3,20 @@
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import Any
 
 import msgspec
-import structlog
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.call import Call, Record
+from gateway.call import Record
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge
 from gateway.errors import BadAnswer, GatewayError
+from gateway.fanout.item import Item, ItemRunner
 from gateway.fanout.limiter import Limiter
 from gateway.plugin import Next
-from gateway.reply import Reply
-from gateway.telemetry.log import log_call
 from gateway.wire.raw_json import decode
 from middleware.batch.items import BatchItem
 from middleware.batch.registry import BatchEntry, BatchRegistry
-
-_log = structlog.get_logger("interlingua")
 
 
 class _ConvertedData(Struct):
@@ -73,7 +68,7 @@ class BatchRun:
         """Set when an item, or all of it, has come to an end."""
         self.is_over = False
         self._shared = commons
-        self._next = next
+        self._runner = ItemRunner(commons.edge, next, expects="Messages answer")
         self._places = iter(range(len(items)))
         self._finished: deque[FinishedItem] = deque()
 
@@ -124,40 +119,15 @@ class BatchRun:
         """What the item came to; nothing that happens to it is more than its own failure."""
         record = Record(monotonic(), caller=item.call.record.caller)
         call = msgspec.structs.replace(item.call, record=record)
-        status = 0
-        try:
-            converted = await self._fetch_answer(call)
-            status, record.end = 200, "complete"
-            result = _ItemResult(True, converted)
-        except GatewayError as error:
-            status = MESSAGES.error_status(error)
-            result = _make_failure(call, error)
-        except Exception as fault:  # noqa: BLE001  # the others must not fail with this one
-            _log.error("fault", request_id=call.id, kind=type(fault).__name__, exc_info=True)
-            status = 500
-            result = _make_failure(
-                call, GatewayError("the gateway failed; its log has the details")
-            )
-        finally:
-            record.end = record.end or ("drained" if self._shared.edge.draining else "client_gone")
-            self._record_call(call, status)
+        outcome = await self._runner.run(Item(call.id, MESSAGES, record, lambda: call), _read_text)
+        if outcome.error is not None:
+            result = _make_failure(outcome.error, call.id)
+        else:
+            result = _ItemResult(True, _ConvertedData(outcome.value or "", Raw(outcome.body)))
         result.warnings = record.warnings
         if item.custom_id is not None:
             result.custom_id = item.custom_id
         return result
-
-    async def _fetch_answer(self, call: Call) -> _ConvertedData:
-        reply = await self._next(call)
-        try:
-            return _read_answer(reply)
-        finally:
-            await reply.aclose()
-
-    def _record_call(self, call: Call, status: int) -> None:
-        """Counts and logs the item as a call: it was one, and was paid for."""
-        name = MESSAGES.name
-        self._shared.edge.totals.book(call.id, name, call.record, status, streamed=False)
-        log_call(call.id, name, call.record, status)
 
 
 class _TextBlock(Struct):
@@ -169,28 +139,13 @@ class _MessageAnswer(Struct):
     content: list[_TextBlock]
 
 
-def _read_answer(reply: Reply) -> _ConvertedData:
-    """The text of an answer beside it. Raises the error that it is instead; BadAnswer."""
-    if reply.error is not None:
-        raise reply.error
-    if not isinstance(reply.body, bytes):
-        raise BadAnswer("a stream came back that was not asked for")
+def _read_text(body: bytes) -> str:
+    """All text of a Messages answer. BadAnswer where it is none."""
     try:
-        body = _normalize_json(reply.body)
         answer = decode(body, _MessageAnswer)
     except (msgspec.DecodeError, RecursionError):
         raise BadAnswer("the upstream sent a body that is no Messages answer") from None
-    said = "".join(block.text or "" for block in answer.content if block.type == "text")
-    return _ConvertedData(said, Raw(body))
-
-
-def _normalize_json(body: bytes) -> bytes:
-    """The body as one line of sound JSON: it becomes a part of another document."""
-    body = body.decode("utf-8", "replace").encode()
-    try:
-        return msgspec.json.format(body, indent=-1)
-    except msgspec.DecodeError:  # lone surrogates, or a mark at its start
-        return msgspec.json.encode(decode(body, dict[str, Any]))
+    return "".join(block.text or "" for block in answer.content if block.type == "text")
 
 
 class _ErrorFields(Struct):
@@ -202,9 +157,7 @@ class _ErrorBody(Struct):
     error: _ErrorFields
 
 
-def _make_failure(call: Call, error: GatewayError) -> _ItemResult:
+def _make_failure(error: GatewayError, id: str) -> _ItemResult:
     """The failure in the words that a client of a lone call would read."""
-    call.record.end = "rejected" if error.status < 500 else "upstream_error"
-    call.record.error = f"{error.kind}: {error.message}"
-    told = msgspec.json.decode(MESSAGES.write_error(error, call.id), type=_ErrorBody).error
+    told = msgspec.json.decode(MESSAGES.write_error(error, id), type=_ErrorBody).error
     return _ItemResult(False, None, [f"{told.type}: {told.message}"])

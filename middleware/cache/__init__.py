@@ -19,11 +19,11 @@ from gateway.dialect import Conversion
 from gateway.dialects.completions import COMPLETIONS
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.errors import InvalidRequest
-from gateway.plugin import Middleware, Next, Site
+from gateway.plugin import Middleware, Next, Runtime
 from gateway.reply import Reply
-from gateway.roles import CacheError, Figures
+from gateway.roles import CacheError, CacheFigures
 from gateway.secret import Secret
-from gateway.store.open import opened
+from gateway.store.open import open_store
 from middleware.cache.answer import make_conversion
 from middleware.cache.key import CacheKeys, has_opted_out, is_storable
 from middleware.cache.lookup import CacheState, Lookup
@@ -58,12 +58,12 @@ class Cache(Middleware):
     store: Secret = Secret("memory")
     """"memory", or the URL of a Redis server; it may hold a password, so env:NAME is best."""
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Opens the store. ConfigError where its URL leads to none."""
-        self._seal = site.seal
-        self._keys = CacheKeys(site, shared=self.shared)
+        self._seal = runtime.seal
+        self._keys = CacheKeys(runtime, shared=self.shared)
         self._routes, self._models = _compile_globs(self.routes), _compile_globs(self.models)
-        self._store = opened(self.store, self._make_memory_store, self._make_redis_store)
+        self._store = open_store(self.store, self._make_memory_store, self._make_redis_store)
         self._state = CacheState(self._store, self.max_bytes)
 
     def _make_memory_store(self) -> CacheStore:
@@ -124,11 +124,11 @@ class Cache(Middleware):
         return self._store.down
 
     @property
-    def apart(self) -> bool:
+    def per_worker(self) -> bool:
         """Each worker keeps answers of its own; else all of them have the same store."""
         return isinstance(self._store, MemoryCacheStore)
 
-    async def figures(self) -> Figures:
+    async def read_figures(self) -> CacheFigures:
         """What the cache has done so far."""
         figures = self._state.stats.make_figures()
         figures.enabled, figures.backend = self.enabled, self._store.name

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from gateway.call import Call, Caller, Headers, Target
 from gateway.dialect import Fields
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.wire.raw_json import decode, present
 
 KEY_VERSION = b"interlingua cache 2"
@@ -60,9 +60,9 @@ _decode_plain = msgspec.json.Decoder(list[_PlainMessage]).decode
 class CacheKeys:
     """Makes keys for the calls of one gateway."""
 
-    def __init__(self, site: Site, *, shared: bool) -> None:
+    def __init__(self, runtime: Runtime, *, shared: bool) -> None:
         self._shared = shared
-        providers = site.providers
+        providers = runtime.providers
         # An upstream that is configured otherwise is another upstream; a repr shows no secret.
         self._upstream_digests = {
             name: sha256(repr(providers[name]).encode()).digest() for name in providers

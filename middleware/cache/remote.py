@@ -1,11 +1,9 @@
 """Answers kept in Redis: shared by several gateways, as `gateway.store.redis` keeps them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
-from gateway.store.redis import Server
+from gateway.store.redis import RedisStore
 from middleware.cache.key import CacheKey
 from middleware.cache.store import AnswerFormat, RenderedAnswer
 
@@ -15,20 +13,14 @@ _KEY_PREFIX = b"interlingua:cache:1:"
 _SCAN_PAGE = 500
 
 
-class RedisCacheStore:
+class RedisCacheStore(RedisStore):
     """Keeps entries in a Redis server, which expires them and bounds its own memory."""
 
     name = "redis"
     limit: int | None = None
 
     def __init__(self, url: str, ttl: float) -> None:
-        self._ttl = max(1, int(ttl * 1000))
-        self._server = Server(url, "cache_store")
-
-    @property
-    def down(self) -> bool:
-        """The server is left alone for a while."""
-        return self._server.down
+        super().__init__(url, ttl, "cache_store")
 
     def get_rendered(self, key: CacheKey, form: AnswerFormat) -> RenderedAnswer | None:
         """Nothing: what lies here would outlive what another gateway clears there."""
@@ -57,12 +49,6 @@ class RedisCacheStore:
     async def size(self) -> int:
         """How many entries there are."""
         return await self._scan_entries(_KEY_PREFIX + b"*", forget=False)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Lets writes under way end, and closes the connections."""
-        async with self._server.running():
-            yield
 
     async def _scan_entries(self, pattern: bytes, *, forget: bool) -> int:
         """Counts the entries of a pattern, page by page, and forgets them where that is asked."""

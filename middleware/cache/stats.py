@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from gateway.roles import Figures
+from gateway.roles import CacheFigures
 
 
 class CacheStats:
@@ -34,9 +34,9 @@ class CacheStats:
         self._answered += 1
         self._miss_seconds += monotonic() - started
 
-    def make_figures(self) -> Figures:
+    def make_figures(self) -> CacheFigures:
         """The counts, and the means of what there was."""
-        return Figures(
+        return CacheFigures(
             hits=self.hits + self._coalesced,
             misses=self.misses,
             cached=self._hit_seconds / self.hits if self.hits else None,

@@ -15,16 +15,16 @@ from msgspec import Meta, Raw
 
 from gateway.call import Call, Caller
 from gateway.config.size import Size
-from gateway.counting.kind import RESPONSES_COUNTING
+from gateway.counting.dialects import RESPONSES_COUNTING
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.request_in import make_previous_not_found
 from gateway.dialects.responses.wire import DIALECT_NAME
 from gateway.errors import Unavailable
-from gateway.plugin import Middleware, Next, Site
+from gateway.plugin import Middleware, Next, Runtime
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 from gateway.store.breaker import StoreDown
-from gateway.store.open import opened
+from gateway.store.open import open_store
 from gateway.wire.raw_json import decode, member, present
 from middleware.history.peer_store import PeerStore
 from middleware.history.recorder import RecordedStream, RequestRecord, ResponseRecorder
@@ -56,10 +56,10 @@ class History(Middleware):
     store: Secret = Secret("memory")
     """"memory", or the URL of a Redis server; it may hold a password, so env:NAME is best."""
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """Opens the store. ConfigError where its URL leads to none."""
-        self._site = site
-        self._store = opened(self.store, self._make_memory_store, self._make_redis_store)
+        self._runtime = runtime
+        self._store = open_store(self.store, self._make_memory_store, self._make_redis_store)
 
     def _make_memory_store(self) -> HistoryStore:
         return MemoryHistoryStore(self.ttl, self.max_entries, self.max_bytes)
@@ -72,7 +72,7 @@ class History(Middleware):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The store's life."""
-        peers = self._site.peers
+        peers = self._runtime.peers
         if isinstance(self._store, MemoryHistoryStore) and peers.count > 1:
             self._store = PeerStore(self._store, peers)
         async with self._store.running():
@@ -176,24 +176,24 @@ class History(Middleware):
 
     # --- what the endpoints ask -------------------------------------------------------------------
 
-    async def find(self, caller: Caller, id: str) -> bytes | None:
+    async def find_response(self, caller: Caller, id: str) -> bytes | None:
         """The response of that caller. Raises Unavailable."""
         kept = (await self._load_stored(make_tenant(caller), [id]))[0]
         return kept.response if kept is not None and not kept.target else None
 
-    async def keeper(self, caller: Caller, id: str) -> str | None:
+    async def find_owner(self, caller: Caller, id: str) -> str | None:
         """The target that keeps that caller's response itself, if one does. Raises Unavailable."""
         kept = (await self._load_stored(make_tenant(caller), [id]))[0]
         return kept.target or None if kept is not None else None
 
-    async def items(self, caller: Caller, id: str) -> list[dict[str, Any]] | None:
+    async def input_items(self, caller: Caller, id: str) -> list[dict[str, Any]] | None:
         """The items that it was made from, oldest first. Raises Unavailable."""
         past = await self._load_conversation(make_tenant(caller), id)
         if past is None or past[-1].target:
             return None
         return list_input_items(past[-1], past[:-1])
 
-    async def forget(self, caller: Caller, id: str) -> bool:
+    async def forget_response(self, caller: Caller, id: str) -> bool:
         """Whether it was there to be forgotten. Raises Unavailable."""
         try:
             return len(id) <= _MAX_ID_LENGTH and await self._store.drop(make_tenant(caller), id)

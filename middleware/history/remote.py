@@ -1,29 +1,22 @@
 """Responses kept in Redis: shared by several gateways, as `gateway.store.redis` keeps them."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-from gateway.store.redis import Server
+from gateway.store.redis import RedisStore
 
 _KEY_PREFIX = "interlingua:history:1:"
 
 
-class RedisHistoryStore:
+class RedisHistoryStore(RedisStore):
     """Keeps entries in a Redis server, which expires them and bounds its own memory."""
 
     def __init__(self, url: str, ttl: float) -> None:
-        self._ttl = max(1, int(ttl * 1000))
-        self._server = Server(url, "history_store")
+        super().__init__(url, ttl, "history_store")
         self._pending_writes: dict[
             str, bytes
         ] = {}  # whose write is under way: a client may be faster
-
-    @property
-    def down(self) -> bool:
-        """The server is left alone for a while."""
-        return self._server.down
 
     async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
         """The values, which last as long again."""
@@ -72,12 +65,6 @@ class RedisHistoryStore:
 
     async def _unlink(self, name: str) -> int:
         return int(await self._server.redis.unlink(name))
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Lets writes under way end, and closes the connections."""
-        async with self._server.running():
-            yield
 
 
 def _encode_key(tenant: str, id: str) -> str:

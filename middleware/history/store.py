@@ -1,15 +1,11 @@
 """Where responses are kept: what every store does, and the one in this process's memory."""
 
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from time import monotonic
 from typing import Protocol
 
-from msgspec import Struct
-
-ENTRY_OVERHEAD = 400
-"""Bytes that an entry takes beside its value, and each of its names."""
+from gateway.store.memory import ENTRY_OVERHEAD, MemoryStore, StoredEntry
 
 
 class HistoryStore(Protocol):
@@ -35,39 +31,22 @@ class HistoryStore(Protocol):
         """The store's life."""
 
 
-class _HistoryEntry(Struct):
-    value: bytes
-    names: tuple[str, ...]
-    expires: float
-    size: int
+class _HistoryEntry(StoredEntry, gc=False):
+    names: tuple[str, ...] = ()
 
 
-EntryKey = tuple[str, str]
-
-
-class MemoryHistoryStore:
-    """Keeps the entries used last, as many as both limits allow."""
-
-    down: bool | None = None
+class MemoryHistoryStore(MemoryStore[_HistoryEntry]):
+    """Responses in this process's memory; each use makes one last as long again."""
 
     def __init__(
         self, ttl: float, entries: int, size: int, clock: Callable[[], float] = monotonic
     ) -> None:
-        self.used_bytes = 0
-        """Bytes that the entries take."""
-        self._ttl = ttl
-        self._max_entries = entries
-        self._max_bytes = size
-        self._clock = clock
-        self._entries: OrderedDict[EntryKey, _HistoryEntry] = OrderedDict()
-        self._owners: dict[EntryKey, str] = {}
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        super().__init__(ttl, entries, size, clock)
+        self._owners: dict[tuple[str, str], str] = {}
 
     async def get(self, tenant: str, ids: Sequence[str]) -> list[bytes | None]:
         """The values, used just now."""
-        return [self._get_value((tenant, id)) for id in ids]
+        return [self._get_value(tenant, id) for id in ids]
 
     async def find_owners(self, tenant: str, names: Sequence[str]) -> list[str | None]:
         """The ids that have those names."""
@@ -75,45 +54,29 @@ class MemoryHistoryStore:
 
     def put(self, tenant: str, id: str, value: bytes, names: Sequence[str]) -> None:
         """Keeps a value that fits, and drops what was not used for longest."""
-        key = (tenant, id)
-        if key in self._entries:
-            self._drop_entry(key)
         size = len(value) + ENTRY_OVERHEAD + sum(len(name) + ENTRY_OVERHEAD for name in names)
-        if size > self._max_bytes:
-            return
-        while len(self._entries) >= self._max_entries or self.used_bytes + size > self._max_bytes:
-            self._drop_entry(next(iter(self._entries)))
-        self._entries[key] = _HistoryEntry(value, tuple(names), self._clock() + self._ttl, size)
-        self._owners.update(((tenant, name), id) for name in names)
-        self.used_bytes += size
+        expires = self._clock() + self._ttl
+        if self._put_entry(_HistoryEntry(tenant, id, value, expires, size, tuple(names))):
+            self._owners.update(((tenant, name), id) for name in names)
 
     async def drop(self, tenant: str, id: str) -> bool:
         """Forgets a value."""
-        there = self._get_value((tenant, id)) is not None
-        if there:
-            self._drop_entry((tenant, id))
-        return there
+        entry = self._get_entry(tenant, id)
+        if entry is None:
+            return False
+        self._drop_entry(entry)
+        return True
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Nothing to open."""
-        yield
-
-    def _get_value(self, key: EntryKey) -> bytes | None:
-        entry = self._entries.get(key)
+    def _get_value(self, tenant: str, id: str) -> bytes | None:
+        entry = self._get_entry(tenant, id)
         if entry is None:
             return None
-        now = self._clock()
-        if entry.expires <= now:
-            self._drop_entry(key)
-            return None
-        entry.expires = now + self._ttl
-        self._entries.move_to_end(key)
+        entry.expires = self._clock() + self._ttl
         return entry.value
 
-    def _drop_entry(self, key: EntryKey) -> None:
-        entry = self._entries.pop(key)
-        self.used_bytes -= entry.size
+    def _drop_entry(self, entry: _HistoryEntry) -> None:
+        super()._drop_entry(entry)
+        tenant, id = str(entry.tenant), entry.key
         for name in entry.names:
-            if self._owners.get((key[0], name)) == key[1]:
-                del self._owners[key[0], name]
+            if self._owners.get((tenant, name)) == id:
+                del self._owners[tenant, name]

@@ -10,29 +10,29 @@ from gateway.call import Call, Headers
 from gateway.config.faults import ConfigError, Fault
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.reply import Reply
 from gateway.secret import Secret
-from providers.bedrock.invoke import Invoking
-from providers.bedrock.signing import Keys, Signer, chain
-from providers.transport.hosted import hosted, tell, versioned
+from providers.bedrock.invoke import BedrockEngine
+from providers.bedrock.signing import AwsKeys, RequestSigner, make_credential_fetcher
+from providers.transport.cloud_messages import adapt_to_host, add_api_version, report_dropped
+from providers.transport.credential_cache import CredentialCache
 from providers.transport.keys import KeyRing
 from providers.transport.provider import HttpProvider
-from providers.transport.renew import Renewed
 
-SERVICE = "bedrock"
-MANTLE = "bedrock-mantle"
+AWS_SERVICE = "bedrock"
+MANTLE_SERVICE = "bedrock-mantle"
 """The service of addresses that begin so, in a signature."""
-CLASSIC = b"2023-06-01"
+DEFAULT_API_VERSION = b"2023-06-01"
 """The version that every model takes at the Messages API here."""
-BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+BEARER_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
 
 
 class Bedrock(HttpProvider):
     """Claude models of an AWS account; with an API key of Bedrock, else with AWS credentials."""
 
-    row: ClassVar[str] = "bedrock"
-    spoken: ClassVar[tuple[str, ...]] = ("messages",)
+    server_kind: ClassVar[str] = "bedrock"
+    dialect_names: ClassVar[tuple[str, ...]] = ("messages",)
     forwarded: ClassVar[tuple[bytes, ...]] = (b"anthropic-beta", b"anthropic-version")
 
     api: Literal["invoke", "messages"] = "invoke"
@@ -47,13 +47,13 @@ class Bedrock(HttpProvider):
     session_token: Secret | None = None
     """For temporary keys; what is given here is not renewed."""
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Settles region and credentials. ConfigError where either is missing."""
-        env = site.config.source.env
+        env = runtime.config.source.env
         region = self.region or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or ""
-        given = self._given(name)
-        if not self.api_key and not self.profile and given is None and env.get(BEARER):
-            self.api_key = Secret(env[BEARER])
+        given = self._get_given_keys(name)
+        if not self.api_key and not self.profile and given is None and env.get(BEARER_VARIABLE):
+            self.api_key = Secret(env[BEARER_VARIABLE])
         if not region and not (self.base_url and self.api_key):
             message = 'is missing: set it to one such as "us-east-1", or the variable AWS_REGION'
             raise ConfigError([Fault(path=f"providers.{name}.region", message=message)])
@@ -61,16 +61,16 @@ class Bedrock(HttpProvider):
         path = "/anthropic/v1" if self.api == "messages" else ""
         host = f"bedrock-runtime.{region}.amazonaws.com{suffix}"
         self.base_url = self.base_url or f"https://{host}{path}"
-        super().bind(name, site)
-        self._strict = site.config.server.strict
+        super().bind(name, runtime)
+        self._strict = runtime.config.server.strict
         signer = None
         if not self.api_key:
-            signer = self._signer(name, region, given)
+            signer = self._make_signer(name, region, given)
             # The credentials count as one key: throttled or refused, they rest as a key does.
-            self._ring = KeyRing([Secret(f"AWS credentials of {name}")])
-        self._engine = Invoking(self._engine, signer)
+            self._key_ring = KeyRing([Secret(f"AWS credentials of {name}")])
+        self._engine = BedrockEngine(self._engine, signer)
 
-    def _given(self, name: str) -> Keys | None:
+    def _get_given_keys(self, name: str) -> AwsKeys | None:
         both = self.access_key_id, self.secret_access_key
         if both[0] and both[1]:
             return both[0], both[1], self.session_token
@@ -80,18 +80,19 @@ class Bedrock(HttpProvider):
             raise ConfigError([Fault(path=f"providers.{name}.{missing}", message=message)])
         return None
 
-    def _signer(self, name: str, region: str, given: Keys | None) -> Signer:
+    def _make_signer(self, name: str, region: str, given: AwsKeys | None) -> RequestSigner:
         try:
-            credentials = Renewed(chain(self.profile, given))
+            credentials = CredentialCache(make_credential_fetcher(self.profile, given))
         except ModuleNotFoundError as fault:
             message = (
-                f'needs a key of Bedrock ({BEARER}), or the extra "bedrock" for AWS credentials '
+                f'needs a key of Bedrock ({BEARER_VARIABLE}), or the extra "bedrock" for AWS '
+                "credentials "
                 f"({fault.name} is missing): interlingua[bedrock]"
             )
             raise ConfigError([Fault(path=f"providers.{name}.api_key", message=message)]) from None
         url = self.base_url.rstrip("/")
-        mantle = (urlsplit(url).hostname or "").startswith(f"{MANTLE}.")
-        return Signer(credentials, MANTLE if mantle else SERVICE, region, url)
+        mantle = (urlsplit(url).hostname or "").startswith(f"{MANTLE_SERVICE}.")
+        return RequestSigner(credentials, MANTLE_SERVICE if mantle else AWS_SERVICE, region, url)
 
     async def count(self, call: Call) -> Reply | None:
         """The Messages API's own count; InvokeModel's address has one for some models only."""
@@ -101,10 +102,10 @@ class Bedrock(HttpProvider):
         """None: this address lists no models."""
         return None
 
-    def target(self, call: Call) -> bytes:
+    def build_path(self, call: Call) -> bytes:
         """The model's path, an ARN's slashes and colons within one segment."""
         if self.api == "messages":
-            return super().target(call)
+            return super().build_path(call)
         assert call.target is not None
         model = call.target.model
         if model in (".", ".."):
@@ -112,27 +113,27 @@ class Bedrock(HttpProvider):
         action = "invoke-with-response-stream" if call.stream else "invoke"
         return f"/model/{quote(model, safe='')}/{action}".encode()
 
-    def credential(self, key: str) -> Headers:
+    def make_auth_headers(self, key: str) -> Headers:
         """A key as Bearer; credentials sign each request instead."""
-        return super().credential(key) if self.api_key else []
+        return super().make_auth_headers(key) if self.api_key else []
 
-    def prepared(self, call: Call) -> Fields:
+    def prepare_fields(self, call: Call) -> Fields:
         """The body without what the path says, with the version and the betas."""
         invoked = self.api == "invoke"
-        ours = hosted(call, ("model", "stream") if invoked else ())
-        tell(call, ours, strict=self._strict)
+        ours = adapt_to_host(call, ("model", "stream") if invoked else ())
+        report_dropped(call, ours, strict=self._strict)
         if not invoked:
             return ours.fields
         versions = call.target.capability.anthropic_versions if call.target else ()
-        fields = versioned(ours.fields, versions[0])
+        fields = add_api_version(ours.fields, versions[0])
         if ours.betas and "anthropic_beta" not in fields:
             fields["anthropic_beta"] = Raw(msgspec.json.encode(ours.betas))
         return fields
 
-    def client_headers(self, call: Call) -> Headers:
+    def select_client_headers(self, call: Call) -> Headers:
         """The version and the betas for the Messages API; in the body they stand otherwise."""
         if self.api == "invoke":
             return []
-        headers = [(b"anthropic-version", call.header(b"anthropic-version") or CLASSIC)]
-        betas = hosted(call, ()).betas
+        headers = [(b"anthropic-version", call.header(b"anthropic-version") or DEFAULT_API_VERSION)]
+        betas = adapt_to_host(call, ()).betas
         return [*headers, (b"anthropic-beta", ",".join(betas).encode())] if betas else headers

@@ -4,9 +4,9 @@ import msgspec
 from msgspec import Struct
 
 from gateway.wire.raw_json import decode
-from providers.transport.hosted import error_body
+from providers.transport.cloud_messages import write_error_body
 
-_TABLE = {
+_ERRORS = {
     "accessdeniedexception": (403, "permission_error"),
     "expiredtokenexception": (403, "authentication_error"),
     "incompletesignatureexception": (403, "authentication_error"),
@@ -25,11 +25,11 @@ _TABLE = {
     "validationexception": (400, "invalid_request_error"),
 }
 """AWS's names: the status, and the word of the Messages API."""
-STALE = frozenset({"expiredtokenexception", "unrecognizedclientexception"})
+STALE_CREDENTIAL_ERRORS = frozenset({"expiredtokenexception", "unrecognizedclientexception"})
 """What is said of credentials that newer ones may take the place of."""
 
 
-class Told(Struct, frozen=True):
+class TranslatedError(Struct, frozen=True):
     """An error: AWS's bare name of it, the status it means, and a Messages body that tells it."""
 
     name: str
@@ -37,7 +37,7 @@ class Told(Struct, frozen=True):
     body: bytes
 
 
-class _Said(Struct):
+class _AwsError(Struct):
     """The letter case of the words differs between AWS's layers."""
 
     message: str | None = None
@@ -46,23 +46,25 @@ class _Said(Struct):
     kind: str = msgspec.field(name="type", default="")
 
 
-def told(named: str, status: int, payload: bytes, words: str = "") -> Told | None:
+def translate_error(
+    named: str, status: int, payload: bytes, words: str = ""
+) -> TranslatedError | None:
     """An error by the name that stands beside it or in its payload; None where nothing is said."""
     try:
-        said = decode(payload, _Said) if payload else _Said()
+        said = decode(payload, _AwsError) if payload else _AwsError()
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        said = _Said()
-    name = _bare(named or said.type)
+        said = _AwsError()
+    name = _strip_error_name(named or said.type)
     if said.kind == "error":
-        return Told(name, status, payload)  # told in the words of Messages already
+        return TranslatedError(name, status, payload)  # told in the words of Messages already
     text = said.message or said.capital or words or name
     if not text:
         return None
     plain = "invalid_request_error" if status < 500 else "api_error"
-    status, kind = _TABLE.get(name, (status, plain))
-    return Told(name, status, error_body(kind, text))
+    status, kind = _ERRORS.get(name, (status, plain))
+    return TranslatedError(name, status, write_error_body(kind, text))
 
 
-def _bare(name: str) -> str:
+def _strip_error_name(name: str) -> str:
     """A name may come with a namespace before it and an address after it."""
     return name.partition(":")[0].rpartition("#")[2].strip().lower()

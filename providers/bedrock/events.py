@@ -7,16 +7,16 @@ from gateway.errors import BadAnswer, Cut, GatewayError
 from gateway.reply import Source, linger
 from gateway.wire.raw_json import decode
 from gateway.wire.sse import frame
-from providers.bedrock.errors import told
-from providers.bedrock.eventstream import Message, Unframer
+from providers.bedrock.errors import translate_error
+from providers.bedrock.eventstream import EventStreamDecoder, EventStreamMessage
 
 
-class Events:
+class BedrockEventSource:
     """A source of server-sent events out of a source of frames."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._unframer = Unframer()
+        self._decoder = EventStreamDecoder()
         self._fault: GatewayError | None = None
         self._over = False
 
@@ -28,21 +28,21 @@ class Events:
                 raise self._fault
             chunk = await self._source.read()
             if chunk:
-                out = self._events(self._unframer.feed(chunk))
+                out = self._translate_messages(self._decoder.feed(chunk))
                 if out:
                     return out
-            elif self._unframer.pending:
+            elif self._decoder.has_pending:
                 self._fault = Cut("the upstream closed the stream in the middle of an event")
             else:
                 self._over = True
         return b""
 
-    def _events(self, messages: list[Message]) -> bytes:
+    def _translate_messages(self, messages: list[EventStreamMessage]) -> bytes:
         out: list[bytes] = []
-        self._fault = self._unframer.fault
+        self._fault = self._decoder.fault
         for message in messages:
             try:
-                out.append(event(message))
+                out.append(translate_message(message))
             except BadAnswer as fault:
                 self._fault = fault
                 break
@@ -58,24 +58,24 @@ class Events:
         await self._source.aclose()
 
 
-class _Part(Struct):
+class _ChunkPayload(Struct):
     data: bytes = msgspec.field(name="bytes", default=b"")  # base64
 
 
-class _Typed(Struct):
+class _EventType(Struct):
     type: str = ""
 
 
-def event(message: Message) -> bytes:
+def translate_message(message: EventStreamMessage) -> bytes:
     """What a message says, as one event; empty where it says nothing. BadAnswer."""
     headers = message.headers
     if headers.get(":message-type", "event") != "event":
-        return _exception(headers, message.payload)
+        return _translate_exception(headers, message.payload)
     if headers.get(":event-type") != "chunk":
         return b""
     try:
-        data = decode(message.payload, _Part).data
-        name = decode(data, _Typed).type
+        data = decode(message.payload, _ChunkPayload).data
+        name = decode(data, _EventType).type
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BadAnswer("the upstream sent an event that is no JSON") from None
     if not name:
@@ -85,9 +85,9 @@ def event(message: Message) -> bytes:
     return frame(name.encode(), data)
 
 
-def _exception(headers: dict[str, str], payload: bytes) -> bytes:
+def _translate_exception(headers: dict[str, str], payload: bytes) -> bytes:
     """An exception of the model's or an error of the connection's, as a stream tells one."""
     name = headers.get(":exception-type") or headers.get(":error-code") or "InternalServerException"
-    found = told(name, 500, payload, headers.get(":error-message", ""))
+    found = translate_error(name, 500, payload, headers.get(":error-message", ""))
     assert found is not None
     return frame(b"error", found.body)

@@ -12,20 +12,20 @@ import msgspec
 from gateway.call import Headers
 from gateway.errors import Unavailable
 from gateway.secret import Secret
-from providers.transport.engine import Request, base
-from providers.transport.renew import Lease, Renewed
+from providers.transport.credential_cache import CredentialCache, CredentialLease
+from providers.transport.engine import Request, parse_base_url
 
-LOOK = 60.0
+REFRESH_SECONDS = 60.0
 """Seconds between two looks at credentials that expire: botocore renews them when they are due."""
-SAFE = 540.0
+USABLE_SECONDS = 540.0
 """Seconds for which botocore hands out none that would have less left."""
 
 
-Keys = tuple[Secret, Secret, Secret | None]
+AwsKeys = tuple[Secret, Secret, Secret | None]
 """Access key id, secret access key and session token."""
 
 
-class Credentials(Protocol):
+class AwsCredentials(Protocol):
     """What a signature is made with."""
 
     access_key: str
@@ -33,7 +33,9 @@ class Credentials(Protocol):
     token: str | None
 
 
-def chain(profile: str | None, given: Keys | None) -> Callable[[bool], Lease[Credentials]]:
+def make_credential_fetcher(
+    profile: str | None, given: AwsKeys | None
+) -> Callable[[bool], CredentialLease[AwsCredentials]]:
     """Looks for credentials where AWS's own programs do: variables, profile, SSO, role, instance.
 
     Blocks. ModuleNotFoundError at once, where botocore is not installed; Unavailable when asked.
@@ -44,7 +46,7 @@ def chain(profile: str | None, given: Keys | None) -> Callable[[bool], Lease[Cre
 
     found: Any = None
 
-    def fetch(refused: bool) -> Lease[Credentials]:
+    def fetch(refused: bool) -> CredentialLease[AwsCredentials]:
         nonlocal found
         try:
             if found is None or refused:
@@ -56,19 +58,23 @@ def chain(profile: str | None, given: Keys | None) -> Callable[[bool], Lease[Cre
                 raise Unavailable(
                     "no AWS credentials were found where AWS's programs look for them"
                 )
-            frozen: Credentials = found.get_frozen_credentials()
+            frozen: AwsCredentials = found.get_frozen_credentials()
         except (BotoCoreError, OSError, ValueError) as fault:
             # Its words may hold what a credential process printed.
             kind = type(fault).__name__
             raise Unavailable(f"the AWS credentials could not be had: {kind}") from None
         expiring = isinstance(found, RefreshableCredentials)
-        return Lease(frozen, LOOK, SAFE) if expiring else Lease(frozen, inf, inf)
+        return (
+            CredentialLease(frozen, REFRESH_SECONDS, USABLE_SECONDS)
+            if expiring
+            else CredentialLease(frozen, inf, inf)
+        )
 
     return fetch
 
 
-def signature(
-    credentials: Credentials, scope: tuple[str, str], method: str, url: str, body: bytes
+def make_signature_headers(
+    credentials: AwsCredentials, scope: tuple[str, str], method: str, url: str, body: bytes
 ) -> Headers:
     """The headers that sign a JSON request for a (service, region)."""
     from botocore.auth import SigV4Auth  # noqa: PLC0415 - `chain` has imported it
@@ -83,24 +89,24 @@ def signature(
     ]
 
 
-class Signer:
+class RequestSigner:
     """Signs requests to one service at one address."""
 
     def __init__(
-        self, credentials: Renewed[Credentials], service: str, region: str, url: str
+        self, credentials: CredentialCache[AwsCredentials], service: str, region: str, url: str
     ) -> None:
         self._credentials = credentials
         self._scope = (service, region)
-        at = base(url)
+        at = parse_base_url(url)
         self._origin = f"{'https' if at.tls else 'http'}://{at.authority}{at.path.decode()}"
 
-    async def signed(
-        self, request: Request, refused: Credentials | None = None
-    ) -> tuple[Request, Credentials]:
+    async def sign_request(
+        self, request: Request, refused: AwsCredentials | None = None
+    ) -> tuple[Request, AwsCredentials]:
         """The request with its signature, and the credentials that made it. Unavailable."""
-        credentials = await self._credentials.get(refused)
+        credentials = await self._credentials.get_credential(refused)
         url = self._origin + request.target.decode()
         method = request.method.decode()
-        headers = signature(credentials, self._scope, method, url, request.body)
+        headers = make_signature_headers(credentials, self._scope, method, url, request.body)
         signed = msgspec.structs.replace(request, headers=[*request.headers, *headers])
         return signed, credentials

@@ -15,112 +15,115 @@ from typing import Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, Cut, GatewayError, UpstreamTimeout
-from providers.transport.engine import HEAD_BYTES, HEAD_COUNT, Timeouts
-from providers.transport.exchange import Exchange
+from providers.transport.engine import MAX_HEAD_BYTES, MAX_HEADER_COUNT
+from providers.transport.response_body import ResponseBody
 
-_JOIN = 16_384  # below this one copy is cheaper than a second buffer in the system call
-_OF_THE_BODY = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
-_TICK = 0.001  # a loop's clock may be this coarse
+_JOIN_BELOW_BYTES = 16_384  # below this one copy is cheaper than a second buffer in the system call
+_FRAMING_HEADERS = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
+_CLOCK_RESOLUTION = 0.001  # a loop's clock may be this coarse
 
 
-class Owner(Protocol):
+class ConnectionPool(Protocol):
     """Who keeps the connections."""
 
     origin: str
 
-    def release(self, connection: "Connection") -> None:
+    def release_connection(self, connection: "Connection") -> None:
         """It is free for another exchange."""
 
-    def lost(self, connection: "Connection") -> None:
+    def discard_connection(self, connection: "Connection") -> None:
         """It is of no more use."""
 
-    def gone(self, connection: "Connection") -> None:
+    def on_socket_closed(self, connection: "Connection") -> None:
         """Its socket is closed."""
 
 
-def _weight(headers: Headers) -> int:
+def _count_head_bytes(headers: Headers) -> int:
     return sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 class Connection(asyncio.Protocol):
     """One socket; its exchanges come one after another."""
 
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
-        self._owner = owner
+    def __init__(self, owner: ConnectionPool, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = owner
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._exchange: Exchange | None = None
+        self._response_body: ResponseBody | None = None
         self._parser: HttpResponseParser | None = None
         self._timeouts = Timeouts()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
         self._total_due = inf
-        self._started = 0.0
+        self._started_at = 0.0
         self.closed = False
         self.paused = False
         self.used = False
         self.connect = 0.0
         self.idle_since = 0.0
 
-    def start(self, wire: tuple[bytes, bytes], timeouts: Timeouts, total_due: float) -> Exchange:
+    def send_request(
+        self, wire: tuple[bytes, bytes], timeouts: Timeouts, total_due: float
+    ) -> ResponseBody:
         """Writes a request and expects its answer."""
         assert self._transport is not None
-        assert self._exchange is None
+        assert self._response_body is None
         head, body = wire
-        if len(body) < _JOIN:
+        if len(body) < _JOIN_BELOW_BYTES:
             self._transport.write(head + body if body else head)
         else:
             self._transport.writelines((head, body))
-        self._exchange = exchange = Exchange(self, self._loop)
+        self._response_body = exchange = ResponseBody(self, self._loop)
         self._head_only = head.startswith(b"HEAD ")
         self._timeouts = timeouts
-        self._started = self._loop.time()
-        self._heard = 0.0
+        self._started_at = self._loop.time()
+        self._last_read_at = 0.0
         self._total_due = total_due
-        self._left = 0  # bytes of the body still to come that the parser need not see
-        self._barren = 0  # bytes read since the last that carried some of the body
+        self._body_left = 0  # bytes of the body still to come that the parser need not see
+        self._bytes_since_body = 0  # bytes read since the last that carried some of the body
         self._complete = False
         self._fault: GatewayError | None = None
-        self._pieces: list[bytes] = []
+        self._body_pieces: list[bytes] = []
         self._reset_head()
-        self._arm(min(self._started + (timeouts.first_byte or inf), total_due))
+        self._arm_timer(min(self._started_at + (timeouts.first_byte or inf), total_due))
         return exchange
 
     def abort(self) -> None:
         """Closes the socket at once; any number of times."""
         if not self.closed:
             self.closed = True
-            self._owner.lost(self)
+            self._pool.discard_connection(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._transport is not None:
             self._transport.abort()
 
-    def fail(self, error: GatewayError) -> None:
+    def fail_request(self, error: GatewayError) -> None:
         """Ends the exchange with a fault, and the connection with it."""
-        exchange = self._exchange
-        self._exchange = None
+        exchange = self._response_body
+        self._response_body = None
         self.abort()
         if exchange is not None:
             exchange.connection = None
             exchange.error = error
-            exchange.wake()
+            exchange.wake_reader()
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """Reads on, after the chunks were taken."""
         assert self._transport is not None
         self.paused = False
-        self._heard = self._loop.time()
+        self._last_read_at = self._loop.time()
         self._transport.resume_reading()
-        self._arm(self._heard + (self._timeouts.idle or inf))
+        self._arm_timer(self._last_read_at + (self._timeouts.idle or inf))
 
-    def usable(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether a request may be written."""
         return not (self.closed or self._transport is None or self._transport.is_closing())
 
-    def socket_fd(self) -> int:
+    def get_socket_fd(self) -> int:
         """The descriptor, -1 once closed."""
         assert self._transport is not None
         return cast(int, self._transport.get_extra_info("socket").fileno())
@@ -138,43 +141,48 @@ class Connection(asyncio.Protocol):
         if exc is None:
             self.eof_received()
         else:
-            self._cut()
+            self._fail_cut()
         self._transport = None
-        self._owner.gone(self)
+        self._pool.on_socket_closed(self)
 
     def eof_received(self) -> None:
         """The upstream sends no more, which ends a body without a length and cuts any other."""
-        exchange = self._exchange
-        if exchange is not None and exchange.status and self._length < 0 and not self._chunked:
-            self._keep = False
-            self._finish(exchange)
+        exchange = self._response_body
+        if (
+            exchange is not None
+            and exchange.status
+            and self._content_length < 0
+            and not self._chunked
+        ):
+            self._keep_alive = False
+            self._finish_response(exchange)
         else:
-            self._cut()
+            self._fail_cut()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of an answer."""
-        exchange = self._exchange
+        exchange = self._response_body
         if exchange is None:  # an answer to nothing
             self.abort()
             return
-        self._heard = self._loop.time()
-        if not self._left:
-            self._parse(exchange, data)
+        self._last_read_at = self._loop.time()
+        if not self._body_left:
+            self._parse_data(exchange, data)
             return
         size = len(data)
-        if size >= self._left:
+        if size >= self._body_left:
             self._complete = True
-            self._keep = self._keep and size == self._left
-            data = data[: self._left]
-        self._left -= len(data)
-        self._take(exchange, data)
+            self._keep_alive = self._keep_alive and size == self._body_left
+            data = data[: self._body_left]
+        self._body_left -= len(data)
+        self._deliver_chunk(exchange, data)
 
     # -- what the parser calls
 
     def on_message_begin(self) -> None:
         """The start of an answer: ours, one after an interim one, or one that nobody asked for."""
         if self._complete:
-            self._keep = False
+            self._keep_alive = False
         elif self._headers:
             self._reset_head()
 
@@ -184,17 +192,17 @@ class Connection(asyncio.Protocol):
             return
         name = name.lower()
         self._headers.append((name, value))
-        if name in _OF_THE_BODY:
-            self._heed(name, value)
+        if name in _FRAMING_HEADERS:
+            self._record_framing(name, value)
 
-    def _heed(self, name: bytes, value: bytes) -> None:
+    def _record_framing(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
-            self._length = int(value)
+            self._content_length = int(value)
         elif name == b"content-encoding":
             self._encoded = True
         else:
             if value.lower() != b"chunked":
-                self._bad("a transfer encoding other than chunked")
+                self._raise_bad_answer("a transfer encoding other than chunked")
             self._chunked = True
 
     def on_headers_complete(self) -> None:
@@ -203,17 +211,19 @@ class Connection(asyncio.Protocol):
             return
         headers = self._headers
         # What was read since the last body holds the head, which may be a small part of it.
-        heavy = self._barren > HEAD_BYTES and _weight(headers) > HEAD_BYTES
-        if heavy or len(headers) > HEAD_COUNT:
-            self._bad("a head over the limits")
+        heavy = (
+            self._bytes_since_body > MAX_HEAD_BYTES and _count_head_bytes(headers) > MAX_HEAD_BYTES
+        )
+        if heavy or len(headers) > MAX_HEADER_COUNT:
+            self._raise_bad_answer("a head over the limits")
         assert self._parser is not None
         status = self._parser.get_status_code()
         if status == 101:
-            self._bad("a protocol that was not asked for")
+            self._raise_bad_answer("a protocol that was not asked for")
         if status < 200:
             return
         self._status = status
-        self._keep = self._parser.should_keep_alive()
+        self._keep_alive = self._parser.should_keep_alive()
         if self._head_only or status in (204, 304):
             self._complete = True
             self._parser = None  # it would wait for the body that the head announces
@@ -221,9 +231,9 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         if self._complete:
-            self._keep = False
+            self._keep_alive = False
         else:
-            self._pieces.append(data)
+            self._body_pieces.append(data)
 
     def on_message_complete(self) -> None:
         """The last byte of an answer."""
@@ -233,73 +243,73 @@ class Connection(asyncio.Protocol):
 
     def _reset_head(self) -> None:
         self._status = 0
-        self._length = -1
+        self._content_length = -1
         self._chunked = self._encoded = False
-        self._keep = False
+        self._keep_alive = False
         self._headers: Headers = []
 
-    def _bad(self, what: str) -> None:
-        self._fault = BadAnswer(f"{self._owner.origin} sent {what}")
+    def _raise_bad_answer(self, what: str) -> None:
+        self._fault = BadAnswer(f"{self._pool.origin} sent {what}")
         raise self._fault  # through the parser, which stops
 
-    def _parse(self, exchange: Exchange, data: bytes) -> None:
+    def _parse_data(self, exchange: ResponseBody, data: bytes) -> None:
         parser = self._parser
         if parser is None:
             parser = self._parser = HttpResponseParser(self)
-        self._barren += len(data)  # a head, trailers, the extensions of a chunk
+        self._bytes_since_body += len(data)  # a head, trailers, the extensions of a chunk
         try:
             parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as exc:
             if not self._complete:
-                what = f"{self._owner.origin} sent bytes that are no answer: {exc}"
+                what = f"{self._pool.origin} sent bytes that are no answer: {exc}"
                 self._fault = self._fault or BadAnswer(what)
-            self._keep = False
+            self._keep_alive = False
         chunk = b""
-        pieces = self._pieces
+        pieces = self._body_pieces
         if pieces:
-            self._barren = 0
+            self._bytes_since_body = 0
             chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
-        elif self._barren > HEAD_BYTES and not self._complete and self._fault is None:
-            self._fault = BadAnswer(f"{self._owner.origin} sent a head over the limits")
+        elif self._bytes_since_body > MAX_HEAD_BYTES and not self._complete and self._fault is None:
+            self._fault = BadAnswer(f"{self._pool.origin} sent a head over the limits")
         if self._status:
-            self._take(exchange, chunk)
+            self._deliver_chunk(exchange, chunk)
         elif self._fault is not None:
-            self.fail(self._fault)
+            self.fail_request(self._fault)
 
-    def _take(self, exchange: Exchange, chunk: bytes) -> None:
+    def _deliver_chunk(self, exchange: ResponseBody, chunk: bytes) -> None:
         if not exchange.status:
-            self._begin(exchange, len(chunk))
-        enough = exchange.push(chunk) if chunk else False
+            self._begin_body(exchange, len(chunk))
+        enough = exchange.push_chunk(chunk) if chunk else False
         if self._fault is not None:
-            self.fail(self._fault)
+            self.fail_request(self._fault)
         elif self._complete:
-            self._finish(exchange)
+            self._finish_response(exchange)
         else:
             if enough and not self.paused and self._transport is not None:
                 self.paused = True
                 self._transport.pause_reading()
 
-    def _begin(self, exchange: Exchange, size: int) -> None:
+    def _begin_body(self, exchange: ResponseBody, size: int) -> None:
         exchange.headers = self._headers
         exchange.status = self._status
         exchange.encoded = self._encoded
-        exchange.wake()
+        exchange.wake_reader()
         if self._complete:
             return
         if not self._chunked:
             self._parser = None  # it will not see the rest
-            self._left = self._length - size if self._length >= 0 else maxsize
-        self._arm(self._heard + (self._timeouts.idle or inf))
+            self._body_left = self._content_length - size if self._content_length >= 0 else maxsize
+        self._arm_timer(self._last_read_at + (self._timeouts.idle or inf))
 
-    def _finish(self, exchange: Exchange) -> None:
-        self._exchange = None
+    def _finish_response(self, exchange: ResponseBody) -> None:
+        self._response_body = None
         exchange.connection = None
         exchange.ended = True
-        exchange.wake()
+        exchange.wake_reader()
         transport = self._transport
         assert transport is not None
-        if not self._keep or transport.is_closing() or transport.get_write_buffer_size():
+        if not self._keep_alive or transport.is_closing() or transport.get_write_buffer_size():
             self.abort()
             return
         if self.paused:
@@ -307,19 +317,19 @@ class Connection(asyncio.Protocol):
             transport.resume_reading()
         self.used = True
         self.idle_since = self._loop.time()
-        self._owner.release(self)
+        self._pool.release_connection(self)
 
-    def _cut(self) -> None:
-        exchange = self._exchange
+    def _fail_cut(self) -> None:
+        exchange = self._response_body
         if exchange is None:
             self.abort()
-        elif self.used and not self._heard:
-            what = f"{self._owner.origin} closed an idle connection as it was used again"
-            self.fail(Cut(what, code="stale"))
+        elif self.used and not self._last_read_at:
+            what = f"{self._pool.origin} closed an idle connection as it was used again"
+            self.fail_request(Cut(what, code="stale"))
         else:
-            self.fail(Cut(f"{self._owner.origin} hung up before its answer was whole"))
+            self.fail_request(Cut(f"{self._pool.origin} hung up before its answer was whole"))
 
-    def _arm(self, due: float) -> None:
+    def _arm_timer(self, due: float) -> None:
         if self._timer is not None:
             if self._timer_due <= due:
                 return  # it looks again when it runs
@@ -327,23 +337,23 @@ class Connection(asyncio.Protocol):
             self._timer = None
         if due < inf:
             self._timer_due = due
-            self._timer = self._loop.call_at(due, self._tick)
+            self._timer = self._loop.call_at(due, self._check_timeouts)
 
-    def _tick(self) -> None:
+    def _check_timeouts(self) -> None:
         self._timer = None
-        exchange = self._exchange
+        exchange = self._response_body
         if exchange is None:
             return
         timeouts = self._timeouts
         if not exchange.status:
             which, seconds = "first_byte", timeouts.first_byte
-            due = self._started + (seconds or inf)
+            due = self._started_at + (seconds or inf)
         else:
             which, seconds = "idle", timeouts.idle
-            due = inf if self.paused else self._heard + (seconds or inf)
+            due = inf if self.paused else self._last_read_at + (seconds or inf)
         if self._total_due < due:
             which, seconds, due = "total", timeouts.total, self._total_due
-        if self._loop.time() + _TICK >= due:
-            self.fail(UpstreamTimeout(which, seconds))
+        if self._loop.time() + _CLOCK_RESOLUTION >= due:
+            self.fail_request(UpstreamTimeout(which, seconds))
         else:
-            self._arm(due)
+            self._arm_timer(due)

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.counting.kind import COUNTINGS
+from gateway.counting.dialects import COUNTING_DIALECTS
 from gateway.dialect import Dialect, Fields
 from gateway.dialects.embeddings import EMBEDDINGS
 from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.wire import CHAT_ONLY_MEMBERS
 from gateway.wire.raw_json import encoded
 
-_BARE = (*COUNTINGS, EMBEDDINGS)
+_DIALECTS_WITHOUT_DEFAULTS = (*COUNTING_DIALECTS, EMBEDDINGS)
 """Dialects that take no defaults, which are parameters of answers."""
 
 
-class Defaults:
+class DefaultParameters:
     """Members for the bodies of one provider's requests."""
 
     __slots__ = ("_all", "_responses")
@@ -26,9 +26,9 @@ class Defaults:
             name: v for name, v in self._all.items() if name not in CHAT_ONLY_MEMBERS
         }
 
-    def added(self, fields: Fields, dialect: Dialect) -> Fields:
+    def add_defaults(self, fields: Fields, dialect: Dialect) -> Fields:
         """The fields, and the defaults that are not among them."""
-        if not self._all or dialect in _BARE:
+        if not self._all or dialect in _DIALECTS_WITHOUT_DEFAULTS:
             return fields
         known = self._responses if dialect is RESPONSES else self._all
         missing = {name: v for name, v in known.items() if name not in fields}

@@ -10,13 +10,13 @@ from itertools import chain, zip_longest
 
 from gateway.errors import Unreachable
 from providers.transport.connection import Connection
-from providers.transport.engine import Base
+from providers.transport.engine import BaseUrl
 
-_HEAD_START = 0.25  # RFC 8305's delay between two attempts
+_ATTEMPT_DELAY = 0.25  # RFC 8305's delay between two attempts
 
 
-async def dial(
-    base: Base, tls: ssl.SSLContext | None, make: Callable[[], Connection]
+async def open_connection(
+    base: BaseUrl, tls: ssl.SSLContext | None, make: Callable[[], Connection]
 ) -> Connection:
     """An open connection. Unreachable, which names host and port, nothing else of the URL."""
     made: list[Connection] = []
@@ -27,7 +27,7 @@ async def dial(
 
     winner = None
     try:
-        winner = await _race(base, tls, factory)
+        winner = await _race_addresses(base, tls, factory)
     except ssl.SSLError as exc:
         why = getattr(exc, "verify_message", "") or exc.reason or "no handshake"
         raise Unreachable(f"TLS with {base.origin} failed: {why}") from None
@@ -41,26 +41,26 @@ async def dial(
     return winner
 
 
-async def _race(
-    base: Base, tls: ssl.SSLContext | None, factory: Callable[[], Connection]
+async def _race_addresses(
+    base: BaseUrl, tls: ssl.SSLContext | None, factory: Callable[[], Connection]
 ) -> Connection:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(base.host, base.port, type=socket.SOCK_STREAM)
     attempts = [
-        partial(_connect, address, base, tls, factory)
-        for address in _interleaved(list(dict.fromkeys(str(info[4][0]) for info in found)))
+        partial(_connect_address, address, base, tls, factory)
+        for address in _interleave_families(list(dict.fromkeys(str(info[4][0]) for info in found)))
     ]
     if len(attempts) == 1:
         return await attempts[0]()
     winner: Connection | None
-    winner, _, errors = await staggered_race(attempts, _HEAD_START)
+    winner, _, errors = await staggered_race(attempts, _ATTEMPT_DELAY)
     if winner is None:
         raise next((error for error in errors if isinstance(error, OSError)), OSError())
     return winner
 
 
-async def _connect(
-    address: str, base: Base, tls: ssl.SSLContext | None, factory: Callable[[], Connection]
+async def _connect_address(
+    address: str, base: BaseUrl, tls: ssl.SSLContext | None, factory: Callable[[], Connection]
 ) -> Connection:
     loop = asyncio.get_running_loop()
     name = base.host if tls else None
@@ -71,7 +71,7 @@ async def _connect(
     return connection
 
 
-def _interleaved(addresses: list[str]) -> list[str]:
+def _interleave_families(addresses: list[str]) -> list[str]:
     """The families by turns, the resolver's first choice first."""
     six = [a for a in addresses if ":" in a]
     four = [a for a in addresses if ":" not in a]

@@ -13,36 +13,27 @@ from urllib.parse import SplitResult, urlsplit
 from msgspec import Struct
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import InvalidRequest, Unavailable
 from gateway.reply import Source
 
-Block = NewType("Block", bytes)
+HeaderBlock = NewType("HeaderBlock", bytes)
 """Checked header lines, each with its line end; made once for each provider by `block`."""
 
-HEAD_BYTES = 65_536
+ERROR_LIMIT = 1024 * 1024
+"""Bytes that are read of an upstream's error."""
+MAX_HEAD_BYTES = 65_536
 """The most that the head of an answer may weigh."""
-HEAD_COUNT = 100
+MAX_HEADER_COUNT = 100
 """The most headers that it may have."""
 
-_OWN = frozenset(
+_ENGINE_HEADERS = frozenset(
     b"host content-length transfer-encoding connection keep-alive proxy-connection te trailer "
     b"upgrade expect accept-encoding proxy-authorization".split()
 )
-_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_value = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
-_target = re.compile(rb"/[\x21-\x7e]*").fullmatch
-
-
-class Timeouts(Struct, frozen=True):
-    """Seconds; 0 is no limit."""
-
-    connect: float = 5.0
-    pool: float = 10.0
-    first_byte: float = 600.0
-    """From the request written to the whole head of the answer."""
-    idle: float = 300.0
-    """Between two reads of a body; not while reading rests because nobody takes the chunks."""
-    total: float = 0.0
+_match_header_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_match_header_value = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_match_target = re.compile(rb"/[\x21-\x7e]*").fullmatch
 
 
 class Request(Struct, frozen=True):
@@ -50,7 +41,7 @@ class Request(Struct, frozen=True):
 
     target: bytes
     body: bytes = b""
-    head: Block = Block(b"")
+    header_block: HeaderBlock = HeaderBlock(b"")
     """The provider's own headers, its credential among them."""
     headers: Headers = []
     """What this one request adds."""
@@ -70,7 +61,7 @@ class Response(Struct):
     """Seconds waited for a place in the pool."""
 
 
-class Stats(Struct, frozen=True):
+class EngineStats(Struct, frozen=True):
     """Connections of one engine; `busy` counts those being made as well."""
 
     open: int
@@ -90,11 +81,11 @@ class Engine(Protocol):
     async def aclose(self) -> None:
         """Close every connection; what is under way fails."""
 
-    def stats(self) -> Stats:
+    def stats(self) -> EngineStats:
         """What is open now."""
 
 
-class Base(Struct, frozen=True):
+class BaseUrl(Struct, frozen=True):
     """A base URL taken apart."""
 
     tls: bool
@@ -114,21 +105,21 @@ class Base(Struct, frozen=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def base(url: str) -> Base:
+def parse_base_url(url: str) -> BaseUrl:
     """The parts of a base URL. ValueError, which does not repeat the URL."""
-    parts = _split(url)
+    parts = _split_url(url)
     if parts.scheme not in ("http", "https"):
         raise ValueError("a base URL begins with http:// or https://")
     if "@" in parts.netloc or parts.query or parts.fragment or "?" in url or "#" in url:
         raise ValueError("a base URL has no user, no query and no fragment")
     path = parts.path.rstrip("/").encode("ascii", "strict") if parts.path.isascii() else b" "
-    if not parts.hostname or (path and not _target(path)):
+    if not parts.hostname or (path and not _match_target(path)):
         raise ValueError("a base URL needs a host, and a path of printable ASCII")
     tls = parts.scheme == "https"
-    return Base(tls, _host(parts.hostname), parts.port or (443 if tls else 80), path)
+    return BaseUrl(tls, _encode_host(parts.hostname), parts.port or (443 if tls else 80), path)
 
 
-def _split(url: str) -> SplitResult:
+def _split_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -137,7 +128,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _host(name: str) -> str:
+def _encode_host(name: str) -> str:
     try:
         host = name if name.isascii() else name.encode("idna").decode("ascii")
     except UnicodeError:
@@ -147,40 +138,40 @@ def _host(name: str) -> str:
     return host
 
 
-def block(headers: Headers) -> Block:
+def make_header_block(headers: Headers) -> HeaderBlock:
     """Header lines ready to send. InvalidRequest for a name or a value that cannot be sent."""
-    return Block(lines(headers))
+    return HeaderBlock(render_headers(headers))
 
 
-def lines(headers: Headers) -> bytes:
+def render_headers(headers: Headers) -> bytes:
     """Each header as its line. InvalidRequest, which names the header and not its value."""
-    return b"".join([_line(name, value) for name, value in headers])
+    return b"".join([_render_header(name, value) for name, value in headers])
 
 
 @lru_cache(maxsize=1024)
-def _line(name: bytes, value: bytes) -> bytes:
-    if not _name(name) or name.lower() in _OWN:
+def _render_header(name: bytes, value: bytes) -> bytes:
+    if not _match_header_name(name) or name.lower() in _ENGINE_HEADERS:
         raise InvalidRequest(f"header {name.decode('latin-1')!r} cannot be sent upstream")
-    if not _value(value):
+    if not _match_header_value(value):
         raise InvalidRequest(f"the value of header {name.decode()!r} cannot be sent upstream")
     return b"%b: %b\r\n" % (name, value)
 
 
-def pairs(head: Block) -> Headers:
+def parse_header_block(head: HeaderBlock) -> Headers:
     """The headers a block was made of."""
     found = [line.partition(b": ") for line in head.split(b"\r\n") if line]
     return [(name, value) for name, _, value in found]
 
 
 @lru_cache(maxsize=1024)
-def checked(target: bytes) -> bytes:
+def check_target(target: bytes) -> bytes:
     """A target that stays inside its request line. InvalidRequest."""
-    if not _target(target):
+    if not _match_target(target):
         raise InvalidRequest("the upstream's path is not one")
     return target
 
 
-def full(origin: str, seconds: float) -> Unavailable:
+def pool_timeout(origin: str, seconds: float) -> Unavailable:
     """The fault of a call for which no connection came free."""
     error = Unavailable(
         f"every connection to {origin} stayed busy for {seconds:g} s", code="pool_timeout"
@@ -189,13 +180,13 @@ def full(origin: str, seconds: float) -> Unavailable:
     return error
 
 
-Kind = Literal["direct", "httpx2"]
+EngineKind = Literal["direct", "httpx2"]
 
 
-class Options(Struct, frozen=True):
+class EngineOptions(Struct, frozen=True):
     """How an origin is reached."""
 
-    kind: Kind = "direct"
+    kind: EngineKind = "direct"
     proxy: str | None = None
     http2: bool = False
     ca_file: str | None = None

@@ -2,17 +2,17 @@
 
 from gateway.call import Call, Headers
 
-CLASSIC = "2023-06-01"
+CLASSIC_VERSION = "2023-06-01"
 """The last version of the Messages API that takes temperature, top_p and top_k."""
-FORWARDED = (b"anthropic-", b"x-app", b"x-claude-code-")
+FORWARDED_HEADERS = (b"anthropic-", b"x-app", b"x-claude-code-")
 """Prefixes of a client's headers that belong to its request: a beta's members need its name."""
 
 
-def with_version(headers: Headers, call: Call) -> Headers:
+def add_version_header(headers: Headers, call: Call) -> Headers:
     """The headers, with a version of ours where the client sent none."""
     if any(name == b"anthropic-version" for name, _ in headers):
         return headers
     sampling = {"temperature", "top_p", "top_k"} & call.fields.keys()
     versions = call.target.capability.anthropic_versions if call.target else ()
-    version = CLASSIC if sampling or not versions else versions[0]
+    version = CLASSIC_VERSION if sampling or not versions else versions[0]
     return [*headers, (b"anthropic-version", version.encode())]

@@ -5,30 +5,33 @@ from urllib.parse import quote
 
 from gateway.call import Call, Headers
 from gateway.config.faults import ConfigError, Fault
-from gateway.counting.kind import COUNTING
+from gateway.counting.dialects import MESSAGES_COUNTING
 from gateway.dialect import Fields
 from gateway.errors import InvalidRequest
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.reply import Reply
 from gateway.secret import Secret
-from providers.transport.hosted import hosted, tell, versioned
+from providers.transport.cloud_messages import adapt_to_host, add_api_version, report_dropped
+from providers.transport.credential_cache import CredentialCache
 from providers.transport.keys import KeyRing
 from providers.transport.provider import HttpProvider
-from providers.transport.renew import Renewed
-from providers.vertex.predict import Predicting
-from providers.vertex.tokens import tokens
+from providers.vertex.predict import VertexEngine
+from providers.vertex.tokens import make_token_fetcher
 
-_PROJECT = ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")
-_LOCATION = ("CLOUD_ML_REGION", "GOOGLE_CLOUD_LOCATION")
-_SHARED = {"us": "aiplatform.us.rep.googleapis.com", "eu": "aiplatform.eu.rep.googleapis.com"}
+_PROJECT_VARIABLES = ("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")
+_LOCATION_VARIABLES = ("CLOUD_ML_REGION", "GOOGLE_CLOUD_LOCATION")
+_MULTI_REGION_HOSTS = {
+    "us": "aiplatform.us.rep.googleapis.com",
+    "eu": "aiplatform.eu.rep.googleapis.com",
+}
 """Hosts of the locations that are several regions."""
 
 
 class Vertex(HttpProvider):
     """Claude models of a Google Cloud project; with a token given, else with Google credentials."""
 
-    row: ClassVar[str] = "vertex"
-    spoken: ClassVar[tuple[str, ...]] = ("messages",)
+    server_kind: ClassVar[str] = "vertex"
+    dialect_names: ClassVar[tuple[str, ...]] = ("messages",)
     forwarded: ClassVar[tuple[bytes, ...]] = (b"anthropic-beta",)
 
     project: str = ""
@@ -38,29 +41,33 @@ class Vertex(HttpProvider):
     credentials_file: str | None = None
     """Google credentials, such as a service account's key; unset: the application's default."""
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """Settles project, location and credentials. ConfigError where they are missing."""
-        env = site.config.source.env
-        project = self.project or next((env[each] for each in _PROJECT if env.get(each)), "")
-        location = self.location or next((env[each] for each in _LOCATION if env.get(each)), "")
+        env = runtime.config.source.env
+        project = self.project or next(
+            (env[each] for each in _PROJECT_VARIABLES if env.get(each)), ""
+        )
+        location = self.location or next(
+            (env[each] for each in _LOCATION_VARIABLES if env.get(each)), ""
+        )
         if not project:
-            message = f"is missing: set it, or the variable {_PROJECT[0]}"
+            message = f"is missing: set it, or the variable {_PROJECT_VARIABLES[0]}"
             raise ConfigError([Fault(path=f"providers.{name}.project", message=message)])
         location = location or "global"
-        self._parent = f"/projects/{quote(project)}/locations/{quote(location)}"
-        self.base_url = self.base_url or f"https://{_host(location)}/v1"
-        super().bind(name, site)
-        self._strict = site.config.server.strict
+        self._parent_path = f"/projects/{quote(project)}/locations/{quote(location)}"
+        self.base_url = self.base_url or f"https://{_get_host(location)}/v1"
+        super().bind(name, runtime)
+        self._strict = runtime.config.server.strict
         held = None
         if not self.api_key:
-            held = self._tokens(name)
+            held = self._make_token_cache(name)
             # The credentials count as one key: throttled or refused, they rest as a key does.
-            self._ring = KeyRing([Secret(f"Google credentials of {name}")])
-        self._engine = Predicting(self._engine, held)
+            self._key_ring = KeyRing([Secret(f"Google credentials of {name}")])
+        self._engine = VertexEngine(self._engine, held)
 
-    def _tokens(self, name: str) -> Renewed[str]:
+    def _make_token_cache(self, name: str) -> CredentialCache[str]:
         try:
-            return Renewed(tokens(self.credentials_file))
+            return CredentialCache(make_token_fetcher(self.credentials_file))
         except ModuleNotFoundError as fault:
             message = (
                 'needs an access token, or the extra "vertex" for Google credentials '
@@ -81,37 +88,37 @@ class Vertex(HttpProvider):
         refused = reply is not None and reply.error is not None and reply.status == 400
         return None if refused else reply
 
-    def target(self, call: Call) -> bytes:
+    def build_path(self, call: Call) -> bytes:
         """The model's path, or that of counting."""
         assert call.target is not None
         model = call.target.model
         if model in (".", ".."):
             raise InvalidRequest(f'"{model}" is no model', param="model")
         action = "streamRawPredict" if call.stream else "rawPredict"
-        if call.dialect is COUNTING:
+        if call.dialect is MESSAGES_COUNTING:
             model = "count-tokens"
-        path = f"{self._parent}/publishers/anthropic/models/{quote(model, safe='@')}:{action}"
+        path = f"{self._parent_path}/publishers/anthropic/models/{quote(model, safe='@')}:{action}"
         return path.encode()
 
-    def credential(self, key: str) -> Headers:
+    def make_auth_headers(self, key: str) -> Headers:
         """A token given as Bearer; one of the credentials is added to each request."""
-        return super().credential(key) if self.api_key else []
+        return super().make_auth_headers(key) if self.api_key else []
 
-    def prepared(self, call: Call) -> Fields:
+    def prepare_fields(self, call: Call) -> Fields:
         """The body without the model, which the path says, and with the version."""
-        counting = call.dialect is COUNTING
-        ours = hosted(call, () if counting else ("model",))
-        tell(call, ours, strict=self._strict and not counting)
+        counting = call.dialect is MESSAGES_COUNTING
+        ours = adapt_to_host(call, () if counting else ("model",))
+        report_dropped(call, ours, strict=self._strict and not counting)
         versions = call.target.capability.anthropic_versions if call.target else ()
-        return versioned(ours.fields, versions[0])
+        return add_api_version(ours.fields, versions[0])
 
-    def client_headers(self, call: Call) -> Headers:
+    def select_client_headers(self, call: Call) -> Headers:
         """The betas that the host knows."""
-        betas = hosted(call, ()).betas
+        betas = adapt_to_host(call, ()).betas
         return [(b"anthropic-beta", ",".join(betas).encode())] if betas else []
 
 
-def _host(location: str) -> str:
+def _get_host(location: str) -> str:
     if location == "global":
         return "aiplatform.googleapis.com"
-    return _SHARED.get(location, f"{location}-aiplatform.googleapis.com")
+    return _MULTI_REGION_HOSTS.get(location, f"{location}-aiplatform.googleapis.com")

@@ -4,14 +4,15 @@ from typing import Any
 
 import msgspec
 
+from gateway.config.schema import Timeouts
 from gateway.reply import BytesSource
 from gateway.wire.raw_json import decode
-from providers.transport.answer import whole
-from providers.transport.engine import Engine, Request, Response, Stats, Timeouts
-from providers.transport.hosted import ERROR_LIMIT, error_body
-from providers.transport.renew import Renewed
+from providers.transport.cloud_messages import write_error_body
+from providers.transport.credential_cache import CredentialCache
+from providers.transport.engine import ERROR_LIMIT, Engine, EngineStats, Request, Response
+from providers.transport.upstream_response import read_body
 
-_KINDS = {
+_ERROR_KINDS = {
     "ABORTED": "conflict_error",
     "DEADLINE_EXCEEDED": "timeout_error",
     "FAILED_PRECONDITION": "invalid_request_error",
@@ -24,57 +25,57 @@ _KINDS = {
     "UNAVAILABLE": "api_error",
 }
 """Google's canonical codes in the words of the Messages API."""
-_REPLACED = frozenset({b"content-type", b"content-length"})
+_REPLACED_HEADERS = frozenset({b"content-type", b"content-length"})
 
 
-class Predicting:
+class VertexEngine:
     """An engine around another; without tokens to fetch, requests carry one of their own."""
 
-    def __init__(self, inner: Engine, tokens: Renewed[str] | None) -> None:
+    def __init__(self, inner: Engine, tokens: CredentialCache[str] | None) -> None:
         self._inner = inner
         self._tokens = tokens
 
     async def send(self, request: Request, timeouts: Timeouts) -> Response:
         """The answer; sent once more where the token was refused and a newer one is there."""
         if self._tokens is None:
-            return await _translated(await self._inner.send(request, timeouts))
-        token = await self._tokens.get()
-        response = await self._inner.send(_with(token, request), timeouts)
+            return await _translate_response(await self._inner.send(request, timeouts))
+        token = await self._tokens.get_credential()
+        response = await self._inner.send(_add_token(token, request), timeouts)
         if response.status == 401:
-            newer = await self._tokens.get(token)
+            newer = await self._tokens.get_credential(token)
             if newer != token:
                 await response.body.aclose()
-                response = await self._inner.send(_with(newer, request), timeouts)
-        return await _translated(response)
+                response = await self._inner.send(_add_token(newer, request), timeouts)
+        return await _translate_response(response)
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._inner.aclose()
 
-    def stats(self) -> Stats:
+    def stats(self) -> EngineStats:
         """What is open now."""
         return self._inner.stats()
 
 
-def _with(token: str, request: Request) -> Request:
+def _add_token(token: str, request: Request) -> Request:
     headers = [*request.headers, (b"authorization", b"Bearer " + token.encode())]
     return msgspec.structs.replace(request, headers=headers)
 
 
-async def _translated(response: Response) -> Response:
+async def _translate_response(response: Response) -> Response:
     """The answer, an error of Google's as the Messages API would tell it."""
     if response.status == 200:
         return response
-    body = await whole(response.body, ERROR_LIMIT)
-    told = _told(body)
+    body = await read_body(response.body, ERROR_LIMIT)
+    told = _translate_error(body)
     if told is not None:
-        kept = [header for header in response.headers if header[0] not in _REPLACED]
+        kept = [header for header in response.headers if header[0] not in _REPLACED_HEADERS]
         response.headers = [(b"content-type", b"application/json"), *kept]
     response.body = BytesSource(body if told is None else told)
     return response
 
 
-def _told(body: bytes) -> bytes | None:
+def _translate_error(body: bytes) -> bytes | None:
     """An error of Google's in the words of Messages; None where it is none of Google's."""
     try:
         found = decode(body, Any)
@@ -84,5 +85,5 @@ def _told(body: bytes) -> bytes | None:
     inner = found.get("error") if isinstance(found, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get("status"), str):
         return None
-    kind = _KINDS.get(inner["status"], "api_error")
-    return error_body(kind, str(inner.get("message") or inner["status"]))
+    kind = _ERROR_KINDS.get(inner["status"], "api_error")
+    return write_error_body(kind, str(inner.get("message") or inner["status"]))

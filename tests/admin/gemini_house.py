@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from gateway.call import Headers
-from tests.admin.house import House, house
+from tests.admin.house import AdminGateway, house
 from tests.dialects.gemini.sent import said
-from tests.fakes.asgi import Driven
-from tests.fakes.upstream import SSE, Json, Received, Script, ScriptedUpstream
+from tests.fakes.asgi import AsgiTestRequest
+from tests.fakes.upstream import SSE, Json, ReceivedRequest, Script, ScriptedUpstream
 from tests.sdk.answers import (
     chat,
     chat_stream,
@@ -68,10 +68,12 @@ HELLO: dict[str, Any] = {"contents": [said("hello")]}
 both = pytest.mark.parametrize("provider", ["chat", "messages"])
 
 
-class Scene:
+class GeminiGateway:
     """A gateway, and what its upstream answers next."""
 
-    def __init__(self, opened: House, upstream: ScriptedUpstream, scripts: list[Script]) -> None:
+    def __init__(
+        self, opened: AdminGateway, upstream: ScriptedUpstream, scripts: list[Script]
+    ) -> None:
         self.house = opened
         self.upstream = upstream
         self._scripts = scripts
@@ -81,14 +83,14 @@ class Scene:
 
     def asking(
         self, path: str, body: Any = None, *, headers: Headers = KEY, method: str = "POST"
-    ) -> Driven:
+    ) -> AsgiTestRequest:
         """A request under way; the path stands after the version of the API."""
         whole = path if path.startswith("/") else f"/v1beta/{path}"
         sent = HELLO if body is None else body
         return self.house.asking(whole, headers=headers, method=method, body=sent)
 
-    async def ask(self, path: str, body: Any = None, **more: Any) -> Driven:
-        return await self.asking(path, body, **more).done()
+    async def ask(self, path: str, body: Any = None, **more: Any) -> AsgiTestRequest:
+        return await self.asking(path, body, **more).wait_done()
 
     @property
     def body(self) -> Any:
@@ -97,10 +99,12 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path, *, ping: float = 15.0, more: str = "") -> AsyncIterator[Scene]:
+async def scene(
+    folder: Path, *, ping: float = 15.0, more: str = ""
+) -> AsyncIterator[GeminiGateway]:
     scripts: list[Script] = [[Json(chat("Hello"))]]
 
-    def select(_: Received) -> Script:
+    def select(_: ReceivedRequest) -> Script:
         return scripts[0]
 
     config = CONFIG.replace("{ping}", str(ping))
@@ -108,7 +112,7 @@ async def scene(folder: Path, *, ping: float = 15.0, more: str = "") -> AsyncIte
         ScriptedUpstream(select=select) as upstream,
         house(folder, upstream.url, config=config, more=more) as opened,
     ):
-        yield Scene(opened, upstream, scripts)
+        yield GeminiGateway(opened, upstream, scripts)
 
 
 def answer(provider: str) -> Script:

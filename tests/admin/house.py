@@ -8,8 +8,8 @@ from typing import Any
 from gateway.app import Gateway, build
 from gateway.call import Headers
 from tests.configs import loaded
-from tests.fakes.asgi import Driven
-from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream
+from tests.fakes.asgi import AsgiTestRequest
+from tests.fakes.upstream import Json, ReceivedRequest, Script, ScriptedUpstream
 
 KEY = "gw-key"
 SHOWN: Headers = [(b"x-api-key", KEY.encode())]
@@ -53,14 +53,14 @@ ANSWER = {
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello!"}]}
 
 
-def usual(request: Received) -> Script:
+def usual(request: ReceivedRequest) -> Script:
     """An upstream's lists, and one answer to every call."""
     if request.method == "GET":
         return [Json(POE if "/poe/" in request.path else OPENAI)]
     return [Json(ANSWER)]
 
 
-class House:
+class AdminGateway:
     """A gateway to ask."""
 
     def __init__(self, app: Gateway) -> None:
@@ -69,21 +69,23 @@ class House:
 
     def asking(
         self, path: str, *, headers: Headers | None = None, method: str = "GET", body: Any = b""
-    ) -> Driven:
+    ) -> AsgiTestRequest:
         """A request that is under way; the client's key is shown where no headers are given."""
         path, _, query = path.partition("?")
         shown = SHOWN if headers is None else headers
-        driven = Driven(self.app, body, method=method, path=path, headers=shown)
+        driven = AsgiTestRequest(self.app, body, method=method, path=path, headers=shown)
         driven.scope["query_string"] = query.encode()
         return driven.start()
 
-    async def get(self, path: str, headers: Headers | None = None, method: str = "GET") -> Driven:
+    async def get(
+        self, path: str, headers: Headers | None = None, method: str = "GET"
+    ) -> AsgiTestRequest:
         """A GET's answer."""
-        return await self.asking(path, headers=headers, method=method).done()
+        return await self.asking(path, headers=headers, method=method).wait_done()
 
-    async def post(self, body: Any, path: str = "/v1/chat/completions") -> Driven:
+    async def post(self, body: Any, path: str = "/v1/chat/completions") -> AsgiTestRequest:
         """A POST's answer."""
-        return await self.asking(path, method="POST", body=body).done()
+        return await self.asking(path, method="POST", body=body).wait_done()
 
 
 @asynccontextmanager
@@ -95,7 +97,7 @@ async def house(
     catalogue: str = "",
     wait: float = 2.5,
     config: str = CONFIG,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[AdminGateway]:
     """A gateway with two providers at an upstream."""
     text = config.format(
         key=KEY, folder=folder / "state", upstream=upstream, more=more, catalogue=catalogue,
@@ -103,13 +105,13 @@ async def house(
     )  # fmt: skip
     app = build(loaded(folder, text))
     async with app.router.lifespan_context(app):
-        yield House(app)
+        yield AdminGateway(app)
 
 
 @asynccontextmanager
 async def before(
     folder: Path, select: Any = usual, **more: Any
-) -> AsyncIterator[tuple[House, ScriptedUpstream]]:
+) -> AsyncIterator[tuple[AdminGateway, ScriptedUpstream]]:
     """A gateway and the upstream behind it."""
     async with (
         ScriptedUpstream(select=select) as upstream,

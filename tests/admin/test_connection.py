@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tests.admin.house import ANSWER, SHOWN, before, house
-from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream, Stall
+from tests.fakes.upstream import Json, ReceivedRequest, Script, ScriptedUpstream, Stall
 
 OWN = '[providers.own]\nuse = "compatible"\napi_key = "!PASSTHRU"\nbase_url = "http://127.0.0.1:1/v1"\n'
 
@@ -18,7 +18,7 @@ async def test_one_tiny_completion_through_the_chain(tmp_path: Path) -> None:
             "messages": [{"role": "user", "content": "Hello"}],
             "max_tokens": 16,
         }
-        assert request.header(b"authorization") == b"Bearer poe-upstream"
+        assert request.get_header(b"authorization") == b"Bearer poe-upstream"
         data = sent.json()
         assert (data["status"], data["provider"]) == ("success", "poe")
         assert data["model_used"] == "gpt-4o"
@@ -47,7 +47,7 @@ async def test_which_model_is_tried(query: str, path: str, model: str, tmp_path:
 
 
 async def test_a_model_of_the_upstreams_list_where_nothing_else_is_known(tmp_path: Path) -> None:
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return [Json({"data": [{"id": "only"}]} if request.method == "GET" else ANSWER)]
 
     async with ScriptedUpstream(select=select) as upstream:
@@ -105,7 +105,7 @@ async def test_a_provider_of_which_no_model_is_known_asks_for_one(tmp_path: Path
 async def test_an_upstream_that_is_silent_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.admin.connection.SECONDS", 0.1)
+    monkeypatch.setattr("gateway.admin.connection.TEST_TIMEOUT", 0.1)
     async with before(tmp_path, lambda _: [Stall()]) as (opened, _):
         sent = await opened.get("/test-connection?model=gpt-4o")
         assert (sent.status, sent.json()["error_type"]) == (503, "upstream_timeout")

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.call import Headers
-from tests.admin.house import KEY, SHOWN, House, before
+from tests.admin.house import KEY, SHOWN, AdminGateway, before
 from tests.fakes.upstream import ScriptedUpstream
 
 CONFIG = """
@@ -42,7 +42,7 @@ base_url = "{upstream}/passing/v1"
 {more}
 """
 ASKED = [{"role": "user", "content": "Hello!"}]
-Opened = tuple[House, ScriptedUpstream]
+Opened = tuple[AdminGateway, ScriptedUpstream]
 
 
 @pytest_asyncio.fixture
@@ -56,7 +56,7 @@ async def explained(
     opened: Opened, path: str, body: Any, headers: Headers | None = None, status: int = 200
 ) -> Any:
     driven = opened[0].asking(f"/explain{path}", method="POST", body=body, headers=headers)
-    answer = await driven.done()
+    answer = await driven.wait_done()
     assert answer.status == status, answer.body
     assert b"sk-upstream" not in answer.body
     assert b"org-secretive" not in answer.body

@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from gateway.admin import exposition
-from gateway.admin.exposition import text
-from gateway.admin.workers import Now, Rests, Scraped
-from gateway.telemetry.shares import Done
-from gateway.telemetry.totals import Tally
+from gateway.admin.exposition import render_metrics
+from gateway.admin.workers import KeyCooldown, ScrapeData, WorkerState
+from gateway.telemetry.shares import CallTotals
+from gateway.telemetry.totals import Counters
 
 ODD = [
     'a "quoted" name', "back\\slash\\n", "two\nlines", '{le="+Inf"} 7', "ä 模型 🙂", " ", "a\r\tb",
@@ -23,18 +23,18 @@ ODD = [
 ]  # fmt: skip
 
 
-def scraped(*shares: Done, now: Now | None = None) -> Scraped:
+def scraped(*shares: CallTotals, now: WorkerState | None = None) -> ScrapeData:
     """That of two workers."""
     packed = [msgspec.msgpack.encode(each) for each in shares]
-    return Scraped(packed, now or Now(0, {}), 2, {"p": 2}, "1.2.3")
+    return ScrapeData(packed, now or WorkerState(0, {}), 2, {"p": 2}, "1.2.3")
 
 
 def parts(place: int, count: int) -> list[int]:
     return [count if each == place else 0 for each in range(15)]
 
 
-def samples(told: Scraped, *, open_metrics: bool = False) -> list[Sample]:
-    found = text(told, open_metrics=open_metrics).decode()
+def samples(told: ScrapeData, *, open_metrics: bool = False) -> list[Sample]:
+    found = render_metrics(told, open_metrics=open_metrics).decode()
     parse = (
         openmetrics.text_string_to_metric_families
         if open_metrics
@@ -49,26 +49,29 @@ def values(found: list[Sample]) -> Mapping[tuple[str, frozenset[str]], float]:
     return told
 
 
-HERE = Done(
+HERE = CallTotals(
     100.0,
     [
-        ("p", "m", Tally(
+        ("p", "m", Counters(
             calls=5, streams=4, errors=1, aborted=1, retries=2, unmetered=1, input_tokens=10,
             output_tokens=20, cache_read_tokens=30, cache_write_tokens=40, seconds=7.5, answered=3,
             first_byte_seconds=1.5, first_token_seconds=1.25, durations=parts(3, 5),
             first_tokens=parts(0, 3), ends={"client_gone 200": 1, "rejected 429": 1},
             cached={"hit": 2, "coalesced": 1, "miss": 1, "bypass": 1},
         )),
-        ("", "", Tally(calls=1, errors=1, durations=parts(0, 1), ends={"rejected 401": 1})),
+        ("", "", Counters(calls=1, errors=1, durations=parts(0, 1), ends={"rejected 401": 1})),
     ],
 )  # fmt: skip
-THERE = Done(
+THERE = CallTotals(
     90.0,
-    [("p", "m", Tally(calls=2, seconds=200.5, durations=parts(14, 2))), ("p", "n", Tally(calls=0))],
+    [
+        ("p", "m", Counters(calls=2, seconds=200.5, durations=parts(14, 2))),
+        ("p", "n", Counters(calls=0)),
+    ],
 )
-NOW = Now(
+NOW = WorkerState(
     4,
-    {"p": Rests(True, [1.0], {"open": 3, "idle": 1, "busy": 2}), "q": Rests()},
+    {"p": KeyCooldown(True, [1.0], {"open": 3, "idle": 1, "busy": 2}), "q": KeyCooldown()},
     workers=2,
     stores={"cache": True, "history": False},
 )
@@ -139,7 +142,9 @@ def test_histograms_are_cumulative(open_metrics: bool) -> None:
 @pytest.mark.parametrize("open_metrics", [False, True])
 @pytest.mark.parametrize("name", ODD)
 def test_a_label_comes_back_whatever_is_in_it(name: str, open_metrics: bool) -> None:
-    told = samples(scraped(Done(1.0, [("p", name, Tally(calls=1))])), open_metrics=open_metrics)
+    told = samples(
+        scraped(CallTotals(1.0, [("p", name, Counters(calls=1))])), open_metrics=open_metrics
+    )
     found = {each.labels["model"] for each in told if "model" in each.labels}
     assert found == {name}
 
@@ -147,7 +152,7 @@ def test_a_label_comes_back_whatever_is_in_it(name: str, open_metrics: bool) -> 
 def test_whoever_waits_for_the_interpreter_gets_it_often(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(exposition, "sleep", pauses.append)
-    share = Done(1.0, [("p", f"m{number}", Tally(calls=1)) for number in range(100)])
+    share = CallTotals(1.0, [("p", f"m{number}", Counters(calls=1)) for number in range(100)])
     found = samples(scraped(share))
     assert len(pauses) >= len(found) // 100 > 20
     assert len(values(found)) == len(found)
@@ -157,17 +162,17 @@ def test_every_figure_is_explained() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| (`(?:gateway|gen_ai)_.*?) \|", page, re.MULTILINE)
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    found = text(scraped(HERE, now=NOW), open_metrics=False).decode()
+    found = render_metrics(scraped(HERE, now=NOW), open_metrics=False).decode()
     assert explained == set(re.findall(r"^# TYPE (\w+)", found, re.MULTILINE))
 
 
 def test_calls_without_a_provider_are_told_once() -> None:
-    share = Done(1.0, [("", "", Tally(calls=1)), ("", "other", Tally(calls=2))])
+    share = CallTotals(1.0, [("", "", Counters(calls=1)), ("", "other", Counters(calls=2))])
     found = values(samples(scraped(share)))
     assert found["gateway_requests_total", frozenset({"unrouted", "complete", "200"})] == 3
 
 
 def test_a_gateway_that_has_done_nothing_says_so() -> None:
-    found = values(samples(scraped(Done(5.0, []))))
+    found = values(samples(scraped(CallTotals(5.0, []))))
     assert found["process_start_time_seconds", frozenset()] == 5
     assert not [name for name, _ in found if name.startswith("gateway_requests")]

@@ -46,7 +46,7 @@ async def test_a_stream_of_events(tmp_path: Path, provider: str) -> None:
     async with scene(tmp_path) as on:
         on.play(stream(provider))
         got = await on.ask(f"models/{provider}:m:streamGenerateContent?alt=sse")
-        assert (got.status, got.complete) == (200, True)
+        assert (got.status, got.is_complete) == (200, True)
         assert got.headers["content-type"].startswith("text/event-stream")
         answers = answers_of(got.body)
         assert text_of(answers) == "Hello"
@@ -60,7 +60,7 @@ async def test_a_stream_without_alt_is_an_array(tmp_path: Path, provider: str) -
     async with scene(tmp_path) as on:
         on.play(stream(provider))
         got = await on.ask(f"models/{provider}:m:streamGenerateContent")
-        assert (got.status, got.complete) == (200, True)
+        assert (got.status, got.is_complete) == (200, True)
         assert got.headers["content-type"] == "application/json; charset=UTF-8"
         assert text_of(got.json()) == "Hello"
         assert len(got.sent) > 3  # it comes in pieces
@@ -238,10 +238,10 @@ async def test_silence_is_filled_with_blank_lines(tmp_path: Path, query: str, pi
     async with scene(tmp_path, ping=0.05) as on:
         on.play([head, Stall()])
         driven = on.asking(f"models/chat:m:streamGenerateContent{query}")
-        await driven.until_sent(ping)
+        await driven.wait_until_sent(ping)
         kind = driven.headers["content-type"]
         assert kind.startswith("text/event-stream" if query else "application/json")
         on.house.edge.cut()
-        await driven.done()
+        await driven.wait_done()
         told = answers_of(driven.body) if query else driven.json()
         assert told[0]["error"]["status"] == "UNAVAILABLE"

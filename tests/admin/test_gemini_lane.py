@@ -46,7 +46,7 @@ async def test_a_request_passes_but_for_its_address(tmp_path: Path) -> None:
         (request,) = on.upstream.requests
         assert request.body == ASKED
         assert request.path == "/google/v1beta/models/tuned%2Fa%20b:generateContent"
-        assert request.header(b"x-goog-api-key") == b"sk-upstream-google"
+        assert request.get_header(b"x-goog-api-key") == b"sk-upstream-google"
         assert got.body == whole
         assert got.headers["x-gateway-provider"] == "google"
         assert "x-gateway-warnings" not in got.headers

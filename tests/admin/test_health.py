@@ -2,7 +2,7 @@ import hashlib
 from pathlib import Path
 
 from tests.admin.house import CHAT, before, house
-from tests.fakes.upstream import Json, Received, Script
+from tests.fakes.upstream import Json, ReceivedRequest, Script
 
 YAML = b"""\
 api_key_valid: true
@@ -42,7 +42,7 @@ async def test_yaml_for_those_who_ask_for_it(tmp_path: Path) -> None:
 
 
 async def test_the_state_of_a_provider_is_what_its_calls_have_shown(tmp_path: Path) -> None:
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return [Json(status=401)] if "/poe/" in request.path else [Json({"id": "x", "choices": []})]
 
     async with before(tmp_path, select) as (opened, _):

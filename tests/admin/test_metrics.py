@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from tests.admin.house import ANSWER, CHAT, before
-from tests.fakes.client import until
-from tests.fakes.upstream import SSE, Json, Received, Script
+from tests.fakes.client import wait_until
+from tests.fakes.upstream import SSE, Json, ReceivedRequest, Script
 
 USAGE = b'{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}'
 START = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":'
@@ -28,7 +28,7 @@ async def figures(house: Any, query: str = "") -> dict[str, Any]:
 
 
 async def test_whole_and_streamed_calls_add_up_by_provider_and_model(tmp_path: Path) -> None:
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return [SSE(FRAMES)] if b'"stream":true' in request.body else [Json(ANSWER)]
 
     async with before(tmp_path, select) as (house, _):
@@ -74,7 +74,7 @@ async def test_what_is_in_flight_is_shown_and_an_aborted_call_is_counted(tmp_pat
             method="POST",
             body=CHAT | {"stream": True, "messages": [{"role": "user", "content": "PRIVATE"}]},
         )
-        await call.until_sent(b"Hi")
+        await call.wait_until_sent(b"Hi")
         sent = await house.get("/metrics/active-requests")
         assert b"PRIVATE" not in sent.body
         (shown,) = sent.json()["requests"]
@@ -87,7 +87,7 @@ async def test_what_is_in_flight_is_shown_and_an_aborted_call_is_counted(tmp_pat
         found = await figures(house, "?include_active=true")
         assert found["active"] == {"total": 1, "models": {"openai:gpt-4o-mini": 1}}
         call.hang_up()
-        await call.done()
+        await call.wait_done()
         gate.set()
         assert (await house.get("/metrics/active-requests")).json()["requests"] == []
         assert (await figures(house))["summary"]["aborted"] == 1
@@ -102,25 +102,25 @@ async def test_the_live_stream_tells_news_and_ends_with_its_client(tmp_path: Pat
 
     async with before(tmp_path, lambda _: stuck) as (house, _):
         live = house.asking("/metrics/active-requests/stream?interval_ms=250")
-        await live.until_sent(b'"count":0')
+        await live.wait_until_sent(b'"count":0')
         assert live.headers["content-type"].startswith("text/event-stream")
         call = house.asking("/v1/chat/completions", method="POST", body=CHAT)
-        await live.until_sent(b'"count":1')
+        await live.wait_until_sent(b'"count":1')
         gate.set()
-        await call.done()
-        await until(lambda: b'"count":0' in live.sent[-1]["body"])
+        await call.wait_done()
+        await wait_until(lambda: b'"count":0' in live.sent[-1]["body"])
         live.hang_up()
-        await live.done(1)
-        assert not live.complete
+        await live.wait_done(1)
+        assert not live.is_complete
 
 
 async def test_the_live_stream_ends_when_the_gateway_drains(tmp_path: Path) -> None:
     async with before(tmp_path) as (house, _):
         live = house.asking("/metrics/active-requests/stream?interval_ms=250")
-        await live.until_sent(b'"count":0')
+        await live.wait_until_sent(b'"count":0')
         house.edge.draining = True
-        await live.done(2)
-        assert live.complete
+        await live.wait_done(2)
+        assert live.is_complete
         assert (await house.get("/readyz", [])).status == 503
         assert (await house.get("/livez", [])).status == 200
 

@@ -7,18 +7,18 @@ from typing import Any
 
 from starlette.routing import Route
 
-from gateway.admin.openapi import described, page
+from gateway.admin.openapi import build_document, render_html
 from gateway.edge.callers import Callers
-from gateway.edge.operation import Ask, Door, say
+from gateway.edge.operation import ApiRequest, JsonEndpoint, json_reply
 from gateway.reply import Reply
-from tests.admin.house import House, house
+from tests.admin.house import AdminGateway, house
 
 BATCHES = '[batch]\nengine = "embedded"\nfolder = "{}"\n[[middleware]]\nuse = "auth"\n'
 LINKS = ("batch", "alias", "cache", "fallback", "convert")
 METHODS = {"get", "post", "delete"}
 
 
-async def document(opened: House) -> Any:
+async def document(opened: AdminGateway) -> Any:
     answer = await opened.get("/openapi.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     return answer.json()
@@ -148,19 +148,19 @@ async def test_both_ask_for_the_key(tmp_path: Path) -> None:
             assert (await opened.get(path, [])).status == 401
 
 
-async def answers(ask: Ask) -> Reply:
+async def answers(ask: ApiRequest) -> Reply:
     """<script>alert("x")</script> & more."""
-    return say({})
+    return json_reply({})
 
 
 def test_what_functions_say_of_themselves_is_no_markup() -> None:
-    found = described([Route("/<b>", Door(answers, None))], locked=False)
+    found = build_document([Route("/<b>", JsonEndpoint(answers, None))], locked=False)
     assert found["security"] == []
-    made = read(page(found))
+    made = read(render_html(found))
     assert made.loads == []
     assert made.cells[1:3] == ["/<b>", '<script>alert("x")</script> & more.']
 
 
 def test_where_no_key_is_asked_for_none_is_described() -> None:
-    found = described([Route("/x", Door(answers, Callers([])))], locked=False)
+    found = build_document([Route("/x", JsonEndpoint(answers, Callers([])))], locked=False)
     assert found["components"]["securitySchemes"] == {}

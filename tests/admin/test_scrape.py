@@ -10,13 +10,13 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.admin import exposition
-from gateway.admin.workers import Scraped
+from gateway.admin.workers import ScrapeData
 from gateway.app import build
-from gateway.telemetry.totals import Tally
-from gateway.workers.peers import Alone
-from tests.admin.house import CHAT, KEY, House, before, house
+from gateway.telemetry.totals import Counters
+from gateway.workers.peers import NoPeers
+from tests.admin.house import CHAT, KEY, AdminGateway, before, house
 from tests.configs import loaded
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 from tests.fakes.running import ROOT
 
 ACCEPT = (
@@ -26,7 +26,7 @@ ACCEPT = (
 BEARER = (b"authorization", b"Bearer " + KEY.encode())
 
 
-async def scraped(opened: House) -> dict[tuple[str, ...], float]:
+async def scraped(opened: AdminGateway) -> dict[tuple[str, ...], float]:
     sent = await opened.get("/metrics")
     assert sent.status == 200
     return {
@@ -102,7 +102,7 @@ async def test_a_name_that_is_no_unicode_is_told_all_the_same(tmp_path: Path) ->
     assert sum(value for key, value in found.items() if key[0] == "gateway_requests_total") == 1
 
 
-class Cut(Alone):
+class Cut(NoPeers):
     """One of two workers whose supervisor is gone."""
 
     count = 2
@@ -112,7 +112,7 @@ class Cut(Alone):
 async def test_no_figures_rather_than_a_part_of_them(tmp_path: Path) -> None:
     app = build(loaded(tmp_path, "[server]\ndiscover = false\n[providers.echo]\n"), Cut())
     async with app.router.lifespan_context(app):
-        opened = House(app)
+        opened = AdminGateway(app)
         assert (await opened.get("/metrics")).status == 503
         assert (await opened.get("/metrics/running-totals")).status == 200
 
@@ -133,21 +133,21 @@ async def test_others_are_answered_while_a_long_text_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, answered = threading.Event(), threading.Event()
-    text = exposition.text
+    text = exposition.render_metrics
 
-    def waiting(told: Scraped, *, open_metrics: bool) -> bytes:
+    def waiting(told: ScrapeData, *, open_metrics: bool) -> bytes:
         asked.set()
         assert answered.wait(5), "nobody was answered meanwhile"
         return text(told, open_metrics=open_metrics)
 
-    monkeypatch.setattr(exposition, "text", waiting)
+    monkeypatch.setattr(exposition, "render_metrics", waiting)
     async with house(tmp_path) as opened:
         tallies = opened.edge.totals.tallies
         for number in range(300):
-            tallies["openai", f"model-{number}"] = Tally(calls=1, first_tokens=[1] * 15)
+            tallies["openai", f"model-{number}"] = Counters(calls=1, first_tokens=[1] * 15)
         scraping = opened.asking("/metrics")
-        await until(asked.is_set)
+        await wait_until(asked.is_set)
         assert (await opened.get("/livez")).status == 200
         answered.set()
-        sent = await scraping.done(20)
+        sent = await scraping.wait_done(20)
     assert sent.body.count(b'model="model-') > 10_000

@@ -7,7 +7,7 @@ from anthropic import Anthropic
 from openai import OpenAI
 
 from tests.admin.house import CONFIG, KEY, usual
-from tests.fakes.running import gateway
+from tests.fakes.running import run_gateway
 from tests.fakes.upstream import ScriptedUpstream
 
 
@@ -35,6 +35,6 @@ async def test_the_official_clients_list_and_retrieve_models(tmp_path: Path) -> 
             key=KEY, folder=tmp_path / "state", upstream=upstream.url, more="", catalogue="",
             timeout=2.5,
         )  # fmt: skip
-        async with gateway(tmp_path, config) as running:
+        async with run_gateway(tmp_path, config) as running:
             await asyncio.to_thread(listed, running.url)
         assert len(upstream.requests) == 2  # one for each provider, however often clients ask

@@ -1,9 +1,14 @@
+"""YAML that any reader of it reads back."""
+
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import yaml
 
-from gateway.admin.yaml import dump
+from gateway.admin.yaml import render_yaml
 
 
 @pytest.mark.parametrize(
@@ -11,22 +16,25 @@ from gateway.admin.yaml import dump
     [
         ({}, "{}\n"),
         ({"a": 1, "b": 1.5, "c": True, "d": None}, "a: 1\nb: 1.5\nc: true\nd: null\n"),
-        ({"a": {"b": {"c": "d"}}}, "a:\n  b:\n    c: d\n"),
+        ({"b": {"z": {"c": "d"}}, "a": 1}, "b:\n  z:\n    c: d\na: 1\n"),
         ({"a": {}, "b": []}, "a: {}\nb: []\n"),
-        (
-            {"a": ["x", {"b": 1, "c": 2}, [1, 2]]},
-            "a:\n  - x\n  - b: 1\n    c: 2\n  -\n    - 1\n    - 2\n",
-        ),
+        ({"a": ["x", {"b": 1, "c": 2}]}, "a:\n- x\n- b: 1\n  c: 2\n"),
+        ({"a": ("x", [1, 2])}, "a:\n- x\n- - 1\n  - 2\n"),
         ({"a": "https://h:1/v1"}, "a: https://h:1/v1\n"),
-        ({"a": "sha256:abc"}, "a: sha256:abc\n"),
         ({"a": "2024-01-15T10:00:00"}, "a: '2024-01-15T10:00:00'\n"),
         ({"a": "true", "b": "No", "null": "~"}, "a: 'true'\nb: 'No'\n'null': '~'\n"),
-        ({"a": "it's: x"}, "a: 'it''s: x'\n"),
-        ({"a": "x #y", "b": " x", "c": ""}, "a: 'x #y'\nb: ' x'\nc: ''\n"),
-        ({"a": 'é"\n'}, 'a: "\\u00e9\\u0022\\u000a"\n'),
-        ({"a": "\U0001f600"}, 'a: "\\U0001f600"\n'),
+        ({"a": "it's: x", "b": " x", "c": ""}, "a: 'it''s: x'\nb: ' x'\nc: ''\n"),
+        ({"é": "\U0001f600"}, "é: \U0001f600\n"),
         ({"12": "0x1f"}, "'12': '0x1f'\n"),
     ],
 )
 def test_a_table_becomes_a_document_that_reads_back(data: Mapping[str, Any], text: str) -> None:
-    assert dump(data) == text
+    assert render_yaml(data) == text
+    read = yaml.safe_load(text)
+    assert read == {key: [*each] if isinstance(each, tuple) else each for key, each in data.items()}
+
+
+def test_the_library_is_imported_with_the_first_document() -> None:
+    code = "import sys, gateway.app, gateway.admin.yaml; print('yaml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

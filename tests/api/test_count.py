@@ -12,11 +12,11 @@ from blockbuster import blockbuster_ctx
 
 from gateway.call import Headers
 from gateway.counting import counter
-from gateway.counting.estimate import estimate
-from tests.admin.house import SHOWN, House, before, house
-from tests.fakes.asgi import Driven
-from tests.fakes.running import gateway
-from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream, Stall
+from gateway.counting.estimate import estimate_tokens
+from tests.admin.house import SHOWN, AdminGateway, before, house
+from tests.fakes.asgi import AsgiTestRequest
+from tests.fakes.running import run_gateway
+from tests.fakes.upstream import Json, ReceivedRequest, Script, ScriptedUpstream, Stall
 
 PATH = "/v1/messages/count_tokens"
 CONFIG = """
@@ -76,17 +76,17 @@ COMPLETION = {
 }  # fmt: skip
 
 
-def counted(request: Received) -> Script:
+def counted(request: ReceivedRequest) -> Script:
     return [Json(COUNT, headers=[("request-id", "req_up"), ("set-cookie", "a=b")])]
 
 
 async def asked(
-    opened: House, body: Any, path: str = PATH, headers: Headers | None = None
-) -> Driven:
-    return await opened.asking(path, method="POST", body=body, headers=headers).done()
+    opened: AdminGateway, body: Any, path: str = PATH, headers: Headers | None = None
+) -> AsgiTestRequest:
+    return await opened.asking(path, method="POST", body=body, headers=headers).wait_done()
 
 
-def estimated(answer: Driven) -> int:
+def estimated(answer: AsgiTestRequest) -> int:
     """The tokens of an answer that is an estimate of ours."""
     assert (answer.status, answer.headers["x-gateway-estimate"]) == (200, "1"), answer.body
     found = answer.json()
@@ -119,9 +119,11 @@ async def test_an_upstream_that_speaks_messages_counts_itself(tmp_path: Path, pa
         b'{"model":"claude-opus-4-8","system":"You are a scientist",'
         b'"messages":[{"role":"user","content":"Hello, Claude"}],"tools":[],"new":{"a":1}}'
     )
-    assert request.header(b"anthropic-version") == b"2026-10-21"
-    assert request.header(b"anthropic-beta") == b"token-counting-2024-11-01,context-1m-2025-08-07"
-    assert request.header(b"x-api-key") == b"sk-upstream"
+    assert request.get_header(b"anthropic-version") == b"2026-10-21"
+    assert (
+        request.get_header(b"anthropic-beta") == b"token-counting-2024-11-01,context-1m-2025-08-07"
+    )
+    assert request.get_header(b"x-api-key") == b"sk-upstream"
 
 
 async def test_the_upstream_gets_the_clients_own_bytes(tmp_path: Path) -> None:
@@ -172,7 +174,7 @@ async def test_a_clients_own_refused_key_is_told(tmp_path: Path) -> None:
     body = HELLO | {"model": "own"}
     async with before(tmp_path, lambda _: [Json(REFUSED, 401)], config=CONFIG) as (opened, up):
         assert (await asked(opened, body, headers=shown)).status == 401
-        assert up.requests[0].header(b"x-api-key") == b"sk-client"
+        assert up.requests[0].get_header(b"x-api-key") == b"sk-client"
         assert (await asked(opened, body)).status == 401  # none was shown
         assert len(up.requests) == 1
 
@@ -182,7 +184,7 @@ async def test_an_upstreams_failure_becomes_an_estimate(tmp_path: Path, status: 
     async with before(tmp_path, lambda _: [Json(REFUSED, status)], config=CONFIG) as (opened, up):
         assert estimated(await asked(opened, HELLO)) == 17
         assert estimated(await asked(opened, HELLO)) == 17
-        assert opened.app.state.site.providers["anthropic"].standing().resting == []
+        assert opened.app.state.runtime.providers["anthropic"].status().resting == []
     # who has no counting is not asked again; nobody is ever asked for a completion
     assert [request.path for request in up.requests] == ["/anthropic/v1/messages/count_tokens"] * (
         1 if status == 404 else 2
@@ -197,7 +199,7 @@ async def test_an_upstream_that_is_not_there_becomes_an_estimate(tmp_path: Path)
 async def test_a_slow_upstream_becomes_an_estimate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counter, "SECONDS", 0.05)
+    monkeypatch.setattr(counter, "UPSTREAM_COUNT_TIMEOUT", 0.05)
     async with before(tmp_path, lambda _: [Stall()], config=CONFIG) as (opened, _):
         assert estimated(await asked(opened, HELLO)) == 17
 
@@ -281,9 +283,9 @@ async def test_a_large_body_is_estimated_off_the_loop(
 
     def watched(*given: Any) -> int:
         threads.append(threading.current_thread())
-        return estimate(*given)
+        return estimate_tokens(*given)
 
-    monkeypatch.setattr("gateway.counting.counter.estimate", watched)
+    monkeypatch.setattr("gateway.counting.counter.estimate_tokens", watched)
     small = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
     large = {"model": "gpt", "messages": [{"role": "user", "content": "some text " * 25_000}]}
     async with house(tmp_path, config=CONFIG) as opened:
@@ -358,9 +360,9 @@ async def test_the_official_client_counts(tmp_path: Path) -> None:
             key="gw-key", folder=tmp_path / "state", upstream=upstream.url, more="", catalogue="",
             timeout=2.5,
         )  # fmt: skip
-        async with gateway(tmp_path, config) as running:
+        async with run_gateway(tmp_path, config) as running:
             await asyncio.to_thread(by_sdk, running.url)
         paths = [request.path for request in upstream.requests]
         assert paths == ["/anthropic/v1/messages/count_tokens"] * 2
-        betas = upstream.requests[1].header(b"anthropic-beta") or b""
+        betas = upstream.requests[1].get_header(b"anthropic-beta") or b""
         assert b"token-counting-2024-11-01" in betas

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.api.gemini import Asked
+from gateway.api.gemini import GeminiAddress
 from tests.admin.gemini_house import HELLO, scene
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 from tests.fakes.upstream import Stall
 
 PATHS = [
@@ -37,25 +37,29 @@ async def test_the_model_stands_in_the_path(tmp_path: Path, path: str, model: st
 @pytest.mark.parametrize(
     ("path", "query", "asked"),
     [
-        ("/v1beta/models/m:generateContent", b"", Asked("m", "generateContent")),
-        ("/v1beta/models/m:streamGenerateContent", b"alt=sse", Asked("m", "streamGenerateContent")),
+        ("/v1beta/models/m:generateContent", b"", GeminiAddress("m", "generateContent")),
+        (
+            "/v1beta/models/m:streamGenerateContent",
+            b"alt=sse",
+            GeminiAddress("m", "streamGenerateContent"),
+        ),
         (
             "/v1beta/models/m:streamGenerateContent",
             b"x=1",
-            Asked("m", "streamGenerateContent", array=True),
+            GeminiAddress("m", "streamGenerateContent", array=True),
         ),
-        ("/models/:generateContent", b"", Asked("", "generateContent")),
-        ("/v1beta/models/a:b", b"", Asked("a", "b")),
+        ("/models/:generateContent", b"", GeminiAddress("", "generateContent")),
+        ("/v1beta/models/a:b", b"", GeminiAddress("a", "b")),
         (
             "/v1/projects/p/locations/l/x/1:predict",
             b"",
-            Asked("projects/p/locations/l/x/1", "predict"),
+            GeminiAddress("projects/p/locations/l/x/1", "predict"),
         ),
-        ("/v1beta/models/a\nb:countTokens", b"", Asked("a\nb", "countTokens")),
+        ("/v1beta/models/a\nb:countTokens", b"", GeminiAddress("a\nb", "countTokens")),
     ],
 )
-def test_what_an_address_asks_for(path: str, query: bytes, asked: Asked) -> None:
-    assert Asked.of(path, query) == asked
+def test_what_an_address_asks_for(path: str, query: bytes, asked: GeminiAddress) -> None:
+    assert GeminiAddress.from_url(path, query) == asked
 
 
 @pytest.mark.parametrize(
@@ -86,11 +90,11 @@ async def test_a_client_that_leaves_takes_the_upstream_with_it(tmp_path: Path, v
     async with scene(tmp_path) as on:
         on.play([Stall()])
         driven = on.asking(f"models/messages:m:{verb}")
-        await until(lambda: on.upstream.requests)
+        await wait_until(lambda: on.upstream.requests)
         driven.hang_up()
-        await driven.done()
-        await until(lambda: not on.upstream.open_connections)
-        assert not driven.started
+        await driven.wait_done()
+        await wait_until(lambda: not on.upstream.open_connections)
+        assert not driven.has_started
         assert not on.house.edge.open
 
 

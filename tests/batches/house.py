@@ -20,8 +20,8 @@ from anthropic.types.messages.batch_create_params import Request
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from tests.fakes.running import Gateway, gateway
-from tests.fakes.steps import Act, Exchange, Json, Received, Script
+from tests.fakes.running import GatewayProcess, run_gateway
+from tests.fakes.steps import Json, ReceivedRequest, Script, ScriptExchange, StepFunction
 from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.scene import model_of
 from tests.faults.wires import encode, whole
@@ -68,10 +68,12 @@ api_key = "!PASSTHRU"
 _TEXT = re.compile(rb'"text":"([^"]*)"|"content":"([^"]*)"')
 
 
-class House:
+class BatchGateway:
     """The gateway, its upstream, and clients of either API, each test's with a key of its own."""
 
-    def __init__(self, running: Gateway, upstream: ScriptedUpstream, gate: asyncio.Event) -> None:
+    def __init__(
+        self, running: GatewayProcess, upstream: ScriptedUpstream, gate: asyncio.Event
+    ) -> None:
         self.gateway = running
         self.upstream = upstream
         self.gate = gate
@@ -123,18 +125,18 @@ class House:
         return [words(request) for request in self.upstream.requests]
 
 
-def words(request: Received) -> str:
+def words(request: ReceivedRequest) -> str:
     """What the user said in a request that reached the upstream."""
     found = _TEXT.search(request.body)
     return (found[1] or found[2]).decode() if found else ""
 
 
 @asynccontextmanager
-async def house(folder: Path, batch: str, engine: str = "embedded") -> AsyncIterator[House]:
+async def house(folder: Path, batch: str, engine: str = "embedded") -> AsyncIterator[BatchGateway]:
     """A running gateway with those options of [batch]."""
     gate = asyncio.Event()
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return script(request, gate)
 
     async with (
@@ -151,10 +153,10 @@ async def house(folder: Path, batch: str, engine: str = "embedded") -> AsyncIter
 @asynccontextmanager
 async def opened(
     folder: Path, upstream: ScriptedUpstream, batch: str, engine: str = "embedded"
-) -> AsyncIterator[House]:
+) -> AsyncIterator[BatchGateway]:
     """A gateway before an upstream that may outlive it."""
-    async with gateway(folder, config(folder, upstream.url, batch, engine)) as running:
-        made = House(running, upstream, asyncio.Event())
+    async with run_gateway(folder, config(folder, upstream.url, batch, engine)) as running:
+        made = BatchGateway(running, upstream, asyncio.Event())
         try:
             yield made
         finally:
@@ -167,7 +169,7 @@ def config(folder: Path, url: str, batch: str, engine: str) -> str:
     return CONFIG.format(keys=keys, folder=folder / "state", url=url, batch=batch, engine=engine)
 
 
-def script(request: Received, gate: asyncio.Event) -> Script:
+def script(request: ReceivedRequest, gate: asyncio.Event) -> Script:
     """What the upstream does with a request: as the model is called."""
     model = model_of(request)
     dialect = "messages" if request.path.endswith("/messages") else "chat"
@@ -179,8 +181,8 @@ def script(request: Received, gate: asyncio.Event) -> Script:
     return [_waiting(gate), answer] if model == "slow" else answer
 
 
-def _waiting(gate: asyncio.Event) -> Act:
-    async def wait(exchange: Exchange) -> None:
+def _waiting(gate: asyncio.Event) -> StepFunction:
+    async def wait(exchange: ScriptExchange) -> None:
         await gate.wait()
 
     return wait

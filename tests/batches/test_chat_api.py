@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from tests.batches.house import House, file_lines, line, over
+from tests.batches.house import BatchGateway, file_lines, line, over
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -27,7 +27,7 @@ async def start(client: AsyncOpenAI, file_id: str, **more: Any) -> Batch:
 
 
 class TestABatch:
-    async def test_it_is_taken_worked_off_and_told(self, home: House) -> None:
+    async def test_it_is_taken_worked_off_and_told(self, home: BatchGateway) -> None:
         client = home.openai()
         models = ("chat:good", "messages:good", "nickname")
         lines = [line(f"c {n}", models[n % 3], f"said {n}") for n in range(12)]
@@ -57,7 +57,7 @@ class TestABatch:
         content = await client.files.content(done.output_file_id)
         assert (output.purpose, output.bytes) == ("batch_output", len(content.content))
 
-    async def test_what_fails_is_in_the_error_file(self, home: House) -> None:
+    async def test_what_fails_is_in_the_error_file(self, home: BatchGateway) -> None:
         client = home.openai()
         models = ["chat:good", "chat:refused", "messages:refused", "chat:nonsense", "gone:x"]
         lines = [line(f"c-{n}", model) for n, model in enumerate(models)]
@@ -71,7 +71,7 @@ class TestABatch:
         assert statuses == [400, 400, 502, 404]
         assert found["c-1"]["response"]["body"]["error"]["message"] == "Not that."
 
-    async def test_a_cancelled_one_keeps_what_was_answered(self, home: House) -> None:
+    async def test_a_cancelled_one_keeps_what_was_answered(self, home: BatchGateway) -> None:
         client = home.openai()
         home.gate.clear()
         lines = [line(f"c-{n}", "chat:slow", "chat to cancel") for n in range(12)]
@@ -88,7 +88,7 @@ class TestABatch:
         with pytest.raises(openai.ConflictError, match="'cancelled'"):
             await client.batches.cancel(batch.id)
 
-    async def test_lists_are_the_tenants_own(self, home: House) -> None:
+    async def test_lists_are_the_tenants_own(self, home: BatchGateway) -> None:
         ours, theirs = home.openai(), home.openai()
         file_id = await upload(ours, line("c"))
         made = [(await start(ours, file_id)).id for _ in range(3)][::-1]
@@ -132,7 +132,7 @@ BAD_LINES: dict[str, tuple[bytes, list[tuple[str, str | None, int | None]]]] = {
 class TestWhatIsRefused:
     @pytest.mark.parametrize("name", BAD_LINES)
     async def test_a_bad_line_fails_the_batch_and_nothing_starts(
-        self, home: House, name: str
+        self, home: BatchGateway, name: str
     ) -> None:
         content, faults = BAD_LINES[name]
         client = home.openai("gw-key-28")
@@ -166,7 +166,7 @@ class TestWhatIsRefused:
         ],
     )
     async def test_a_bad_batch_is_refused(
-        self, home: House, fields: dict[str, Any], said: str
+        self, home: BatchGateway, fields: dict[str, Any], said: str
     ) -> None:
         client = home.openai("gw-key-28")
         body = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
@@ -175,7 +175,7 @@ class TestWhatIsRefused:
         with pytest.raises(openai.BadRequestError, match=said):
             await client.post("/batches", body=body, cast_to=object)
 
-    async def test_its_results_are_kept_for_as_long_as_it_says(self, home: House) -> None:
+    async def test_its_results_are_kept_for_as_long_as_it_says(self, home: BatchGateway) -> None:
         client = home.openai()
         kept: Any = {"anchor": "created_at", "seconds": 7200}
         batch = await start(client, await upload(client, line("a")), output_expires_after=kept)
@@ -183,7 +183,7 @@ class TestWhatIsRefused:
         file = await client.files.retrieve(done.output_file_id or "")
         assert file.expires_at == file.created_at + 7200
 
-    async def test_results_are_no_input(self, home: House) -> None:
+    async def test_results_are_no_input(self, home: BatchGateway) -> None:
         client = home.openai()
         batch = await start(client, await upload(client, line("a")))
         done = await over(client, batch.id)
@@ -192,7 +192,7 @@ class TestWhatIsRefused:
 
 
 class TestFiles:
-    async def test_a_file_comes_back_as_it_was_sent(self, home: House) -> None:
+    async def test_a_file_comes_back_as_it_was_sent(self, home: BatchGateway) -> None:
         client = home.openai()
         content = bytes(range(256)) * 10_000  # larger than a piece, and than what memory holds
         file = await client.files.create(file=("night.jsonl", content), purpose="batch")
@@ -212,7 +212,7 @@ class TestFiles:
         with pytest.raises(openai.NotFoundError):
             await client.files.content(file.id)
 
-    async def test_lists_are_the_tenants_own(self, home: House) -> None:
+    async def test_lists_are_the_tenants_own(self, home: BatchGateway) -> None:
         ours, theirs = home.openai(), home.openai()
         made = [await upload(ours, line(f"{n}")) for n in range(3)]
         assert [each.id async for each in ours.files.list(limit=2)] == made[::-1]
@@ -228,7 +228,7 @@ class TestFiles:
         with pytest.raises(openai.BadRequestError, match="order"):
             await ours.files.list(order="up")  # type: ignore[arg-type]
 
-    async def test_one_that_is_too_large_is_refused(self, home: House) -> None:
+    async def test_one_that_is_too_large_is_refused(self, home: BatchGateway) -> None:
         client = home.openai("gw-key-28")
         for size in (3_000_001, 3_500_000):
             with pytest.raises(openai.APIStatusError, match="larger than") as caught:
@@ -268,7 +268,7 @@ class TestFiles:
         ],
     )
     async def test_a_bad_form_is_refused(
-        self, home: House, sent: dict[str, Any], said: str
+        self, home: BatchGateway, sent: dict[str, Any], said: str
     ) -> None:
         async with httpx2.AsyncClient(base_url=home.gateway.url) as plain:
             headers = {"authorization": "Bearer gw-key-28"} | sent.pop("headers", {})

@@ -8,13 +8,13 @@ import anthropic
 import httpx2
 import pytest
 
-from tests.batches.house import House, ended, request, results
+from tests.batches.house import BatchGateway, ended, request, results
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 class TestABatch:
-    async def test_it_is_taken_worked_off_and_told(self, home: House) -> None:
+    async def test_it_is_taken_worked_off_and_told(self, home: BatchGateway) -> None:
         client = home.anthropic()
         models = ("chat:good", "messages:good", "nickname")
         batch = await client.messages.batches.create(
@@ -34,7 +34,7 @@ class TestABatch:
         texts = {key: result.message.content[0].text for key, result in found.items()}
         assert texts == {f"c-{n}": f"said {n}" for n in range(12)}
 
-    async def test_an_item_that_fails_is_alone_in_it(self, home: House) -> None:
+    async def test_an_item_that_fails_is_alone_in_it(self, home: BatchGateway) -> None:
         client = home.anthropic()
         models = ["chat:good", "chat:refused", "messages:refused", "chat:nonsense", "gone:x"]
         batch = await client.messages.batches.create(
@@ -51,7 +51,7 @@ class TestABatch:
         assert [error.message for error in errors[:2]] == ["Not that.", "Not that."]
 
     async def test_the_beta_header_reaches_the_upstream_and_the_key_does_not(
-        self, home: House
+        self, home: BatchGateway
     ) -> None:
         key = home.key()
         headers = {"anthropic-beta": "some-beta-1", "anthropic-version": "2023-06-01"}
@@ -60,20 +60,22 @@ class TestABatch:
         batch = await client.messages.batches.create(requests=[sent])
         await ended(client, batch.id)
         [got] = [each for each in home.upstream.requests if b"with a beta" in each.body]
-        assert got.header(b"anthropic-beta") == b"some-beta-1"
-        assert got.header(b"anthropic-version") == b"2023-06-01"
+        assert got.get_header(b"anthropic-beta") == b"some-beta-1"
+        assert got.get_header(b"anthropic-version") == b"2023-06-01"
         assert key.encode() not in b"".join(value for _, value in got.headers)
         assert b"stream" not in got.body
 
-    async def test_the_clients_own_key_goes_where_the_provider_takes_it(self, home: House) -> None:
+    async def test_the_clients_own_key_goes_where_the_provider_takes_it(
+        self, home: BatchGateway
+    ) -> None:
         headers = {"x-gateway-key": home.key()}
         client = home.anthropic("sk-the-clients-own", default_headers=headers)
         batch = await client.messages.batches.create(requests=[request("c", "own:good", "my key")])
         await ended(client, batch.id)
         [got] = [each for each in home.upstream.requests if b"my key" in each.body]
-        assert got.header(b"authorization") == b"Bearer sk-the-clients-own"
+        assert got.get_header(b"authorization") == b"Bearer sk-the-clients-own"
 
-    async def test_results_are_where_the_client_sees_the_gateway(self, home: House) -> None:
+    async def test_results_are_where_the_client_sees_the_gateway(self, home: BatchGateway) -> None:
         client = home.anthropic()
         batch = await client.messages.batches.create(requests=[request("c")])
         await ended(client, batch.id)
@@ -89,7 +91,7 @@ class TestABatch:
 
 
 class TestCancel:
-    async def test_what_is_in_flight_ends_and_nothing_more_starts(self, home: House) -> None:
+    async def test_what_is_in_flight_ends_and_nothing_more_starts(self, home: BatchGateway) -> None:
         client = home.anthropic()
         home.gate.clear()
         batch = await client.messages.batches.create(
@@ -113,7 +115,9 @@ class TestCancel:
 
 
 class TestDelete:
-    async def test_an_ended_batch_is_forgotten_and_one_under_way_is_not(self, home: House) -> None:
+    async def test_an_ended_batch_is_forgotten_and_one_under_way_is_not(
+        self, home: BatchGateway
+    ) -> None:
         client = home.anthropic()
         home.gate.clear()
         batch = await client.messages.batches.create(requests=[request("c", "chat:slow")])
@@ -132,7 +136,7 @@ class TestDelete:
 
 
 class TestList:
-    async def test_pages_go_both_ways(self, home: House) -> None:
+    async def test_pages_go_both_ways(self, home: BatchGateway) -> None:
         client = home.anthropic()
         made: list[str] = []
         for _ in range(5):
@@ -151,7 +155,7 @@ class TestList:
             with pytest.raises(anthropic.NotFoundError):
                 await client.messages.batches.list(**wrong)  # type: ignore[arg-type]
 
-    async def test_another_tenant_sees_nothing_of_it(self, home: House) -> None:
+    async def test_another_tenant_sees_nothing_of_it(self, home: BatchGateway) -> None:
         ours, theirs = home.anthropic(), home.anthropic()
         batch = await ours.messages.batches.create(requests=[request("c")])
         await ended(ours, batch.id)
@@ -197,7 +201,7 @@ BAD: dict[str, tuple[Any, str]] = {
 class TestWhatIsRefused:
     @pytest.mark.parametrize("name", BAD)
     async def test_a_bad_request_names_its_place_and_nothing_starts(
-        self, home: House, name: str
+        self, home: BatchGateway, name: str
     ) -> None:
         requests, said = BAD[name]
         client = home.anthropic("gw-key-29")
@@ -218,7 +222,7 @@ class TestWhatIsRefused:
         ],
     )
     async def test_a_body_that_is_no_object_is_refused(
-        self, home: House, body: bytes, said: str
+        self, home: BatchGateway, body: bytes, said: str
     ) -> None:
         async with httpx2.AsyncClient(base_url=home.gateway.url) as plain:
             headers = {"x-api-key": "gw-key-29"}
@@ -226,7 +230,7 @@ class TestWhatIsRefused:
         assert answer.status_code == 400
         assert said in answer.json()["error"]["message"]
 
-    async def test_other_methods_are_named(self, home: House) -> None:
+    async def test_other_methods_are_named(self, home: BatchGateway) -> None:
         async with httpx2.AsyncClient(base_url=home.gateway.url) as plain:
             headers = {"x-api-key": "gw-key-29"}
             answer = await plain.put("/v1/messages/batches", headers=headers)

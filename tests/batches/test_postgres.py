@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.batches.house import House, ended, file_lines, line, opened, over, request, results
+from tests.batches.house import (
+    BatchGateway,
+    ended,
+    file_lines,
+    line,
+    opened,
+    over,
+    request,
+    results,
+)
 from tests.batches.postgres import postgres
 from tests.batches.test_resume import KEY, kill, resumed, upstream
 
@@ -28,7 +37,7 @@ async def test_two_gateways_share_batches_and_files_and_one_may_die(
 ) -> None:
     async with postgres() as url, upstream(0.03) as up, AsyncExitStack() as stack:
 
-        async def started(name: str) -> House:
+        async def started(name: str) -> BatchGateway:
             options = f'{OPTIONS}node = "{name}"\n'
             return await stack.enter_async_context(opened(folders[name], up, options, url))
 
@@ -50,7 +59,7 @@ async def test_two_gateways_share_batches_and_files_and_one_may_die(
         await _files(one, other)
 
 
-async def _files(one: House, other: House) -> None:
+async def _files(one: BatchGateway, other: BatchGateway) -> None:
     """A file that one of them took, a batch of it by the other."""
     taking = one.openai(KEY)
     lines = b"".join(line(f"c-{n}", "chat:good", f"item {n}") for n in range(20))

@@ -13,9 +13,9 @@ from pathlib import Path
 import anthropic
 import pytest
 
-from tests.batches.house import House, ended, opened, request, results, words
+from tests.batches.house import BatchGateway, ended, opened, request, results, words
 from tests.batches.postgres import postgres
-from tests.fakes.steps import Act, Exchange, Json, Received, Script
+from tests.fakes.steps import Json, ReceivedRequest, Script, ScriptExchange, StepFunction
 from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.wires import whole
 
@@ -24,8 +24,8 @@ OPTIONS = f"concurrency = {IN_FLIGHT}\nchunk = 25\n"
 KEY = "gw-key-0"
 
 
-def _slowly(seconds: float) -> Act:
-    async def answer(exchange: Exchange) -> None:
+def _slowly(seconds: float) -> StepFunction:
+    async def answer(exchange: ScriptExchange) -> None:
         await asyncio.sleep(seconds)
         await Json(whole("chat", words(exchange.request)))(exchange)
 
@@ -36,16 +36,16 @@ def _slowly(seconds: float) -> Act:
 async def upstream(seconds: float) -> AsyncIterator[ScriptedUpstream]:
     """An upstream that says what it was told, after a while."""
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return _slowly(seconds)
 
     async with ScriptedUpstream(select=select, seconds=60) as made:
         yield made
 
 
-async def kill(house: House) -> None:
+async def kill(house: BatchGateway) -> None:
     """SIGKILL, and the process is gone."""
-    house.gateway.signal(signal.SIGKILL)
+    house.gateway.send_signal(signal.SIGKILL)
     await house.gateway.process.wait()
 
 

@@ -5,8 +5,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.batches.house import House, config, ended, line, over, request, results, script
-from tests.fakes.running import gateway
+from tests.batches.house import BatchGateway, config, ended, line, over, request, results, script
+from tests.fakes.running import run_gateway
 from tests.fakes.upstream import ScriptedUpstream
 
 
@@ -17,8 +17,8 @@ async def test_a_batch_is_worked_off_once_whichever_worker_takes_it(tmp_path: Pa
     ) as upstream:
         text = config(tmp_path, upstream.url, "", "embedded")
         text = text.replace("[server]\n", "[server]\nworkers = 2\ndrain = 1.0\n")
-        async with gateway(tmp_path, text) as running:
-            house = House(running, upstream, gate)
+        async with run_gateway(tmp_path, text) as running:
+            house = BatchGateway(running, upstream, gate)
             # A client for each request: a new connection, and with it one worker or the other.
             taken = []
             for number in range(8):
@@ -40,7 +40,7 @@ async def test_a_batch_is_worked_off_once_whichever_worker_takes_it(tmp_path: Pa
                 input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
             )
             await house.arrived("slow 1", 1)
-            os.kill(running.workers[0], signal.SIGKILL)
+            os.kill(running.worker_pids[0], signal.SIGKILL)
             gate.set()
             found = await over(house.openai(key), slow_batch.id)
             assert found.request_counts is not None

@@ -3,7 +3,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.catalogue.entries import Entry, Model, anthropic_form, entries, openai_form, plain
+from gateway.catalogue.entries import (
+    CatalogueModel,
+    ModelEntry,
+    parse_model_list,
+    read_entries,
+    write_anthropic_model,
+    write_openai_model,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,31 +31,33 @@ from gateway.catalogue.entries import Entry, Model, anthropic_form, entries, ope
     ],
 )
 def test_each_vendors_words_are_understood(item: dict[str, Any], entry: Any) -> None:
-    (found,) = entries({"data": [item]})
+    (found,) = read_entries({"data": [item]})
     assert (found.id, found.created, found.owner, found.context, found.output) == entry
 
 
 @pytest.mark.parametrize("data", [[], {"data": []}, {"models": []}, [1, {}, {"id": ""}, {"id": 7}]])
 def test_what_has_no_id_is_left_out(data: Any) -> None:
-    assert entries(data) == []
+    assert read_entries(data) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"7", b"{}", b'{"data":7}', b"<html>", b"\xff", b"[" * 9999])
 def test_what_is_no_list_is_refused(body: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
-        plain(body)
+        parse_model_list(body)
 
 
 def test_each_form_keeps_what_the_upstream_adds_in_that_form() -> None:
     theirs = {"id": "a", "object": "model", "pricing": {"prompt": "1"}}
-    model = Model(id="up:a", provider="up", entry=entries([theirs])[0])
-    assert openai_form(model)["pricing"] == {"prompt": "1"}
-    assert openai_form(model)["id"] == "up:a"
-    assert "pricing" not in anthropic_form(model)
-    assert anthropic_form(model)["display_name"] == "a"
+    model = CatalogueModel(id="up:a", provider="up", entry=read_entries([theirs])[0])
+    assert write_openai_model(model)["pricing"] == {"prompt": "1"}
+    assert write_openai_model(model)["id"] == "up:a"
+    assert "pricing" not in write_anthropic_model(model)
+    assert write_anthropic_model(model)["display_name"] == "a"
 
 
 def test_an_alias_names_what_it_stands_for() -> None:
-    model = Model(id="fast", provider="up", entry=Entry("fast"), alias_for=["up:a", "other:b"])
-    assert openai_form(model)["alias_for"] == ["up:a", "other:b"]
-    assert anthropic_form(model)["display_name"] == "fast (up:a, other:b)"
+    model = CatalogueModel(
+        id="fast", provider="up", entry=ModelEntry("fast"), alias_for=["up:a", "other:b"]
+    )
+    assert write_openai_model(model)["alias_for"] == ["up:a", "other:b"]
+    assert write_anthropic_model(model)["display_name"] == "fast (up:a, other:b)"

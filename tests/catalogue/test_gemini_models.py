@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.call import Headers
-from gateway.catalogue.entries import Entry, Model
-from gateway.catalogue.gemini_models import gemini_form
+from gateway.catalogue.entries import CatalogueModel, ModelEntry
+from gateway.catalogue.gemini_models import write_gemini_model
 from tests.admin.house import before
 
 GOOGLES: Headers = [(b"x-goog-api-key", b"gw-key")]
@@ -91,8 +91,8 @@ async def test_other_clients_get_their_own_form(
 
 def test_limits_and_what_the_upstream_adds() -> None:
     raw = {"name": "models/g", "supportedGenerationMethods": ["generateContent"], "thinking": True}
-    shown = gemini_form(
-        Model(id="p:g", provider="p", entry=Entry("g", context=9, output=3, raw=raw))
+    shown = write_gemini_model(
+        CatalogueModel(id="p:g", provider="p", entry=ModelEntry("g", context=9, output=3, raw=raw))
     )
     assert shown == {
         "name": "models/p:g",
@@ -106,5 +106,7 @@ def test_limits_and_what_the_upstream_adds() -> None:
 
 
 def test_an_alias_says_what_it_stands_for() -> None:
-    shown = gemini_form(Model(id="a", provider="p", entry=Entry("a"), alias_for=["p:x"]))
+    shown = write_gemini_model(
+        CatalogueModel(id="a", provider="p", entry=ModelEntry("a"), alias_for=["p:x"])
+    )
     assert shown["displayName"] == "a (p:x)"

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.catalogue.lists import FOREIGN, Lists, _folder
+from gateway.catalogue.lists import MAX_CLIENT_LISTS, ModelLists, _find_folder
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
-from gateway.plugin import Provider, Standing
+from gateway.plugin import Provider, ProviderStatus
 from gateway.secret import Secret
 from providers.azure import Azure
 from providers.echo import Echo
@@ -23,8 +23,8 @@ class Foreign(Provider):
     def dialects(self) -> tuple[Dialect, ...]:
         return (CHAT,)
 
-    def standing(self) -> Standing:
-        return Standing(passthrough=self.own_keys)
+    def status(self) -> ProviderStatus:
+        return ProviderStatus(passthrough=self.own_keys)
 
     async def models(self, credential: Secret | None) -> bytes | None:
         if self.fault:
@@ -44,12 +44,12 @@ class Foreign(Provider):
     ],
 )
 def test_where_lists_are_kept(env: dict[str, str], given: str, folder: str | None) -> None:
-    assert _folder(env, given) == (Path(folder) if folder else None)
+    assert _find_folder(env, given) == (Path(folder) if folder else None)
 
 
 async def test_a_provider_may_have_no_list_or_fail_in_its_own_way() -> None:
-    lists = Lists(calls.site(providers={"none": Foreign(), "bad": Foreign(fault=True)}))
-    found = await lists.get(["none", "bad"])
+    lists = ModelLists(calls.runtime(providers={"none": Foreign(), "bad": Foreign(fault=True)}))
+    found = await lists.get_lists(["none", "bad"])
     assert found["none"].models is None
     assert found["none"].error is None
     assert found["bad"].error is not None
@@ -57,10 +57,12 @@ async def test_a_provider_may_have_no_list_or_fail_in_its_own_way() -> None:
 
 
 async def test_there_is_no_end_of_clients_keys_but_of_what_is_kept_for_them() -> None:
-    lists = Lists(calls.site(providers={"own": Foreign(own_keys=True)}))
-    for place in range(FOREIGN + 20):
-        assert (await lists.get(["own"], Secret(f"key-{place}")))["own"].models == [{"id": "m"}]
-    assert len(lists._kept) == FOREIGN
+    lists = ModelLists(calls.runtime(providers={"own": Foreign(own_keys=True)}))
+    for place in range(MAX_CLIENT_LISTS + 20):
+        assert (await lists.get_lists(["own"], Secret(f"key-{place}")))["own"].models == [
+            {"id": "m"}
+        ]
+    assert len(lists._lists) == MAX_CLIENT_LISTS
 
 
 async def test_what_is_under_way_ends_with_the_lists() -> None:
@@ -69,9 +71,9 @@ async def test_what_is_under_way_ends_with_the_lists() -> None:
             await asyncio.Event().wait()
             return None
 
-    lists = Lists(calls.site(providers={"slow": Slow()}))
+    lists = ModelLists(calls.runtime(providers={"slow": Slow()}))
     async with lists.running():
-        waiting = asyncio.get_running_loop().create_task(lists.get(["slow"]))
+        waiting = asyncio.get_running_loop().create_task(lists.get_lists(["slow"]))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert lists._fetches
@@ -80,7 +82,7 @@ async def test_what_is_under_way_ends_with_the_lists() -> None:
 
 
 async def test_the_echo_lists_itself_and_deployments_cannot_be_listed() -> None:
-    lists = Lists(calls.site(providers={"echo": Echo()}))
-    assert (await lists.get(["echo"]))["echo"].models["data"][0]["id"] == "echo"
+    lists = ModelLists(calls.runtime(providers={"echo": Echo()}))
+    assert (await lists.get_lists(["echo"]))["echo"].models["data"][0]["id"] == "echo"
     azure = Azure(base_url="https://r.openai.azure.com", api_version="2024-10-21")
     assert await azure.models(None) is None

@@ -8,7 +8,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from tests.admin.house import CHAT, CONFIG, OPENAI, POE, SHOWN, before, house, usual
-from tests.fakes.upstream import Head, Json, Received, Script, ScriptedUpstream, Stall
+from tests.fakes.upstream import Head, Json, ReceivedRequest, Script, ScriptedUpstream, Stall
 
 MESSAGES_LIST = {
     "data": [
@@ -97,11 +97,11 @@ async def test_the_header_beats_the_query_and_v1_may_be_left_out(
 
 
 async def test_a_client_of_the_messages_api_gets_its_form(tmp_path: Path) -> None:
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         if "/claude/" in request.path:
             assert request.path == "/claude/v1/models?limit=1000"
-            assert request.header(b"x-api-key") == b"sk-ant"
-            assert request.header(b"anthropic-version") == b"2023-06-01"
+            assert request.get_header(b"x-api-key") == b"sk-ant"
+            assert request.get_header(b"anthropic-version") == b"2023-06-01"
             return [Json(MESSAGES_LIST)]
         return usual(request)
 
@@ -165,7 +165,7 @@ async def test_what_cannot_be_is_refused(path: str, status: int, tmp_path: Path)
 async def test_one_model_by_its_id_prefixed_or_with_slashes(tmp_path: Path) -> None:
     slashed = {"data": [{"id": "vendor/model:free", "context_length": 5, "created_at": None}]}
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return [Json(slashed)] if "/poe/" in request.path else usual(request)
 
     async with before(tmp_path, select) as (opened, _):
@@ -241,7 +241,7 @@ async def test_a_slow_upstream_is_not_waited_for_but_serves_the_next_client(tmp_
         await gate.wait()
         await exchange.run([Json(POE)])
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return slowly if "/poe/" in request.path else usual(request)
 
     async with before(tmp_path, select, wait=0.1) as (opened, upstream):
@@ -278,10 +278,10 @@ async def test_nonsense_is_no_list_and_no_crash(script: Script, tmp_path: Path) 
 
 
 async def test_where_clients_bring_their_keys_each_key_has_its_own_list(tmp_path: Path) -> None:
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         if "/own/" not in request.path:
             return usual(request)
-        key = (request.header(b"authorization") or b"").decode().removeprefix("Bearer ")
+        key = (request.get_header(b"authorization") or b"").decode().removeprefix("Bearer ")
         return [Json({"data": [{"id": f"for-{key}"}]})]
 
     async with ScriptedUpstream(select=select) as upstream:

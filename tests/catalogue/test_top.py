@@ -3,9 +3,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.catalogue.top import shipped
+from gateway.catalogue.top import load_builtin_ranking
 from tests.admin.house import before, house
-from tests.fakes.upstream import Json, Received, Script, ScriptedUpstream
+from tests.fakes.upstream import Json, ReceivedRequest, Script, ScriptedUpstream
 
 ROUTER = '[providers.openrouter]\napi_key = "or"\nbase_url = "{upstream}/or/v1"\n'
 LIST = {
@@ -20,7 +20,7 @@ LIST = {
 
 
 def test_the_shipped_list_is_whole() -> None:
-    models = shipped().models
+    models = load_builtin_ranking().models
     assert [each.ranking for each in models] == list(range(1, len(models) + 1))
     assert len({(each.provider, each.name) for each in models}) == len(models)
     assert all(each.input_price and each.output_price for each in models)
@@ -48,7 +48,7 @@ async def test_disabled_is_an_empty_list_and_no_error(tmp_path: Path) -> None:
 async def test_openrouters_list_is_kept_and_outlives_it(tmp_path: Path) -> None:
     up = True
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return [Json(LIST)] if up else [Json(status=500)]
 
     async with ScriptedUpstream(select=select) as upstream:

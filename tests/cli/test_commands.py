@@ -227,7 +227,7 @@ class TestServe:
         assert result.exit_code == 3
         (config, path, made), *_ = served
         assert (config.server.port, path) == (9001, Path("config.toml"))
-        assert build(config, made=made).state.site is made.site  # none of it is made twice
+        assert build(config, made=made).state.runtime is made.runtime  # none of it is made twice
         assert "warning: config.toml:21:1: providers.gone: disabled" in result.stderr
 
     def test_it_does_not_start_with_a_fault(

@@ -38,7 +38,7 @@ def test_secrets_are_masked_wherever_they_stand() -> None:
     assert options(Link()) == 'token = "***", monkey = [], size = 3, off = unset'
 
 
-class Kept(Struct):
+class StoreOptions(Struct):
     """A link that keeps something, in memory unless a URL says where."""
 
     store: Secret = Secret("memory")
@@ -46,9 +46,9 @@ class Kept(Struct):
 
 
 def test_what_nobody_has_set_is_no_secret() -> None:
-    assert options(Kept()) == 'store = "memory", other = unset'
-    assert toml([Kept()]) == '[{ store = "memory" }]'
-    set_ = Kept(store=Secret("redis://:hidden@host"), other=Secret("memory"))
+    assert options(StoreOptions()) == 'store = "memory", other = unset'
+    assert toml([StoreOptions()]) == '[{ store = "memory" }]'
+    set_ = StoreOptions(store=Secret("redis://:hidden@host"), other=Secret("memory"))
     assert options(set_) == 'store = "***", other = "***"'
 
 

@@ -1,7 +1,7 @@
 """How Claude Code is run: no telemetry, no update, a HOME of its own."""
 
 from tests.clients.conftest import client
-from tests.clients.hall import KEY, Hall, Ran, run
+from tests.clients.hall import KEY, CliGateway, Ran, run
 
 QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -18,7 +18,7 @@ TALKING = {name: value for name, value in QUIET.items() if "NONESSENTIAL" not in
 
 
 async def claude(
-    hall: Hall, model: str, words: str, quiet: dict[str, str] = QUIET, **env: str
+    hall: CliGateway, model: str, words: str, quiet: dict[str, str] = QUIET, **env: str
 ) -> Ran:
     """One question to Claude Code."""
     wrapper = client("claude-code") / "node_modules/@anthropic-ai/claude-code/cli-wrapper.cjs"

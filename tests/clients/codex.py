@@ -1,7 +1,7 @@
 """How Codex is run: no telemetry, no update check, a HOME of its own."""
 
 from tests.clients.conftest import client
-from tests.clients.hall import KEY, Hall, Ran, run
+from tests.clients.hall import KEY, CliGateway, Ran, run
 
 CONFIG = """
 model_provider = "gw"
@@ -22,7 +22,7 @@ trace_exporter = "none"
 """
 
 
-async def codex(hall: Hall, model: str, words: str) -> Ran:
+async def codex(hall: CliGateway, model: str, words: str) -> Ran:
     """One task for Codex, in the hall's folder."""
     home = hall.folder / "home" / ".codex"
     home.mkdir(parents=True)

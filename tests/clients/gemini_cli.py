@@ -3,7 +3,7 @@
 import msgspec
 
 from tests.clients.conftest import client
-from tests.clients.hall import KEY, Hall, Ran, run
+from tests.clients.hall import KEY, CliGateway, Ran, run
 
 SETTINGS = {
     "security": {"auth": {"selectedType": "gemini-api-key"}},
@@ -13,7 +13,7 @@ SETTINGS = {
 }
 
 
-async def gemini(hall: Hall, model: str, words: str) -> Ran:
+async def gemini(hall: CliGateway, model: str, words: str) -> Ran:
     """One question to Gemini CLI, which may use its tools."""
     home = hall.folder / "home" / ".gemini"
     home.mkdir(parents=True, exist_ok=True)

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from tests.clients.tap import Tap, tapped
-from tests.fakes.running import Gateway, gateway
-from tests.fakes.steps import SSE, Json, Received, Script
+from tests.fakes.running import GatewayProcess, run_gateway
+from tests.fakes.steps import SSE, Json, ReceivedRequest, Script
 from tests.fakes.upstream import ScriptedUpstream
 from tests.pairs.rows import NAMED, providers
-from tests.pairs.said import Ask, Called, Row, Said
+from tests.pairs.said import Ask, Called, ModelAnswer, Row
 
 KEY = "gw-key-of-the-tests"
 MODEL = "the-model"
@@ -59,12 +59,12 @@ class Plot:
     before: list[Callable[[Row], Script]] = field(default_factory=list)
     """What the upstream answers first, whatever is asked."""
 
-    def next(self, ask: Ask) -> Said:
+    def next(self, ask: Ask) -> ModelAnswer:
         """The model's next answer."""
         if self.tool not in ask.tools or ask.results:
-            return Said(text=self.done)
+            return ModelAnswer(text=self.done)
         call = Called(self.call_id, self.tool, msgspec.json.encode(self.arguments).decode())
-        return Said("I shall call a tool.", calls=(call,), stop="tools")
+        return ModelAnswer("I shall call a tool.", calls=(call,), stop="tools")
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Turn:
     """One request that reached the upstream."""
 
     row: Row
-    request: Received
+    request: ReceivedRequest
     ask: Ask
 
     @property
@@ -83,15 +83,15 @@ class Turn:
 
 
 @dataclass
-class Hall:
+class CliGateway:
     """The gateway's address, and what reached the upstream behind it."""
 
-    gateway: Gateway
+    gateway: GatewayProcess
     tap: Tap
     upstream: ScriptedUpstream
     folder: Path
     turns: list[Turn] = field(default_factory=list)
-    others: list[Received] = field(default_factory=list)
+    others: list[ReceivedRequest] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -118,12 +118,12 @@ class Hall:
 
 
 @asynccontextmanager
-async def hall(plot: Plot, more: str = "") -> AsyncIterator[Hall]:
+async def hall(plot: Plot, more: str = "") -> AsyncIterator[CliGateway]:
     """A gateway whose providers, one of each dialect, play the plot; `more` is configuration."""
     turns: list[Turn] = []
-    others: list[Received] = []
+    others: list[ReceivedRequest] = []
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         row = NAMED.get(request.path.split("/")[1])
         if request.path.endswith("/count_tokens"):
             others.append(request)
@@ -147,8 +147,8 @@ async def hall(plot: Plot, more: str = "") -> AsyncIterator[Hall]:
         folder = Path(name)
         async with ScriptedUpstream(select=select, seconds=60) as upstream:
             config = CONFIG.format(key=KEY) + providers(upstream.url) + more
-            async with gateway(folder, config) as running, tapped(running.port) as tap:
-                yield Hall(running, tap, upstream, folder, turns, others)
+            async with run_gateway(folder, config) as running, tapped(running.port) as tap:
+                yield CliGateway(running, tap, upstream, folder, turns, others)
 
 
 @dataclass

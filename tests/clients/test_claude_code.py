@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.clients.claude_code import TALKING, claude
-from tests.clients.hall import DONE, KEY, MODEL, Hall, Plot, hall
+from tests.clients.hall import DONE, KEY, MODEL, CliGateway, Plot, hall
 from tests.fakes.steps import SSE, Json, Script
 from tests.pairs.rows import ROWS
-from tests.pairs.said import Row, Said
+from tests.pairs.said import ModelAnswer, Row
 
 pytestmark = pytest.mark.clients
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -37,7 +37,7 @@ def plot(file: Path, call_id: str = "") -> Plot:
     return told
 
 
-def served(hall: Hall) -> None:
+def served(hall: CliGateway) -> None:
     """Every call was answered whole, and only what is known to get lost was lost."""
     assert {(line["status"], line["end"], line["error"]) for line in hall.calls} == {
         (200, "complete", "")
@@ -69,7 +69,7 @@ async def test_a_tool_loop_writes_a_file(row: Row, call_id: str, tmp_path: Path)
         converted(opened)
 
 
-def passed(opened: Hall) -> None:
+def passed(opened: CliGateway) -> None:
     """A Messages upstream gets the client's own bytes but for the model, its version and betas."""
     for turn in opened.loop:
         named = b'"model":"%b"' % MODEL.encode()
@@ -80,14 +80,14 @@ def passed(opened: Hall) -> None:
         assert billing["text"].startswith("x-anthropic-billing-header:")
         assert any(block.get("cache_control") for block in system)
         for name in (b"anthropic-version", b"anthropic-beta", b"x-claude-code-session-id"):
-            value = turn.request.header(name)
+            value = turn.request.get_header(name)
             assert value, name
             assert opened.tap.saw(b": " + value + b"\r\n")
-        assert turn.request.header(b"authorization") == b"Bearer sk-upstream-of-messages"
+        assert turn.request.get_header(b"authorization") == b"Bearer sk-upstream-of-messages"
         assert KEY.encode() not in turn.request.body
 
 
-def converted(opened: Hall) -> None:
+def converted(opened: CliGateway) -> None:
     """Others get nothing that only Anthropic's API knows: betas end with their members."""
     for turn in opened.loop:
         assert b"x-anthropic-billing-header" not in turn.request.body
@@ -128,7 +128,7 @@ async def test_tokens_are_counted(tmp_path: Path) -> None:
 @each_row
 async def test_a_stream_that_is_cut_is_asked_for_again(row: Row, tmp_path: Path) -> None:
     def cut(row: Row) -> Script:
-        return [SSE(row.stream(Said(text="half of an answer"))[:-3])]
+        return [SSE(row.stream(ModelAnswer(text="half of an answer"))[:-3])]
 
     told = plot(tmp_path / "f")
     told.before.append(cut)
@@ -150,7 +150,7 @@ async def test_a_rate_limit_is_waited_for(row: Row, tmp_path: Path) -> None:
         ran = await claude(opened, f"{row.name}:{MODEL}", "write the file")
         assert (ran.code, ran.out.strip()) == (0, DONE), ran
         first, second, *_ = opened.turns
-        assert second.request.at - first.request.at >= 1
+        assert second.request.received_at - first.request.received_at >= 1
 
 
 async def test_too_long_a_prompt_is_told_in_its_words(tmp_path: Path) -> None:

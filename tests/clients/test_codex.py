@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from tests.clients.codex import codex
-from tests.clients.hall import CALL_ID, DONE, MODEL, Hall, Plot, Ran, hall
+from tests.clients.hall import CALL_ID, DONE, MODEL, CliGateway, Plot, Ran, hall
 from tests.fakes.steps import SSE, Json, Script
 from tests.pairs.rows import ROWS
-from tests.pairs.said import Row, Said
+from tests.pairs.said import ModelAnswer, Row
 
 pytestmark = pytest.mark.clients
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -44,7 +44,7 @@ def said(ran: Ran) -> list[str]:
     return [item["text"] for item in items if item["type"] == "agent_message"]
 
 
-def served(opened: Hall) -> None:
+def served(opened: CliGateway) -> None:
     """Every call was answered whole, and only what is known to get lost was lost."""
     ends = {(line["status"], line["end"], line["error"]) for line in opened.calls}
     assert ends == {(200, "complete", "")}
@@ -101,7 +101,7 @@ async def test_a_free_form_tool_of_a_model_it_knows_writes_a_file(
 @each_row
 async def test_a_stream_that_is_cut_is_asked_for_again(row: Row) -> None:
     def cut(row: Row) -> Script:
-        return [SSE(row.stream(Said(text="half of an answer"))[:-3])]
+        return [SSE(row.stream(ModelAnswer(text="half of an answer"))[:-3])]
 
     told = plot()
     told.before.append(cut)

@@ -9,7 +9,7 @@ from tests.clients.gemini_cli import gemini
 from tests.clients.hall import CALL_ID, DONE, KEY, MODEL, Plot, hall
 from tests.fakes.steps import Json
 from tests.pairs.rows import NAMED, ROWS
-from tests.pairs.said import Ask, Called, Row, Said
+from tests.pairs.said import Ask, Called, ModelAnswer, Row
 
 pytestmark = pytest.mark.clients
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -19,12 +19,12 @@ WORDS = "hello from the model"
 class Thinking(Plot):
     """The model thinks before it writes the file."""
 
-    def next(self, ask: Ask) -> Said:
+    def next(self, ask: Ask) -> ModelAnswer:
         if ask.results or self.tool not in ask.tools:
-            return Said(text=self.done)
+            return ModelAnswer(text=self.done)
         told = msgspec.json.encode(self.arguments).decode()
         calls = (Called(CALL_ID, self.tool, told),)
-        return Said("I shall write.", thinking="Shall I?", calls=calls, stop="tools")
+        return ModelAnswer("I shall write.", thinking="Shall I?", calls=calls, stop="tools")
 
 
 @each_row

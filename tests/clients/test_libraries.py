@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from tests.clients.conftest import client
-from tests.clients.hall import CALL_ID, DONE, KEY, MODEL, Hall, Plot, hall, run
+from tests.clients.hall import CALL_ID, DONE, KEY, MODEL, CliGateway, Plot, hall, run
 from tests.clients.install import ENV
 from tests.pairs.rows import ROWS
-from tests.pairs.said import Ask, Called, Row, Said
+from tests.pairs.said import Ask, Called, ModelAnswer, Row
 
 pytestmark = pytest.mark.clients
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -62,16 +62,16 @@ class Structured(Plot):
         super().__init__()
         self.objects = list(objects)
 
-    def next(self, ask: Ask) -> Said:
+    def next(self, ask: Ask) -> ModelAnswer:
         told = msgspec.json.encode(
             self.objects.pop(0) if len(self.objects) > 1 else self.objects[0]
         ).decode()
         if not ask.tools:
-            return Said(text=told)
-        return Said(calls=(Called(CALL_ID, ask.tools[0], told),), stop="tools")
+            return ModelAnswer(text=told)
+        return ModelAnswer(calls=(Called(CALL_ID, ask.tools[0], told),), stop="tools")
 
 
-async def told(opened: Hall, library: Library, row: Row, **task: object) -> dict[str, Any]:
+async def told(opened: CliGateway, library: Library, row: Row, **task: object) -> dict[str, Any]:
     """What the library made of its task."""
     folder = client(library.name)
     command = (
@@ -89,7 +89,7 @@ async def told(opened: Hall, library: Library, row: Row, **task: object) -> dict
     return made
 
 
-def served(opened: Hall) -> None:
+def served(opened: CliGateway) -> None:
     """Every call was answered whole, and only what is known to get lost was lost."""
     ends = {(line["status"], line["end"], line["error"]) for line in opened.calls}
     assert ends == {(200, "complete", "")}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from gateway.config.decode import Loose, Reading, join, unquoted
+from gateway.config.decode import Decoder, EnvText, join, unquoted
 from gateway.config.size import Size
 from gateway.secret import Secret
 
@@ -46,7 +46,7 @@ class TestReading:
             "either": "t",
             "secrets": {"a": "env:A"},
         }
-        reading = Reading({"A": "s"})
+        reading = Decoder({"A": "s"})
         made = reading.struct(raw, Options, "")
         assert not reading.faults
         assert made == Options(
@@ -72,7 +72,7 @@ class TestReading:
             "either": 1.5,
             "secrets": {"a": 1},
         }
-        reading = Reading({})
+        reading = Decoder({})
         reading.struct(raw, Options, "top")
         assert [str(fault) for fault in reading.faults] == [
             'top.one: expected one of "a", "b"',
@@ -92,12 +92,12 @@ class TestReading:
         ]
 
     def test_what_a_struct_says_of_itself_is_a_fault(self) -> None:
-        reading = Reading({})
+        reading = Decoder({})
         assert reading.struct({"either": 13}, Options, "top") is None
         assert [str(fault) for fault in reading.faults] == ["top: either must not be 13"]
 
     def test_a_struct_with_a_required_fault_is_not_made(self) -> None:
-        reading = Reading({})
+        reading = Decoder({})
         assert reading.struct({"name": 3}, Needed, "top") is None
         assert reading.struct({}, Needed, "top") is None
         assert [str(fault) for fault in reading.faults] == [
@@ -106,11 +106,11 @@ class TestReading:
         ]
 
     def test_the_names_of_a_file_are_those_of_the_class_for_it(self) -> None:
-        assert Reading({}).struct({"the-name": "x"}, Renamed, "") == Renamed(the_name="x")
+        assert Decoder({}).struct({"the-name": "x"}, Renamed, "") == Renamed(the_name="x")
 
     def test_keys_come_from_variables_and_files(self, tmp_path: Path) -> None:
         (tmp_path / "key").write_text("f1\nf2\n")
-        reading = Reading({"TWO": "v1 v2"})
+        reading = Decoder({"TWO": "v1 v2"})
         raw = {"several": ["env:TWO", f"file:{tmp_path}/key", "!PASSTHRU"], "either": "${TWO}"}
         made = reading.struct(raw, Keys, "")
         assert made is not None
@@ -119,7 +119,7 @@ class TestReading:
         assert not reading.faults + reading.warnings + reading.missing
 
     def test_what_is_no_key_is_a_fault(self) -> None:
-        reading = Reading({})
+        reading = Decoder({})
         reading.struct({"several": {"a": 1}, "either": 5}, Keys, "")
         reading.struct({"several": [5], "either": ["env:", "a${B}"]}, Keys, "")
         alone = 'a key is written as "env:NAME", "file:/path" or "${NAME}", alone'
@@ -132,14 +132,14 @@ class TestReading:
         ]
 
     def test_a_type_that_cannot_be_read_is_a_fault(self) -> None:
-        reading = Reading({})
+        reading = Decoder({})
         reading.struct({"size": 1}, Odd, "")
         assert "is not supported" in str(reading.faults[0])
 
     def test_what_is_missing_is_no_fault_yet(self, tmp_path: Path) -> None:
         (tmp_path / "empty").write_text("\n")
         raw = {"several": ["env:NONE", f"file:{tmp_path}/empty"], "either": f"file:{tmp_path}/no"}
-        reading = Reading({})
+        reading = Decoder({})
         assert reading.struct(raw, Keys, "top") == Keys()
         assert reading.faults == []
         assert reading.lost == ["top.several", "top.either"]
@@ -151,8 +151,8 @@ class TestReading:
 
     def test_a_loose_text_is_what_its_field_is(self) -> None:
         raw = {"one": "b", "some": "1, 2", "either": "5", "pair": '[3, "z"]', "tags": "x,y"}
-        reading = Reading({})
-        made = reading.struct({name: Loose(text) for name, text in raw.items()}, Options, "")
+        reading = Decoder({})
+        made = reading.struct({name: EnvText(text) for name, text in raw.items()}, Options, "")
         assert reading.faults == []
         assert made == Options(one="b", some=[1, 2], either="5", pair=(3, "z"), tags={"x", "y"})
 
@@ -187,5 +187,5 @@ def test_a_path_quotes_what_is_no_bare_key() -> None:
 
 
 def test_a_text_that_is_no_toml_is_a_list_by_commas() -> None:
-    assert unquoted(Loose("[1, 2]")) == [1, 2]
-    assert unquoted(Loose("a, b,")) == ["a", "b"]
+    assert unquoted(EnvText("[1, 2]")) == [1, 2]
+    assert unquoted(EnvText("a, b,")) == ["a", "b"]

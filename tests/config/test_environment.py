@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gateway.assemble import assembled
+from gateway.assemble import try_assemble
 from gateway.config.environment import Discovered, discover
-from gateway.config.load import Config, load_config, located, read_config
+from gateway.config.load import Config, load_config, read_config, with_positions
 
 KNOWN = ["openai", "anthropic", "openrouter", "groq"]
 
@@ -29,7 +29,7 @@ def made(env: dict[str, str], text: str = "", folder: Path | None = None) -> Con
 def said(env: dict[str, str]) -> list[str]:
     """What is wrong with an environment."""
     config, faults = read_config(None, env)
-    return [str(fault) for fault in located(faults, config.source)]
+    return [str(fault) for fault in with_positions(faults, config.source)]
 
 
 class TestProviders:
@@ -291,12 +291,12 @@ class TestOptionsOfOthers:
     @pytest.mark.parametrize("name", ["LOG_LEVEL", "MODELS_CACHE_TTL_HOURS", "MAX_RETRIES"])
     def test_a_bad_value_is_told_with_its_variable(self, name: str) -> None:
         config, faults = read_config(None, {name: "loud"})
-        every = located([*faults, *assembled(config).faults], config.source)
+        every = with_positions([*faults, *try_assemble(config).faults], config.source)
         assert [str(fault).partition(":")[0] for fault in every] == [f"env {name}"]
 
     def test_retries_are_tries_but_the_first(self, tmp_path: Path) -> None:
         config = made({"MAX_RETRIES": "4"})
-        link: Any = assembled(config).links[4]
+        link: Any = try_assemble(config).links[4]
         assert link.attempts == 5
         text = '[[middleware]]\nuse = "alias"\n'
         assert made({"MAX_RETRIES": "4"}, text, tmp_path).middleware == [{"use": "alias"}]
@@ -309,14 +309,14 @@ class TestOptionsOfOthers:
         env = {"VDM_DEFAULT_PROVIDER": "CODE", "OPENAI_API_KEY": "k"}
         config = made(env, "[profiles.code]\n", tmp_path)
         assert config.routing.default_profile == "code"
-        assert assembled(config).site.config.routing.default_provider == "openai"
+        assert try_assemble(config).runtime.config.routing.default_provider == "openai"
 
 
 class TestWords:
     BIG: ClassVar[dict[str, str]] = {"ANTHROPIC_MODEL": "gpt-5-pro", "OPENAI_API_KEY": "k"}
 
     def test_they_take_the_place_of_the_shipped_models(self) -> None:
-        config = assembled(made(self.BIG)).site.config
+        config = try_assemble(made(self.BIG)).runtime.config
         assert config.aliases == {"big": ["gpt-5-pro"], "small": ["openai:gpt-5-mini"]}
 
     def test_the_file_beats_them(self, tmp_path: Path) -> None:
@@ -327,4 +327,4 @@ class TestWords:
     def test_what_is_meant_for_a_client_does_no_harm(self, model: str) -> None:
         config = made({"ANTHROPIC_MODEL": model})
         assert config.aliases == {}
-        assert not assembled(config).faults
+        assert not try_assemble(config).faults

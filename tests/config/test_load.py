@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assemble import assemble, assembled
-from gateway.config.load import ConfigError, Key, load_config, read_config, reload_config
+from gateway.assemble import assemble, try_assemble
+from gateway.config.load import ConfigError, Key, find_file, load_config, read_config, reload_config
 from gateway.config.schema import Tables
 from gateway.secret import Secret
 from tests.configs import CLOUD, LINKS, PLUGINS, SHIPPED, faults, loaded, written
@@ -96,7 +96,18 @@ class TestLoading:
             tmp_path, f'[auth]\nkeys = ["sk-literal-2"]\n{CLOUD}api_key = "{key}"\n', {"X": key}
         )
         assert "sk-literal" not in repr(config)
-        assert "sk-literal" not in repr(assembled(config).site.providers)
+        assert "sk-literal" not in repr(try_assemble(config).runtime.providers)
+
+
+class TestFinding:
+    def test_the_variable_comes_before_the_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert find_file({}) in (None, Path("/etc/interlingua/config.toml"))
+        written(tmp_path, "")
+        assert find_file({"INTERLINGUA_CONFIG": ""}) == Path("config.toml")
+        assert find_file({"INTERLINGUA_CONFIG": "other.toml"}) == Path("other.toml")
 
 
 class TestFaults:
@@ -268,6 +279,15 @@ class TestFaults:
             "env PORT: server.port: expected a whole number, got text",
         ]
 
+    def test_a_fault_in_a_list_of_a_variable_names_the_variable(self, tmp_path: Path) -> None:
+        env = {"INTERLINGUA__AUTH__KEYS": '["env:NONE"]'}
+        assert faults(tmp_path, f'[auth]\nkeys = ["a"]\n{CLOUD}', env) == [
+            (
+                "env INTERLINGUA__AUTH__KEYS: auth.keys[0].key: "
+                "the environment variable NONE is not set"
+            )
+        ]
+
     def test_a_fault_of_a_flag_names_the_flag(self) -> None:
         with pytest.raises(ConfigError, match=r"^flag --port: server\.port: expected a whole num"):
             load_config(None, {}, {"server.port": 70000})
@@ -298,12 +318,12 @@ class TestPublicAddress:
 class TestShippedFile:
     def test_it_starts_without_any_key_and_serves_echo(self) -> None:
         config = load_config(SHIPPED, {})
-        site, links = assemble(config)
-        assert list(site.providers) == ["echo"]
+        runtime, links = assemble(config)
+        assert list(runtime.providers) == ["echo"]
         assert [type(link).__name__ for link in links] == [
             "Auth", "Batch", "Alias", "History", "Fallback", "Convert",
         ]  # fmt: skip
-        assert not assembled(config).warnings
+        assert not try_assemble(config).warnings
 
     def test_every_option_in_it_is_valid_when_uncommented(self, tmp_path: Path) -> None:
         vendors = ("OPENAI", "ANTHROPIC", "OPENROUTER", "AZURE", "GROQ", "PROXY")
@@ -312,9 +332,9 @@ class TestShippedFile:
         aws = ("MY_ACCESS_KEY_ID", "MY_SECRET_ACCESS_KEY", "MY_SESSION_TOKEN")
         env |= dict.fromkeys(("AWS_BEARER_TOKEN_BEDROCK", *aws), "k")
         config, found = read_config(written(tmp_path, uncommented()), env)
-        made = assembled(config)
+        made = try_assemble(config)
         assert [str(fault) for fault in [*found, *made.faults]] == []
-        assert set(made.site.providers) == {
+        assert set(made.runtime.providers) == {
             "openai", "anthropic", "openrouter", "azure", "bedrock", "vertex", "ollama", "groq",
             "local",
         }  # fmt: skip

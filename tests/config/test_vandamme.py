@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.assemble import assembled
-from gateway.config.load import Config, load_config, located, read_config, reload_config
-from gateway.config.vandamme import FILE, looked_up, read
+from gateway.assemble import try_assemble
+from gateway.config.load import Config, load_config, read_config, reload_config, with_positions
+from gateway.config.vandamme import FILE, looked_up, read_files
 from middleware.alias import Alias
 from tests.configs import written
 
@@ -64,26 +64,26 @@ def made(env: dict[str, str], own: str = "") -> Config:
     """The effective configuration beside such a file."""
     path = written(Path(), own) if own else None
     config, faults = read_config(path, env)
-    assembly = assembled(config)
+    assembly = try_assemble(config)
     assert not [*faults, *assembly.faults]
-    return assembly.site.config
+    return assembly.runtime.config
 
 
 def said(env: dict[str, str], own: str = "") -> tuple[list[str], list[str]]:
     """The faults and the warnings."""
     config, faults = read_config(written(Path(), own) if own else None, env)
-    assembly = assembled(config)
+    assembly = try_assemble(config)
     found = [*faults, *assembly.faults]
     return (
-        [str(each) for each in located(found, config.source)],
-        [str(each) for each in located(assembly.warnings, config.source)],
+        [str(each) for each in with_positions(found, config.source)],
+        [str(each) for each in with_positions(assembly.warnings, config.source)],
     )
 
 
 def way(config: Config, model: str) -> list[tuple[str, float | None]]:
     """Where a model goes, and the time that it has."""
     alias = Alias()
-    alias.bind(assembled(config).site)
+    alias.bind(try_assemble(config).runtime)
     return [(str(target), target.timeout) for target in alias.resolve(model).targets]
 
 
@@ -192,7 +192,7 @@ class TestReading:
     def test_keys_may_stand_in_it_and_are_hidden(self) -> None:
         kept('[acme-eu]\napi-key = "sk-1 sk-2"\nbase-url = "https://acme.example"\n')
         config = load_config(None, {})
-        provider: Any = assembled(config).site.providers["acme-eu"]
+        provider: Any = try_assemble(config).runtime.providers["acme-eu"]
         assert [key.reveal() for key in provider.api_key] == ["sk-1", "sk-2"]
         assert "sk-1" not in repr(config)
         path = "vandamme-config.toml:2: providers.acme-eu.api_key"
@@ -214,8 +214,8 @@ class TestReading:
         assert config.providers["poe"]["max_retries"] == 2
         assert config.profiles["p"].max_retries == 0
         assert config.source.origins["providers.poe.max_retries"] == f"{FILE}:3"
-        site = assembled(config).site
-        assert site.target("poe", "m").retries == 2
+        runtime = try_assemble(config).runtime
+        assert runtime.target("poe", "m").retries == 2
 
 
 class TestWhatIsWrong:
@@ -318,7 +318,7 @@ class TestWhatIsWrong:
         for text in ("defaults = 1", "profiles = 1", "[defaults]\naliases = 1", "[a]\n[a.aliases]"):
             kept(text)
             assert said({})[0] == []
-        assert read([kept("\ufeff[poe]\n")]).providers == {"poe": f"{FILE}:1"}
+        assert read_files([kept("\ufeff[poe]\n")]).providers == {"poe": f"{FILE}:1"}
 
     @pytest.mark.parametrize(
         "own",
@@ -354,6 +354,27 @@ class TestWhatIsWrong:
         assert "haiku" not in config.aliases
         assert way(config, "haiku") == [("openai:gpt-5-mini", None)]
         assert way(config, "opus") == [("poe:Opus", None)]
+
+    def test_the_default_provider_may_be_that_of_the_file_itself(self) -> None:
+        kept("""\
+        [defaults]
+        default-provider = "poe"
+        [defaults.aliases]
+        haiku = "kimi:haiku"
+        opus = "kimi:opus"
+        [poe]
+        base-url = "https://poe.example/v1"
+        [poe.aliases]
+        opus = "x"
+        [kimi]
+        base-url = "https://kimi.example"
+        [openai.aliases]
+        haiku = "y"
+        """)
+        config = made(KEYS)
+        assert config.routing.default_provider == "poe"
+        assert "opus" not in config.aliases
+        assert config.aliases["haiku"] == ["kimi:haiku"]
 
     def test_a_reload_reads_it_anew(self) -> None:
         kept("[profiles.a]\n")

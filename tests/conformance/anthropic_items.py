@@ -1,6 +1,6 @@
 """The Messages API, item by item."""
 
-from tests.conformance.table import ASKED, Family, Item, Json, Said, Way, lost, over, same
+from tests.conformance.table import ASKED, Family, Item, Json, UpstreamAnswer, Way, lost, over, same
 from tests.sdk.answers import (
     MESSAGES_USAGE,
     PDF,
@@ -30,14 +30,14 @@ FUNCTION: Json = {
 PICTURE = f"data:image/png;base64,{PNG}"
 CALLED = call("call_1", "get_weather", '{"city":"Oslo"}')
 USED = use("call_1", "get_weather", {"city": "Oslo"})
-CALLS = Said(
+CALLS = UpstreamAnswer(
     chat(None, finish="tool_calls", tool_calls=[CALLED]),
     chat_stream(
         begun(0, "call_1", "get_weather"), argued(0, '{"city":'), argued(0, '"Oslo"}'),
         finish="tool_calls",
     ),
 )  # fmt: skip
-USES = Said(message(USED, stop="tool_use"), message_stream(USED, stop="tool_use"))
+USES = UpstreamAnswer(message(USED, stop="tool_use"), message_stream(USED, stop="tool_use"))
 TOLD_USE: Json = {"content": [USED], "stop_reason": "tool_use"}
 
 
@@ -70,7 +70,7 @@ def image(source: Json) -> Json:
 
 TALK = [*ASKED, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Go on"}]
 FIVE = {"stop_sequences": ["A1", "B1", "C1", "D1", "END"]}
-PAST = Said(chat("One END two"), chat_stream({"content": "One E"}, {"content": "ND two"}))
+PAST = UpstreamAnswer(chat("One END two"), chat_stream({"content": "One E"}, {"content": "ND two"}))
 STOPPED: Json = {
     "content": [text("One ")], "stop_reason": "stop_sequence", "stop_sequence": "END",
 }  # fmt: skip
@@ -82,7 +82,7 @@ MARKED = {
 THINK: Json = {"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 2048}}
 THOUGHT = message(thought("Hm.", "sig"), text("Hello"))
 THOUGHTS = message_stream(thought("Hm.", "sig"), text("Hello"))
-REASONED = Said(
+REASONED = UpstreamAnswer(
     chat("Hello", reasoning="Hm."), chat_stream({"reasoning": "Hm."}, {"content": "Hello"})
 )
 HISTORY = [
@@ -130,11 +130,13 @@ NOTE: Json = {
 def ended(reason: str, finish: str, told: Json) -> tuple[Way, ...]:
     """An ending, as either upstream tells it."""
     stopped = {"stop_sequence": "END"} if reason == "stop_sequence" else {}
-    own = Said(
+    own = UpstreamAnswer(
         message(text("Hello"), stop=reason, **stopped),
         message_stream(text("Hello"), stop=reason, **stopped),
     )
-    theirs = Said(chat("Hello", finish=finish), chat_stream({"content": "Hello"}, finish=finish))
+    theirs = UpstreamAnswer(
+        chat("Hello", finish=finish), chat_stream({"content": "Hello"}, finish=finish)
+    )
     return (same("anthropic", {}, says=own), over("openai", {}, says=theirs, told=told))
 
 
@@ -222,7 +224,7 @@ ITEMS = (
     Item(
         "thinking",
         (
-            same("anthropic", THINK, says=Said(THOUGHT, THOUGHTS)),
+            same("anthropic", THINK, says=UpstreamAnswer(THOUGHT, THOUGHTS)),
             over(
                 "openai",
                 THINK,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tests.conformance.anthropic_items import REASONED
-from tests.conformance.hall import Hall, Missing
+from tests.conformance.hall import ConformanceGateway, Missing
 from tests.conformance.table import HELLO, PLAIN, SPEAKS, USUAL, Json, Provider
 from tests.fakes.steps import Json as Whole, Pause
 from tests.faults.wires import Answer
@@ -35,7 +35,7 @@ def _count(to: Provider) -> Json:
     return body
 
 
-async def counted_by_the_upstream(hall: Hall) -> None:
+async def counted_by_the_upstream(hall: ConformanceGateway) -> None:
     """A Messages upstream counts: its bytes, and the client's."""
     hall.script = Whole(b'{"input_tokens": 4711}')
     body = _count("anthropic")
@@ -47,7 +47,7 @@ async def counted_by_the_upstream(hall: Hall) -> None:
     assert request.body == wanted, request.body
 
 
-async def counted_here(hall: Hall) -> None:
+async def counted_here(hall: ConformanceGateway) -> None:
     """No Chat upstream counts, and none is paid to: the gateway estimates, and says so."""
     hall.script = Whole(HELLO["chat"].whole)
     answer = await hall.post(COUNT, _count("openai"), "messages")
@@ -59,7 +59,7 @@ async def counted_here(hall: Hall) -> None:
     assert not hall.upstream.requests, "a completion was asked for"
 
 
-async def _created(hall: Hall, to: Provider) -> Json:
+async def _created(hall: ConformanceGateway, to: Provider) -> Json:
     calls = [{"custom_id": id, "params": _asked(to)} for id in ("a", "b")]
     answer = await hall.post(BATCHES, {"requests": calls}, "messages")
     batch: Json = _there(answer, BATCHES)
@@ -67,7 +67,7 @@ async def _created(hall: Hall, to: Provider) -> Json:
     return batch
 
 
-async def _ended(hall: Hall, batch: Json) -> Json:
+async def _ended(hall: ConformanceGateway, batch: Json) -> Json:
     for _ in range(200):
         if batch["processing_status"] == "ended":
             break
@@ -77,14 +77,14 @@ async def _ended(hall: Hall, batch: Json) -> Json:
     return batch
 
 
-async def _results(hall: Hall, batch: Json) -> Json:
+async def _results(hall: ConformanceGateway, batch: Json) -> Json:
     lines = (await hall.get(f"{BATCHES}/{batch['id']}/results")).body.splitlines()
     results = {line["custom_id"]: line["result"] for line in map(msgspec.json.decode, lines)}
     assert set(results) == {"a", "b"}, lines
     return results
 
 
-async def _batched(hall: Hall, to: Provider) -> None:
+async def _batched(hall: ConformanceGateway, to: Provider) -> None:
     """Created, retrieved until it ended, its results read, listed, deleted."""
     hall.script = Whole(HELLO[SPEAKS[to]].whole)
     batch = await _ended(hall, await _created(hall, to))
@@ -99,17 +99,17 @@ async def _batched(hall: Hall, to: Provider) -> None:
     assert (await hall.get(f"{BATCHES}/{batch['id']}")).status == 404
 
 
-async def batched_by_a_messages_upstream(hall: Hall) -> None:
+async def batched_by_a_messages_upstream(hall: ConformanceGateway) -> None:
     """Each request of a batch is a call in the client's own dialect."""
     await _batched(hall, "anthropic")
 
 
-async def batched_by_a_chat_upstream(hall: Hall) -> None:
+async def batched_by_a_chat_upstream(hall: ConformanceGateway) -> None:
     """Each request of a batch is converted, and its answer too."""
     await _batched(hall, "openai")
 
 
-async def batch_canceled(hall: Hall) -> None:
+async def batch_canceled(hall: ConformanceGateway) -> None:
     """A batch that is canceled ends, and each of its requests has a result."""
     hall.script = [Pause(0.3), Whole(HELLO["chat"].whole)]
     batch = await _created(hall, "openai")
@@ -121,7 +121,7 @@ async def batch_canceled(hall: Hall) -> None:
     assert kinds <= {"canceled", "succeeded"}, kinds
 
 
-async def reasoning_comes_home(hall: Hall) -> None:
+async def reasoning_comes_home(hall: ConformanceGateway) -> None:
     """Reasoning of a Chat provider, sealed for a Messages client, goes back to its provider."""
     think = {"type": "enabled", "budget_tokens": 2048}
     hall.script = Whole(REASONED.whole)
@@ -141,7 +141,7 @@ async def reasoning_comes_home(hall: Hall) -> None:
     assert turn["reasoning_details"] == [{"type": "reasoning.text", "text": "Hm."}], turn
 
 
-Check = Callable[[Hall], Awaitable[None]]
+Check = Callable[[ConformanceGateway], Awaitable[None]]
 FURTHER: dict[tuple[str, str], tuple[Check, ...]] = {
     ("anthropic", "thinking blocks in history"): (reasoning_comes_home,),
     ("anthropic", "count_tokens"): (counted_by_the_upstream, counted_here),

@@ -10,7 +10,7 @@ import msgspec
 
 from tests.conformance.table import SPEAKS, Dialect
 from tests.fakes.client import RawClient
-from tests.fakes.running import gateway
+from tests.fakes.running import run_gateway
 from tests.fakes.steps import Json, Script
 from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.wires import Answer, received
@@ -35,7 +35,7 @@ class Missing(Exception):
     """The build has not got what an item needs."""
 
 
-class Hall:
+class ConformanceGateway:
     """The gateway, and what the upstream answers next."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Hall:
         await self._open.enter_async_context(self.upstream)
         config = CONFIG.format(folder=folder)
         config += "".join(PROVIDER.format(name=n, url=self.upstream.url) for n in SPEAKS)
-        running = await self._open.enter_async_context(gateway(folder, config))
+        running = await self._open.enter_async_context(run_gateway(folder, config))
         self._client = await self._open.enter_async_context(RawClient(running.port))
         return self
 

@@ -18,7 +18,7 @@ from tests.conformance.table import (
     Family,
     Item,
     Json,
-    Said,
+    UpstreamAnswer,
     Way,
     lost,
     over,
@@ -50,7 +50,7 @@ SPOKEN: Json = {
     "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"},
 }  # fmt: skip
 AUDIO: Json = {"id": "a1", "data": "UklGRg==", "expires_at": 1, "transcript": "Hello"}
-SOUND = Said(chat(None, audio=AUDIO), chat_stream({"audio": AUDIO}))
+SOUND = UpstreamAnswer(chat(None, audio=AUDIO), chat_stream({"audio": AUDIO}))
 SYSTEM: Json = {"role": "system", "content": "Be brief."}
 DEVELOPER: Json = {"role": "developer", "content": "Be brief."}
 FEW: Json = {"user_location": {"type": "approximate", "approximate": {"city": "Oslo"}}}
@@ -67,13 +67,13 @@ REASONING: Json = {
         },
     ],
 }  # fmt: skip
-THOUGHT = Said(
+THOUGHT = UpstreamAnswer(
     message(thought("Hm.", "sig"), text("Hello")),
     message_stream(thought("Hm.", "sig"), text("Hello")),
 )
 PROBABLE = chat("Hello")
 PROBABLE["choices"][0]["logprobs"] = LOGPROBS
-SURE = Said(
+SURE = UpstreamAnswer(
     PROBABLE,
     [
         frame.replace(b'"logprobs":null', b'"logprobs":' + encoded(LOGPROBS))
@@ -83,7 +83,7 @@ SURE = Said(
 TWO = chat("Hello")
 TWO["choices"].append(TWO["choices"][0] | {"index": 1})
 SECOND = chunk({"content": "Hello"}).replace(b'"index":0', b'"index":1')
-ANSWERS = Said(TWO, [SECOND, *chat_stream({"content": "Hello"})])
+ANSWERS = UpstreamAnswer(TWO, [SECOND, *chat_stream({"content": "Hello"})])
 
 
 def both(sends: Json, reaches: Json | None = None, **more: Any) -> tuple[Way, ...]:
@@ -185,7 +185,7 @@ ITEMS = (
                 "anthropic",
                 {"stop": "END"},
                 {"stop_sequences": ["END"]},
-                says=Said(
+                says=UpstreamAnswer(
                     message(text("Hello"), stop="stop_sequence", stop_sequence="END"),
                     message_stream(text("Hello"), stop="stop_sequence", stop_sequence="END"),
                 ),

@@ -9,11 +9,11 @@ import msgspec
 from tests.conformance.answers import read
 from tests.conformance.anthropic_items import ANTHROPIC
 from tests.conformance.further import FURTHER
-from tests.conformance.hall import Hall, Missing
+from tests.conformance.hall import ConformanceGateway, Missing
 from tests.conformance.openai_items import OPENAI
 from tests.conformance.openrouter_items import OPENROUTER
 from tests.conformance.table import PLAIN, SPEAKS, TOLD, Dialect, Family, Item, Json, Way
-from tests.fakes.steps import SSE, Json as Whole, Received
+from tests.fakes.steps import SSE, Json as Whole, ReceivedRequest
 from tests.faults.wires import PATHS, Answer
 
 FAMILIES: tuple[Family, ...] = (ANTHROPIC, OPENAI, OPENROUTER)
@@ -51,7 +51,7 @@ class Matrix:
     """Every value of `X-API-Compatibility` that was seen."""
 
 
-async def go(hall: Hall, way: Way, client: Dialect, *, streamed: bool) -> None:
+async def go(hall: ConformanceGateway, way: Way, client: Dialect, *, streamed: bool) -> None:
     """AssertionError where a way is not as the table has it."""
     hall.script = SSE(way.said.frames) if streamed else Whole(way.said.whole)
     sent = _request(way, client, streamed=streamed)
@@ -79,7 +79,7 @@ def _request(way: Way, client: Dialect, *, streamed: bool) -> Json:
 
 
 def _check_request(
-    way: Way, client: Dialect, sent: Json, request: Received, *, streamed: bool
+    way: Way, client: Dialect, sent: Json, request: ReceivedRequest, *, streamed: bool
 ) -> None:
     path = f"/{way.to}{PATHS[SPEAKS[way.to]]}"
     assert (request.method, request.path) == ("POST", path), request.path
@@ -105,7 +105,7 @@ def _check_answer(way: Way, client: Dialect, answer: Answer, *, streamed: bool) 
     assert found == told, f"the client got {found} and not {told}"
 
 
-async def check(hall: Hall, family: Family, item: Item) -> Result:
+async def check(hall: ConformanceGateway, family: Family, item: Item) -> Result:
     """Every way of an item, and whatever else shows it."""
     result = Result(family, item)
     for way in item.ways:
@@ -130,6 +130,6 @@ async def check(hall: Hall, family: Family, item: Item) -> Result:
 
 async def matrix(families: Sequence[Family] = FAMILIES) -> Matrix:
     """What every item showed."""
-    async with asyncio.timeout(60), Hall() as hall:
+    async with asyncio.timeout(60), ConformanceGateway() as hall:
         results = [await check(hall, family, item) for family in families for item in family.items]
     return Matrix(results, hall.compatibility)

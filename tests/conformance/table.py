@@ -36,16 +36,16 @@ TOLD: dict[Dialect, Json] = {
 
 
 @dataclass(frozen=True)
-class Said:
+class UpstreamAnswer:
     """An upstream's answer, whole and as the events of a stream."""
 
     whole: Json
     frames: Sequence[bytes]
 
 
-HELLO: dict[Dialect, Said] = {
-    "chat": Said(chat("Hello"), chat_stream({"content": "Hel"}, {"content": "lo"})),
-    "messages": Said(
+HELLO: dict[Dialect, UpstreamAnswer] = {
+    "chat": UpstreamAnswer(chat("Hello"), chat_stream({"content": "Hel"}, {"content": "lo"})),
+    "messages": UpstreamAnswer(
         message({"type": "text", "text": "Hello"}),
         message_stream({"type": "text", "text": "Hello"}),
     ),
@@ -68,7 +68,7 @@ class Way:
     refused: str = ""
     """The message of the 400 that it ends in."""
     model: str = ""
-    says: Said | None = None
+    says: UpstreamAnswer | None = None
     """The upstream's answer where the usual one does not show the item."""
     told: Json = field(default_factory=dict)
     """What the client reads of it, where that is not the usual; `...` for what is not fixed."""
@@ -82,7 +82,7 @@ class Way:
         return self.model or USUAL[self.to]
 
     @property
-    def said(self) -> Said:
+    def said(self) -> UpstreamAnswer:
         """The upstream's answer."""
         return self.says or HELLO[SPEAKS[self.to]]
 

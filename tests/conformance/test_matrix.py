@@ -13,7 +13,7 @@ from tests.conformance.figures import counted, unshown
 from tests.conformance.openai_items import OPENAI
 from tests.conformance.page import page
 from tests.conformance.run import FAMILIES, Matrix, matrix
-from tests.conformance.table import Item, Json, Said, Way, lost, over, refused, same
+from tests.conformance.table import Item, Json, UpstreamAnswer, Way, lost, over, refused, same
 from tests.sdk.answers import chat, message, text
 
 IDS = [f"{family.name}: {item.name}" for family in FAMILIES for item in family.items]
@@ -76,7 +76,7 @@ def test_an_item_that_failed_since_is_found(run: Matrix) -> None:
 
 SEED: Json = {"seed": 7}
 TOLD = "seed:unsupported_by_target"
-OTHER = Said(message(text("Other")), [])
+OTHER = UpstreamAnswer(message(text("Other")), [])
 WRONG: dict[str, Way] = {
     "lost in silence": lost("anthropic", SEED),
     "another warning": lost("anthropic", SEED, "seed:other"),
@@ -85,7 +85,9 @@ WRONG: dict[str, Way] = {
     "less reaches it": over("anthropic", SEED, SEED, warns=(TOLD,)),
     "not refused": refused("anthropic", SEED, "seed: no"),
     "refused in other words": refused("anthropic", {"n": 2}, "n: no"),
-    "not passed on": same("openai", {"n": 2}, says=Said(chat("Other"), []), streams="only"),
+    "not passed on": same(
+        "openai", {"n": 2}, says=UpstreamAnswer(chat("Other"), []), streams="only"
+    ),
     "another answer": over("anthropic", {}, says=OTHER),
     "no such words": over("anthropic", {}, told={"content": "Other"}),
 }

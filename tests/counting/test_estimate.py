@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec import Raw
 
-from gateway.counting.estimate import estimate
-from gateway.counting.families import Family, family
-from gateway.counting.kind import COUNTING
-from gateway.counting.texts import Vocabularies, by_script
+from gateway.counting.dialects import MESSAGES_COUNTING
+from gateway.counting.estimate import estimate_tokens
+from gateway.counting.families import ModelFamily, get_family
+from gateway.counting.texts import Tokenizers, count_by_script
 from gateway.neutral.events import (
     Audio,
     Document,
@@ -32,7 +32,7 @@ from gateway.neutral.events import (
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import split_object
 
-PLAIN = Family(match="*")
+PLAIN = ModelFamily(match="*")
 WEATHER = {
     "name": "get_weather",
     "description": "Get the current weather in a given location",
@@ -51,7 +51,7 @@ WEATHER = {
 
 def read(**members: Any) -> Prompt:
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello, Claude"}]} | members
-    return COUNTING.read_prompt(split_object(msgspec.json.encode(body)), LossReport())
+    return MESSAGES_COUNTING.read_prompt(split_object(msgspec.json.encode(body)), LossReport())
 
 
 def said(*parts: Part, **members: Any) -> Prompt:
@@ -63,17 +63,20 @@ def letters(text: str) -> int:
 
 
 def test_the_published_example_of_a_plain_prompt() -> None:
-    length = Vocabularies().length("o200k_base")
+    length = Tokenizers().get_counter("o200k_base")
     prompt = read(system="You are a scientist")
-    assert estimate(prompt, msgspec.structs.replace(family("claude-x"), factor=1.0), length) == 14
+    assert (
+        estimate_tokens(prompt, msgspec.structs.replace(get_family("claude-x"), factor=1.0), length)
+        == 14
+    )
 
 
 def test_the_published_example_of_a_tool() -> None:
-    length = Vocabularies().length("o200k_base")
+    length = Tokenizers().get_counter("o200k_base")
     question = [{"role": "user", "content": "What is the weather like in San Francisco?"}]
     prompt = read(messages=question, tools=[WEATHER])
-    plain = msgspec.structs.replace(family("claude-x"), factor=1.0)
-    assert estimate(prompt, plain, length) == pytest.approx(403, rel=0.05)
+    plain = msgspec.structs.replace(get_family("claude-x"), factor=1.0)
+    assert estimate_tokens(prompt, plain, length) == pytest.approx(403, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -99,26 +102,26 @@ def test_the_published_example_of_a_tool() -> None:
 )
 def test_every_part_has_its_tokens(part: Part, tokens: int) -> None:
     prompt = Prompt("m", [Turn("assistant", [part])])
-    assert estimate(prompt, PLAIN, letters) == 3 + 4 + tokens
+    assert estimate_tokens(prompt, PLAIN, letters) == 3 + 4 + tokens
 
 
 def test_a_turn_a_system_prompt_and_an_answers_schema_weigh_too() -> None:
-    heavy = Family(match="*", base=100, turn=10, system=1000, factor=2.0)
+    heavy = ModelFamily(match="*", base=100, turn=10, system=1000, factor=2.0)
     prompt = said(Text("1"), system=[Text("12")], format=Format("json_schema", Raw(b"{}")))
     prompt.turns.append(Turn("assistant", [Text("123")]))
-    assert estimate(prompt, heavy, letters) == 100 + 2 * 10 + 1000 + 2 * (1 + 2 + 2 + 3)
+    assert estimate_tokens(prompt, heavy, letters) == 100 + 2 * 10 + 1000 + 2 * (1 + 2 + 2 + 3)
 
 
 def test_tools_weigh_as_compact_json_and_once_together() -> None:
-    tooled = Family(match="*", tools=300)
+    tooled = ModelFamily(match="*", tools=300)
     compact = '{"name":"f","description":"d","input_schema":{"type":"object"}}'
     spaced = Raw(b'{ "type" :\n "object" }')
     prompt = said(Text("1"), tools=[Tool("f", "d", spaced), Tool("g", custom=True)])
     length = 7 + 1 + 300 + 8 + len(compact) + 8 + len('{"name":"g"}')
-    assert estimate(prompt, tooled, letters) == length
+    assert estimate_tokens(prompt, tooled, letters) == length
     prompt.tools[1].grammar = ("lark", "abc")
-    assert estimate(prompt, tooled, letters) == length + len(',"grammar":"abc"')
-    assert estimate(said(web_search=WebSearch()), tooled, letters) == 7 + 300 + 8 + 21
+    assert estimate_tokens(prompt, tooled, letters) == length + len(',"grammar":"abc"')
+    assert estimate_tokens(said(web_search=WebSearch()), tooled, letters) == 7 + 300 + 8 + 21
 
 
 def test_only_what_was_thought_since_the_last_question_counts() -> None:
@@ -130,8 +133,8 @@ def test_only_what_was_thought_since_the_last_question_counts() -> None:
         Turn("assistant", [new, ToolCall("id", "f", "{}")]),
         Turn("user", [ToolResult("id", [Text("d")])]),
     ]
-    assert estimate(Prompt("m", turns), PLAIN, letters) == 3 + 5 * 4 + 4 + 10 + (8 + 3) + 8
-    assert estimate(Prompt("m", [Turn("assistant", [old])]), PLAIN, letters) == 107
+    assert estimate_tokens(Prompt("m", turns), PLAIN, letters) == 3 + 5 * 4 + 4 + 10 + (8 + 3) + 8
+    assert estimate_tokens(Prompt("m", [Turn("assistant", [old])]), PLAIN, letters) == 107
 
 
 @given(st.lists(st.text()), st.text())
@@ -139,10 +142,10 @@ def test_the_estimate_grows_with_the_text(texts: list[str], more: str) -> None:
     parts: list[Part] = [Text(text) for text in texts]
     longer: list[Part] = [Text(text + more) for text in texts]
     for model in ("claude-opus-4-8", "gpt-5", "unheard-of"):
-        known = family(model)
-        less = estimate(said(*parts), known, by_script)
-        assert less <= estimate(said(*longer), known, by_script)
-        assert less <= estimate(said(*parts, Text(more)), known, by_script)
+        known = get_family(model)
+        less = estimate_tokens(said(*parts), known, count_by_script)
+        assert less <= estimate_tokens(said(*longer), known, count_by_script)
+        assert less <= estimate_tokens(said(*parts, Text(more)), known, count_by_script)
 
 
 @pytest.mark.parametrize(
@@ -178,5 +181,5 @@ def test_the_estimate_grows_with_the_text(texts: list[str], more: str) -> None:
 def test_a_models_family_is_known_by_its_id(
     model: str, vocabulary: str, factor: float, images: str
 ) -> None:
-    found = family(model)
+    found = get_family(model)
     assert (found.vocabulary, found.factor, found.images) == (vocabulary, factor, images)

@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from gateway.counting import pictures
-from gateway.counting.families import Rule
+from gateway.counting.families import ImageRule
 
 
 def b64(data: bytes) -> str:
@@ -56,7 +56,7 @@ EXTENDED = b"VP8X" + b"\0" * 8 + (639).to_bytes(3, "little") + (479).to_bytes(3,
     ],
 )
 def test_the_size_stands_in_the_first_bytes(data: str, size: tuple[int, int] | None) -> None:
-    assert pictures.measured(data) == size
+    assert pictures.read_image_size(data) == size
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_the_size_stands_in_the_first_bytes(data: str, size: tuple[int, int] | N
     ],
 )
 def test_each_rule_counts_pixels_its_own_way(
-    rule: Rule, size: tuple[int, int], tokens: int
+    rule: ImageRule, size: tuple[int, int], tokens: int
 ) -> None:
-    assert pictures.picture(png(*size), rule) == tokens
+    assert pictures.count_image(png(*size), rule) == tokens
 
 
 def test_a_picture_elsewhere_has_the_usual_weight() -> None:
-    assert pictures.picture(None, "claude") == pictures.picture("??", "claude") == 1600
+    assert pictures.count_image(None, "claude") == pictures.count_image("??", "claude") == 1600
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_a_picture_elsewhere_has_the_usual_weight() -> None:
     ],
 )
 def test_pages_are_counted_or_weighed(data: str, count: int) -> None:
-    assert pictures.pages(data) == count
-    assert pictures.document(data) == count * 3600
+    assert pictures.count_pages(data) == count
+    assert pictures.count_document(data) == count * 3600
 
 
 def test_a_document_elsewhere_is_taken_for_a_few_pages() -> None:
-    assert pictures.document(None) == 5 * 3600
+    assert pictures.count_document(None) == 5 * 3600

@@ -12,14 +12,14 @@ def test_without_keys_everybody_is_anonymous() -> None:
 
 
 def test_a_key_has_the_name_it_was_given_or_its_place() -> None:
-    callers = Callers([calls.key("one"), calls.key("two", "ci")])
+    callers = Callers([calls.make_key("one"), calls.make_key("two", "ci")])
     assert callers.caller([(b"api-key", b"one")]).name == "client1"
     assert callers.caller([(b"authorization", b"Bearer two")]).name == "ci"
 
 
 def test_the_other_credential_is_the_clients_own() -> None:
     shown = [(b"x-gateway-key", b"one"), (b"x-api-key", b"mine")]
-    own = Callers([calls.key("one")]).caller(shown).credential
+    own = Callers([calls.make_key("one")]).caller(shown).credential
     assert own is not None
     assert own.reveal() == "mine"
 
@@ -27,4 +27,4 @@ def test_the_other_credential_is_the_clients_own() -> None:
 @pytest.mark.parametrize("key", [b"", b"on", b"one ,", b"ONE"])
 def test_no_other_key_will_do(key: bytes) -> None:
     with pytest.raises(Unauthenticated):
-        Callers([calls.key("one")]).caller([(b"x-api-key", key)])
+        Callers([calls.make_key("one")]).caller([(b"x-api-key", key)])

@@ -13,13 +13,13 @@ from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Endpoint, Limits
 from gateway.errors import Cut, InvalidRequest, Refused
 from gateway.reply import Reply, Stream
-from tests.fakes.asgi import Driven
+from tests.fakes.asgi import AsgiTestRequest
 
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 STREAM = BODY | {"stream": True}
 
 
-class Script:
+class StepSource:
     """A source of chunks, events to wait for, and errors."""
 
     def __init__(self, *steps: bytes | asyncio.Event | Exception) -> None:
@@ -45,7 +45,7 @@ def edge(answer: Callable[[Call], Awaitable[Reply]], limits: Limits = Limits()) 
     return Edge(answer, limits)
 
 
-def streaming(source: Script) -> Callable[[Call], Awaitable[Reply]]:
+def streaming(source: StepSource) -> Callable[[Call], Awaitable[Reply]]:
     async def answer(call: Call) -> Reply:
         return Reply(200, call.dialect, Stream(source))
 
@@ -66,13 +66,13 @@ async def pulsing(shared: Edge, interval: float = 0.01) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def ask(answer: Any, body: Any, **more: Any) -> Driven:
-    return await Driven(Endpoint(edge(answer), CHAT), body, **more).start().done()
+async def ask(answer: Any, body: Any, **more: Any) -> AsgiTestRequest:
+    return await AsgiTestRequest(Endpoint(edge(answer), CHAT), body, **more).start().wait_done()
 
 
 async def test_a_whole_answer_has_its_length_and_the_gateways_headers() -> None:
     sent = await ask(whole, BODY, headers=[(b"x-request-id", b"mine-1")])
-    assert (sent.status, sent.body, sent.complete) == (200, b'{"ok":1}', True)
+    assert (sent.status, sent.body, sent.is_complete) == (200, b'{"ok":1}', True)
     assert sent.headers["content-length"] == "8"
     assert sent.headers["content-type"] == "application/json"
     assert sent.headers["x-request-id"] == sent.headers["request-id"] == "mine-1"
@@ -91,14 +91,14 @@ async def test_an_insane_request_id_is_replaced(given: bytes) -> None:
 
 async def test_a_stream_is_sent_as_it_comes_and_closed() -> None:
     gate = asyncio.Event()
-    source = Script(b"data: 1\n\n", gate, b"data: 2\n\n")
-    sent = Driven(Endpoint(edge(streaming(source)), CHAT), STREAM).start()
-    await sent.until_sent(b"data: 1\n\n")
-    assert not sent.complete
+    source = StepSource(b"data: 1\n\n", gate, b"data: 2\n\n")
+    sent = AsgiTestRequest(Endpoint(edge(streaming(source)), CHAT), STREAM).start()
+    await sent.wait_until_sent(b"data: 1\n\n")
+    assert not sent.is_complete
     gate.set()
-    await sent.done()
+    await sent.wait_done()
     assert sent.body == b"data: 1\n\ndata: 2\n\n"
-    assert sent.complete
+    assert sent.is_complete
     assert source.closed == 1
     assert sent.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert sent.headers["x-accel-buffering"] == "no"
@@ -131,7 +131,9 @@ async def test_a_body_that_is_no_request_is_refused_naming_the_place(
 
 
 async def test_the_error_is_in_the_callers_dialect() -> None:
-    sent = await Driven(Endpoint(edge(whole), MESSAGES), {"model": "m"}).start().done()
+    sent = (
+        await AsgiTestRequest(Endpoint(edge(whole), MESSAGES), {"model": "m"}).start().wait_done()
+    )
     assert sent.json()["type"] == "error"
     assert sent.json()["error"]["type"] == "invalid_request_error"
     assert sent.json()["request_id"] == sent.headers["request-id"]
@@ -146,26 +148,26 @@ async def test_another_method_is_405_with_allow() -> None:
 async def test_a_body_over_the_limit_is_413_and_the_connection_closed(declared: bool) -> None:
     shared = edge(whole, Limits(body=10))
     headers = [(b"content-length", b"11")] if declared else []
-    sent = Driven(Endpoint(shared, CHAT), b"12345678", headers=headers, more=True).start()
+    sent = AsgiTestRequest(Endpoint(shared, CHAT), b"12345678", headers=headers, more=True).start()
     sent.feed(b"901", more=True)
-    await sent.done()
+    await sent.wait_done()
     assert sent.status == 413
     assert sent.json()["error"]["code"] == "request_too_large"
     assert sent.headers["connection"] == "close"
 
 
 async def test_a_body_in_pieces_is_one_body() -> None:
-    sent = Driven(Endpoint(edge(whole), CHAT), b'{"model":"m",', more=True).start()
+    sent = AsgiTestRequest(Endpoint(edge(whole), CHAT), b'{"model":"m",', more=True).start()
     sent.feed(b'"messages":[', more=True)
     sent.feed(b"1]}")
-    assert (await sent.done()).status == 200
+    assert (await sent.wait_done()).status == 200
 
 
 async def test_a_body_that_stops_arriving_is_408() -> None:
     shared = edge(whole, Limits(body_idle=0.05))
-    sent = Driven(Endpoint(shared, CHAT), b'{"model"', more=True).start()
+    sent = AsgiTestRequest(Endpoint(shared, CHAT), b'{"model"', more=True).start()
     async with pulsing(shared):
-        await sent.done()
+        await sent.wait_done()
     assert sent.status == 408
     assert not shared.open
 
@@ -184,14 +186,16 @@ async def test_a_client_that_leaves_ends_the_call_in_every_phase(phase: str) -> 
                 raise
         return Reply(200, call.dialect, Stream(source))
 
-    source = Script(*([b"data: 1\n\n"] if phase == "middle" else []), never)
+    source = StepSource(*([b"data: 1\n\n"] if phase == "middle" else []), never)
     shared = edge(answer)
-    sent = Driven(Endpoint(shared, CHAT), STREAM if phase != "body" else b"{", more=phase == "body")
+    sent = AsgiTestRequest(
+        Endpoint(shared, CHAT), STREAM if phase != "body" else b"{", more=phase == "body"
+    )
     sent.start()
     await asyncio.sleep(0.01)
     sent.hang_up()
-    await sent.done(1)
-    assert not sent.complete
+    await sent.wait_done(1)
+    assert not sent.is_complete
     assert not shared.open
     assert source.closed == (1 if phase in ("first", "middle") else 0)
     assert ended == (["cancelled"] if phase == "chain" else [])
@@ -206,12 +210,12 @@ async def test_a_fault_before_the_first_byte_is_a_status() -> None:
 
 
 async def test_a_fault_after_the_first_byte_is_told_in_band_and_never_ended_as_if_whole() -> None:
-    source = Script(b"data: 1\n\n", Cut("gone"))
+    source = StepSource(b"data: 1\n\n", Cut("gone"))
     sent = await ask(streaming(source), STREAM)
     assert sent.status == 200
     assert sent.body.startswith(b'data: 1\n\ndata: {"error":{')
     assert b"[DONE]" not in sent.body
-    assert sent.complete
+    assert sent.is_complete
     assert source.closed == 1
 
 
@@ -239,13 +243,13 @@ async def test_retry_headers_of_an_error() -> None:
 
 async def test_silence_of_a_stream_is_filled_with_pings() -> None:
     gate = asyncio.Event()
-    source = Script(b"event: a\ndata: 1\n\n", gate, b"event: b\ndata: 2\n\n")
+    source = StepSource(b"event: a\ndata: 1\n\n", gate, b"event: b\ndata: 2\n\n")
     shared = edge(streaming(source), Limits(ping=0.04))
-    sent = Driven(Endpoint(shared, MESSAGES), STREAM | {"max_tokens": 1}).start()
+    sent = AsgiTestRequest(Endpoint(shared, MESSAGES), STREAM | {"max_tokens": 1}).start()
     async with pulsing(shared):
-        await sent.until_sent(MESSAGES.ping)
+        await sent.wait_until_sent(MESSAGES.ping)
         gate.set()
-        await sent.done()
+        await sent.wait_done()
     assert sent.body.replace(MESSAGES.ping, b"") == b"event: a\ndata: 1\n\nevent: b\ndata: 2\n\n"
 
 
@@ -257,14 +261,14 @@ async def test_silence_before_any_answer_opens_the_stream_and_later_faults_are_i
         raise Refused("late", status=429, kind="rate_limit_error")
 
     shared = edge(answer, Limits(ping=0.04))
-    sent = Driven(Endpoint(shared, MESSAGES), STREAM | {"max_tokens": 1}).start()
+    sent = AsgiTestRequest(Endpoint(shared, MESSAGES), STREAM | {"max_tokens": 1}).start()
     async with pulsing(shared):
-        await sent.until_sent(MESSAGES.ping)
+        await sent.wait_until_sent(MESSAGES.ping)
         gate.set()
-        await sent.done()
+        await sent.wait_done()
     assert sent.status == 200
     assert b'event: error\ndata: {"type":"error","error":{"type":"rate_limit_error"' in sent.body
-    assert sent.complete
+    assert sent.is_complete
 
 
 async def test_a_whole_answer_is_never_pinged() -> None:
@@ -275,61 +279,61 @@ async def test_a_whole_answer_is_never_pinged() -> None:
         return await whole(call)
 
     shared = edge(answer, Limits(ping=0.02))
-    sent = Driven(Endpoint(shared, CHAT), BODY).start()
+    sent = AsgiTestRequest(Endpoint(shared, CHAT), BODY).start()
     async with pulsing(shared):
         await asyncio.sleep(0.1)
-        assert not sent.started
+        assert not sent.has_started
         gate.set()
-        await sent.done()
+        await sent.wait_done()
     assert sent.body == b'{"ok":1}'
 
 
 async def test_a_client_that_stops_reading_is_cut_and_holds_up_nobody() -> None:
-    source, other = Script(b"data: 1\n\n", b"data: 2\n\n"), Script(asyncio.Event())
+    source, other = StepSource(b"data: 1\n\n", b"data: 2\n\n"), StepSource(asyncio.Event())
     sources = [source, other]
 
     async def answer(call: Call) -> Reply:
         return Reply(200, call.dialect, Stream(sources.pop(0)))
 
     shared = edge(answer, Limits(write_idle=0.1, ping=0.04))
-    stuck = Driven(Endpoint(shared, CHAT), STREAM)
+    stuck = AsgiTestRequest(Endpoint(shared, CHAT), STREAM)
     stuck.readable.clear()
     stuck.start()
     await asyncio.sleep(0)
-    second = Driven(Endpoint(shared, CHAT), STREAM).start()
+    second = AsgiTestRequest(Endpoint(shared, CHAT), STREAM).start()
     async with pulsing(shared):
-        await stuck.done(2)
-        await second.until_sent(CHAT.ping)
+        await stuck.wait_done(2)
+        await second.wait_until_sent(CHAT.ping)
         second.hang_up()
-        await second.done()
+        await second.wait_done()
     assert source.closed == other.closed == 1
 
 
 async def test_a_client_that_stops_reading_before_the_last_words_is_cut_too() -> None:
     gate = asyncio.Event()
-    shared = edge(streaming(Script(b"data: 1\n\n", gate, Cut("gone"))), Limits(write_idle=0.1))
-    stuck = Driven(Endpoint(shared, CHAT), STREAM).start()
-    await stuck.until_sent(b"data: 1")
+    shared = edge(streaming(StepSource(b"data: 1\n\n", gate, Cut("gone"))), Limits(write_idle=0.1))
+    stuck = AsgiTestRequest(Endpoint(shared, CHAT), STREAM).start()
+    await stuck.wait_until_sent(b"data: 1")
     stuck.readable.clear()
     gate.set()
     async with pulsing(shared):
-        await stuck.done(2)
+        await stuck.wait_done(2)
     assert not shared.open
 
 
 async def test_the_drain_refuses_new_calls_and_cuts_old_ones_with_an_error_they_can_read() -> None:
-    source = Script(b"data: 1\n\n", asyncio.Event())
+    source = StepSource(b"data: 1\n\n", asyncio.Event())
     shared = edge(streaming(source))
-    sent = Driven(Endpoint(shared, CHAT), STREAM).start()
-    await sent.until_sent(b"data: 1")
+    sent = AsgiTestRequest(Endpoint(shared, CHAT), STREAM).start()
+    await sent.wait_until_sent(b"data: 1")
     shared.draining = True
-    refused = await Driven(Endpoint(shared, CHAT), BODY).start().done()
+    refused = await AsgiTestRequest(Endpoint(shared, CHAT), BODY).start().wait_done()
     assert refused.status == 503
     shared.cut()
-    await sent.done(1)
+    await sent.wait_done(1)
     assert b'"message":"the gateway is shutting down' in sent.body
     assert b"[DONE]" not in sent.body
-    assert sent.complete
+    assert sent.is_complete
     assert source.closed == 1
 
 
@@ -341,6 +345,6 @@ async def test_messages_stream_always_streams() -> None:
         raise InvalidRequest("enough")
 
     endpoint = Endpoint(edge(answer), MESSAGES, always_stream=True)
-    await Driven(endpoint, BODY | {"max_tokens": 1}).start().done()
+    await AsgiTestRequest(endpoint, BODY | {"max_tokens": 1}).start().wait_done()
     assert seen[0].stream
     assert bytes(seen[0].fields["stream"]) == b"true"

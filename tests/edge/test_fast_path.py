@@ -21,7 +21,7 @@ from gateway.call import Call
 from gateway.dialects.chat import CHAT
 from gateway.dialects.messages import MESSAGES
 from gateway.edge.exchange import Edge, Endpoint, Limits
-from gateway.edge.fast_path import Front, FrontClient
+from gateway.edge.fast_path import FastPathProtocol, FrontClient
 from gateway.errors import Cut, Unavailable
 from gateway.reply import BytesSource, Reply, Stream
 from tests.edge.test_http_limits import Transport
@@ -30,7 +30,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 Answer = Callable[[Call], Awaitable[Reply]]
 
 
-class Wire(Transport):
+class FastPathTransport(Transport):
     """A transport that can be full."""
 
     def writelines(self, pieces: Any) -> None:
@@ -40,7 +40,7 @@ class Wire(Transport):
         return 0
 
 
-class House:
+class FastPathServer:
     """A protocol in front of two endpoints, and which way each call took."""
 
     def __init__(self, answer: Answer, limits: Limits | None = None) -> None:
@@ -51,11 +51,11 @@ class House:
         paths = {"/v1/chat/completions": self._chat, "/v1/messages": Endpoint(self.edge, MESSAGES)}
         config = uvicorn.Config(self._app, log_config=None, lifespan="off", interface="asgi3")
         config.load()
-        self.protocol = Front.before(paths).limited(100, 32_768, 10.0)(
+        self.protocol = FastPathProtocol.before(paths).limited(100, 32_768, 10.0)(
             config=config, server_state=ServerState(), app_state={},
             _loop=asyncio.get_running_loop(),
         )  # fmt: skip
-        self.transport = Wire()
+        self.transport = FastPathTransport()
         self.protocol.connection_made(self.transport)
 
     async def _chain(self, call: Call) -> Reply:
@@ -83,10 +83,10 @@ class House:
 
 @pytest.fixture
 async def house() -> Any:
-    made: list[House] = []
+    made: list[FastPathServer] = []
 
-    def make(answer: Answer = whole, limits: Limits | None = None) -> House:
-        made.append(House(answer, limits))
+    def make(answer: Answer = whole, limits: Limits | None = None) -> FastPathServer:
+        made.append(FastPathServer(answer, limits))
         return made[-1]
 
     yield make
@@ -255,7 +255,7 @@ async def test_a_client_that_leaves_ends_its_call() -> None:
             ended.set()
         raise AssertionError
 
-    one = House(slow)
+    one = FastPathServer(slow)
     await one.feed(request())
     assert len(one.edge.open) == 1
     one.protocol.connection_lost(None)
@@ -287,7 +287,7 @@ async def test_a_chunk_waits_while_the_client_does_not_read(house: Any) -> None:
 
 
 async def test_a_connection_that_rests_is_closed_in_its_time() -> None:
-    one = House(whole)
+    one = FastPathServer(whole)
     one.protocol.timeout_keep_alive = 0.03  # type: ignore[assignment]  # seconds all the same
     await one.feed(request())
     await asyncio.sleep(0.02)
@@ -361,7 +361,7 @@ async def test_a_large_body_goes_the_long_way_at_once(
 
 
 async def test_a_client_that_leaves_within_its_body_ends_its_call() -> None:
-    one = House(whole)
+    one = FastPathServer(whole)
     await one.feed(request()[:-5])
     one.transport.close()
     one.protocol.connection_lost(None)

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from gateway.edge.http_limits import GuardedProtocol
+from gateway.edge.http_limits import LimitedProtocol
 
 Message = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Guarded:
         self.hold.set()
         config = uvicorn.Config(self._app, log_config=None, lifespan="off", interface="asgi3")
         config.load()
-        kind = GuardedProtocol.limited(
+        kind = LimitedProtocol.limited(
             int(limits.get("headers", 100)), int(limits.get("size", 32_768)),
             limits.get("seconds", 10.0),
         )  # fmt: skip

@@ -9,7 +9,7 @@ from gateway.call import Headers
 from gateway.edge.client import Message, Scope
 
 
-class Driven:
+class AsgiTestRequest:
     """One request to an ASGI application."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Driven:
         }
         self.task: asyncio.Task[None] | None = None
 
-    def start(self) -> "Driven":
+    def start(self) -> "AsgiTestRequest":
         """Sends the request; the application runs from now on."""
         run = self._app(self.scope, self._receive, self._send)
         self.task = asyncio.get_running_loop().create_task(run)
@@ -59,20 +59,20 @@ class Driven:
         """The client is gone."""
         self._incoming.put_nowait({"type": "http.disconnect"})
 
-    async def done(self, seconds: float = 5) -> "Driven":
+    async def wait_done(self, seconds: float = 5) -> "AsgiTestRequest":
         """Waits until the application has returned."""
         assert self.task is not None
         async with asyncio.timeout(seconds):
             await self.task
         return self
 
-    async def until_sent(self, piece: bytes, seconds: float = 5) -> None:
+    async def wait_until_sent(self, piece: bytes, seconds: float = 5) -> None:
         """Waits until the body so far holds a piece."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: piece in self.body)
 
     @property
-    def started(self) -> bool:
+    def has_started(self) -> bool:
         return bool(self.sent)
 
     @property
@@ -88,7 +88,7 @@ class Driven:
         return b"".join(message.get("body", b"") for message in self.sent[1:])
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         return bool(self.sent) and self.sent[-1].get("more_body") is False
 
     def json(self) -> Any:

@@ -12,13 +12,13 @@ from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
 from gateway.neutral.seal import Seal
-from gateway.plugin import Provider, Site
+from gateway.plugin import Provider, Runtime
 from gateway.reply import Reply
 from gateway.secret import Secret
 from gateway.wire.raw_json import split_object
 
 
-class Named(Provider):
+class NamedProvider(Provider):
     """A provider that only has a name and options."""
 
     aliases: dict[str, str | list[str]] = {}
@@ -30,14 +30,14 @@ class Named(Provider):
         return (CHAT,)
 
 
-def site(
+def runtime(
     *names: str,
     providers: Mapping[str, Provider] | None = None,
     aliases: dict[str, list[str]] | None = None,
     default: str = "",
     keys: list[Key] | None = None,
     strict: bool = False,
-) -> Site:
+) -> Runtime:
     """A site with providers of those names."""
     config = Config(
         aliases=aliases or {},
@@ -45,11 +45,11 @@ def site(
         auth=Auth(keys=keys or []),
         server=Server(strict=strict),
     )
-    found = dict(providers or {}) | {name: Named() for name in names}
-    return Site(config, found, Seal(b"test"))
+    found = dict(providers or {}) | {name: NamedProvider() for name in names}
+    return Runtime(config, found, Seal(b"test"))
 
 
-def call(
+def make_call(
     body: dict[str, Any] | None = None,
     *,
     dialect: Dialect = CHAT,
@@ -66,21 +66,21 @@ def call(
     return made.with_targets(targets) if targets else made
 
 
-def target(name: str = "up", model: str = "m", dialect: Dialect = CHAT) -> Target:
+def make_target(name: str = "up", model: str = "m", dialect: Dialect = CHAT) -> Target:
     """A target of that provider."""
     return Target(name, model, (dialect,))
 
 
-def ok(body: bytes = b"{}") -> Reply:
+def make_reply(body: bytes = b"{}") -> Reply:
     """A whole answer."""
     return Reply(200, CHAT, body)
 
 
-def refusal(status: int, error: GatewayError) -> Reply:
+def make_error_reply(status: int, error: GatewayError) -> Reply:
     """An upstream's error answer."""
     return Reply(status, CHAT, b'{"error":{}}', [], error)
 
 
-def key(text: str, name: str = "") -> Key:
+def make_key(text: str, name: str = "") -> Key:
     """A configured client key."""
     return Key(key=Secret(text), name=name)

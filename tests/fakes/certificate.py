@@ -16,7 +16,7 @@ class Certificate:
     cert: Path
     key: Path
 
-    def context(self) -> ssl.SSLContext:
+    def make_server_context(self) -> ssl.SSLContext:
         """A server's side of it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cert, self.key)

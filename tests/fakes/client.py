@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 
-async def until(predicate: Callable[[], object], seconds: float = 2.0) -> float:
+async def wait_until(predicate: Callable[[], object], seconds: float = 2.0) -> float:
     """Returns once it holds, with the seconds that took; AssertionError when it does not."""
     began = time.monotonic()
     wait = 0.0
@@ -73,7 +73,7 @@ class RawClient:
         async with asyncio.timeout(seconds):
             return await asyncio.get_running_loop().sock_recv(self.sock, size)
 
-    async def until_bytes(self, mark: bytes, seconds: float = 5.0) -> bytes:
+    async def read_until(self, mark: bytes, seconds: float = 5.0) -> bytes:
         """Everything up to and with a mark. EOFError when it does not come."""
         found = b""
         while mark not in found:
@@ -85,30 +85,30 @@ class RawClient:
         found, self._buffer = found[:upto], found[upto:] + self._buffer
         return found
 
-    async def head(self, seconds: float = 5.0) -> tuple[int, dict[bytes, bytes]]:
+    async def read_head(self, seconds: float = 5.0) -> tuple[int, dict[bytes, bytes]]:
         """The status and the headers, names in lower case."""
-        lines = (await self.until_bytes(b"\r\n\r\n", seconds)).split(b"\r\n")
+        lines = (await self.read_until(b"\r\n\r\n", seconds)).split(b"\r\n")
         pairs = [line.partition(b":") for line in lines[1:] if line]
         return int(lines[0].split()[1]), {n.strip().lower(): v.strip() for n, _, v in pairs}
 
-    async def body(self, headers: dict[bytes, bytes], seconds: float = 5.0) -> bytes:
+    async def read_body(self, headers: dict[bytes, bytes], seconds: float = 5.0) -> bytes:
         """The whole body. EOFError where it is cut."""
         if headers.get(b"transfer-encoding") == b"chunked":
             found = b""
-            while chunk := await self.chunk(seconds):
+            while chunk := await self.read_chunk(seconds):
                 found += chunk
             return found
         if b"content-length" in headers:
-            return await self.exactly(int(headers[b"content-length"]), seconds)
-        return await self.rest(seconds)
+            return await self.read_exactly(int(headers[b"content-length"]), seconds)
+        return await self.read_rest(seconds)
 
-    async def chunk(self, seconds: float = 5.0) -> bytes:
+    async def read_chunk(self, seconds: float = 5.0) -> bytes:
         """One chunk of a chunked body; the empty one is its end."""
-        size = int((await self.until_bytes(b"\r\n", seconds)).split(b";")[0], 16)
-        data = await self.exactly(size + 2, seconds)
+        size = int((await self.read_until(b"\r\n", seconds)).split(b";")[0], 16)
+        data = await self.read_exactly(size + 2, seconds)
         return data[:size]
 
-    async def exactly(self, size: int, seconds: float = 5.0) -> bytes:
+    async def read_exactly(self, size: int, seconds: float = 5.0) -> bytes:
         """So many bytes. EOFError where the peer closes before."""
         found = b""
         while len(found) < size:
@@ -118,14 +118,14 @@ class RawClient:
             found += data
         return found
 
-    async def rest(self, seconds: float = 5.0) -> bytes:
+    async def read_rest(self, seconds: float = 5.0) -> bytes:
         """Everything until the peer closes its side."""
         found = b""
         while data := await self.receive(seconds=seconds):
             found += data
         return found
 
-    async def sip(self, rate: float, seconds: float, step: int = 1024) -> int:
+    async def read_slowly(self, rate: float, seconds: float, step: int = 1024) -> int:
         """Reads about so many bytes a second for so long; how many it got."""
         got = 0
         end = time.monotonic() + seconds
@@ -137,7 +137,7 @@ class RawClient:
             await asyncio.sleep(len(data) / rate)
         return got
 
-    def finish(self) -> None:
+    def half_close(self) -> None:
         """FIN of our side; the other may still send."""
         self.sock.shutdown(socket.SHUT_WR)
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
-class Gateway:
+class GatewayProcess:
     """A running gateway: its URL, its process, and what it logged."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
@@ -34,7 +34,7 @@ class Gateway:
         return self._log.read_text()
 
     @property
-    def rss(self) -> int:
+    def rss_bytes(self) -> int:
         """Bytes of memory that the process holds."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
@@ -42,7 +42,7 @@ class Gateway:
         return int(found[1]) * 1024
 
     @property
-    def workers(self) -> list[int]:
+    def worker_pids(self) -> list[int]:
         """The process ids of its workers, where it has several."""
         pid = self.process.pid
         found = []
@@ -52,15 +52,15 @@ class Gateway:
                     found.append(int(child))
         return found
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Sends the process a signal."""
         self.process.send_signal(number)
 
 
 @asynccontextmanager
-async def gateway(
+async def run_gateway(
     folder: Path, config: str, env: dict[str, str] | None = None
-) -> AsyncIterator[Gateway]:
+) -> AsyncIterator[GatewayProcess]:
     """A gateway with that config.toml on a free port, ended by its process id.
 
     It is one process, unless the configuration says how many.
@@ -75,9 +75,9 @@ async def gateway(
             cwd=ROOT, stdout=sink, stderr=sink,
             env={"PATH": os.environ["PATH"], "HOME": str(folder)} | (env or {}),
         )  # fmt: skip
-    running = Gateway(process, log)
+    running = GatewayProcess(process, log)
     try:
-        running.port = await _port(running)
+        running.port = await _wait_for_port(running)
         yield running
     finally:
         if process.returncode is None:
@@ -90,7 +90,7 @@ async def gateway(
                 await process.wait()
 
 
-async def _port(running: Gateway) -> int:
+async def _wait_for_port(running: GatewayProcess) -> int:
     for _ in range(400):
         found = re.search(r"http://127\.0\.0\.1:(\d+)", running.log)
         if found:
@@ -109,7 +109,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def nginx(folder: Path, gateway_port: int) -> AsyncIterator[str]:
+async def run_nginx(folder: Path, gateway_port: int) -> AsyncIterator[str]:
     """The shipped nginx.conf before a gateway: the URL of the site."""
     if not Path(NGINX).exists():
         if os.environ.get("INTERLINGUA_REQUIRE_NGINX"):
@@ -129,7 +129,7 @@ async def nginx(folder: Path, gateway_port: int) -> AsyncIterator[str]:
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        await _listening(port, process)
+        await _wait_listening(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
         if process.returncode is None:
@@ -137,7 +137,7 @@ async def nginx(folder: Path, gateway_port: int) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
+async def _wait_listening(port: int, process: asyncio.subprocess.Process) -> None:
     for _ in range(400):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -8,20 +8,20 @@ from typing import Protocol
 import msgspec
 
 Header = tuple[bytes | str, bytes | str]
-Act = Callable[["Exchange"], Awaitable[None]]
-Script = Sequence[Act] | Act
+StepFunction = Callable[["ScriptExchange"], Awaitable[None]]
+Script = Sequence[StepFunction] | StepFunction
 
 
 class Step:
     """One thing to do."""
 
-    async def __call__(self, exchange: "Exchange") -> None:
+    async def __call__(self, exchange: "ScriptExchange") -> None:
         """Do it."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedRequest:
     """One request as it arrived; header names in lower case."""
 
     method: str
@@ -29,14 +29,14 @@ class Received:
     headers: list[tuple[bytes, bytes]]
     body: bytes
     connection: int
-    at: float
+    received_at: float
 
-    def header(self, name: bytes) -> bytes | None:
+    def get_header(self, name: bytes) -> bytes | None:
         """The first header of that lower-case name."""
         return next((value for key, value in self.headers if key == name), None)
 
 
-class Connection(Protocol):
+class ScriptConnection(Protocol):
     """The socket a script writes to."""
 
     peer_left: asyncio.Event
@@ -50,14 +50,14 @@ class Connection(Protocol):
 
 
 @dataclass
-class Exchange:
+class ScriptExchange:
     """What a script acts on."""
 
-    request: Received
-    connection: "Connection"
+    request: ReceivedRequest
+    connection: "ScriptConnection"
 
     @property
-    def closed(self) -> asyncio.Event:
+    def peer_closed(self) -> asyncio.Event:
         """Set once the peer has closed its side or the socket is gone."""
         return self.connection.peer_left
 
@@ -65,7 +65,7 @@ class Exchange:
         """Writes and waits until the socket took most of it. ConnectionResetError once closed."""
         await self.connection.send(data)
 
-    async def run(self, script: Script) -> None:
+    async def run_script(self, script: Script) -> None:
         """Runs a script, or a part of one."""
         if callable(script):
             await script(self)
@@ -74,7 +74,7 @@ class Exchange:
                 await step(self)
 
 
-def _bytes(text: bytes | str) -> bytes:
+def _encode_text(text: bytes | str) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
@@ -86,10 +86,10 @@ class Head(Step):
     headers: Sequence[Header] = ()
     version: str = "1.1"
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         head = f"HTTP/{self.version} {self.status} Scripted\r\n".encode()
         for name, value in self.headers:
-            head += _bytes(name) + b": " + _bytes(value) + b"\r\n"
+            head += _encode_text(name) + b": " + _encode_text(value) + b"\r\n"
         await exchange.send(head + b"\r\n")
 
 
@@ -99,7 +99,7 @@ class Send(Step):
 
     data: bytes
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         await exchange.send(self.data)
 
 
@@ -110,7 +110,7 @@ class Dribble(Step):
     data: bytes
     seconds: float = 0.0
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         for at in range(len(self.data)):
             await exchange.send(self.data[at : at + 1])
             await asyncio.sleep(self.seconds)
@@ -122,7 +122,7 @@ class Chunk(Step):
 
     data: bytes = b""
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         await exchange.send(b"%x\r\n%b\r\n" % (len(self.data), self.data))
 
 
@@ -132,7 +132,7 @@ class Pause(Step):
 
     seconds: float
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         await asyncio.sleep(self.seconds)
 
 
@@ -142,7 +142,7 @@ class WaitFor(Step):
 
     event: asyncio.Event
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         await self.event.wait()
 
 
@@ -150,15 +150,15 @@ class WaitFor(Step):
 class Stall(Step):
     """Sends nothing more until the peer has left."""
 
-    async def __call__(self, exchange: Exchange) -> None:
-        await exchange.closed.wait()
+    async def __call__(self, exchange: ScriptExchange) -> None:
+        await exchange.peer_closed.wait()
 
 
 @dataclass(frozen=True)
 class Reset(Step):
     """RST."""
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         exchange.connection.reset()
 
 
@@ -166,7 +166,7 @@ class Reset(Step):
 class HalfClose(Step):
     """FIN, while still reading."""
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         exchange.connection.transport.write_eof()
 
 
@@ -174,7 +174,7 @@ class HalfClose(Step):
 class Close(Step):
     """FIN both ways, after what was written."""
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         exchange.connection.transport.close()
 
 
@@ -186,15 +186,15 @@ class Json(Step):
     status: int = 200
     headers: Sequence[Header] = ()
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         value = self.value
         body = value if isinstance(value, bytes) else msgspec.json.encode(value)
         head = [("content-type", "application/json"), ("content-length", str(len(body)))]
-        given = {_bytes(name).lower() for name, _ in self.headers}
+        given = {_encode_text(name).lower() for name, _ in self.headers}
         kept: list[Header] = [pair for pair in head if pair[0].encode() not in given]
         parts = b"HTTP/1.1 %d Scripted\r\n" % self.status
         for name, text in (*kept, *self.headers):
-            parts += _bytes(name) + b": " + _bytes(text) + b"\r\n"
+            parts += _encode_text(name) + b": " + _encode_text(text) + b"\r\n"
         await exchange.send(parts + b"\r\n" + body)
 
 
@@ -208,7 +208,7 @@ class SSE(Step):
     headers: Sequence[Header] = ()
     end: bool = True
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         own: list[Header] = [("content-type", "text/event-stream; charset=utf-8")]
         await Head(self.status, [*own, ("transfer-encoding", "chunked"), *self.headers])(exchange)
         for frame in self.frames:

@@ -22,15 +22,15 @@ from tests.fakes.steps import (
     Chunk,
     Close,
     Dribble,
-    Exchange,
     HalfClose,
     Head,
     Header,
     Json,
     Pause,
-    Received,
+    ReceivedRequest,
     Reset,
     Script,
+    ScriptExchange,
     Send,
     Stall,
     Step,
@@ -42,17 +42,17 @@ __all__ = [
     "Certificate",
     "Chunk",
     "Close",
-    "Closed",
+    "ClosedConnection",
     "Dribble",
-    "Exchange",
     "HalfClose",
     "Head",
     "Header",
     "Json",
     "Pause",
-    "Received",
+    "ReceivedRequest",
     "Reset",
     "Script",
+    "ScriptExchange",
     "ScriptedUpstream",
     "Send",
     "Stall",
@@ -63,12 +63,12 @@ __all__ = [
 
 
 @dataclass
-class Closed:
+class ClosedConnection:
     """One connection's end: when its peer sent FIN, and when the socket was gone, monotonic."""
 
     connection: int
     eof_at: float | None
-    at: float
+    closed_at: float
     error: Exception | None
 
 
@@ -78,7 +78,7 @@ class ScriptedUpstream:
     def __init__(
         self,
         *scripts: Script,
-        select: Callable[[Received], Script] | None = None,
+        select: Callable[[ReceivedRequest], Script] | None = None,
         tls: Certificate | None = None,
         seconds: float = 20.0,
         send_buffer: int | None = None,
@@ -89,13 +89,13 @@ class ScriptedUpstream:
         self._seconds = seconds
         self._send_buffer = send_buffer
         self._server: asyncio.Server | None = None
-        self._live: set[_Connection] = set()
+        self._connections: set[_UpstreamConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._errors: list[BaseException] = []
-        self.requests: list[Received] = []
-        self.closed: list[Closed] = []
-        self.accepted = 0
-        self.written = 0
+        self.requests: list[ReceivedRequest] = []
+        self.closed_connections: list[ClosedConnection] = []
+        self.accepted_count = 0
+        self.written_bytes = 0
         """Bytes given to the transports; what a script could not yet give is not in it."""
         self.port = 0
 
@@ -107,13 +107,13 @@ class ScriptedUpstream:
     @property
     def open_connections(self) -> int:
         """Connections whose peer has not closed them."""
-        return sum(not connection.peer_left.is_set() for connection in self._live)
+        return sum(not connection.peer_left.is_set() for connection in self._connections)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        context = self._tls.context() if self._tls else None
+        context = self._tls.make_server_context() if self._tls else None
         self._server = await loop.create_server(
-            lambda: _Connection(self), "127.0.0.1", self.port, ssl=context, backlog=1024
+            lambda: _UpstreamConnection(self), "127.0.0.1", self.port, ssl=context, backlog=1024
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -135,48 +135,52 @@ class ScriptedUpstream:
 
     async def hang_up(self) -> None:
         """Closes every connection at once and waits until the sockets are gone."""
-        for connection in list(self._live):
+        for connection in list(self._connections):
             connection.transport.abort()
-        for connection in list(self._live):
-            await connection.gone.wait()
+        for connection in list(self._connections):
+            await connection.socket_closed.wait()
 
     def close_idle(self) -> None:
         """FIN on every connection that has no script running."""
-        for connection in list(self._live):
+        for connection in list(self._connections):
             if connection.task is None:
                 connection.transport.close()
 
-    def answer(self, connection: "_Connection", request: Received) -> "asyncio.Task[None]":
+    def start_script(
+        self, connection: "_UpstreamConnection", request: ReceivedRequest
+    ) -> "asyncio.Task[None]":
         """Runs the script of a request."""
         if self._select is not None:
             script = self._select(request)
         else:
             script = self._scripts[min(len(self.requests), len(self._scripts) - 1)]
         self.requests.append(request)
-        task = connection.loop.create_task(self._run(connection, request, script))
+        task = connection.loop.create_task(self._run_script(connection, request, script))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _run(self, connection: "_Connection", request: Received, script: Script) -> None:
+    async def _run_script(
+        self, connection: "_UpstreamConnection", request: ReceivedRequest, script: Script
+    ) -> None:
         try:
             async with asyncio.timeout(self._seconds):
-                await Exchange(request, connection).run(script)
+                await ScriptExchange(request, connection).run_script(script)
         except ConnectionError:
             pass  # the peer left before the script was through
         except Exception as error:  # noqa: BLE001 - an assertion in a script fails the test
             self._errors.append(error)
         finally:
-            connection.next_request()
+            connection.start_next_request()
 
 
-class _Connection(asyncio.Protocol):
+class _UpstreamConnection(asyncio.Protocol):
     def __init__(self, upstream: ScriptedUpstream) -> None:
         self.upstream = upstream
         self.loop = asyncio.get_running_loop()
         self.transport = cast(asyncio.Transport, None)
         self.peer_left = asyncio.Event()
-        self.gone = asyncio.Event()
+        self.socket_closed = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self._eof_at: float | None = None
         self._writable = asyncio.Event()
@@ -185,9 +189,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.upstream.accepted += 1
-        self.number = self.upstream.accepted
-        self.upstream._live.add(self)
+        self.upstream.accepted_count += 1
+        self.number = self.upstream.accepted_count
+        self.upstream._connections.add(self)
         if self.upstream._send_buffer:
             sock = transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.upstream._send_buffer)
@@ -195,7 +199,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         if self.task is None:
-            self._take()
+            self._parse_request()
 
     def eof_received(self) -> bool:
         self._eof_at = time.monotonic()
@@ -204,12 +208,12 @@ class _Connection(asyncio.Protocol):
         return self.task is not None and self.upstream._tls is None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        end = Closed(self.number, self._eof_at, time.monotonic(), exc)
-        self.upstream.closed.append(end)
-        self.upstream._live.discard(self)
+        end = ClosedConnection(self.number, self._eof_at, time.monotonic(), exc)
+        self.upstream.closed_connections.append(end)
+        self.upstream._connections.discard(self)
         self.peer_left.set()
         self._writable.set()
-        self.gone.set()
+        self.socket_closed.set()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -219,9 +223,9 @@ class _Connection(asyncio.Protocol):
 
     async def send(self, data: bytes) -> None:
         await self._writable.wait()
-        if self.gone.is_set() or self.transport.is_closing():
+        if self.socket_closed.is_set() or self.transport.is_closing():
             raise ConnectionResetError
-        self.upstream.written += len(data)
+        self.upstream.written_bytes += len(data)
         self.transport.write(data)
         await self._writable.wait()
 
@@ -231,15 +235,15 @@ class _Connection(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.transport.abort()
 
-    def next_request(self) -> None:
+    def start_next_request(self) -> None:
         """The script is through; answer what came meanwhile."""
         self.task = None
         if self._eof_at is not None:
             self.transport.close()
-        elif not self.gone.is_set():
-            self._take()
+        elif not self.socket_closed.is_set():
+            self._parse_request()
 
-    def _take(self) -> None:
+    def _parse_request(self) -> None:
         head, end, rest = self._buffer.partition(b"\r\n\r\n")
         if not end:
             return
@@ -251,5 +255,7 @@ class _Connection(asyncio.Protocol):
         if len(rest) < length:
             return
         self._buffer = rest[length:]
-        request = Received(method, path, headers, rest[:length], self.number, time.monotonic())
-        self.task = self.upstream.answer(self, request)
+        request = ReceivedRequest(
+            method, path, headers, rest[:length], self.number, time.monotonic()
+        )
+        self.task = self.upstream.start_script(self, request)

@@ -11,15 +11,15 @@ class Room:
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.limiter = Limiter(lambda: self.slots)
-        self.inside: list[str] = []
+        self.view: list[str] = []
         self.gates: dict[str, asyncio.Event] = {}
 
     async def use(self, name: str) -> None:
         gate = self.gates.setdefault(name, asyncio.Event())
         async with self.limiter:
-            self.inside.append(name)
+            self.view.append(name)
             await gate.wait()
-            self.inside.remove(name)
+            self.view.remove(name)
 
     async def users(self, names: str) -> dict[str, "asyncio.Task[None]"]:
         """A task for each name, as far as they get."""
@@ -38,9 +38,9 @@ class Room:
 async def test_the_first_come_first() -> None:
     room = Room(2)
     tasks = await room.users("abcd")
-    assert (room.inside, room.limiter.waiting) == (["a", "b"], 2)
+    assert (room.view, room.limiter.waiting) == (["a", "b"], 2)
     await room.leave("b")
-    assert room.inside == ["a", "c"]
+    assert room.view == ["a", "c"]
     await room.leave("acd")
     await asyncio.gather(*tasks.values())
     assert (room.limiter.taken, room.limiter.waiting) == (0, 0)
@@ -51,11 +51,11 @@ async def test_when_the_room_shrinks_the_next_ones_wait() -> None:
     tasks = await room.users("abcd")
     room.slots = 1
     await room.leave("a")
-    assert room.inside == ["b", "c"]
+    assert room.view == ["b", "c"]
     await room.leave("b")
-    assert room.inside == ["c"]
+    assert room.view == ["c"]
     await room.leave("c")
-    assert room.inside == ["d"]
+    assert room.view == ["d"]
     await room.leave("d")
     await asyncio.gather(*tasks.values())
 
@@ -64,10 +64,10 @@ async def test_when_the_room_grows_those_who_wait_get_in_by_themselves() -> None
     room = Room(1)
     tasks = await room.users("abcd")
     await asyncio.sleep(LOOK * 2)
-    assert room.inside == ["a"]
+    assert room.view == ["a"]
     room.slots = 3
     await asyncio.sleep(LOOK * 2)
-    assert room.inside == ["a", "b", "c"]
+    assert room.view == ["a", "b", "c"]
     await room.leave("abcd")
     await asyncio.gather(*tasks.values())
 
@@ -77,9 +77,9 @@ async def test_nobody_overtakes_those_who_wait() -> None:
     tasks = await room.users("ab")
     room.slots = 2
     late = await room.users("c")
-    assert room.inside == ["a"]
+    assert room.view == ["a"]
     await room.leave("a")
-    assert room.inside == ["b", "c"]
+    assert room.view == ["b", "c"]
     await room.leave("bc")
     await asyncio.gather(*tasks.values(), *late.values())
 

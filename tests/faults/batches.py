@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from tests.fakes.client import RawClient
-from tests.fakes.running import gateway
-from tests.fakes.steps import Act, Exchange, Json, Received, Script
+from tests.fakes.running import run_gateway
+from tests.fakes.steps import Json, ReceivedRequest, Script, ScriptExchange, StepFunction
 from tests.fakes.upstream import ScriptedUpstream
-from tests.faults.scene import PROVIDERS, Scene, model_of
+from tests.faults.scene import PROVIDERS, FaultGateway, model_of
 from tests.faults.wires import Answer, Dialect, encode, received, whole
 
 PATH = "/v1/messages/batch"
@@ -34,31 +34,31 @@ use = "convert"
 
 
 @asynccontextmanager
-async def batching(folder: Path, batch: str = "", options: str = "") -> AsyncIterator[Scene]:
+async def batching(folder: Path, batch: str = "", options: str = "") -> AsyncIterator[FaultGateway]:
     """A scene whose chain has the batch link with those options."""
     scripts: dict[str, Script] = {}
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return scripts.get(model_of(request), Json({"unscripted": True}, 500))
 
     folder.mkdir(parents=True, exist_ok=True)
     async with ScriptedUpstream(select=select, seconds=120) as upstream:
         config = options + CHAIN.replace("{batch}", batch) + PROVIDERS
-        async with gateway(folder, config.replace("{url}", upstream.url)) as running:
-            yield Scene(running, upstream, scripts)
+        async with run_gateway(folder, config.replace("{url}", upstream.url)) as running:
+            yield FaultGateway(running, upstream, scripts)
 
 
-def echo(dialect: Dialect, seconds: float = 0.0) -> Act:
+def echo(dialect: Dialect, seconds: float = 0.0) -> StepFunction:
     """Answers with the last words of the request, after a while."""
 
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ScriptExchange) -> None:
         await asyncio.sleep(seconds)
         await Json(whole(dialect, said(exchange.request)))(exchange)
 
     return answer
 
 
-def said(request: Received) -> str:
+def said(request: ReceivedRequest) -> str:
     """The last words of a request that reached the upstream."""
     content = msgspec.json.decode(request.body)["messages"][-1]["content"]
     return content if isinstance(content, str) else str(content[0]["text"])
@@ -83,8 +83,8 @@ async def fetched(port: int, path: str, *headers: tuple[str, str]) -> tuple[int,
     """Status and body of a GET."""
     async with RawClient(port) as client:
         await client.get(path, *headers)
-        status, head = await client.head()
-        return status, msgspec.json.decode(await client.body(head))
+        status, head = await client.read_head()
+        return status, msgspec.json.decode(await client.read_body(head))
 
 
 async def status_of(port: int, batch_id: str, *headers: tuple[str, str]) -> tuple[int, Any]:

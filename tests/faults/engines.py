@@ -4,13 +4,14 @@ from msgspec import Struct, structs
 
 from gateway.call import Call, Caller, Headers, Target
 from gateway.config.load import Config, Server
+from gateway.config.schema import Timeouts
 from gateway.dialect import Dialect
 from gateway.dialects.chat import CHAT
 from gateway.errors import GatewayError
 from gateway.neutral.seal import Seal
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.secret import Secret
-from providers.transport.engine import Request, Response, Stats, Timeouts, pairs
+from providers.transport.engine import EngineStats, Request, Response, parse_header_block
 from providers.transport.provider import HttpProvider
 from tests.fakes import calls
 
@@ -52,13 +53,13 @@ class FakeEngine:
     async def aclose(self) -> None:
         self.closed = True
 
-    def stats(self) -> Stats:
-        return Stats(0, 0, 0)
+    def stats(self) -> EngineStats:
+        return EngineStats(0, 0, 0)
 
     @property
     def headers(self) -> Headers:
         """The provider's and the call's headers of the last request."""
-        return pairs(self.sent[-1].head) + list(self.sent[-1].headers)
+        return parse_header_block(self.sent[-1].header_block) + list(self.sent[-1].headers)
 
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -77,9 +78,9 @@ def streamed(*chunks: bytes | GatewayError, headers: Headers | None = None) -> R
     return Response(200, EVENTS + (headers or []), Chunks(*chunks))
 
 
-def site() -> Site:
+def runtime() -> Runtime:
     """A site without anything."""
-    return Site(Config(server=Server()), {}, Seal(b"test"))
+    return Runtime(Config(server=Server()), {}, Seal(b"test"))
 
 
 class Made(Struct):
@@ -98,7 +99,7 @@ class Made(Struct):
 
 def made(provider: HttpProvider, *answers: Response | GatewayError, name: str = "up") -> Made:
     """The provider bound under that name, its engine a fake one."""
-    provider.bind(name, site())
+    provider.bind(name, runtime())
     engine = FakeEngine(*(answers or (answer(),)))
     provider._engine = engine
     return Made(provider, engine)
@@ -109,7 +110,7 @@ def to(
     dialect: Dialect = CHAT, headers: Headers | None = None, own: str = "",
 ) -> Call:  # fmt: skip
     """A call whose target is the provider."""
-    call = calls.call(body, dialect=dialect, headers=headers)
+    call = calls.make_call(body, dialect=dialect, headers=headers)
     target = Target("up", model, provider.dialects, provider.capability(model))
     call = call.with_targets((target,)).with_model(model)
     return structs.replace(call, caller=Caller("c", Secret(own) if own else None))

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fakes.running import Gateway, gateway
-from tests.fakes.steps import Json, Received, Script
+from tests.fakes.running import GatewayProcess, run_gateway
+from tests.fakes.steps import Json, ReceivedRequest, Script
 from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.wires import Answer, Dialect, ask
 
@@ -15,7 +15,7 @@ _MODEL = re.compile(rb'"model":"([^"]*)"')  # some bodies here cannot be decoded
 _IN_PATH = re.compile(r"/models/([^:]*):")
 
 
-def model_of(request: Received) -> str:
+def model_of(request: ReceivedRequest) -> str:
     """The model that a request of an upstream names."""
     if named := _IN_PATH.search(request.path):
         return named[1]
@@ -24,10 +24,10 @@ def model_of(request: Received) -> str:
 
 
 @dataclass
-class Scene:
+class FaultGateway:
     """A gateway with a provider of each dialect, all of them the scripted upstream."""
 
-    gateway: Gateway
+    gateway: GatewayProcess
     upstream: ScriptedUpstream
     scripts: dict[str, Script] = field(default_factory=dict)
     made: int = 0
@@ -39,7 +39,7 @@ class Scene:
         self.scripts[model] = script
         return model
 
-    def asked(self, model: str) -> list[Received]:
+    def asked(self, model: str) -> list[ReceivedRequest]:
         """The requests of that model that reached the upstream."""
         return [request for request in self.upstream.requests if model_of(request) == model]
 
@@ -92,16 +92,16 @@ ONCE = "attempts = 1"
 async def scene(
     folder: Path, options: str = "", *, fallback: str = ONCE, providers: str = PROVIDERS,
     send_buffer: int | None = None, env: dict[str, str] | None = None,
-) -> AsyncIterator[Scene]:  # fmt: skip
+) -> AsyncIterator[FaultGateway]:  # fmt: skip
     """A scene with those options; `{url}` in them is the upstream's."""
     scripts: dict[str, Script] = {}
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return scripts.get(model_of(request), Json({"unscripted": True}, 500))
 
     folder.mkdir(parents=True, exist_ok=True)
     async with ScriptedUpstream(select=select, seconds=60, send_buffer=send_buffer) as upstream:
         config = options + CHAIN.replace("{fallback}", fallback) + providers
         config = config.replace("{url}", upstream.url)
-        async with gateway(folder, config, env) as running:
-            yield Scene(running, upstream, scripts)
+        async with run_gateway(folder, config, env) as running:
+            yield FaultGateway(running, upstream, scripts)

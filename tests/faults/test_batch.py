@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from tests.fakes.client import RawClient, until
+from tests.fakes.client import RawClient, wait_until
 from tests.fakes.steps import Json, Pause, Reset, Stall, WaitFor
 from tests.faults.batches import (
     EVENTS,
@@ -25,7 +25,7 @@ from tests.faults.batches import (
     status_of,
     status_once,
 )
-from tests.faults.scene import Scene
+from tests.faults.scene import FaultGateway
 from tests.faults.wires import BOTH, PINGS, TEXT, Answer, Dialect, encode, fault, received, whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,7 +37,7 @@ ping = 0.2
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     folder = tmp_path_factory.mktemp("batch")
     async with batching(folder, "max_items = 60", OPTIONS) as made:
         yield made
@@ -49,7 +49,7 @@ def decoded(answer: Answer) -> Any:
 
 @pytest.mark.parametrize("upstream", BOTH)
 @pytest.mark.parametrize("path", [PATH, "/messages/batch"])
-async def test_the_reference_example(running: Scene, upstream: Dialect, path: str) -> None:
+async def test_the_reference_example(running: FaultGateway, upstream: Dialect, path: str) -> None:
     model = f"{upstream}:{running.play(echo(upstream))}"
     items = [
         {"messages": [{"role": "user", "content": text}], "max_tokens": most, "model": model}
@@ -89,7 +89,7 @@ async def test_the_reference_example(running: Scene, upstream: Dialect, path: st
     })  # fmt: skip
 
 
-async def test_answers_come_in_the_order_of_the_items(running: Scene) -> None:
+async def test_answers_come_in_the_order_of_the_items(running: FaultGateway) -> None:
     models = {
         text: running.play([Pause(0.02 * (5 - place)), Json(whole("chat", text))])
         for place, text in enumerate("abcde")
@@ -100,7 +100,7 @@ async def test_answers_come_in_the_order_of_the_items(running: Scene) -> None:
     assert [each["custom_id"] for each in decoded(answer)["results"]] == list("abcde")
 
 
-async def test_one_items_failure_is_its_own(running: Scene) -> None:
+async def test_one_items_failure_is_its_own(running: FaultGateway) -> None:
     good, cut = running.play(echo("messages")), running.play([Reset()])
     limited = running.play(Json(fault("chat"), 429))
     nonsense = running.play(Json(b"<html>"))
@@ -131,7 +131,7 @@ async def test_one_items_failure_is_its_own(running: Scene) -> None:
     assert told[5].startswith("invalid_request_error: tools.0.name: ")
 
 
-async def test_what_conversion_loses_is_told_of_the_item_alone(running: Scene) -> None:
+async def test_what_conversion_loses_is_told_of_the_item_alone(running: FaultGateway) -> None:
     model = f"chat:{running.play(echo('chat'))}"
     answer = await batch(running.gateway.port, [item(model, top_k=5), item(model)])
     first, second = decoded(answer)["results"]
@@ -139,7 +139,7 @@ async def test_what_conversion_loses_is_told_of_the_item_alone(running: Scene) -
     assert second["warnings"] == []
 
 
-async def test_an_item_that_asks_for_a_stream_is_answered_whole(running: Scene) -> None:
+async def test_an_item_that_asks_for_a_stream_is_answered_whole(running: FaultGateway) -> None:
     model = running.play(echo("messages"))
     answer = await batch(running.gateway.port, [item(f"messages:{model}", stream=True)])
     assert responses(answer) == ["hi"]
@@ -147,7 +147,9 @@ async def test_an_item_that_asks_for_a_stream_is_answered_whole(running: Scene) 
     assert b"custom_id" not in running.asked(model)[0].body
 
 
-async def test_pretty_and_broken_text_of_an_upstream_makes_no_broken_answer(running: Scene) -> None:
+async def test_pretty_and_broken_text_of_an_upstream_makes_no_broken_answer(
+    running: FaultGateway,
+) -> None:
     pretty = msgspec.json.format(whole("messages", "p"), indent=2)
     lone = whole("messages", "LONE").replace(b"LONE", rb"a\ud800b")
     bytes_ = whole("messages", "BYTE").replace(b"BYTE", b"\xff")
@@ -159,7 +161,7 @@ async def test_pretty_and_broken_text_of_an_upstream_makes_no_broken_answer(runn
     assert texts == ["p", "a\ufffdb", "\ufffd"]
 
 
-async def test_an_items_model_is_the_batchs_where_it_names_none(running: Scene) -> None:
+async def test_an_items_model_is_the_batchs_where_it_names_none(running: FaultGateway) -> None:
     model = running.play(echo("chat"))
     items = [item("", "one"), item(f"chat:{running.play(Json(whole('chat')))}")]
     del items[0]["model"]
@@ -192,7 +194,7 @@ BAD: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("body", "words"), BAD, ids=lambda value: str(value)[:30])
 async def test_a_bad_batch_is_refused_and_nothing_started(
-    running: Scene, body: Any, words: str
+    running: FaultGateway, body: Any, words: str
 ) -> None:
     before = len(running.upstream.requests)
     async with RawClient(running.gateway.port) as client:
@@ -210,7 +212,7 @@ async def test_a_bad_batch_is_refused_and_nothing_started(
     assert len(running.upstream.requests) == before
 
 
-async def test_a_body_that_is_not_utf_8_is_refused(running: Scene) -> None:
+async def test_a_body_that_is_not_utf_8_is_refused(running: FaultGateway) -> None:
     async with RawClient(running.gateway.port) as client:
         bad = encode({"messages": [item("m", custom_id="BYTE")]}).replace(b"BYTE", b"\xff")
         await client.post(PATH, bad)
@@ -220,7 +222,9 @@ async def test_a_body_that_is_not_utf_8_is_refused(running: Scene) -> None:
 
 
 @pytest.mark.parametrize("count", [3, 40])
-async def test_events_tell_of_each_item_and_then_the_whole(running: Scene, count: int) -> None:
+async def test_events_tell_of_each_item_and_then_the_whole(
+    running: FaultGateway, count: int
+) -> None:
     model, bad = running.play(echo("chat")), running.play(Json(fault("chat"), 400))
     items = [item(f"chat:{model}", f"t{n}", custom_id=f"c{n}") for n in range(count)]
     items[1] = item(f"chat:{bad}")
@@ -246,7 +250,7 @@ async def test_events_tell_of_each_item_and_then_the_whole(running: Scene, count
 
 @pytest.mark.parametrize("accept", [(), (("accept", "*/*"),), (("accept", "application/json"),)])
 async def test_json_is_json_whatever_its_size(
-    running: Scene, accept: tuple[tuple[str, str], ...]
+    running: FaultGateway, accept: tuple[tuple[str, str], ...]
 ) -> None:
     model = running.play(echo("messages"))
     items = [item(f"messages:{model}", f"t{n}") for n in range(50)]
@@ -259,7 +263,7 @@ async def test_json_is_json_whatever_its_size(
     assert body["success_rate"] == 1.0
 
 
-async def test_a_large_batchs_json_comes_as_it_is_made(running: Scene) -> None:
+async def test_a_large_batchs_json_comes_as_it_is_made(running: FaultGateway) -> None:
     gate = asyncio.Event()
     held = running.play([WaitFor(gate), Json(whole("chat", "held"))])
     model = running.play(echo("chat"))
@@ -267,16 +271,16 @@ async def test_a_large_batchs_json_comes_as_it_is_made(running: Scene) -> None:
     items[4] = item(f"chat:{held}")
     async with RawClient(running.gateway.port) as client:
         await client.post(PATH, encode({"messages": items}))
-        _, headers = await client.head()
+        _, headers = await client.read_head()
         first = b""
         while b'"t3"' not in first:
-            first += await client.chunk()
+            first += await client.read_chunk()
         assert b'"t4"' not in first
-        while (piece := await client.chunk()) != b"\n":  # a sign of life in the silence
+        while (piece := await client.read_chunk()) != b"\n":  # a sign of life in the silence
             first += piece
         gate.set()
         rest = b""
-        while piece := await client.chunk():
+        while piece := await client.read_chunk():
             rest += piece
     batch_id = headers[b"x-batch-id"].decode()
     body = msgspec.json.decode(first + b"\n" + rest)
@@ -285,21 +289,21 @@ async def test_a_large_batchs_json_comes_as_it_is_made(running: Scene) -> None:
     assert body["batch_id"] == batch_id
 
 
-async def test_events_are_pinged_in_silence(running: Scene) -> None:
+async def test_events_are_pinged_in_silence(running: FaultGateway) -> None:
     slow = running.play(echo("chat", 0.9))
     answer = await batch(running.gateway.port, [item(f"chat:{slow}")], EVENTS)
     assert PINGS["messages"] in answer.body
     assert events(answer)[-1][0] == "batch_completed"
 
 
-async def test_status_while_a_batch_runs(running: Scene) -> None:
+async def test_status_while_a_batch_runs(running: FaultGateway) -> None:
     gate, port = asyncio.Event(), running.gateway.port
     held = running.play([WaitFor(gate), Json(whole("chat", "held"))])
     quick, bad = running.play(echo("chat")), running.play(Json(fault("chat"), 400))
     items = [item(f"chat:{model}") for model in (quick, bad, held)]
     async with RawClient(port) as client:
         await client.post(PATH, encode({"messages": items}), EVENTS)
-        _, headers = await client.head()
+        _, headers = await client.read_head()
         batch_id = headers[b"x-batch-id"].decode()
         told = await status_once(port, batch_id, lambda told: told["processed_messages"] == 2)
         assert told == {
@@ -308,25 +312,25 @@ async def test_status_while_a_batch_runs(running: Scene) -> None:
             "completion_time": None,
         }  # fmt: skip
         gate.set()
-        await client.body(headers)
+        await client.read_body(headers)
     _, told = await status_of(port, batch_id)
     assert (told["status"], told["processed_messages"]) == ("completed", 3)
     assert told["completion_time"] is not None
 
 
-async def test_an_unknown_batch_is_not_found(running: Scene) -> None:
+async def test_an_unknown_batch_is_not_found(running: FaultGateway) -> None:
     status, body = await status_of(running.gateway.port, "batch-000")
     assert (status, body["error"]["type"]) == (404, "not_found_error")
 
 
-async def test_no_more_than_the_limit_is_in_flight(running: Scene) -> None:
+async def test_no_more_than_the_limit_is_in_flight(running: FaultGateway) -> None:
     gate = asyncio.Event()
     model = running.play([WaitFor(gate), Json(whole("chat", "ok"))])
     both = [
         asyncio.ensure_future(batch(running.gateway.port, [item(f"chat:{model}")] * 40))
         for _ in range(2)
     ]
-    await until(lambda: len(running.asked(model)) == 32)
+    await wait_until(lambda: len(running.asked(model)) == 32)
     await asyncio.sleep(0.1)
     assert len(running.asked(model)) == 32
     gate.set()
@@ -342,9 +346,9 @@ async def test_items_give_way_to_other_calls(tmp_path: Path) -> None:
         for client in others:
             await client.__aenter__()
             await client.post("/v1/messages", encode(item(f"chat:{stalled}")))
-        await until(lambda: len(running.asked(stalled)) == 8)
+        await wait_until(lambda: len(running.asked(stalled)) == 8)
         under_way = asyncio.ensure_future(batch(port, [item(f"chat:{model}")] * 20))
-        await until(lambda: len(running.asked(model)) == 4)
+        await wait_until(lambda: len(running.asked(model)) == 4)
         busiest = _most_at_once(running, model, 0.05)
         assert busiest <= 2  # 8 slots less the 6 calls beyond busy
         for client in others:
@@ -353,9 +357,9 @@ async def test_items_give_way_to_other_calls(tmp_path: Path) -> None:
         assert _most_at_once(running, model, 0.05) > 4
 
 
-def _most_at_once(running: Scene, model: str, seconds: float) -> int:
+def _most_at_once(running: FaultGateway, model: str, seconds: float) -> int:
     """Most requests that reached the upstream in so many seconds."""
-    times = [request.at for request in running.asked(model)]
+    times = [request.received_at for request in running.asked(model)]
     return max(sum(at <= each < at + seconds * 0.9 for each in times) for at in times)
 
 
@@ -376,11 +380,11 @@ async def test_tenants_do_not_see_each_others_batches(tmp_path: Path) -> None:
         assert said(running.asked(model)[0]) == "hi"
 
 
-async def test_each_item_is_counted_and_logged_as_a_call(running: Scene) -> None:
+async def test_each_item_is_counted_and_logged_as_a_call(running: FaultGateway) -> None:
     model = running.play(echo("chat"))
     ident = ("x-request-id", "batch-of-three")
     await batch(running.gateway.port, [item(f"chat:{model}")] * 3, ident)
-    await until(lambda: running.gateway.log.count('"request_id":"batch-of-three') == 4)
+    await wait_until(lambda: running.gateway.log.count('"request_id":"batch-of-three') == 4)
     lines = [msgspec.json.decode(line) for line in running.gateway.log.splitlines()
              if '"request_id":"batch-of-three' in line]  # fmt: skip
     told = {line["request_id"]: (line["dialect"], line["status"], line["end"]) for line in lines}

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from tests.fakes.client import RawClient, until
-from tests.fakes.steps import Chunk, Head, Json, Pause, Received, Stall
+from tests.fakes.client import RawClient, wait_until
+from tests.fakes.steps import Chunk, Head, Json, Pause, ReceivedRequest, Stall
 from tests.faults.batches import (
     EVENTS,
     PATH,
@@ -23,7 +23,7 @@ from tests.faults.batches import (
     responses,
     status_once,
 )
-from tests.faults.scene import Scene
+from tests.faults.scene import FaultGateway
 from tests.faults.wires import BOTH, Dialect, encode, received, whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,12 +39,12 @@ FORMS = {"whole": (20, ()), "in pieces": (40, ()), "events": (40, (EVENTS,))}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     async with batching(tmp_path_factory.mktemp("batch-leaving")) as made:
         yield made
 
 
-async def leave(running: Scene, form: str, upstream: Dialect, *, reset: bool) -> list[float]:
+async def leave(running: FaultGateway, form: str, upstream: Dialect, *, reset: bool) -> list[float]:
     """Seconds from a client's leaving to the end of each connection of its batch."""
     count, headers = FORMS[form]
     quick = running.play(echo(upstream))
@@ -54,26 +54,30 @@ async def leave(running: Scene, form: str, upstream: Dialect, *, reset: bool) ->
         items = [item(f"{upstream}:{model}") for model in models]
         await client.post(PATH, encode({"messages": items}), *headers)
         in_flight = min(count - 1, 32)
-        await until(lambda: len(_asked(running, silent, begun)) == in_flight)
+        await wait_until(lambda: len(_asked(running, silent, begun)) == in_flight)
         await asyncio.sleep(0.02)
         numbers = {request.connection for request in _asked(running, silent, begun)}
         left = time.monotonic()
         client.hang_up(reset=reset)
-    await until(lambda: len(_ends(running, numbers)) == in_flight)
+    await wait_until(lambda: len(_ends(running, numbers)) == in_flight)
     await asyncio.sleep(0.05)
     assert len(_asked(running, silent, begun)) == in_flight  # nothing more was started
     return [end - left for end in _ends(running, numbers)]
 
 
-def _asked(running: Scene, *models: str) -> list[Received]:
+def _asked(running: FaultGateway, *models: str) -> list[ReceivedRequest]:
     return [request for model in models for request in running.asked(model)]
 
 
-def _ends(running: Scene, numbers: set[int]) -> list[float]:
-    return [end.eof_at or end.at for end in running.upstream.closed if end.connection in numbers]
+def _ends(running: FaultGateway, numbers: set[int]) -> list[float]:
+    return [
+        end.eof_at or end.closed_at
+        for end in running.upstream.closed_connections
+        if end.connection in numbers
+    ]
 
 
-async def _sound(running: Scene) -> None:
+async def _sound(running: FaultGateway) -> None:
     """No call is in flight, and the next batch is answered."""
     port = running.gateway.port
     _, active = await fetched(port, "/metrics/active-requests")
@@ -81,14 +85,14 @@ async def _sound(running: Scene) -> None:
     answer = await batch(port, [item(f"chat:{running.play(echo('chat'))}")] * 40)
     assert responses(answer) == ["hi"] * 40
     running.upstream.close_idle()
-    await until(lambda: running.upstream.open_connections == 0)
+    await wait_until(lambda: running.upstream.open_connections == 0)
 
 
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("upstream", BOTH)
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_client_that_leaves_closes_every_upstream(
-    running: Scene, form: str, upstream: Dialect, reset: bool
+    running: FaultGateway, form: str, upstream: Dialect, reset: bool
 ) -> None:
     took = await leave(running, form, upstream, reset=reset)
     assert max(took) < LIMIT, sorted(took)
@@ -98,7 +102,7 @@ async def test_a_client_that_leaves_closes_every_upstream(
 @pytest.mark.torture
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("form", FORMS)
-async def test_50_clients_that_leave_close_every_upstream(running: Scene, form: str) -> None:
+async def test_50_clients_that_leave_close_every_upstream(running: FaultGateway, form: str) -> None:
     took: list[float] = []
     for place in range(50):
         took += await leave(running, form, BOTH[place % 2], reset=place % 4 > 1)
@@ -111,7 +115,7 @@ async def test_50_clients_that_leave_close_every_upstream(running: Scene, form: 
 
 @pytest.mark.parametrize("headers", [(), (EVENTS,)])
 async def test_the_status_of_a_batch_whose_client_left_is_cancelled(
-    running: Scene, headers: tuple[tuple[str, str], ...]
+    running: FaultGateway, headers: tuple[tuple[str, str], ...]
 ) -> None:
     port = running.gateway.port
     quick, silent = running.play(echo("chat")), running.play(Stall())
@@ -119,9 +123,9 @@ async def test_the_status_of_a_batch_whose_client_left_is_cancelled(
     async with RawClient(port) as client:
         items = [item(f"chat:{model}") for model in models]
         await client.post(PATH, encode({"messages": items}), *headers)
-        _, head = await client.head()
+        _, head = await client.read_head()
         batch_id = head[b"x-batch-id"].decode()
-        await until(lambda: len(running.asked(silent)) == 32)
+        await wait_until(lambda: len(running.asked(silent)) == 32)
     told = await status_once(port, batch_id, lambda told: told["status"] != "processing")
     assert told["status"] == "cancelled"
     assert (told["processed_messages"], told["successful_messages"]) == (2, 2)
@@ -129,13 +133,13 @@ async def test_the_status_of_a_batch_whose_client_left_is_cancelled(
     await _sound(running)
 
 
-async def test_items_that_a_leaving_client_cut_are_logged_so(running: Scene) -> None:
+async def test_items_that_a_leaving_client_cut_are_logged_so(running: FaultGateway) -> None:
     silent = running.play(Stall())
     async with RawClient(running.gateway.port) as client:
         body = encode({"messages": [item(f"chat:{silent}")] * 3})
         await client.post(PATH, body, ("x-request-id", "left-batch"))
-        await until(lambda: len(running.asked(silent)) == 3)
-    await until(lambda: running.gateway.log.count('"request_id":"left-batch') == 4)
+        await wait_until(lambda: len(running.asked(silent)) == 3)
+    await wait_until(lambda: running.gateway.log.count('"request_id":"left-batch') == 4)
     lines = [line for line in running.gateway.log.splitlines() if "left-batch" in line]
     assert all('"end":"client_gone"' in line for line in lines)
 
@@ -145,8 +149,8 @@ async def test_a_batch_within_the_drain_is_finished(tmp_path: Path) -> None:
         model = running.play([Pause(0.15), Json(whole("chat", "ok"))])
         async with RawClient(running.gateway.port) as client:
             await client.post(PATH, encode({"messages": [item(f"chat:{model}")] * 12}))
-            await until(lambda: running.asked(model))
-            running.gateway.signal(signal.SIGTERM)
+            await wait_until(lambda: running.asked(model))
+            running.gateway.send_signal(signal.SIGTERM)
             assert responses(await received(client, "messages")) == ["ok"] * 12
         async with asyncio.timeout(3):
             await running.gateway.process.wait()
@@ -161,8 +165,8 @@ async def test_a_batch_that_outlasts_the_drain_is_told_so(tmp_path: Path, form: 
         async with RawClient(running.gateway.port) as client:
             body = encode({"messages": [item(f"chat:{silent}")] * count})
             await client.post(PATH, body, *headers)
-            await until(lambda: running.asked(silent))
-            running.gateway.signal(signal.SIGTERM)
+            await wait_until(lambda: running.asked(silent))
+            running.gateway.send_signal(signal.SIGTERM)
             answer = await received(client, "messages")
         if form == "whole":
             assert answer.told == (503, "api_error")
@@ -177,4 +181,4 @@ async def test_a_batch_that_outlasts_the_drain_is_told_so(tmp_path: Path, form: 
             await running.gateway.process.wait()
         assert running.gateway.process.returncode == 0
         assert "Traceback" not in running.gateway.log
-        await until(lambda: running.upstream.open_connections == 0)
+        await wait_until(lambda: running.upstream.open_connections == 0)

@@ -11,14 +11,14 @@ import pytest
 
 from tests.fakes.client import RawClient
 from tests.faults.batches import batch, batching, echo, item, responses
-from tests.faults.scene import Scene
+from tests.faults.scene import FaultGateway
 from tests.faults.wires import BOTH, Dialect, encode, received
 
 COUNT = 50
 SECONDS = 0.1
 
 
-async def one_after_another(running: Scene, model: str, count: int) -> list[float]:
+async def one_after_another(running: FaultGateway, model: str, count: int) -> list[float]:
     """The seconds that each of so many calls takes over one connection."""
     took = []
     async with RawClient(running.gateway.port) as client:
@@ -30,7 +30,7 @@ async def one_after_another(running: Scene, model: str, count: int) -> list[floa
     return took
 
 
-async def ratio(running: Scene, upstream: Dialect, alone: int) -> float:
+async def ratio(running: FaultGateway, upstream: Dialect, alone: int) -> float:
     """How many times sooner; so many of the calls are made alone, the others reckoned."""
     model = f"{upstream}:{running.play(echo(upstream, SECONDS))}"
     slow = sum(await one_after_another(running, model, alone)) / alone * COUNT
@@ -124,9 +124,9 @@ async def test_memory_after_many_batches_is_that_of_a_few(tmp_path: Path) -> Non
         items = [item(model, "x" * 2000)] * 500
         for _ in range(4):
             await batch(port, items, seconds=60)
-        before = running.gateway.rss
+        before = running.gateway.rss_bytes
         for _ in range(20):
             await batch(port, items, seconds=60)
-        grown = running.gateway.rss - before
+        grown = running.gateway.rss_bytes - before
         print(f"\n{grown / 2**20:.1f} MiB more after 20 batches of 500")
         assert grown < 30 * 2**20

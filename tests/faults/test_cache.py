@@ -15,10 +15,10 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes.client import RawClient
-from tests.fakes.running import gateway
-from tests.fakes.steps import SSE, Chunk, Close, Head, Json, Pause, Received, Script, Stall
+from tests.fakes.running import run_gateway
+from tests.fakes.steps import SSE, Chunk, Close, Head, Json, Pause, ReceivedRequest, Script, Stall
 from tests.fakes.upstream import ScriptedUpstream
-from tests.faults.scene import PROVIDERS, Scene, model_of
+from tests.faults.scene import PROVIDERS, FaultGateway, model_of
 from tests.faults.wires import (
     BOTH,
     PATHS,
@@ -67,11 +67,11 @@ def key(name: str) -> tuple[str, str]:
     return ("x-api-key", KEYS[name])
 
 
-class Echoing(Scene):
+class Echoing(FaultGateway):
     """A scene whose upstream answers an unscripted call with its own prompt, said back."""
 
     @staticmethod
-    def said(request: Received) -> Script:
+    def said(request: ReceivedRequest) -> Script:
         body = msgspec.json.decode(request.body)
         text = f"you said {body['messages'][-1]['content']}"
         dialect: Dialect = "messages" if request.path.endswith("/messages") else "chat"
@@ -81,19 +81,19 @@ class Echoing(Scene):
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     scripts: dict[str, Script] = {}
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return scripts.get(model_of(request)) or Echoing.said(request)
 
     async with ScriptedUpstream(select=select, seconds=60) as upstream:
         config = CONFIG + PROVIDERS.replace("{url}", upstream.url)
-        async with gateway(tmp_path_factory.mktemp("cache"), config) as made:
-            yield Scene(made, upstream, scripts)
+        async with run_gateway(tmp_path_factory.mktemp("cache"), config) as made:
+            yield FaultGateway(made, upstream, scripts)
 
 
-async def state(scene: Scene, dialect: Dialect, model: str, **more: Any) -> str:
+async def state(scene: FaultGateway, dialect: Dialect, model: str, **more: Any) -> str:
     answer = await ask(scene.gateway.port, dialect, model, key("ann"), **COMMON, **more)
     return answer.headers[STATE].decode()
 
@@ -102,7 +102,7 @@ class TestReplay:
     @pytest.mark.parametrize(("client", "upstream"), LANES)
     @pytest.mark.parametrize("streamed", [False, True])
     async def test_one_answer_for_both_dialects_and_forms(
-        self, running: Scene, client: Dialect, upstream: Dialect, streamed: bool
+        self, running: FaultGateway, client: Dialect, upstream: Dialect, streamed: bool
     ) -> None:
         name = running.play(SSE(stream(upstream)) if streamed else Json(whole(upstream)))
         port, model = running.gateway.port, f"{upstream}:{name}"
@@ -121,7 +121,7 @@ class TestReplay:
 
     @pytest.mark.parametrize("upstream", BOTH)
     async def test_the_official_clients_read_every_part_of_a_replay(
-        self, running: Scene, upstream: Dialect
+        self, running: FaultGateway, upstream: Dialect
     ) -> None:
         chat = answers.chat_stream(
             {"content": "Hel"}, {"content": "lo"}, answers.begun(0, "call_1", "look"),
@@ -150,7 +150,7 @@ class TestReplay:
         assert told[0][0][-1]["input"] == {"at": "it"}
         assert len(running.asked(name)) == 2  # tools are told in each dialect's own words
 
-    async def test_a_cut_stream_is_never_replayed(self, running: Scene) -> None:
+    async def test_a_cut_stream_is_never_replayed(self, running: FaultGateway) -> None:
         head = Head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
         for client, upstream in LANES:
             name = running.play([head, *map(Chunk, stream(upstream)[:-2]), Close()])
@@ -167,18 +167,18 @@ class TestReplay:
             assert len(running.asked(name)) == 2
 
     async def test_a_client_that_leaves_half_way_leaves_nothing_behind(
-        self, running: Scene
+        self, running: FaultGateway
     ) -> None:
         frames = stream("chat", *["x" * 50] * 20)
         name = running.play(SSE(frames, seconds=0.02))
         async with RawClient(running.gateway.port) as client:
             body = request("chat", f"chat:{name}", stream=True, **COMMON)
             await client.post(PATHS["chat"], body, key("ann"))
-            await client.until_bytes(b"xxx")
+            await client.read_until(b"xxx")
         assert await state(running, "chat", f"chat:{name}", stream=True) == "miss"
         assert await state(running, "chat", f"chat:{name}", stream=True) == "hit"
 
-    async def test_errors_and_opt_outs(self, running: Scene) -> None:
+    async def test_errors_and_opt_outs(self, running: FaultGateway) -> None:
         name = running.play(Json({"error": {"message": "no"}}, 500))
         for _ in range(2):
             answer = await ask(running.gateway.port, "chat", f"chat:{name}", key("ann"), **COMMON)
@@ -230,7 +230,7 @@ async def _anthropic(
 
 class TestSingleFlight:
     async def test_a_thousand_equal_calls_at_once_are_one_upstream_call(
-        self, running: Scene
+        self, running: FaultGateway
     ) -> None:
         name = running.play([Pause(1.0), SSE(stream("chat"))])
         body = request("chat", f"chat:{name}", stream=True, **COMMON)
@@ -241,7 +241,7 @@ class TestSingleFlight:
         assert states.count(b"miss") == 1
         assert set(states) <= {b"miss", b"coalesced", b"hit"}
 
-    async def test_when_the_leader_leaves_a_follower_goes_on(self, running: Scene) -> None:
+    async def test_when_the_leader_leaves_a_follower_goes_on(self, running: FaultGateway) -> None:
         name = running.play(Stall())
         body = request("chat", f"chat:{name}", stream=True, **COMMON)
         async with RawClient(running.gateway.port) as leader:
@@ -255,14 +255,14 @@ class TestSingleFlight:
         assert len(running.asked(name)) == 2
 
 
-async def _posted(scene: Scene, body: bytes) -> Answer:
+async def _posted(scene: FaultGateway, body: bytes) -> Answer:
     async with RawClient(scene.gateway.port) as client:
         await client.post(PATHS["chat"], body, key("ann"))
         return await received(client, "chat", 20)
 
 
 class TestCallersApart:
-    async def mixed(self, scene: Scene, requests: int, at_once: int = 50) -> None:
+    async def mixed(self, scene: FaultGateway, requests: int, at_once: int = 50) -> None:
         """Both callers ask the same things, mixed; an answer names who asked for it first."""
         seen: dict[str, set[str]] = {name: set() for name in KEYS}
         pick = random.Random(1)
@@ -271,7 +271,7 @@ class TestCallersApart:
         asks = [(name, number % 40, number % 3) for name in KEYS for number in range(requests)]
         pick.shuffle(asks)
 
-        def answering(request: Received) -> Script:
+        def answering(request: ReceivedRequest) -> Script:
             dialect: Dialect = "messages" if request.path.endswith("/messages") else "chat"
             scene.made += 1
             # The upstream cannot know who asks; each answer is one of a kind.
@@ -309,12 +309,12 @@ class TestCallersApart:
         assert all(seen.values())
         assert seen["ann"] & seen["bob"] == set()
 
-    async def test_no_answer_crosses_in_500_calls_each(self, running: Scene) -> None:
+    async def test_no_answer_crosses_in_500_calls_each(self, running: FaultGateway) -> None:
         await self.mixed(running, 500)
 
     @pytest.mark.torture
     @pytest.mark.timeout(300)
-    async def test_no_answer_crosses_in_10000_calls_each(self, running: Scene) -> None:
+    async def test_no_answer_crosses_in_10000_calls_each(self, running: FaultGateway) -> None:
         await self.mixed(running, 10_000)
 
 
@@ -322,7 +322,7 @@ class TestSpeed:
     @pytest.mark.torture
     @pytest.mark.parametrize("form", [False, True])
     async def test_a_hit_takes_a_hundredth_of_an_upstream_that_takes_a_second(
-        self, running: Scene, form: bool
+        self, running: FaultGateway, form: bool
     ) -> None:
         name = running.play([Pause(1.0), Json(whole("chat"))])
         port, model, took = running.gateway.port, f"chat:{name}", []
@@ -342,7 +342,7 @@ class TestEndpoints:
         "performance_improvement",
     }  # fmt: skip
 
-    async def test_figures_clear_and_cleanup(self, running: Scene) -> None:
+    async def test_figures_clear_and_cleanup(self, running: FaultGateway) -> None:
         name = running.play([Pause(0.05), Json(whole("chat"))])
         async with httpx2.AsyncClient(base_url=running.gateway.url) as client:
             ann, bob = ({"x-api-key": KEYS[name]} for name in ("ann", "bob"))
@@ -370,7 +370,7 @@ class TestEndpoints:
                 "expired_entries_removed": 0, "remaining_entries": 1,
             }  # fmt: skip
 
-    async def test_they_need_a_key_and_their_method(self, running: Scene) -> None:
+    async def test_they_need_a_key_and_their_method(self, running: FaultGateway) -> None:
         async with httpx2.AsyncClient(base_url=running.gateway.url) as client:
             for path in ("stats", "clear", "cleanup"):
                 method = "GET" if path == "stats" else "POST"

@@ -20,9 +20,9 @@ from redis.exceptions import RedisError
 from middleware.cache.key import CacheKey
 from middleware.cache.remote import RedisCacheStore
 from middleware.cache.store import StoreDown
-from tests.fakes.client import until
-from tests.fakes.running import Gateway, free_port, gateway
-from tests.fakes.steps import Json, Received, Script
+from tests.fakes.client import wait_until
+from tests.fakes.running import GatewayProcess, free_port, run_gateway
+from tests.fakes.steps import Json, ReceivedRequest, Script
 from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.scene import PROVIDERS
 from tests.faults.wires import TEXT, ask, whole
@@ -92,10 +92,10 @@ class Server:
             await self._process.wait()
 
 
-class Scene:
+class RedisCacheGateway:
     """A gateway whose cache is in that Redis."""
 
-    def __init__(self, running: Gateway, upstream: ScriptedUpstream, redis: Server) -> None:
+    def __init__(self, running: GatewayProcess, upstream: ScriptedUpstream, redis: Server) -> None:
         self.gateway = running
         self.upstream = upstream
         self.redis = redis
@@ -130,10 +130,10 @@ def needed() -> None:
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[Scene]:
+async def scene(folder: Path) -> AsyncIterator[RedisCacheGateway]:
     needed()
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         return Json(whole("chat"))
 
     redis = Server(folder, free_port())
@@ -141,19 +141,19 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
     try:
         async with ScriptedUpstream(select=select, seconds=60) as upstream:
             config = CONFIG + PROVIDERS.replace("{url}", upstream.url)
-            async with gateway(folder, config, {"REDIS_URL": redis.url}) as running:
-                yield Scene(running, upstream, redis)
+            async with run_gateway(folder, config, {"REDIS_URL": redis.url}) as running:
+                yield RedisCacheGateway(running, upstream, redis)
     finally:
         await redis.stop()
 
 
 @pytest_asyncio.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Scene]:
+async def running(tmp_path: Path) -> AsyncIterator[RedisCacheGateway]:
     async with scene(tmp_path) as made:
         yield made
 
 
-async def test_answers_are_kept_counted_and_cleared(running: Scene) -> None:
+async def test_answers_are_kept_counted_and_cleared(running: RedisCacheGateway) -> None:
     await running.until_kept("a")
     await running.until_kept("b")
     assert (await running.ask("a", stream=True))[0] == "hit"
@@ -179,7 +179,7 @@ async def _get(port: int, method: str, name: str) -> dict[str, object]:
         return found
 
 
-async def test_a_corrupted_or_flushed_value_is_a_miss(running: Scene) -> None:
+async def test_a_corrupted_or_flushed_value_is_a_miss(running: RedisCacheGateway) -> None:
     await running.until_kept("a")
     async with Redis.from_url(running.redis.url) as client:
         (name,) = [name async for name in client.scan_iter()]
@@ -192,7 +192,9 @@ async def test_a_corrupted_or_flushed_value_is_a_miss(running: Scene) -> None:
     assert running.told("cache_store_down") == 0
 
 
-async def test_a_frozen_redis_costs_a_few_calls_a_little_and_then_nothing(running: Scene) -> None:
+async def test_a_frozen_redis_costs_a_few_calls_a_little_and_then_nothing(
+    running: RedisCacheGateway,
+) -> None:
     await running.until_kept("a")
     running.redis.signal(signal.SIGSTOP)
     slow = [await running.ask("a") for _ in range(5)]
@@ -212,21 +214,21 @@ async def test_a_frozen_redis_costs_a_few_calls_a_little_and_then_nothing(runnin
     running.redis.signal(signal.SIGCONT)
     await asyncio.sleep(2.3)
     await running.until_kept("a")
-    await until(lambda: running.told("cache_store_up") == 1)
+    await wait_until(lambda: running.told("cache_store_up") == 1)
     assert running.told("cache_store_down") == 1
     assert PASSWORD not in running.gateway.log
 
 
-async def test_many_calls_at_once_meet_a_frozen_redis(running: Scene) -> None:
+async def test_many_calls_at_once_meet_a_frozen_redis(running: RedisCacheGateway) -> None:
     await running.until_kept("a")
     running.redis.signal(signal.SIGSTOP)
     got = await asyncio.gather(*(running.ask(f"new-{number}") for number in range(100)))
     assert {state for state, _ in got} == {"bypass"}
     assert median(seconds for _, seconds in got) < 10 * DEADLINE
-    await until(lambda: running.told("cache_store_down") == 1)
+    await wait_until(lambda: running.told("cache_store_down") == 1)
 
 
-async def test_a_killed_redis_is_found_again_when_it_is_back(running: Scene) -> None:
+async def test_a_killed_redis_is_found_again_when_it_is_back(running: RedisCacheGateway) -> None:
     await running.until_kept("a")
     await running.redis.stop()
     got = [await running.ask("a") for _ in range(20)]
@@ -236,7 +238,7 @@ async def test_a_killed_redis_is_found_again_when_it_is_back(running: Scene) -> 
     await asyncio.sleep(2.3)
     await running.until_kept("a")
     assert await _is_up(running.gateway.port) == 1
-    await until(lambda: running.told("cache_store_up") == 1)
+    await wait_until(lambda: running.told("cache_store_up") == 1)
     assert running.told("cache_store_down") == 1
 
 
@@ -248,26 +250,28 @@ async def _is_up(port: int) -> float:
     return float(line)
 
 
-async def test_a_read_only_redis_still_answers_what_it_has(running: Scene) -> None:
+async def test_a_read_only_redis_still_answers_what_it_has(running: RedisCacheGateway) -> None:
     await running.until_kept("a")
     async with Redis.from_url(running.redis.url) as client:
         await client.config_set("min-replicas-to-write", 1)  # refuses every write from now on
         for number in range(10):
             assert (await running.ask(f"new-{number}"))[0] == "miss"
             assert (await running.ask("a"))[0] == "hit"
-        await until(lambda: running.told("cache_store_writes_down") == 1)
+        await wait_until(lambda: running.told("cache_store_writes_down") == 1)
         assert running.told("cache_store_down") == 0
         await client.config_set("min-replicas-to-write", 0)
     await asyncio.sleep(2.1)
     await running.until_kept("new-0")
-    await until(lambda: running.told("cache_store_writes_up") == 1)  # lines are gathered a while
+    await wait_until(
+        lambda: running.told("cache_store_writes_up") == 1
+    )  # lines are gathered a while
 
 
 async def test_a_gateway_starts_without_its_redis(tmp_path: Path) -> None:
     async with ScriptedUpstream(Json(whole("chat"))) as upstream:
         config = CONFIG + PROVIDERS.replace("{url}", upstream.url)
         url = f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
-        async with gateway(tmp_path, config, {"REDIS_URL": url}) as made:
+        async with run_gateway(tmp_path, config, {"REDIS_URL": url}) as made:
             answer = await ask(made.port, "chat", "chat:m")
             assert answer.headers[b"x-cache-status"] == b"bypass"
         assert PASSWORD not in made.log
@@ -283,7 +287,7 @@ async def test_commands_given_up_leave_no_answer_for_another(tmp_path: Path) -> 
         async with store.running():
             for key in keys:
                 store.put(key, key.digest)
-            await until(lambda: not store._server.beside)
+            await wait_until(lambda: not store._server.beside)
             assert [await store.get(key) for key in keys] == [key.digest for key in keys]
             redis.signal(signal.SIGSTOP)
             lost = await asyncio.gather(*map(store.get, keys), return_exceptions=True)

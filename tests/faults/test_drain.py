@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.client import RawClient, until
+from tests.fakes.client import RawClient, wait_until
 from tests.fakes.steps import SSE, Chunk, Head, Json, Pause, Stall
-from tests.faults.scene import Scene, scene
+from tests.faults.scene import FaultGateway, scene
 from tests.faults.wires import (
     BOTH,
     PATHS,
@@ -29,7 +29,7 @@ HEAD = Head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "
 LANES = [(client, upstream) for client in BOTH for upstream in BOTH]
 
 
-async def stopped(running: Scene, seconds: float) -> float:
+async def stopped(running: FaultGateway, seconds: float) -> float:
     """Waits for the process to end; the seconds that took."""
     began = time.monotonic()
     async with asyncio.timeout(seconds):
@@ -37,11 +37,11 @@ async def stopped(running: Scene, seconds: float) -> float:
     return time.monotonic() - began
 
 
-async def opened(running: Scene, client: RawClient, dialect: Dialect, model: str) -> None:
+async def opened(running: FaultGateway, client: RawClient, dialect: Dialect, model: str) -> None:
     """Sends a call for a stream and waits until the upstream has it."""
     name = model.partition(":")[2]
     await client.post(PATHS[dialect], request(dialect, model, stream=True))
-    await until(lambda: running.asked(name))
+    await wait_until(lambda: running.asked(name))
 
 
 async def test_running_streams_finish_and_then_the_process_ends(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ async def test_running_streams_finish_and_then_the_process_ends(tmp_path: Path) 
             model = running.play(SSE(stream(theirs, *"abcdef"), seconds=0.08))
             await client.__aenter__()
             await opened(running, client, ours, f"{theirs}:{model}")
-        running.gateway.signal(signal.SIGTERM)
+        running.gateway.send_signal(signal.SIGTERM)
         answers: list[Answer] = await asyncio.gather(
             *(received(client, LANES[place % 4][0]) for place, client in enumerate(clients))
         )
@@ -73,15 +73,15 @@ async def test_streams_that_outlast_the_drain_are_told_and_the_process_ends(tmp_
             script = [HEAD, *map(Chunk, [*opening(theirs), delta(theirs, "a")]), Stall()]
             await client.__aenter__()
             await opened(running, client, ours, f"{theirs}:{running.play(script)}")
-            await client.until_bytes(b'"a"')
+            await client.read_until(b'"a"')
         silent = RawClient(running.gateway.port)
         await silent.__aenter__()
         model = running.play(Stall())
         await silent.post(PATHS["chat"], request("chat", f"chat:{model}", stream=False))
-        await until(lambda: running.asked(model))
-        running.gateway.signal(signal.SIGTERM)
+        await wait_until(lambda: running.asked(model))
+        running.gateway.send_signal(signal.SIGTERM)
         began = time.monotonic()
-        ends = await asyncio.gather(*(client.rest() for client in clients))
+        ends = await asyncio.gather(*(client.read_rest() for client in clients))
         refused = await received(silent, "chat")
         assert drain * 0.9 < time.monotonic() - began < drain + 1
         for end in ends:
@@ -92,7 +92,7 @@ async def test_streams_that_outlast_the_drain_are_told_and_the_process_ends(tmp_
         assert refused.told == (503, "server_error")
         await stopped(running, 2)
         assert time.monotonic() - began < drain + 2
-        await until(lambda: running.upstream.open_connections == 0)
+        await wait_until(lambda: running.upstream.open_connections == 0)
         for client in (*clients, silent):
             client.hang_up()
 
@@ -103,16 +103,16 @@ async def test_a_draining_gateway_takes_no_new_calls(tmp_path: Path) -> None:
         async with RawClient(port) as busy, RawClient(port) as idle, RawClient(port) as fresh:
             model = running.play([Pause(0.6), Json(whole("chat"))])
             await busy.post(PATHS["chat"], request("chat", f"chat:{model}", stream=False))
-            await until(lambda: running.asked(model))
+            await wait_until(lambda: running.asked(model))
             await idle.get("/readyz")
-            _, headers = await idle.head()
-            await idle.body(headers)
-            running.gateway.signal(signal.SIGTERM)
-            await until(lambda: '"draining"' in running.gateway.log)
+            _, headers = await idle.read_head()
+            await idle.read_body(headers)
+            running.gateway.send_signal(signal.SIGTERM)
+            await wait_until(lambda: '"draining"' in running.gateway.log)
             for client in (idle, fresh):
                 with suppress(ConnectionError, EOFError):
                     await client.get("/readyz")
-                    assert (await client.head())[0] == 503
+                    assert (await client.read_head())[0] == 503
             with pytest.raises(ConnectionRefusedError):
                 async with RawClient(port):
                     pass
@@ -125,7 +125,7 @@ async def test_an_idle_gateway_ends_at_once(tmp_path: Path) -> None:
     async with scene(tmp_path, "[server]\ndrain = 30.0\n") as running:
         assert (await running.ask(Json(whole("chat")), "chat", "chat")).text == TEXT
         async with RawClient(running.gateway.port):
-            running.gateway.signal(signal.SIGTERM)
+            running.gateway.send_signal(signal.SIGTERM)
             assert await stopped(running, 3) < 2
         assert running.gateway.process.returncode == 0
         assert "Traceback" not in running.gateway.log
@@ -137,5 +137,5 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_end(tmp_path: Pa
         async with RawClient(running.gateway.port, receive_buffer=4096) as client:
             await opened(running, client, "chat", f"chat:{running.play(flood)}")
             await asyncio.sleep(0.3)
-            running.gateway.signal(signal.SIGTERM)
+            running.gateway.send_signal(signal.SIGTERM)
             assert await stopped(running, 5) < 0.5 + 3

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tests.fakes.client import RawClient
 from tests.fakes.steps import SSE, Head, Json, Pause, Send
-from tests.faults.scene import PROVIDERS, Scene, scene
+from tests.faults.scene import PROVIDERS, FaultGateway, scene
 from tests.faults.wires import (
     BOTH,
     PATHS,
@@ -43,17 +43,17 @@ api_key = "sk-ant-ours-12345678"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     folder = tmp_path_factory.mktemp("edge")
     async with scene(folder, OPTIONS, providers=PROVIDERS + CLAUDE) as made:
         yield made
 
 
-async def raw(running: Scene, data: bytes, seconds: float = 3.0) -> bytes:
+async def raw(running: FaultGateway, data: bytes, seconds: float = 3.0) -> bytes:
     """All that comes back for some bytes until the gateway closes."""
     async with RawClient(running.gateway.port) as client:
         await client.send(data)
-        return await client.rest(seconds)
+        return await client.read_rest(seconds)
 
 
 SMUGGLED = b"GET /livez HTTP/1.1\r\nhost: g\r\n\r\n"
@@ -105,7 +105,7 @@ AMBIGUOUS = {
 
 @pytest.mark.parametrize("data", AMBIGUOUS.values(), ids=AMBIGUOUS)
 async def test_ambiguous_framing_gives_one_400_and_a_closed_connection(
-    running: Scene, data: bytes
+    running: FaultGateway, data: bytes
 ) -> None:
     answer = await raw(running, data + SMUGGLED)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -121,7 +121,7 @@ async def test_ambiguous_framing_gives_one_400_and_a_closed_connection(
     ],
 )  # fmt: skip
 async def test_a_chunk_that_is_none_ends_the_connection_without_a_second_answer(
-    running: Scene, chunks: bytes
+    running: FaultGateway, chunks: bytes
 ) -> None:
     head = POST + b"host: g\r\ntransfer-encoding: chunked\r\n\r\n"
     answer = await raw(running, head + chunks + SMUGGLED)
@@ -142,13 +142,13 @@ async def test_a_chunk_that_is_none_ends_the_connection_without_a_second_answer(
     ids=["url", "header", "header without an end", "101 headers", "20000 headers", "3 MB"],
 )  # fmt: skip
 async def test_a_head_over_the_limits_is_refused_at_once(
-    running: Scene, data: bytes, status: int
+    running: FaultGateway, data: bytes, status: int
 ) -> None:
     began = time.monotonic()
     async with RawClient(running.gateway.port) as client:
         try:
             await client.send(data)
-            answer = await client.rest()
+            answer = await client.read_rest()
         except ConnectionError:  # it closed before all was sent: then the answer may be lost
             assert len(data) > 100_000
             return
@@ -157,23 +157,23 @@ async def test_a_head_over_the_limits_is_refused_at_once(
     assert time.monotonic() - began < HEADER_TIMEOUT
 
 
-async def test_a_head_at_the_limits_is_served(running: Scene) -> None:
+async def test_a_head_at_the_limits_is_served(running: FaultGateway) -> None:
     lines = b"".join(b"x-%d: %s\r\n" % (n, b"v" * 300) for n in range(98))
     data = b"GET /livez HTTP/1.1\r\nhost: g\r\n" + lines + b"connection: close\r\n\r\n"
     assert (await raw(running, data)).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("host", [b"g", b"127.0.0.1:8082", b"[::1]:80", b"a.b-c.example", b""])
-async def test_a_sound_host_is_served(running: Scene, host: bytes) -> None:
+async def test_a_sound_host_is_served(running: FaultGateway, host: bytes) -> None:
     data = b"GET /livez HTTP/1.1\r\nhost: " + host + b"\r\nconnection: close\r\n\r\n"
     assert (await raw(running, data)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_dripping_head_is_closed_at_its_deadline(running: Scene) -> None:
+async def test_a_dripping_head_is_closed_at_its_deadline(running: FaultGateway) -> None:
     began = time.monotonic()
     async with RawClient(running.gateway.port) as client:
         await client.send(b"GET / HTTP/1.1\r\nx-")
-        reading = asyncio.get_running_loop().create_task(client.rest())
+        reading = asyncio.get_running_loop().create_task(client.read_rest())
         while not reading.done():
             try:
                 await client.send(b"a")
@@ -185,28 +185,30 @@ async def test_a_dripping_head_is_closed_at_its_deadline(running: Scene) -> None
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_connection_that_says_nothing_is_closed_at_the_deadline(running: Scene) -> None:
+async def test_a_connection_that_says_nothing_is_closed_at_the_deadline(
+    running: FaultGateway,
+) -> None:
     began = time.monotonic()
     assert await raw(running, b"") == b""
     assert HEADER_TIMEOUT * 0.9 < time.monotonic() - began < HEADER_TIMEOUT + 1
 
 
-async def test_a_second_head_that_drips_is_closed_at_its_deadline(running: Scene) -> None:
+async def test_a_second_head_that_drips_is_closed_at_its_deadline(running: FaultGateway) -> None:
     async with RawClient(running.gateway.port) as client:
         await client.get("/livez")
-        _, headers = await client.head()
-        await client.body(headers)
+        _, headers = await client.read_head()
+        await client.read_body(headers)
         await asyncio.sleep(HEADER_TIMEOUT + 0.2)  # at rest, it may stay
         began = time.monotonic()
         await client.send(b"GET / HT")
-        answer = await client.rest()
+        answer = await client.read_rest()
     assert HEADER_TIMEOUT * 0.9 < time.monotonic() - began < HEADER_TIMEOUT + 1
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("dialect", BOTH)
 async def test_a_body_that_stops_is_408_in_the_clients_dialect_and_closed(
-    running: Scene, dialect: Dialect
+    running: FaultGateway, dialect: Dialect
 ) -> None:
     began = time.monotonic()
     async with RawClient(running.gateway.port) as client:
@@ -216,7 +218,7 @@ async def test_a_body_that_stops_is_408_in_the_clients_dialect_and_closed(
             await client.send(b"{")
             await asyncio.sleep(BODY_TIMEOUT / 3)
         answer = await received(client, dialect)
-        assert await client.rest() == b""
+        assert await client.read_rest() == b""
     assert 2 * BODY_TIMEOUT / 3 + BODY_TIMEOUT * 0.9 < time.monotonic() - began < 3.5
     assert answer.told == (408, {"chat": "timeout", "messages": "timeout_error"}[dialect])
 
@@ -224,7 +226,7 @@ async def test_a_body_that_stops_is_408_in_the_clients_dialect_and_closed(
 @pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize("framing", ["length", "chunks", "whole"])
 async def test_a_body_over_the_limit_is_413_and_the_connection_closed(
-    running: Scene, dialect: Dialect, framing: str
+    running: FaultGateway, dialect: Dialect, framing: str
 ) -> None:
     path = PATHS[dialect].encode()
     head = {
@@ -241,13 +243,13 @@ async def test_a_body_over_the_limit_is_413_and_the_connection_closed(
             await client.send(b" " * (BODY_LIMIT + 1))
         answer = await received(client, dialect)
         with suppress(ConnectionResetError):  # it never read the rest of what was sent
-            assert await client.rest() == b""
+            assert await client.read_rest() == b""
     kind = {"chat": "invalid_request_error", "messages": "request_too_large"}[dialect]
     assert answer.told == (413, kind)
     assert answer.headers[b"connection"] == b"close"
 
 
-async def test_a_body_at_the_limit_is_served(running: Scene) -> None:
+async def test_a_body_at_the_limit_is_served(running: FaultGateway) -> None:
     model = running.play(Json(whole("chat")))
     body = request("chat", f"chat:{model}", stream=False)
     async with RawClient(running.gateway.port) as client:
@@ -269,7 +271,7 @@ async def test_a_body_at_the_limit_is_served(running: Scene) -> None:
 )
 @pytest.mark.parametrize("dialect", BOTH)
 async def test_a_body_that_is_no_json_is_400_naming_the_place(
-    running: Scene, dialect: Dialect, body: bytes, place: str
+    running: FaultGateway, dialect: Dialect, body: bytes, place: str
 ) -> None:
     async with RawClient(running.gateway.port) as client:
         await client.post(PATHS[dialect], body)
@@ -280,7 +282,7 @@ async def test_a_body_that_is_no_json_is_400_naming_the_place(
 
 @pytest.mark.parametrize("lane", [("chat", "messages"), ("messages", "chat")])
 async def test_a_member_that_is_no_utf_8_is_400_where_it_must_be_read(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client_dialect, upstream = lane
     body = b'{"model":"%b:m","max_tokens":1,"messages":[{"role":"user","content":"\xe9"}]}'
@@ -303,7 +305,7 @@ async def test_a_member_that_is_no_utf_8_is_400_where_it_must_be_read(
     ids=["list", "object", "messages", "content"],
 )  # fmt: skip
 async def test_nesting_without_end_is_400(
-    running: Scene, lane: tuple[Dialect, Dialect], body: bytes
+    running: FaultGateway, lane: tuple[Dialect, Dialect], body: bytes
 ) -> None:
     client_dialect, upstream = lane
     model = running.play(Json(whole(upstream)))
@@ -319,7 +321,7 @@ async def test_nesting_without_end_is_400(
 
 @pytest.mark.parametrize("upstream", BOTH)
 async def test_of_two_models_the_upstream_gets_the_one_that_was_routed(
-    running: Scene, upstream: Dialect
+    running: FaultGateway, upstream: Dialect
 ) -> None:
     cheap, dear = running.play(Json(whole(upstream))), running.play(Json(whole(upstream)))
     body = (
@@ -339,7 +341,7 @@ async def test_of_two_models_the_upstream_gets_the_one_that_was_routed(
 
 @pytest.mark.parametrize("lane", [("chat", "chat"), ("messages", "chat"), ("chat", "messages")])
 async def test_a_lone_surrogate_becomes_a_character_that_the_upstream_can_read(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client_dialect, upstream = lane
     model = running.play(Json(whole(upstream)))
@@ -357,7 +359,7 @@ async def test_a_lone_surrogate_becomes_a_character_that_the_upstream_can_read(
         assert "a\ufffd b" in got.body.decode()
 
 
-async def test_huge_numbers_pass_as_they_are(running: Scene) -> None:
+async def test_huge_numbers_pass_as_they_are(running: FaultGateway) -> None:
     model = running.play(Json(whole("chat")))
     digits = b"1" * 5_000
     body = b'{"model":"chat:%b","seed":%b,"messages":[]}' % (model.encode(), digits)
@@ -380,31 +382,31 @@ async def test_huge_numbers_pass_as_they_are(running: Scene) -> None:
     ],
 )  # fmt: skip
 async def test_an_unknown_route_or_method_is_told_as_json(
-    running: Scene, method: str, path: str, status: int
+    running: FaultGateway, method: str, path: str, status: int
 ) -> None:
     async with RawClient(running.gateway.port) as client:
         await client.send(f"{method} {path} HTTP/1.1\r\nhost: g\r\n\r\n".encode())
-        found, headers = await client.head()
-        body = await client.body(headers)
+        found, headers = await client.read_head()
+        body = await client.read_body(headers)
     assert (found, headers[b"content-type"]) == (status, b"application/json")
     assert "error" in msgspec.json.decode(body)
     assert (b"allow" in headers) == (status == 405)
 
 
 @pytest.mark.parametrize("path", ["/", "/api/hello", "/livez", "/readyz", "/?x=1"])
-async def test_head_of_a_probe_is_200_without_a_body(running: Scene, path: str) -> None:
+async def test_head_of_a_probe_is_200_without_a_body(running: FaultGateway, path: str) -> None:
     async with RawClient(running.gateway.port) as client:
         await client.send(f"HEAD {path} HTTP/1.1\r\nhost: g\r\n\r\n".encode())
-        assert (await client.head())[0] == 200
+        assert (await client.read_head())[0] == 200
         await client.get("/livez")
-        assert (await client.head())[0] == 200
+        assert (await client.read_head())[0] == 200
 
 
 @pytest.mark.parametrize("query", ["", "?beta=true", "?unknown=1&x=%00"])
 @pytest.mark.parametrize("prefix", ["/v1", ""])
 @pytest.mark.parametrize("dialect", BOTH)
 async def test_a_path_is_served_with_and_without_v1_and_with_any_query(
-    running: Scene, dialect: Dialect, prefix: str, query: str
+    running: FaultGateway, dialect: Dialect, prefix: str, query: str
 ) -> None:
     model = running.play(Json(whole(dialect)))
     async with RawClient(running.gateway.port) as client:
@@ -415,7 +417,7 @@ async def test_a_path_is_served_with_and_without_v1_and_with_any_query(
     assert got.path == PATHS[dialect]
 
 
-async def test_messages_stream_streams_without_being_asked_to(running: Scene) -> None:
+async def test_messages_stream_streams_without_being_asked_to(running: FaultGateway) -> None:
     model = running.play(SSE(stream("messages")))
     async with RawClient(running.gateway.port) as client:
         body = request("messages", f"messages:{model}", stream=False)
@@ -424,7 +426,7 @@ async def test_messages_stream_streams_without_being_asked_to(running: Scene) ->
     assert (answer.streamed, answer.text, answer.ended) == (True, TEXT, True)
 
 
-async def test_pipelined_requests_are_answered_in_order(running: Scene) -> None:
+async def test_pipelined_requests_are_answered_in_order(running: FaultGateway) -> None:
     texts = [f"answer {n}" for n in range(4)]
     models = [
         running.play([Pause(0.2 / (n + 1)), Json(whole("chat", text))])
@@ -442,7 +444,9 @@ async def test_pipelined_requests_are_answered_in_order(running: Scene) -> None:
     assert [answer.text for answer in answers] == texts
 
 
-async def test_a_stream_in_a_pipeline_comes_whole_before_the_next_answer(running: Scene) -> None:
+async def test_a_stream_in_a_pipeline_comes_whole_before_the_next_answer(
+    running: FaultGateway,
+) -> None:
     first = running.play(SSE(stream("chat", "a", "b"), seconds=0.03))
     second = running.play(Json(whole("messages")))
     bodies = [
@@ -469,7 +473,7 @@ NOISE = [
 ]  # fmt: skip
 
 
-async def test_only_what_the_upstream_understands_goes_on(running: Scene) -> None:
+async def test_only_what_the_upstream_understands_goes_on(running: FaultGateway) -> None:
     model = running.play(Json(whole("messages")))
     await ask(running.gateway.port, "messages", f"claude:{model}", *NOISE)
     (got,) = running.asked(model)
@@ -477,16 +481,18 @@ async def test_only_what_the_upstream_understands_goes_on(running: Scene) -> Non
         "accept-encoding", "anthropic-dangerous", "anthropic-version", "content-length",
         "content-type", "host", "x-api-key",
     ]  # fmt: skip
-    assert got.header(b"x-api-key") == b"sk-ant-ours-12345678"
-    assert got.header(b"accept-encoding") == b"identity"
-    assert got.header(b"content-type") == b"application/json"
-    assert got.header(b"host") == running.upstream.url.removeprefix("http://").encode()
+    assert got.get_header(b"x-api-key") == b"sk-ant-ours-12345678"
+    assert got.get_header(b"accept-encoding") == b"identity"
+    assert got.get_header(b"content-type") == b"application/json"
+    assert got.get_header(b"host") == running.upstream.url.removeprefix("http://").encode()
 
 
 @pytest.mark.parametrize("field", [
     "api_base", "base_url", "user_config", "extra_body", "callback_url", "metadata", "host",
 ])  # fmt: skip
-async def test_no_member_of_a_body_moves_the_call_elsewhere(running: Scene, field: str) -> None:
+async def test_no_member_of_a_body_moves_the_call_elsewhere(
+    running: FaultGateway, field: str
+) -> None:
     model = running.play(Json(whole("chat")))
     evil: Any = {"api_base": "http://127.0.0.1:9", "base_url": "http://127.0.0.1:9"}
     answer = await ask(running.gateway.port, "chat", f"chat:{model}", **{field: evil})
@@ -519,7 +525,7 @@ DROPPED = [
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 async def test_of_60_upstream_headers_only_the_listed_return(
-    running: Scene, streamed: bool
+    running: FaultGateway, streamed: bool
 ) -> None:
     headers = [*DROPPED, *PASSED.items(), ("x-request-id", "up-1")]
     assert len(headers) >= 60
@@ -536,7 +542,9 @@ async def test_of_60_upstream_headers_only_the_listed_return(
     assert answer.headers[b"x-upstream-request-id"] == b"up-1"
 
 
-async def test_a_header_that_the_upstream_nominates_ends_at_the_gateway(running: Scene) -> None:
+async def test_a_header_that_the_upstream_nominates_ends_at_the_gateway(
+    running: FaultGateway,
+) -> None:
     answer = await running.ask(
         Json(whole("chat"), headers=[
             ("connection", "keep-alive, X-Ratelimit-Limit-Tokens"),
@@ -558,7 +566,9 @@ async def test_a_header_that_the_upstream_nominates_ends_at_the_gateway(running:
         b"\xff",
     ],
 )
-async def test_no_byte_of_an_upstream_header_adds_a_header(running: Scene, value: bytes) -> None:
+async def test_no_byte_of_an_upstream_header_adds_a_header(
+    running: FaultGateway, value: bytes
+) -> None:
     body = whole("chat")
     head = (
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
@@ -571,12 +581,12 @@ async def test_no_byte_of_an_upstream_header_adds_a_header(running: Scene, value
     assert b"folded" not in answer.headers
 
 
-async def test_a_status_line_of_another_kind_is_502(running: Scene) -> None:
+async def test_a_status_line_of_another_kind_is_502(running: FaultGateway) -> None:
     answer = await running.ask(Head(999, [("content-length", "0")]), "chat", "chat")
     assert answer.told == (502, "server_error")
 
 
-async def test_the_gateway_lives_after_all_of_this(running: Scene) -> None:
+async def test_the_gateway_lives_after_all_of_this(running: FaultGateway) -> None:
     for dialect in BOTH:
         assert (await running.ask(Json(whole(dialect)), dialect, dialect)).text == TEXT
     assert "Traceback" not in running.gateway.log

@@ -16,8 +16,8 @@ from gateway.store.breaker import StoreDown
 from middleware.history import History
 from middleware.history.remote import RedisHistoryStore
 from tests.fakes import calls
-from tests.fakes.client import until
-from tests.fakes.responses import message
+from tests.fakes.client import wait_until
+from tests.fakes.responses import make_message
 from tests.fakes.running import free_port
 from tests.faults.test_cache_redis import Server, needed
 from tests.middleware.test_history import Upstream, ask, user
@@ -36,7 +36,7 @@ async def redis(tmp_path: Path) -> AsyncIterator[Server]:
 
 def history(redis: Server) -> History:
     link = History(store=Secret(redis.url))
-    link.bind(calls.site())
+    link.bind(calls.runtime())
     return link
 
 
@@ -46,24 +46,24 @@ async def test_what_one_gateway_keeps_another_goes_on_from(redis: Server) -> Non
         await ask(first, upstream, input="one")
         # by the same gateway at once, though the write is made beside the call
         await ask(first, upstream, input="two", previous_response_id="resp_1")
-        await until(lambda: not first._store._server.beside)  # type: ignore[attr-defined]
+        await wait_until(lambda: not first._store._server.beside)  # type: ignore[attr-defined]
         await ask(second, upstream, input="three", previous_response_id="resp_2")
         assert upstream.input[::2] == [user("one"), user("two"), user("three")]
         items = [{"type": "item_reference", "id": "msg_1"}]
         await ask(second, upstream, input=items)
-        assert upstream.input == [message("answer 1", id="msg_1")]
+        assert upstream.input == [make_message("answer 1", id="msg_1")]
 
 
 async def test_callers_are_apart_and_what_is_forgotten_is_gone(redis: Server) -> None:
     link, upstream = history(redis), Upstream()
     async with link.running():
         await ask(link, upstream, caller="a")
-        await until(lambda: not link._store._server.beside)  # type: ignore[attr-defined]
-        assert await link.find(Caller("b"), "resp_1") is None
-        assert await link.find(Caller("a"), "resp_1") is not None
-        assert await link.find(Caller("a"), "name:msg_1") is None  # a key of another kind
-        assert await link.forget(Caller("a"), "resp_1")
-        assert not await link.forget(Caller("a"), "resp_1")
+        await wait_until(lambda: not link._store._server.beside)  # type: ignore[attr-defined]
+        assert await link.find_response(Caller("b"), "resp_1") is None
+        assert await link.find_response(Caller("a"), "resp_1") is not None
+        assert await link.find_response(Caller("a"), "name:msg_1") is None  # a key of another kind
+        assert await link.forget_response(Caller("a"), "resp_1")
+        assert not await link.forget_response(Caller("a"), "resp_1")
         with pytest.raises(InvalidRequest):
             await ask(link, upstream, caller="a", previous_response_id="resp_1")
 
@@ -72,7 +72,7 @@ async def test_a_value_lasts_from_its_last_use(redis: Server) -> None:
     store = RedisHistoryStore(redis.url, 1.5)
     async with store.running():
         store.put("t", "a", b"1", ["n"])
-        await until(lambda: not store._server.beside)
+        await wait_until(lambda: not store._server.beside)
         await asyncio.sleep(0.3)
         left = await store._server.redis.pttl("interlingua:history:1:t:a")
         assert await store.get("t", ["a", "b"]) == [b"1", None]
@@ -85,7 +85,7 @@ async def test_a_frozen_store_is_503_for_those_who_need_it_alone(redis: Server) 
     link, upstream = history(redis), Upstream()
     async with link.running():
         await ask(link, upstream)
-        await until(lambda: not link._store._server.beside)  # type: ignore[attr-defined]
+        await wait_until(lambda: not link._store._server.beside)  # type: ignore[attr-defined]
         assert link.down is False
         redis.signal(signal.SIGSTOP)
         _, body = await ask(link, upstream, input="needs nothing")

@@ -6,9 +6,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.dialects.responses.writer import PING as RESPONSES_PING
-from tests.fakes.client import RawClient, until
+from tests.fakes.client import RawClient, wait_until
 from tests.fakes.steps import SSE, Chunk, Close, Head, Json, Pause, Script, Stall
-from tests.faults.scene import Scene, scene
+from tests.faults.scene import FaultGateway, scene
 from tests.faults.wires import (
     BOTH,
     PATHS,
@@ -35,7 +35,7 @@ lanes = pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     async with scene(tmp_path_factory.mktemp("pings"), f"[server]\nping = {PING}\n") as made:
         yield made
 
@@ -51,7 +51,7 @@ def silent(frames: list[bytes], at: int) -> Script:
     "before", [[Pause(SILENCE), HEAD], [HEAD, Pause(SILENCE)]], ids=["head", "first event"]
 )
 async def test_silence_before_the_first_event_opens_the_stream_with_pings(
-    running: Scene, lane: tuple[Dialect, Dialect], before: list[Pause | Head]
+    running: FaultGateway, lane: tuple[Dialect, Dialect], before: list[Pause | Head]
 ) -> None:
     client, upstream = lane
     script = [*before, *map(Chunk, stream(upstream)), Chunk()]
@@ -68,7 +68,7 @@ async def test_silence_before_the_first_event_opens_the_stream_with_pings(
 @lanes
 @pytest.mark.parametrize("place", ["between", "within", "in a character", "before the blank line"])
 async def test_silence_in_a_stream_is_filled_between_its_events(
-    running: Scene, lane: tuple[Dialect, Dialect], place: str
+    running: FaultGateway, lane: tuple[Dialect, Dialect], place: str
 ) -> None:
     client, upstream = lane
     frames = stream(upstream)
@@ -93,7 +93,7 @@ async def test_silence_in_a_stream_is_filled_between_its_events(
 
 @pytest.mark.parametrize(("client", "ping"), [("responses", RESPONSES_PING), *PINGS.items()])
 async def test_silence_after_a_beginning_that_says_nothing_is_filled(
-    running: Scene, client: Dialect, ping: bytes
+    running: FaultGateway, client: Dialect, ping: bytes
 ) -> None:
     frames = stream("responses")
     script = silent(frames, len(b"".join(frames[:2])))
@@ -106,7 +106,7 @@ async def test_silence_after_a_beginning_that_says_nothing_is_filled(
 
 @pytest.mark.parametrize("dialect", BOTH)
 async def test_silence_within_a_huge_event_waits_for_its_end(
-    running: Scene, dialect: Dialect
+    running: FaultGateway, dialect: Dialect
 ) -> None:
     frames = stream(dialect, "x" * 3_000_000)
     answer = await running.ask(silent(frames, 2_500_000), dialect, dialect, stream=True)
@@ -117,7 +117,7 @@ async def test_silence_within_a_huge_event_waits_for_its_end(
 
 @lanes
 async def test_a_refusal_after_pings_is_told_in_band(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client, upstream = lane
     script = [Pause(SILENCE), Json(fault(upstream), 429)]
@@ -128,7 +128,7 @@ async def test_a_refusal_after_pings_is_told_in_band(
 
 @lanes
 async def test_a_whole_answer_after_pings_comes_as_a_stream(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client, upstream = lane
     script = [Pause(SILENCE), Json(whole(upstream))]
@@ -138,7 +138,7 @@ async def test_a_whole_answer_after_pings_comes_as_a_stream(
 
 @lanes
 async def test_a_hang_up_after_pings_is_told_in_band(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client, upstream = lane
     script = [
@@ -153,7 +153,7 @@ async def test_a_hang_up_after_pings_is_told_in_band(
 
 @lanes
 async def test_a_call_without_a_stream_gets_no_ping(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client, upstream = lane
     answer = await running.ask([Pause(SILENCE), Json(whole(upstream))], client, upstream)
@@ -161,23 +161,23 @@ async def test_a_call_without_a_stream_gets_no_ping(
 
 
 @pytest.mark.parametrize("dialect", BOTH)
-async def test_a_busy_stream_gets_no_ping(running: Scene, dialect: Dialect) -> None:
+async def test_a_busy_stream_gets_no_ping(running: FaultGateway, dialect: Dialect) -> None:
     frames = stream(dialect, *"abcdefghij")
     answer = await running.ask(SSE(frames, seconds=PING / 4), dialect, dialect, stream=True)
     assert answer.body == b"".join(frames)
 
 
-async def test_a_client_that_leaves_among_pings_ends_its_call(running: Scene) -> None:
+async def test_a_client_that_leaves_among_pings_ends_its_call(running: FaultGateway) -> None:
     model = running.play(Stall())
     async with RawClient(running.gateway.port) as client:
         await client.post(PATHS["chat"], request("chat", f"chat:{model}", stream=True))
-        await client.until_bytes(PINGS["chat"])
+        await client.read_until(PINGS["chat"])
         number = running.asked(model)[0].connection
-    closed = running.upstream.closed
-    assert await until(lambda: any(end.connection == number for end in closed)) < 0.1
+    closed = running.upstream.closed_connections
+    assert await wait_until(lambda: any(end.connection == number for end in closed)) < 0.1
 
 
-async def test_two_calls_on_one_connection_are_both_pinged(running: Scene) -> None:
+async def test_two_calls_on_one_connection_are_both_pinged(running: FaultGateway) -> None:
     model = running.play(silent(stream("messages"), 20))
     async with RawClient(running.gateway.port) as client:
         for _ in range(2):

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from tests.dialects.responses.wires import frames_of
-from tests.fakes.client import RawClient, until
+from tests.fakes.client import RawClient, wait_until
 from tests.fakes.steps import SSE, Chunk, Close, Head, Json, Script, Stall
-from tests.faults.scene import Scene, scene
+from tests.faults.scene import FaultGateway, scene
 from tests.faults.wires import Dialect, delta, opening, received
 from tests.sdk.answers import argued, begun, chat_stream, message_stream, text, thought, use
 
@@ -28,12 +28,12 @@ UPGRADE = (
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     async with scene(tmp_path_factory.mktemp("responses")) as made:
         yield made
 
 
-async def stream(running: Scene, model: str, **more: Any) -> Any:
+async def stream(running: FaultGateway, model: str, **more: Any) -> Any:
     """The whole answer to a streaming client."""
     body = msgspec.json.encode({"model": model, "input": "hi", "stream": True} | more)
     async with RawClient(running.gateway.port) as client:
@@ -44,12 +44,12 @@ async def stream(running: Scene, model: str, **more: Any) -> Any:
 @pytest.mark.parametrize(
     "path", [b"/v1/responses", b"/responses", b"/v1/chat/completions", b"/v1/realtime"]
 )
-async def test_a_websocket_is_refused_at_once(running: Scene, path: bytes) -> None:
+async def test_a_websocket_is_refused_at_once(running: FaultGateway, path: bytes) -> None:
     """Codex falls back to POST on 426 alone; any other status costs it seconds."""
     async with RawClient(running.gateway.port) as client:
         await client.send(UPGRADE % path)
-        status, headers = await client.head(2.0)
-        body = msgspec.json.decode(await client.body(headers))
+        status, headers = await client.read_head(2.0)
+        body = msgspec.json.decode(await client.read_body(headers))
     assert (status, headers[b"content-type"]) == (426, b"application/json")
     assert "WebSocket" in body["error"]["message"]
     assert "uvicorn" not in running.gateway.log  # which would warn of each of them
@@ -62,7 +62,7 @@ class Agent:
         self.body: dict[str, Any] = msgspec.json.decode((CODEX / f"{name}.json").read_bytes())
         self.body["model"] = model
 
-    async def ask(self, running: Scene) -> list[dict[str, Any]]:
+    async def ask(self, running: FaultGateway) -> list[dict[str, Any]]:
         """The items of the answer, as the events that end them tell them."""
         async with RawClient(running.gateway.port) as client:
             await client.post("/v1/responses", msgspec.json.encode(self.body))
@@ -75,7 +75,7 @@ class Agent:
         return done
 
 
-async def test_codex_before_a_chat_upstream(running: Scene) -> None:
+async def test_codex_before_a_chat_upstream(running: FaultGateway) -> None:
     patch = "*** Begin Patch\n*** End Patch\n"
     wrapped = msgspec.json.encode({"input": patch}).decode()
     script: Script = [SSE(chat_stream(
@@ -108,7 +108,7 @@ async def test_codex_before_a_chat_upstream(running: Scene) -> None:
     }
 
 
-async def test_codex_with_namespaces_before_a_messages_upstream(running: Scene) -> None:
+async def test_codex_with_namespaces_before_a_messages_upstream(running: FaultGateway) -> None:
     said = [
         thought("hm", "signed"), text("I run."), use("c1", "functions__exec", {"input": "ls()"}),
         use("c2", "clock__sleep", {"duration_ms": 1}),
@@ -133,7 +133,9 @@ async def test_codex_with_namespaces_before_a_messages_upstream(running: Scene) 
 
 
 @pytest.mark.parametrize("upstream", CONVERTED)
-async def test_a_cut_stream_ends_in_a_failed_response(running: Scene, upstream: Dialect) -> None:
+async def test_a_cut_stream_ends_in_a_failed_response(
+    running: FaultGateway, upstream: Dialect
+) -> None:
     said = [*opening(upstream), delta(upstream, "one "), delta(upstream, "two")]
     model = running.play([HEAD, *map(Chunk, said), Close()])
     answer = await stream(running, f"{upstream}:{model}", metadata={"a": "b"})
@@ -145,7 +147,7 @@ async def test_a_cut_stream_ends_in_a_failed_response(running: Scene, upstream: 
     assert response["metadata"] == {"a": "b"}
 
 
-async def test_a_cut_stream_of_its_own_dialect_ends_likewise(running: Scene) -> None:
+async def test_a_cut_stream_of_its_own_dialect_ends_likewise(running: FaultGateway) -> None:
     said = [*opening("responses"), delta("responses", "one ")]
     model = running.play([HEAD, *map(Chunk, said), Close()])
     answer = await stream(running, f"responses:{model}")
@@ -158,21 +160,21 @@ async def test_a_cut_stream_of_its_own_dialect_ends_likewise(running: Scene) -> 
 
 @pytest.mark.parametrize("upstream", ["chat", "messages", "responses"])
 async def test_a_client_that_leaves_ends_the_upstreams_work(
-    running: Scene, upstream: Dialect
+    running: FaultGateway, upstream: Dialect
 ) -> None:
     model = running.play([HEAD, *map(Chunk, [*opening(upstream), delta(upstream, "one")]), Stall()])
     body = msgspec.json.encode({"model": f"{upstream}:{model}", "input": "hi", "stream": True})
-    before = len(running.upstream.closed)
+    before = len(running.upstream.closed_connections)
     async with RawClient(running.gateway.port) as client:
         await client.post("/v1/responses", body)
-        await client.until_bytes(b"output_text.delta")
-    await until(lambda: len(running.upstream.closed) > before)
+        await client.read_until(b"output_text.delta")
+    await wait_until(lambda: len(running.upstream.closed_connections) > before)
     await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("upstream", CONVERTED)
 async def test_a_prompt_that_is_too_long_is_told_as_codex_hears_it(
-    running: Scene, upstream: Dialect
+    running: FaultGateway, upstream: Dialect
 ) -> None:
     words = "prompt is too long: 210000 tokens > 200000 maximum"
     error = {"type": "invalid_request_error", "message": words}
@@ -188,4 +190,4 @@ async def test_a_prompt_that_is_too_long_is_told_as_codex_hears_it(
     (told,) = whole.errors
     assert (told["code"], told["param"]) == ("context_length_exceeded", "input")
     mark = f'"model":"{model}","status":200,"end":"upstream_error"'
-    await until(lambda: mark in running.gateway.log)
+    await wait_until(lambda: mark in running.gateway.log)

@@ -14,16 +14,16 @@ from tests.fakes.steps import (
     SSE,
     Chunk,
     Close,
-    Exchange,
     Head,
     Json,
-    Received,
+    ReceivedRequest,
     Reset,
     Script,
+    ScriptExchange,
     Stall,
     Step,
 )
-from tests.faults.scene import PROVIDERS, Scene, scene
+from tests.faults.scene import PROVIDERS, FaultGateway, scene
 from tests.faults.wires import (
     ALL,
     BOTH,
@@ -99,7 +99,7 @@ base_url = "http://127.0.0.1:{free_port()}/v1"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     keyed = "".join(KEYED.format(name=name, one=ONE, two=TWO).replace("{{", "{").replace("}}", "}")
                     for name in KEYS)  # fmt: skip
     async with scene(
@@ -110,14 +110,14 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sce
 
 
 @pytest.fixture
-def keyed(running: Scene) -> str:
+def keyed(running: FaultGateway) -> str:
     """A provider whose keys nobody has used."""
     running.made += 1
     return KEYS.pop()
 
 
 async def call(
-    running: Scene, model: str, client: Dialect = "chat", *headers: tuple[str, str],
+    running: FaultGateway, model: str, client: Dialect = "chat", *headers: tuple[str, str],
     stream: bool = False,
 ) -> Answer:  # fmt: skip
     return await ask(
@@ -129,21 +129,21 @@ def turns(*scripts: Script) -> Script:
     """Each request of the model takes the next script, the last one repeats."""
     left = list(scripts)
 
-    async def next_one(exchange: Exchange) -> None:
-        await exchange.run(left.pop(0) if len(left) > 1 else left[0])
+    async def next_one(exchange: ScriptExchange) -> None:
+        await exchange.run_script(left.pop(0) if len(left) > 1 else left[0])
 
     return next_one
 
 
-def bearer(request: Received) -> str:
+def bearer(request: ReceivedRequest) -> str:
     """The key of a request."""
-    return (request.header(b"authorization") or b"").decode().removeprefix("Bearer ")
+    return (request.get_header(b"authorization") or b"").decode().removeprefix("Bearer ")
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 @pytest.mark.parametrize("end", [Reset(), Close(), Stall()], ids=["reset", "close", "stall"])
 async def test_nothing_is_tried_again_after_the_first_event(
-    running: Scene, lane: tuple[Dialect, Dialect], end: Step
+    running: FaultGateway, lane: tuple[Dialect, Dialect], end: Step
 ) -> None:
     client, upstream = lane
     head = Head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
@@ -158,7 +158,7 @@ async def test_nothing_is_tried_again_after_the_first_event(
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 529])
 async def test_a_passing_fault_is_tried_again(
-    running: Scene, lane: tuple[Dialect, Dialect], status: int, streamed: bool
+    running: FaultGateway, lane: tuple[Dialect, Dialect], status: int, streamed: bool
 ) -> None:
     client, upstream = lane
     good: Script = SSE(stream(upstream)) if streamed else Json(whole(upstream))
@@ -171,7 +171,7 @@ async def test_a_passing_fault_is_tried_again(
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_what_would_fail_again_is_asked_once(
-    running: Scene, lane: tuple[Dialect, Dialect], status: int
+    running: FaultGateway, lane: tuple[Dialect, Dialect], status: int
 ) -> None:
     client, upstream = lane
     model = running.play(Json({"error": {"message": "wrong", "type": "invalid"}}, status))
@@ -183,7 +183,9 @@ async def test_what_would_fail_again_is_asked_once(
 
 
 @pytest.mark.parametrize("bad", [Close(), Reset()], ids=["close", "reset"])
-async def test_a_hang_up_before_an_answer_is_tried_again(running: Scene, bad: Script) -> None:
+async def test_a_hang_up_before_an_answer_is_tried_again(
+    running: FaultGateway, bad: Script
+) -> None:
     model = running.play(turns(bad, bad, Json(whole("chat"))))
     answer = await call(running, f"chat:{model}")
     assert (answer.status, answer.text, len(running.asked(model))) == (200, TEXT, 3)
@@ -197,7 +199,9 @@ async def test_a_hang_up_before_an_answer_is_tried_again(running: Scene, bad: Sc
     ],
     ids=["overloaded", "empty"],
 )
-async def test_an_error_as_the_first_event_is_tried_again(running: Scene, bad: Script) -> None:
+async def test_an_error_as_the_first_event_is_tried_again(
+    running: FaultGateway, bad: Script
+) -> None:
     model = running.play(turns(bad, SSE(stream("messages"))))
     answer = await call(running, f"messages:{model}", "messages", stream=True)
     assert (answer.status, answer.text, len(running.asked(model))) == (200, TEXT, 2)
@@ -205,13 +209,13 @@ async def test_an_error_as_the_first_event_is_tried_again(running: Scene, bad: S
 
 def failing(code: str = "server_is_overloaded") -> list[bytes]:
     """A Responses stream that fails right after its beginning."""
-    made = responses.Script().begin()
-    return made.end("failed", error={"code": code, "message": "Overloaded"}).frames
+    made = responses.ResponsesScript().add_start()
+    return made.add_end("failed", error={"code": code, "message": "Overloaded"}).frames
 
 
 @pytest.mark.parametrize("client", ALL)
 async def test_an_error_right_after_a_beginning_is_tried_again(
-    running: Scene, client: Dialect
+    running: FaultGateway, client: Dialect
 ) -> None:
     model = running.play(turns(SSE(failing()), SSE(stream("responses"))))
     answer = await call(running, f"responses:{model}", client, stream=True)
@@ -221,7 +225,7 @@ async def test_an_error_right_after_a_beginning_is_tried_again(
 
 @pytest.mark.parametrize(("client", "status"), [("chat", 503), ("messages", 529)])
 async def test_an_error_right_after_a_beginning_is_a_status(
-    running: Scene, client: Dialect, status: int
+    running: FaultGateway, client: Dialect, status: int
 ) -> None:
     model = running.play(SSE(failing()))
     answer = await call(running, f"responses:{model}", client, stream=True)
@@ -234,7 +238,7 @@ async def test_an_error_right_after_a_beginning_is_a_status(
     [("server_is_overloaded", 3), ("context_length_exceeded", 1)],
 )
 async def test_a_responses_client_hears_it_as_the_upstream_told_it(
-    running: Scene, code: str, times: int
+    running: FaultGateway, code: str, times: int
 ) -> None:
     """Codex comes back, or shortens its conversation, where a stream says so; not at a status."""
     model = running.play(SSE(failing(code)))
@@ -243,13 +247,15 @@ async def test_a_responses_client_hears_it_as_the_upstream_told_it(
     assert answer.body == b"".join(failing(code))
 
 
-async def test_a_timeout_is_not_tried_again_at_the_same_target(running: Scene) -> None:
+async def test_a_timeout_is_not_tried_again_at_the_same_target(running: FaultGateway) -> None:
     model = running.play(Stall())
     answer = await call(running, f"chat:{model}")
     assert (answer.status, len(running.asked(model))) == (504, 1)
 
 
-async def test_when_all_fail_the_last_error_is_told_and_no_retry_asked_for(running: Scene) -> None:
+async def test_when_all_fail_the_last_error_is_told_and_no_retry_asked_for(
+    running: FaultGateway,
+) -> None:
     errors = [Json({"error": {"message": f"failed {n}"}}, 500 + n) for n in (0, 2, 3)]
     model = running.play(turns(*errors))
     answer = await call(running, f"chat:{model}")
@@ -260,7 +266,7 @@ async def test_when_all_fail_the_last_error_is_told_and_no_retry_asked_for(runni
 
 @pytest.mark.parametrize("client", BOTH)
 async def test_when_no_target_can_be_reached_it_is_502_and_no_retry_asked_for(
-    running: Scene, client: Dialect
+    running: FaultGateway, client: Dialect
 ) -> None:
     answer = await call(running, "nobody:m", client)
     assert answer.status == 502
@@ -270,7 +276,7 @@ async def test_when_no_target_can_be_reached_it_is_502_and_no_retry_asked_for(
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("client", BOTH)
 async def test_a_second_target_of_another_dialect_answers(
-    running: Scene, client: Dialect, streamed: bool
+    running: FaultGateway, client: Dialect, streamed: bool
 ) -> None:
     running.scripts["first"] = Json({"error": {"message": "down"}}, 503)
     running.scripts["second"] = SSE(stream("messages")) if streamed else Json(whole("messages"))
@@ -286,14 +292,14 @@ async def test_a_second_target_of_another_dialect_answers(
 
 
 async def test_a_limited_key_gives_way_to_the_other_and_rests_as_long_as_told(
-    running: Scene, keyed: str
+    running: FaultGateway, keyed: str
 ) -> None:
     seen: list[str] = []
 
-    async def limited(exchange: Exchange) -> None:
+    async def limited(exchange: ScriptExchange) -> None:
         seen.append(bearer(exchange.request))
         one = Json(fault("chat"), 429, [("retry-after-ms", "600")])
-        await exchange.run(one if seen[-1] == ONE else Json(whole("chat")))
+        await exchange.run_script(one if seen[-1] == ONE else Json(whole("chat")))
 
     model = f"{keyed}:{running.play(limited)}"
     began = time.monotonic()
@@ -307,7 +313,7 @@ async def test_a_limited_key_gives_way_to_the_other_and_rests_as_long_as_told(
 
 
 async def test_when_every_key_is_limited_the_client_hears_the_limit(
-    running: Scene, keyed: str
+    running: FaultGateway, keyed: str
 ) -> None:
     model = running.play(Json(fault("chat"), 429, [("retry-after", "30")]))
     answer = await call(running, f"{keyed}:{model}")
@@ -321,14 +327,14 @@ async def test_when_every_key_is_limited_the_client_hears_the_limit(
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("client", BOTH)
 async def test_a_refused_key_of_ours_is_502_and_rests(
-    running: Scene, keyed: str, client: Dialect, status: int
+    running: FaultGateway, keyed: str, client: Dialect, status: int
 ) -> None:
     seen: list[str] = []
 
-    async def refuse(exchange: Exchange) -> None:
+    async def refuse(exchange: ScriptExchange) -> None:
         seen.append(bearer(exchange.request))
         body = {"error": {"message": f"bad key {seen[-1]}", "type": "authentication_error"}}
-        await exchange.run(Json(body, status))
+        await exchange.run_script(Json(body, status))
 
     model = f"{keyed}:{running.play(refuse)}"
     answer = await call(running, model, client)
@@ -338,15 +344,17 @@ async def test_a_refused_key_of_ours_is_502_and_rests(
     assert b"sk-" not in answer.body
 
 
-async def test_a_key_that_gemini_refuses_with_400_gives_way_to_the_next(running: Scene) -> None:
+async def test_a_key_that_gemini_refuses_with_400_gives_way_to_the_next(
+    running: FaultGateway,
+) -> None:
     seen: list[str] = []
 
-    async def refuse_one(exchange: Exchange) -> None:
-        seen.append((exchange.request.header(b"x-goog-api-key") or b"").decode())
+    async def refuse_one(exchange: ScriptExchange) -> None:
+        seen.append((exchange.request.get_header(b"x-goog-api-key") or b"").decode())
         reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
         error = {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}
         bad = Json({"error": error | {"details": [reason]}}, 400)
-        await exchange.run(bad if seen[-1] == ONE else Json(whole("gemini")))
+        await exchange.run_script(bad if seen[-1] == ONE else Json(whole("gemini")))
 
     model = f"geminis:{running.play(refuse_one)}"
     for _ in range(2):
@@ -355,12 +363,12 @@ async def test_a_key_that_gemini_refuses_with_400_gives_way_to_the_next(running:
     assert seen == [ONE, TWO, TWO]
 
 
-async def test_a_slip_of_geminis_is_asked_for_again(running: Scene) -> None:
+async def test_a_slip_of_geminis_is_asked_for_again(running: FaultGateway) -> None:
     slip = Json(piece(finish="MALFORMED_FUNCTION_CALL"))
     answers = [slip, Json(whole("gemini"))]
 
-    async def slip_once(exchange: Exchange) -> None:
-        await exchange.run(answers.pop(0))
+    async def slip_once(exchange: ScriptExchange) -> None:
+        await exchange.run_script(answers.pop(0))
 
     answer = await call(running, f"gemini:{running.play(slip_once)}", "messages")
     assert (answer.status, answer.text) == (200, TEXT)
@@ -369,7 +377,7 @@ async def test_a_slip_of_geminis_is_asked_for_again(running: Scene) -> None:
 
 @pytest.mark.parametrize("client", ALL)
 async def test_a_slip_in_a_stream_of_geminis_is_asked_for_again(
-    running: Scene, client: Dialect
+    running: FaultGateway, client: Dialect
 ) -> None:
     slip = event("gemini", piece(finish="MALFORMED_FUNCTION_CALL"))
     model = running.play(turns(SSE([slip]), SSE(stream("gemini"))))
@@ -378,27 +386,29 @@ async def test_a_slip_in_a_stream_of_geminis_is_asked_for_again(
     assert answer.ended
 
 
-async def test_a_slip_that_stays_is_a_status(running: Scene) -> None:
+async def test_a_slip_that_stays_is_a_status(running: FaultGateway) -> None:
     slip = event("gemini", piece(finish="MALFORMED_FUNCTION_CALL"))
     model = running.play(SSE([slip]))
     answer = await call(running, f"gemini:{model}", "chat", stream=True)
     assert (answer.status, answer.streamed, len(running.asked(model))) == (502, False, 3)
 
 
-async def test_a_refused_key_rests_while_the_other_serves(running: Scene, keyed: str) -> None:
+async def test_a_refused_key_rests_while_the_other_serves(
+    running: FaultGateway, keyed: str
+) -> None:
     seen: list[str] = []
 
-    async def refuse_one(exchange: Exchange) -> None:
+    async def refuse_one(exchange: ScriptExchange) -> None:
         seen.append(bearer(exchange.request))
         bad = Json({"error": {"message": "no"}}, 401)
-        await exchange.run(bad if seen[-1] == ONE else Json(whole("chat")))
+        await exchange.run_script(bad if seen[-1] == ONE else Json(whole("chat")))
 
     model = f"{keyed}:{running.play(refuse_one)}"
     assert [(await call(running, model)).text for _ in range(3)] == [TEXT] * 3
     assert seen == [ONE, TWO, TWO, TWO]
 
 
-async def test_the_clients_own_key_is_passed_through(running: Scene) -> None:
+async def test_the_clients_own_key_is_passed_through(running: FaultGateway) -> None:
     model = running.play(Json(whole("chat")))
     answer = await call(
         running, f"pass:{model}", "chat", ("authorization", "Bearer sk-own-12345678")
@@ -409,13 +419,13 @@ async def test_the_clients_own_key_is_passed_through(running: Scene) -> None:
     model = running.play(Json(whole("messages")))
     await call(running, f"claude:{model}", "messages", ("x-api-key", "sk-own-12345678"))
     (request,) = running.asked(model)
-    assert request.header(b"x-api-key") == b"sk-own-12345678"
-    assert request.header(b"authorization") is None
+    assert request.get_header(b"x-api-key") == b"sk-own-12345678"
+    assert request.get_header(b"authorization") is None
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
 async def test_a_refusal_of_the_clients_own_key_is_the_clients_to_hear(
-    running: Scene, status: int
+    running: FaultGateway, status: int
 ) -> None:
     model = running.play(Json({"error": {"message": "not sk-own-12345678"}}, status))
     answer = await call(
@@ -429,7 +439,9 @@ async def test_a_refusal_of_the_clients_own_key_is_the_clients_to_hear(
 
 
 @pytest.mark.parametrize("client", BOTH)
-async def test_a_missing_own_key_is_401_in_the_known_words(running: Scene, client: Dialect) -> None:
+async def test_a_missing_own_key_is_401_in_the_known_words(
+    running: FaultGateway, client: Dialect
+) -> None:
     model = running.play(Json(whole("chat")))
     answer = await call(running, f"pass:{model}", client)
     assert answer.told == (401, "authentication_error")
@@ -448,7 +460,7 @@ async def test_a_missing_own_key_is_401_in_the_known_words(running: Scene, clien
 )  # fmt: skip
 @pytest.mark.parametrize("provider", ["chat", "messages", "pass", "claude"])
 async def test_the_gateways_key_never_goes_upstream(
-    running: Scene, provider: str, name: str, value: str
+    running: FaultGateway, provider: str, name: str, value: str
 ) -> None:
     spoken: Dialect = "messages" if provider in ("messages", "claude") else "chat"
     model = running.play(Json(whole(spoken)))
@@ -489,7 +501,7 @@ def _echoed(dialect: Dialect, key: str) -> dict[str, tuple[Script, bool]]:
 @pytest.mark.parametrize("where", _echoed("chat", ""))
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 async def test_a_key_that_the_upstream_echoes_reaches_neither_client_nor_log(
-    running: Scene, lane: tuple[Dialect, Dialect], where: str
+    running: FaultGateway, lane: tuple[Dialect, Dialect], where: str
 ) -> None:
     client, upstream = lane
     key = CHAT_KEY if upstream == "chat" else MESSAGES_KEY
@@ -504,7 +516,7 @@ async def test_a_key_that_the_upstream_echoes_reaches_neither_client_nor_log(
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 async def test_a_key_that_the_upstream_echoes_in_a_later_event_does_not_reach_the_client(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client, upstream = lane
     key = CHAT_KEY if upstream == "chat" else MESSAGES_KEY
@@ -514,7 +526,7 @@ async def test_a_key_that_the_upstream_echoes_in_a_later_event_does_not_reach_th
     assert key.encode() not in answer.body
 
 
-async def test_a_key_without_a_known_prefix_is_kept_from_the_log(running: Scene) -> None:
+async def test_a_key_without_a_known_prefix_is_kept_from_the_log(running: FaultGateway) -> None:
     key = "0123456789abcdef0123456789abcdef"
     body = {"error": {"message": f"{key} has no quota", "code": key}}
     model = running.play(Json(body, 400))

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes.steps import SSE, Chunk, Head, Json, Pause, Script, Send
-from tests.faults.scene import Scene, scene
+from tests.faults.scene import FaultGateway, scene
 from tests.faults.wires import BOTH, TEXT, Dialect, stream, whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -16,7 +16,7 @@ LANES = [(client, upstream) for client in BOTH for upstream in BOTH]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     async with scene(tmp_path_factory.mktemp("reuse")) as made:
         yield made
 
@@ -24,10 +24,10 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sce
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 async def test_ten_calls_one_after_another_take_one_connection(
-    running: Scene, lane: tuple[Dialect, Dialect], streamed: bool
+    running: FaultGateway, lane: tuple[Dialect, Dialect], streamed: bool
 ) -> None:
     client, upstream = lane
-    before = running.upstream.accepted
+    before = running.upstream.accepted_count
     for _ in range(10):
         # The last chunk comes with the last event, in one piece.
         data = b"".join(stream(upstream))
@@ -36,18 +36,18 @@ async def test_ten_calls_one_after_another_take_one_connection(
         script: Script = at_once if streamed else Json(whole(upstream))
         answer = await running.ask(script, client, upstream, stream=streamed)
         assert answer.text == TEXT
-    assert running.upstream.accepted - before <= 1
+    assert running.upstream.accepted_count - before <= 1
 
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 async def test_a_last_chunk_that_comes_a_little_later_does_not_cost_the_connection(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     client, upstream = lane
-    before = running.upstream.accepted
+    before = running.upstream.accepted_count
     for _ in range(5):
         late = [SSE(stream(upstream), end=False), Pause(0.02), Chunk()]
         answer = await running.ask(late, client, upstream, stream=True)
         assert (answer.text, answer.ended) == (TEXT, True)
         await asyncio.sleep(0.1)  # the client had its end before the last chunk came
-    assert running.upstream.accepted - before <= 1
+    assert running.upstream.accepted_count - before <= 1

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from gateway.dialects.common.extra_content import SKIP_SIGNATURE
-from tests.fakes.running import gateway
-from tests.fakes.steps import SSE, Json, Received, Script
+from tests.fakes.running import run_gateway
+from tests.fakes.steps import SSE, Json, ReceivedRequest, Script
 from tests.fakes.upstream import ScriptedUpstream
-from tests.faults.scene import Scene, model_of
+from tests.faults.scene import FaultGateway, model_of
 from tests.faults.wires import ask, encode
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -68,7 +68,7 @@ class Gemini:
         self.signed = True
         self.streams = True
 
-    def __call__(self, request: Received) -> Script:
+    def __call__(self, request: ReceivedRequest) -> Script:
         body = msgspec.json.decode(request.body)
         name = body["tools"][0]["function"]["name"]
         self.made += 1
@@ -96,7 +96,7 @@ class Gemini:
         return SSE([*frames, b"data: [DONE]\n\n"])
 
 
-class Stage(Scene):
+class SignatureGateway(FaultGateway):
     """A scene with the answers of a Gemini server."""
 
     gemini: Gemini
@@ -121,28 +121,28 @@ class Stage(Scene):
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SignatureGateway]:
     gemini = Gemini()
     async with ScriptedUpstream(select=gemini, seconds=60) as upstream:
         config = CONFIG.replace("{url}", upstream.url)
-        async with gateway(tmp_path_factory.mktemp("signatures"), config) as made:
-            stage = Stage(made, upstream)
+        async with run_gateway(tmp_path_factory.mktemp("signatures"), config) as made:
+            stage = SignatureGateway(made, upstream)
             stage.gemini = gemini
             yield stage
 
 
 @pytest.fixture
-def stage(running: Stage) -> Stage:
+def stage(running: SignatureGateway) -> SignatureGateway:
     running.gemini.ids = running.gemini.signed = running.gemini.streams = True
     return running
 
 
-def openai_of(stage: Stage, name: str = "ann") -> openai.AsyncOpenAI:
+def openai_of(stage: SignatureGateway, name: str = "ann") -> openai.AsyncOpenAI:
     url = f"{stage.gateway.url}/v1"
     return openai.AsyncOpenAI(base_url=url, api_key=KEYS[name], max_retries=0)
 
 
-def anthropic_of(stage: Stage) -> anthropic.AsyncAnthropic:
+def anthropic_of(stage: SignatureGateway) -> anthropic.AsyncAnthropic:
     return anthropic.AsyncAnthropic(base_url=stage.gateway.url, api_key=KEYS["ann"], max_retries=0)
 
 
@@ -150,7 +150,7 @@ FUNCTION: Any = {"type": "function", "function": {"name": WEATHER, "parameters":
 
 
 async def chat(
-    stage: Stage, model: str, messages: list[Any], *, stream: bool, name: str = "ann"
+    stage: SignatureGateway, model: str, messages: list[Any], *, stream: bool, name: str = "ann"
 ) -> Wire:
     """The assistant message that an official client has after one turn."""
     async with openai_of(stage, name) as client:
@@ -193,7 +193,7 @@ def results(said: Wire) -> list[Wire]:
 class TestChatClient:
     @pytest.mark.parametrize("model", MODELS)
     async def test_one_that_drops_the_signatures(
-        self, stage: Stage, model: str, stream: bool
+        self, stage: SignatureGateway, model: str, stream: bool
     ) -> None:
         said = await chat(stage, model, [ASKED], stream=stream)
         first = f"signature+{stage.gemini.made}/=="
@@ -206,14 +206,16 @@ class TestChatClient:
         assert stage.signatures == [[first, None], [second, None]]
         assert stage.sent[2:4] == results(said)
 
-    async def test_one_that_keeps_them(self, stage: Stage, stream: bool) -> None:
+    async def test_one_that_keeps_them(self, stage: SignatureGateway, stream: bool) -> None:
         said = await chat(stage, "agent", [ASKED], stream=stream)
         said["tool_calls"][0]["extra_content"]["google"]["thought_signature"] = "its own"
         history = [ASKED, said, *results(said)]
         await chat(stage, "agent", history, stream=stream)
         assert stage.sent == history
 
-    async def test_of_another_tenant_gets_none_of_them(self, stage: Stage, stream: bool) -> None:
+    async def test_of_another_tenant_gets_none_of_them(
+        self, stage: SignatureGateway, stream: bool
+    ) -> None:
         said = await chat(stage, "agent", [ASKED], stream=stream)
         history = [ASKED, bare(said), *results(said)]
         await chat(stage, "agent", history, stream=stream, name="bob")
@@ -221,7 +223,9 @@ class TestChatClient:
         await chat(stage, "agent", history, stream=stream)
         assert stage.signatures != [[SKIP_SIGNATURE, None]]
 
-    async def test_at_another_model_gets_none_of_them(self, stage: Stage, stream: bool) -> None:
+    async def test_at_another_model_gets_none_of_them(
+        self, stage: SignatureGateway, stream: bool
+    ) -> None:
         said = await chat(stage, "gemini:gemini-3-flash", [ASKED], stream=stream)
         history = [ASKED, bare(said), *results(said)]
         await chat(stage, "agent", history, stream=stream)
@@ -229,7 +233,7 @@ class TestChatClient:
         await chat(stage, "gemini:gemini-2.5-flash", history, stream=stream)
         assert stage.signatures == [[None, None]]
 
-    async def test_keeps_its_own_tool_names(self, stage: Stage, stream: bool) -> None:
+    async def test_keeps_its_own_tool_names(self, stage: SignatureGateway, stream: bool) -> None:
         for model in ("agent", "mistral:mistral-large"):
             said = await chat(stage, model, [ASKED], stream=stream)
             sent = msgspec.json.decode(stage.upstream.requests[-1].body)
@@ -237,7 +241,7 @@ class TestChatClient:
             assert [call["function"]["name"] for call in said["tool_calls"]] == [WEATHER] * 2
 
 
-async def test_a_stream_of_calls_without_index_or_id_is_two_calls(stage: Stage) -> None:
+async def test_a_stream_of_calls_without_index_or_id_is_two_calls(stage: SignatureGateway) -> None:
     stage.gemini.ids = False
     said = await chat(stage, "agent", [ASKED], stream=True)
     assert [call["function"]["arguments"] for call in said["tool_calls"]] == [
@@ -250,7 +254,7 @@ async def test_a_stream_of_calls_without_index_or_id_is_two_calls(stage: Stage) 
 
 
 async def test_a_whole_answer_without_ids_passes_and_is_known_by_what_it_calls(
-    stage: Stage,
+    stage: SignatureGateway,
 ) -> None:
     stage.gemini.ids = False
     said = await chat(stage, "agent", [ASKED], stream=False)
@@ -261,7 +265,7 @@ async def test_a_whole_answer_without_ids_passes_and_is_known_by_what_it_calls(
         assert stage.signatures == [[latest, None]]
 
 
-async def test_a_whole_answer_where_a_stream_was_asked_for(stage: Stage) -> None:
+async def test_a_whole_answer_where_a_stream_was_asked_for(stage: SignatureGateway) -> None:
     stage.gemini.streams = False
     said = await chat(stage, "agent", [ASKED], stream=True)
     first = f"signature+{stage.gemini.made}/=="
@@ -276,7 +280,7 @@ async def test_a_whole_answer_where_a_stream_was_asked_for(stage: Stage) -> None
 TOOL: Any = {"name": WEATHER, "input_schema": PARAMETERS}
 
 
-async def messages(stage: Stage, model: str, history: list[Any], *, stream: bool) -> Any:
+async def messages(stage: SignatureGateway, model: str, history: list[Any], *, stream: bool) -> Any:
     """The answer that an official client has after one turn."""
     async with anthropic_of(stage) as client:
         wanted: Any = {"model": model, "max_tokens": 64, "messages": history, "tools": [TOOL]}
@@ -301,7 +305,7 @@ def answered(content: list[Any]) -> list[Wire]:
 class TestMessagesClient:
     @pytest.mark.parametrize("model", MODELS)
     async def test_one_that_replays_what_it_got(
-        self, stage: Stage, model: str, stream: bool
+        self, stage: SignatureGateway, model: str, stream: bool
     ) -> None:
         answer = await messages(stage, model, [ASKED], stream=stream)
         first = f"signature+{stage.gemini.made}/=="
@@ -319,7 +323,9 @@ class TestMessagesClient:
         sent = [call["function"]["name"] for call in stage.sent[1]["tool_calls"]]
         assert sent == ["mcp__weather_get_now"] * 2
 
-    async def test_one_that_drops_hidden_reasoning(self, stage: Stage, stream: bool) -> None:
+    async def test_one_that_drops_hidden_reasoning(
+        self, stage: SignatureGateway, stream: bool
+    ) -> None:
         answer = await messages(stage, "agent", [ASKED], stream=stream)
         history = [ASKED, *answered(answer.content[1:])]
         await messages(stage, "agent", history, stream=stream)
@@ -328,7 +334,7 @@ class TestMessagesClient:
         assert stage.signatures == [[None, None]]
 
     async def test_another_model_gets_no_signature_and_no_warning(
-        self, stage: Stage, stream: bool
+        self, stage: SignatureGateway, stream: bool
     ) -> None:
         answer = await messages(stage, "agent", [ASKED], stream=stream)
         history = [ASKED, *answered(answer.content)]
@@ -341,7 +347,7 @@ class TestMessagesClient:
         assert told.status == 200
         assert b"x-gateway-warnings" not in told.headers
 
-    async def test_without_ids_or_signatures(self, stage: Stage, stream: bool) -> None:
+    async def test_without_ids_or_signatures(self, stage: SignatureGateway, stream: bool) -> None:
         stage.gemini.ids = stage.gemini.signed = False
         answer = await messages(stage, "agent", [ASKED], stream=stream)
         assert [block.type for block in answer.content] == ["tool_use", "tool_use"]
@@ -351,7 +357,7 @@ class TestMessagesClient:
         assert stage.signatures == [[SKIP_SIGNATURE, None]]
 
 
-async def test_the_model_that_an_alias_stands_for_is_asked(stage: Stage) -> None:
+async def test_the_model_that_an_alias_stands_for_is_asked(stage: SignatureGateway) -> None:
     await chat(stage, "agent", [ASKED], stream=False)
     request = stage.upstream.requests[-1]
     assert (request.path, model_of(request)) == (

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.fakes.client import RawClient, until
-from tests.fakes.steps import Chunk, Exchange, Head, Json
-from tests.faults.scene import Scene, scene
+from tests.fakes.client import RawClient, wait_until
+from tests.fakes.steps import Chunk, Head, Json, ScriptExchange
+from tests.faults.scene import FaultGateway, scene
 from tests.faults.wires import (
     BOTH,
     PATHS,
@@ -38,7 +38,7 @@ HEAD = Head(200, [("content-type", "text/event-stream"), ("transfer-encoding", "
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     async with scene(tmp_path_factory.mktemp("slow"), send_buffer=65_536) as made:
         yield made
 
@@ -51,7 +51,7 @@ class Flood:
         self._count = megabytes * 105
         self.given = 0
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ScriptExchange) -> None:
         frame = delta(self._dialect, "x" * 10_000)
         await HEAD(exchange)
         for each in (*opening(self._dialect), *[frame] * self._count, *closing(self._dialect)):
@@ -61,7 +61,7 @@ class Flood:
 
 
 async def sipping(
-    running: Scene, client: Dialect, upstream: Dialect, stack: AsyncExitStack
+    running: FaultGateway, client: Dialect, upstream: Dialect, stack: AsyncExitStack
 ) -> tuple[Flood, asyncio.Task[int]]:
     """A reader of 1 kB/s of a stream of over 50 MB."""
     flood = Flood(upstream, 60)
@@ -69,13 +69,13 @@ async def sipping(
     await stack.enter_async_context(there)
     body = request(client, f"{upstream}:{running.play(flood)}", stream=True)
     await there.post(PATHS[client], body)
-    await there.head()
-    reading = asyncio.get_running_loop().create_task(there.sip(1000, 60, 256))
+    await there.read_head()
+    reading = asyncio.get_running_loop().create_task(there.read_slowly(1000, 60, 256))
     stack.callback(reading.cancel)
     return flood, reading
 
 
-async def warm(running: Scene) -> None:
+async def warm(running: FaultGateway) -> None:
     """Streams of some MB in every lane, read at once."""
     for client, upstream in LANES:
         answer = await running.ask(Flood(upstream, 5), client, upstream, stream=True)
@@ -84,37 +84,39 @@ async def warm(running: Scene) -> None:
 
 @pytest.mark.parametrize("lane", LANES, ids=lambda lane: f"{lane[0]}-to-{lane[1]}")
 async def test_a_slow_reader_stops_the_upstream_and_costs_no_memory(
-    running: Scene, lane: tuple[Dialect, Dialect]
+    running: FaultGateway, lane: tuple[Dialect, Dialect]
 ) -> None:
     await warm(running)
     async with AsyncExitStack() as stack:
-        before = running.gateway.rss
+        before = running.gateway.rss_bytes
         flood, reading = await sipping(running, *lane, stack)
         given, peak, still = 0, 0, 0
         while still < 10:  # once the kernel's buffers are full
             still = still + 1 if flood.given == given else 0
             given = flood.given
             await asyncio.sleep(0.2)
-            peak = max(peak, running.gateway.rss)
+            peak = max(peak, running.gateway.rss_bytes)
         print(f"\ngiven {given / MIB:.1f} MiB, RSS grew {(peak - before) / MIB:.2f} MiB")
         assert peak - before < 2 * MIB
         assert given < 50 * MIB
         assert not reading.done()
-    await until(lambda: running.upstream.open_connections <= 4)
+    await wait_until(lambda: running.upstream.open_connections <= 4)
 
 
 @pytest.mark.parametrize("dialect", BOTH)
-async def test_a_reader_that_wakes_up_gets_every_byte(running: Scene, dialect: Dialect) -> None:
+async def test_a_reader_that_wakes_up_gets_every_byte(
+    running: FaultGateway, dialect: Dialect
+) -> None:
     frames = stream(dialect, *("y" * 10_000 for _ in range(600)))
     model = running.play([HEAD, *map(Chunk, frames), Chunk()])
     async with RawClient(running.gateway.port, receive_buffer=4096) as there:
         await there.post(PATHS[dialect], request(dialect, f"{dialect}:{model}", stream=True))
-        _, headers = await there.head()
+        _, headers = await there.read_head()
         await asyncio.sleep(0.5)
-        assert await there.body(headers) == b"".join(frames)
+        assert await there.read_body(headers) == b"".join(frames)
 
 
-async def test_a_slow_reader_holds_up_nobody_else(running: Scene) -> None:
+async def test_a_slow_reader_holds_up_nobody_else(running: FaultGateway) -> None:
     async with AsyncExitStack() as stack:
         for client, upstream in LANES:
             await sipping(running, client, upstream, stack)
@@ -133,12 +135,12 @@ async def test_200_slow_readers_cost_less_than_50_mb(
 ) -> None:
     async with scene(tmp_path, send_buffer=65_536) as running, AsyncExitStack() as stack:
         await warm(running)
-        before = running.gateway.rss
+        before = running.gateway.rss_bytes
         for _ in range(10):
             await asyncio.gather(*(sipping(running, *lane, stack) for _ in range(20)))
         peak = 0
         for _ in range(20):
             await asyncio.sleep(0.4)
-            peak = max(peak, running.gateway.rss)
+            peak = max(peak, running.gateway.rss_bytes)
         print(f"\n200 readers: RSS grew {(peak - before) / MIB:.1f} MiB")
         assert peak - before < 50 * 1_000_000

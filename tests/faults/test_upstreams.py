@@ -25,7 +25,7 @@ from tests.fakes.steps import (
     Stall,
     Step,
 )
-from tests.faults.scene import PROVIDERS, Scene, scene
+from tests.faults.scene import PROVIDERS, FaultGateway, scene
 from tests.faults.wires import (
     ALL,
     BOTH,
@@ -74,7 +74,7 @@ LONG = "x" * (2 * 1024 * 1024)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultGateway]:
     options = f"[timeouts]\nfirst_byte = {FIRST_BYTE}\nidle = {IDLE}\n"
     closed = (
         f'\n[providers.{{0}}]\nuse = "compatible"\nbase_url = "http://127.0.0.1:{free_port()}"\n'
@@ -103,7 +103,7 @@ def outcome(answer: Answer) -> Outcome:
     return "whole", answer.text
 
 
-async def check(running: Scene, make: Maker, expected: Expected, *, streamed: bool) -> None:
+async def check(running: FaultGateway, make: Maker, expected: Expected, *, streamed: bool) -> None:
     """Asks in every pair of dialects at once and compares."""
     began = time.monotonic()
     answers = await asyncio.gather(*(
@@ -348,28 +348,28 @@ def _cases(table: dict[str, Any]) -> list[Any]:
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(("make", "expected"), _cases(BEFORE))
 async def test_a_fault_before_the_first_byte_is_a_status(
-    running: Scene, make: Maker, expected: Expected, streamed: bool
+    running: FaultGateway, make: Maker, expected: Expected, streamed: bool
 ) -> None:
     await check(running, make, expected, streamed=streamed)
 
 
 @pytest.mark.parametrize(("make", "expected"), _cases(WHOLE))
 async def test_a_whole_answer_comes_whole_or_is_a_fault(
-    running: Scene, make: Maker, expected: Expected
+    running: FaultGateway, make: Maker, expected: Expected
 ) -> None:
     await check(running, make, expected, streamed=False)
 
 
 @pytest.mark.parametrize(("make", "expected"), _cases(STREAMS))
 async def test_a_stream_comes_whole_or_tells_its_fault_without_an_ending(
-    running: Scene, make: Maker, expected: Expected
+    running: FaultGateway, make: Maker, expected: Expected
 ) -> None:
     await check(running, make, expected, streamed=True)
 
 
 @pytest.mark.parametrize(("client", "upstream"), [pair for pair in PAIRS if pair[0] != pair[1]])
 async def test_json_that_is_no_answer_is_502(
-    running: Scene, client: Dialect, upstream: Dialect
+    running: FaultGateway, client: Dialect, upstream: Dialect
 ) -> None:
     for streamed in (False, True):
         answer = await running.ask(Json({"hello": 1}), client, upstream, stream=streamed)
@@ -378,14 +378,16 @@ async def test_json_that_is_no_answer_is_502(
 
 @pytest.mark.parametrize("dialect", ALL)
 async def test_json_that_is_no_answer_of_the_same_dialect_is_502(
-    running: Scene, dialect: Dialect
+    running: FaultGateway, dialect: Dialect
 ) -> None:
     answer = await running.ask(Json({"hello": 1}), dialect, dialect)
     assert answer.status == 502
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-async def test_an_upstream_that_cannot_be_reached_is_502(running: Scene, streamed: bool) -> None:
+async def test_an_upstream_that_cannot_be_reached_is_502(
+    running: FaultGateway, streamed: bool
+) -> None:
     found = {
         (client, upstream): outcome(
             await ask(running.gateway.port, client, f"no{upstream}:m", stream=streamed)
@@ -395,7 +397,7 @@ async def test_an_upstream_that_cannot_be_reached_is_502(running: Scene, streame
     assert found == {(client, upstream): BAD[client] for client, upstream in PAIRS}
 
 
-async def test_no_call_waits_past_its_timeout(running: Scene) -> None:
+async def test_no_call_waits_past_its_timeout(running: FaultGateway) -> None:
     began = time.monotonic()
     answer = await running.ask(Stall(), "chat", "chat")
     assert FIRST_BYTE * 0.95 < time.monotonic() - began < FIRST_BYTE + 0.5
@@ -409,7 +411,7 @@ async def test_no_call_waits_past_its_timeout(running: Scene) -> None:
     assert error["details"] == {"timeout": "idle", "seconds": IDLE}
 
 
-async def test_the_same_dialect_is_relayed_byte_for_byte(running: Scene) -> None:
+async def test_the_same_dialect_is_relayed_byte_for_byte(running: FaultGateway) -> None:
     for dialect in ALL:
         frames = stream(dialect, "a", "b" * 5000, "\u2028\x85")
         answer = await running.ask(SSE(frames), dialect, dialect, stream=True)
@@ -419,7 +421,9 @@ async def test_the_same_dialect_is_relayed_byte_for_byte(running: Scene) -> None
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3])
-async def test_a_byte_order_mark_before_a_stream_stays_behind(running: Scene, pieces: int) -> None:
+async def test_a_byte_order_mark_before_a_stream_stays_behind(
+    running: FaultGateway, pieces: int
+) -> None:
     mark, frames = b"\xef\xbb\xbf", stream("messages")
     parts = {1: [mark + frames[0]], 2: [mark[:1], mark[1:] + frames[0]], 3: [mark, frames[0]]}
     answer = await running.ask(
@@ -431,7 +435,7 @@ async def test_a_byte_order_mark_before_a_stream_stays_behind(running: Scene, pi
 @pytest.mark.parametrize("dialect", ALL)
 @pytest.mark.parametrize("status", [502, 503, 429])
 async def test_a_page_of_html_is_said_again_in_the_clients_dialect(
-    running: Scene, dialect: Dialect, status: int
+    running: FaultGateway, dialect: Dialect, status: int
 ) -> None:
     answer = await running.ask(Json(PAGE, status, [HTML]), dialect, dialect)
     (error,) = answer.errors
@@ -440,7 +444,9 @@ async def test_a_page_of_html_is_said_again_in_the_clients_dialect(
 
 
 @pytest.mark.parametrize("dialect", ALL)
-async def test_an_error_in_json_is_relayed_byte_for_byte(running: Scene, dialect: Dialect) -> None:
+async def test_an_error_in_json_is_relayed_byte_for_byte(
+    running: FaultGateway, dialect: Dialect
+) -> None:
     body = fault(dialect).replace(b":", b" : ")
     answer = await running.ask(Json(body, 429, [("retry-after-ms", "5")]), dialect, dialect)
     assert (answer.status, answer.body) == (429, body)
@@ -448,7 +454,7 @@ async def test_an_error_in_json_is_relayed_byte_for_byte(running: Scene, dialect
     await asyncio.sleep(0.02)  # the key has rested: the next test's call goes upstream again
 
 
-async def test_a_fault_leaves_the_gateway_sound(running: Scene) -> None:
+async def test_a_fault_leaves_the_gateway_sound(running: FaultGateway) -> None:
     await running.ask([*sized(b"{", JSON, length=9), Reset()], "chat", "messages")
     answer = await running.ask(Json(whole("chat")), "chat", "chat")
     assert outcome(answer) == SAID

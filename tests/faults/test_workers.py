@@ -16,11 +16,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.server.serve import usable_cores
-from tests.fakes.client import RawClient, until
-from tests.fakes.running import ROOT, gateway
+from tests.fakes.client import RawClient, wait_until
+from tests.fakes.running import ROOT, run_gateway
 from tests.fakes.steps import SSE, Chunk, Head, Json, Stall
 from tests.fakes.upstream import ScriptedUpstream
-from tests.faults.scene import CHAIN, PROVIDERS, Scene, scene
+from tests.faults.scene import CHAIN, PROVIDERS, FaultGateway, scene
 from tests.faults.wires import (
     PATHS,
     Dialect,
@@ -38,7 +38,7 @@ MANY = 24
 """New connections, so that each of two workers has some of them but for one time in 2 ** 23."""
 
 
-async def told(running: Scene, path: str, method: str = "GET") -> dict[str, Any]:
+async def told(running: FaultGateway, path: str, method: str = "GET") -> dict[str, Any]:
     """What one of the workers says, on a connection of its own."""
     async with httpx2.AsyncClient(trust_env=False) as client:
         found = await client.request(method, f"{running.gateway.url}{path}")
@@ -46,7 +46,7 @@ async def told(running: Scene, path: str, method: str = "GET") -> dict[str, Any]
     return dict(found.json())
 
 
-async def calls(running: Scene, count: int, model: str) -> int:
+async def calls(running: FaultGateway, count: int, model: str) -> int:
     """Calls, each on a connection of its own; how many were answered."""
     answered = 0
     for _ in range(count):
@@ -69,7 +69,7 @@ class TestTogether:
     async def test_figures_are_those_of_all_workers(self, tmp_path: Path) -> None:
         options = TWO.format(drain=1.0)
         async with scene(tmp_path, options) as running:
-            assert len(running.gateway.workers) == 2
+            assert len(running.gateway.worker_pids) == 2
             model = f"chat:{running.play(Json(whole('chat')))}"
             assert await calls(running, MANY, model) == MANY
             for _ in range(4):
@@ -92,7 +92,7 @@ class TestTogether:
             for _ in range(MANY):
                 client = await stack.enter_async_context(RawClient(running.gateway.port))
                 await client.post(PATHS["chat"], request("chat", f"chat:{model}", stream=False))
-            await until(lambda: len(running.asked(model)) == MANY)
+            await wait_until(lambda: len(running.asked(model)) == MANY)
             for _ in range(4):
                 active = await told(running, "/metrics/active-requests")
                 assert active["count"] == len(active["requests"]) == MANY
@@ -109,9 +109,9 @@ class TestTogether:
         config = TWO.format(drain=0.1) + cached.replace("{fallback}", "") + PROVIDERS
         async with (
             ScriptedUpstream(select=lambda _: Json(whole("chat")), seconds=60) as upstream,
-            gateway(tmp_path, config.replace("{url}", upstream.url)) as made,
+            run_gateway(tmp_path, config.replace("{url}", upstream.url)) as made,
         ):
-            running = Scene(made, upstream)
+            running = FaultGateway(made, upstream)
             assert await calls(running, MANY, "chat:model") == MANY
             assert len(upstream.requests) == 2
             stats = await told(running, "/v1/messages/cache/stats")
@@ -138,7 +138,7 @@ async def test_responses_go_on_from_one_another_in_any_worker(tmp_path: Path) ->
     config = TWO.format(drain=0.1) + kept.replace("{fallback}", "") + PROVIDERS
     async with (
         ScriptedUpstream(select=lambda _: Json(whole("chat")), seconds=60) as upstream,
-        gateway(tmp_path, config.replace("{url}", upstream.url)) as made,
+        run_gateway(tmp_path, config.replace("{url}", upstream.url)) as made,
     ):
         url = f"{made.url}/v1/responses"
 
@@ -169,22 +169,22 @@ async def test_a_worker_that_is_killed_under_load_comes_back(tmp_path: Path) -> 
         model = f"chat:{running.play(Json(whole('chat')))}"
         assert await calls(running, MANY, model) == MANY
         await asyncio.sleep(1.2)  # the figures of each second outlive their worker
-        first = running.gateway.workers
+        first = running.gateway.worker_pids
         os.kill(first[0], signal.SIGKILL)
-        await until(lambda: not alive(first[0]))
+        await wait_until(lambda: not alive(first[0]))
         assert await calls(running, MANY, model) >= MANY - 1
-        await until(lambda: len(set(running.gateway.workers) - {first[0]}) == 2)
-        await until(lambda: '"worker_ended"' in running.gateway.log)
+        await wait_until(lambda: len(set(running.gateway.worker_pids) - {first[0]}) == 2)
+        await wait_until(lambda: '"worker_ended"' in running.gateway.log)
         assert running.gateway.log.count('"worker_ended"') == 1
         assert '"code":-9' in running.gateway.log
-        await until(lambda: running.gateway.log.count('"worker_started_again"') == 1)
+        await wait_until(lambda: running.gateway.log.count('"worker_started_again"') == 1)
         assert (await told(running, "/health/detailed"))["workers"]["answered"] == 2
         assert await calls(running, MANY, model) == MANY
         totals = await told(running, "/metrics/running-totals")
         assert totals["summary"]["requests"] >= 3 * MANY - 1
 
 
-async def scraped(running: Scene) -> dict[tuple[str, ...], float]:
+async def scraped(running: FaultGateway) -> dict[tuple[str, ...], float]:
     """Every counter that one of the workers tells Prometheus of, on a connection of its own."""
     async with httpx2.AsyncClient(trust_env=False) as client:
         found = await client.get(f"{running.gateway.url}/metrics")
@@ -218,14 +218,14 @@ async def test_prometheus_is_told_of_all_workers_and_no_counter_shrinks(tmp_path
                 assert [key for key in before if told[key] < before[key]] == []
                 assert requests(told) == round_ * MANY
             # At once: what was told is known to the supervisor, whichever of them told it.
-            victim = running.gateway.workers[0]
+            victim = running.gateway.worker_pids[0]
             os.kill(victim, signal.SIGKILL if round_ < 3 else signal.SIGTERM)
-            await until(lambda: not alive(victim))  # noqa: B023  # awaited here
+            await wait_until(lambda: not alive(victim))  # noqa: B023  # awaited here
             for _ in range(4):
                 before, told = told, await scraped(running)
                 assert told == before
-            await until(lambda: len(set(running.gateway.workers) - {victim}) == 2)  # noqa: B023
-            await until(lambda: again() == round_, 5)  # noqa: B023
+            await wait_until(lambda: len(set(running.gateway.worker_pids) - {victim}) == 2)  # noqa: B023
+            await wait_until(lambda: again() == round_, 5)  # noqa: B023
 
 
 async def test_all_workers_drain(tmp_path: Path) -> None:
@@ -235,12 +235,12 @@ async def test_all_workers_drain(tmp_path: Path) -> None:
         ending = [await opened(stack, running, "chat", short) for _ in range(10)]
         cut = [await opened(stack, running, "messages", endless) for _ in range(10)]
         for client in cut:
-            await client.until_bytes(b'"a"')
+            await client.read_until(b'"a"')
         began = time.monotonic()
-        running.gateway.signal(signal.SIGTERM)
+        running.gateway.send_signal(signal.SIGTERM)
         answers = await asyncio.gather(*(received(client, "chat") for client in ending))
         assert [(each.text, each.ended) for each in answers] == [("abcdef", True)] * 10
-        for end in await asyncio.gather(*(client.rest() for client in cut)):
+        for end in await asyncio.gather(*(client.read_rest() for client in cut)):
             assert b"the gateway is shutting down and could not finish this answer" in end
             assert end.endswith(b"0\r\n\r\n")
         async with asyncio.timeout(5):
@@ -253,12 +253,14 @@ async def test_all_workers_drain(tmp_path: Path) -> None:
                 pass
 
 
-async def opened(stack: AsyncExitStack, running: Scene, dialect: Dialect, model: str) -> RawClient:
+async def opened(
+    stack: AsyncExitStack, running: FaultGateway, dialect: Dialect, model: str
+) -> RawClient:
     """A client whose call for a stream has reached the upstream."""
     client = await stack.enter_async_context(RawClient(running.gateway.port))
     before = len(running.asked(model))
     await client.post(PATHS[dialect], request(dialect, f"chat:{model}", stream=True))
-    await until(lambda: len(running.asked(model)) > before)
+    await wait_until(lambda: len(running.asked(model)) > before)
     return client
 
 
@@ -267,37 +269,37 @@ async def test_the_second_signal_ends_all_at_once(tmp_path: Path, workers: int) 
     options = f"[server]\nworkers = {workers}\ndrain = 30.0\n"
     async with scene(tmp_path, options) as running, AsyncExitStack() as stack:
         clients = [await opened(stack, running, "chat", running.play(Stall())) for _ in range(8)]
-        running.gateway.signal(signal.SIGTERM)
-        await until(lambda: running.gateway.log.count('"draining"') == workers)
+        running.gateway.send_signal(signal.SIGTERM)
+        await wait_until(lambda: running.gateway.log.count('"draining"') == workers)
         await asyncio.sleep(0.25)  # the same signal within a blink counts once
         began = time.monotonic()
-        running.gateway.signal(signal.SIGINT)
+        running.gateway.send_signal(signal.SIGINT)
         async with asyncio.timeout(5):
             assert await running.gateway.process.wait() == 1
         assert time.monotonic() - began < 2.5
         for client in clients:
             with suppress(ConnectionError):
-                assert await client.rest() == b""
+                assert await client.read_rest() == b""
 
 
 async def test_a_worker_without_its_supervisor_drains_and_ends(tmp_path: Path) -> None:
     async with scene(tmp_path, TWO.format(drain=1.0)) as running, AsyncExitStack() as stack:
         model = running.play(SSE(stream("chat", *"abcdef"), seconds=0.05))
         client = await opened(stack, running, "chat", model)
-        workers = running.gateway.workers
+        workers = running.gateway.worker_pids
         running.gateway.process.kill()
         assert (await received(client, "chat")).text == "abcdef"
-        await until(lambda: not any(map(alive, workers)), 4)
+        await wait_until(lambda: not any(map(alive, workers)), 4)
 
 
 async def test_a_worker_that_is_told_to_end_is_replaced(tmp_path: Path) -> None:
     async with scene(tmp_path, TWO.format(drain=1.0)) as running:
         model = f"chat:{running.play(Json(whole('chat')))}"
         await calls(running, MANY, model)
-        first = running.gateway.workers[0]
+        first = running.gateway.worker_pids[0]
         os.kill(first, signal.SIGTERM)
-        await until(lambda: not alive(first))
-        await until(lambda: len(set(running.gateway.workers) - {first}) == 2)
+        await wait_until(lambda: not alive(first))
+        await wait_until(lambda: len(set(running.gateway.worker_pids) - {first}) == 2)
         totals = await told(running, "/metrics/running-totals")
         assert totals["summary"]["requests"] == MANY
 
@@ -308,8 +310,8 @@ async def test_a_worker_that_drains_alone_gets_no_new_connections(tmp_path: Path
         silent = running.play(Stall())
         for _ in range(MANY):  # both workers have something to drain
             await opened(stack, running, "chat", silent)
-        os.kill(running.gateway.workers[0], signal.SIGTERM)
-        await until(lambda: '"draining"' in running.gateway.log)
+        os.kill(running.gateway.worker_pids[0], signal.SIGTERM)
+        await wait_until(lambda: '"draining"' in running.gateway.log)
         await asyncio.sleep(0.1)  # the supervisor hears of it
         async with asyncio.timeout(4):
             assert await calls(running, MANY, quick) == MANY
@@ -321,11 +323,11 @@ class TestReload:
             path = tmp_path / "config.toml"
             model = running.play(SSE(stream("chat", *"abcdefghij"), seconds=0.1))
             quick = f"chat:{running.play(Json(whole('chat')))}"
-            before = set(running.gateway.workers)
+            before = set(running.gateway.worker_pids)
             assert await calls(running, MANY, quick) == MANY
             going = [await opened(stack, running, "chat", model) for _ in range(10)]
             path.write_text(path.read_text() + f'\n[aliases]\nfresh = "{quick}"\n')
-            running.gateway.signal(signal.SIGHUP)
+            running.gateway.send_signal(signal.SIGHUP)
             answered = asked = 0
             while '"reloaded"' not in running.gateway.log:
                 asked += 4
@@ -333,8 +335,8 @@ class TestReload:
             assert answered == asked
             answers = await asyncio.gather(*(received(client, "chat") for client in going))
             assert [(each.text, each.ended) for each in answers] == [("abcdefghij", True)] * 10
-            await until(lambda: not before & set(running.gateway.workers), 8)
-            assert len(running.gateway.workers) == 2
+            await wait_until(lambda: not before & set(running.gateway.worker_pids), 8)
+            assert len(running.gateway.worker_pids) == 2
             assert await calls(running, MANY, "fresh") == MANY
             totals = await told(running, "/metrics/running-totals")
             assert totals["summary"]["requests"] == asked + 10 + 2 * MANY
@@ -346,7 +348,7 @@ class TestReload:
             await calls(running, MANY, quick)
             await opened(stack, running, "chat", running.play(Stall()))  # old workers stay a while
             assert (await told(running, "/metrics/running-totals"))["summary"]["requests"] == MANY
-            running.gateway.signal(signal.SIGHUP)
+            running.gateway.send_signal(signal.SIGHUP)
             while '"reloaded"' not in running.gateway.log:
                 totals = await told(running, "/metrics/running-totals")
                 assert totals["summary"]["requests"] == MANY
@@ -357,12 +359,12 @@ class TestReload:
     async def test_a_fault_in_the_file_changes_nothing(self, tmp_path: Path) -> None:
         async with scene(tmp_path, TWO.format(drain=1.0)) as running:
             quick = f"chat:{running.play(Json(whole('chat')))}"
-            before, path = running.gateway.workers, tmp_path / "config.toml"
+            before, path = running.gateway.worker_pids, tmp_path / "config.toml"
             path.write_text(path.read_text() + "\n[sever]\nport = 1\n")
-            running.gateway.signal(signal.SIGHUP)
-            await until(lambda: '"not_reloaded"' in running.gateway.log, 5)
+            running.gateway.send_signal(signal.SIGHUP)
+            await wait_until(lambda: '"not_reloaded"' in running.gateway.log, 5)
             assert "sever" in running.gateway.log
-            assert running.gateway.workers == before
+            assert running.gateway.worker_pids == before
             assert await calls(running, MANY, quick) == MANY
 
     async def test_no_two_workers_work_the_same_batches_off(self, tmp_path: Path) -> None:
@@ -370,26 +372,26 @@ class TestReload:
         options = TWO.format(drain=1.0) + batch
         async with scene(tmp_path, options) as running, AsyncExitStack() as stack:
             quick = f"chat:{running.play(Json(whole('chat')))}"
-            before = running.gateway.workers
+            before = running.gateway.worker_pids
             for _ in range(MANY):
                 await opened(stack, running, "chat", running.play(Stall()))
-            running.gateway.signal(signal.SIGHUP)
+            running.gateway.send_signal(signal.SIGHUP)
             most = 2
             while alive(before[0]):  # the first one drains; the other has not been replaced yet
-                most = max(most, len(running.gateway.workers))
+                most = max(most, len(running.gateway.worker_pids))
                 await asyncio.sleep(0.02)
             assert most == 2
-            await until(lambda: '"reloaded"' in running.gateway.log, 8)
-            await until(lambda: not set(before) & set(running.gateway.workers), 8)
-            await until(lambda: len(running.gateway.workers) == 2, 8)
+            await wait_until(lambda: '"reloaded"' in running.gateway.log, 8)
+            await wait_until(lambda: not set(before) & set(running.gateway.worker_pids), 8)
+            await wait_until(lambda: len(running.gateway.worker_pids) == 2, 8)
             assert await calls(running, MANY, quick) == MANY
 
     async def test_a_gateway_that_is_stopped_meanwhile_ends(self, tmp_path: Path) -> None:
         for wait in (0.0, 0.1, 0.5):
             async with scene(tmp_path, TWO.format(drain=1.0)) as running:
-                running.gateway.signal(signal.SIGHUP)
+                running.gateway.send_signal(signal.SIGHUP)
                 await asyncio.sleep(wait)
-                running.gateway.signal(signal.SIGTERM)
+                running.gateway.send_signal(signal.SIGTERM)
                 async with asyncio.timeout(6):
                     assert await running.gateway.process.wait() == 0
                 assert not running.gateway.log.count("Traceback")
@@ -398,15 +400,15 @@ class TestReload:
         async with scene(tmp_path, TWO.format(drain=1.0)) as running:
             path, quick = tmp_path / "config.toml", f"chat:{running.play(Json(whole('chat')))}"
             path.write_text(path.read_text().replace("workers = 2", "workers = 3"))
-            running.gateway.signal(signal.SIGHUP)
-            await until(lambda: '"reloaded"' in running.gateway.log, 8)
+            running.gateway.send_signal(signal.SIGHUP)
+            await wait_until(lambda: '"reloaded"' in running.gateway.log, 8)
             assert '"option":"server.workers"' in running.gateway.log
             assert await calls(running, MANY, quick) == MANY
 
     async def test_a_single_process_says_what_to_do(self, tmp_path: Path) -> None:
         async with scene(tmp_path, "[server]\nworkers = 1\n") as running:
-            running.gateway.signal(signal.SIGHUP)
-            await until(lambda: '"not_reloaded"' in running.gateway.log, 5)
+            running.gateway.send_signal(signal.SIGHUP)
+            await wait_until(lambda: '"not_reloaded"' in running.gateway.log, 5)
             quick = f"chat:{running.play(Json(whole('chat')))}"
             assert await calls(running, 2, quick) == 2
 

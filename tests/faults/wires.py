@@ -48,7 +48,7 @@ def whole(dialect: Dialect, text: str = TEXT) -> bytes:
             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
         })  # fmt: skip
     if dialect == "responses":
-        return encode(responses.response(responses.message(text)))
+        return encode(responses.make_response(responses.make_message(text)))
     if dialect == "gemini":
         return encode(piece(text, finish="STOP"))
     return encode({
@@ -107,8 +107,8 @@ def opening(dialect: Dialect) -> list[bytes]:
     if dialect == "chat":
         return [chunk({"role": "assistant", "content": ""})]
     if dialect == "responses":
-        made = responses.Script().begin()
-        made.added(responses.message(""))
+        made = responses.ResponsesScript().add_start()
+        made.open_item(responses.make_message(""))
         return made.frames
     if dialect == "gemini":
         return []
@@ -129,9 +129,9 @@ def closing(dialect: Dialect) -> list[bytes]:
     if dialect == "chat":
         return [chunk({}, "stop"), b"data: [DONE]\n\n"]
     if dialect == "responses":
-        made = responses.Script()
-        made.output = [responses.message("")]
-        return made.done(0).end().frames
+        made = responses.ResponsesScript()
+        made.output = [responses.make_message("")]
+        return made.close_item(0).add_end().frames
     if dialect == "gemini":
         return [event("gemini", piece("", finish="STOP"))]
     ending = {"stop_reason": "end_turn", "stop_sequence": None}
@@ -270,14 +270,14 @@ def _said(value: Any) -> str:
 
 async def received(client: RawClient, dialect: Dialect, seconds: float = 5.0) -> Answer:
     """The answer to a request that was sent."""
-    status, headers = await client.head(seconds)
+    status, headers = await client.read_head(seconds)
     found = Answer(dialect, status, headers, b"")
     try:
         if headers.get(b"transfer-encoding") == b"chunked":
-            while piece := await client.chunk(seconds):
+            while piece := await client.read_chunk(seconds):
                 found.body += piece
         else:
-            found.body = await client.body(headers, seconds)
+            found.body = await client.read_body(headers, seconds)
     except (EOFError, ConnectionError):
         found.cut = True
     return found

@@ -15,9 +15,9 @@ from providers.transport.engine import Response
 from tests.faults.engines import answer
 from tests.fuzz.dice import Dice
 from tests.fuzz.mutate import cut, encoded, mutated, worsened
-from tests.pairs.house import MODEL, House, house, told
+from tests.pairs.house import MODEL, PairGateway, house, told
 from tests.pairs.rows import ROWS
-from tests.pairs.said import Ask, Called, Heard, HeardFault, Row, Said
+from tests.pairs.said import Ask, Called, Heard, HeardFault, ModelAnswer, Row
 from tests.sdk.answers import PNG
 
 FAULTS = (openai.APIError, anthropic.APIError, HeardFault)
@@ -31,11 +31,11 @@ ASKS = (
     ),
 )  # fmt: skip
 SAID = (
-    Said("Well."),
-    Said("I shall look.", "Hm. Well.", CALLS, stop="tools"),
-    Said(calls=CALLS[:1], stop="tools"),
-    Said("Half of", stop="length"),
-    Said(refusal="No.", stop="refusal"),
+    ModelAnswer("Well."),
+    ModelAnswer("I shall look.", "Hm. Well.", CALLS, stop="tools"),
+    ModelAnswer(calls=CALLS[:1], stop="tools"),
+    ModelAnswer("Half of", stop="length"),
+    ModelAnswer(refusal="No.", stop="refusal"),
 )
 STATUSES = (400, 401, 403, 404, 408, 413, 418, 422, 429, 500, 502, 503, 529, 302, 204, 201)
 
@@ -45,7 +45,7 @@ class Target:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
-        self._house: House = house()
+        self._house: PairGateway = house()
 
     def close(self) -> None:
         """Ends its event loop."""

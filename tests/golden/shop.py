@@ -12,7 +12,7 @@ from gateway.wire.sse import Splitter
 from providers.transport.engine import Response
 from providers.transport.provider import HttpProvider
 from tests.configs import loaded
-from tests.fakes.asgi import Driven
+from tests.fakes.asgi import AsgiTestRequest
 from tests.faults.engines import Chunks, answer, streamed
 from tests.pairs.house import CONFIG, Played
 
@@ -32,10 +32,10 @@ PATHS = {"A": "/v1/messages", "O": "/v1/chat/completions", "R": "/v1/responses"}
 Json = dict[str, Any]
 
 
-class Told:
+class ClientAnswer:
     """What a client was told."""
 
-    def __init__(self, driven: Driven) -> None:
+    def __init__(self, driven: AsgiTestRequest) -> None:
         self.status = driven.status
         self.headers = driven.headers
         self.body = driven.body
@@ -92,7 +92,7 @@ class Shop:
         with tempfile.TemporaryDirectory() as folder:
             self._app = build(loaded(Path(folder), config))
         self._engines: dict[str, Played] = {}
-        for name, provider in self._app.state.site.providers.items():
+        for name, provider in self._app.state.runtime.providers.items():
             if isinstance(provider, HttpProvider):
                 self._engines[name] = provider._engine = Played()
         self.sent: Json = {}
@@ -104,7 +104,7 @@ class Shop:
 
     async def ask(
         self, client: str, model: str, answered: Response | GatewayError, **members: Any
-    ) -> Told:
+    ) -> ClientAnswer:
         """What a client of one dialect is told when it asks a model with these members."""
         body: Json = {"model": model} | members
         if client == "A":
@@ -117,15 +117,15 @@ class Shop:
 
     async def post(
         self, client: str, model: str, body: bytes, answered: Response | GatewayError
-    ) -> Told:
+    ) -> ClientAnswer:
         """The same for a body of any bytes."""
         engine = self._engines[model.partition(":")[0]]
         engine.next = answered
         engine.sent.clear()
         version = [(b"anthropic-version", b"2023-06-01")]
-        driven = Driven(self._app, body, path=PATHS[client], headers=version)
-        await driven.start().done()
-        assert driven.complete
+        driven = AsgiTestRequest(self._app, body, path=PATHS[client], headers=version)
+        await driven.start().wait_done()
+        assert driven.is_complete
         if isinstance(answered, Response) and isinstance(answered.body, Chunks):
             self.source = answered.body
         self.raw = engine.sent[0].body if engine.sent else b""
@@ -133,7 +133,7 @@ class Shop:
             self.sent = msgspec.json.decode(self.raw)
         except msgspec.DecodeError:
             self.sent = {}
-        return Told(driven)
+        return ClientAnswer(driven)
 
 
 def whole(value: object, status: int = 200) -> Response:

@@ -14,7 +14,7 @@ from gateway.dialects.responses import RESPONSES
 from gateway.dialects.responses.same_dialect import ResponsesRelay
 from gateway.lanes.relay import Relay
 from tests.fakes.upstream import SSE, Chunk, Dribble, Head, Json, Script
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 FILES = Path(__file__).parent / "byte_lane"
 UNCOUNTED, COUNTED = b'{"brand_new":1.0}', b'{"brand_new":1.0,"include_usage":true}'
@@ -35,7 +35,7 @@ def golden(name: str) -> bytes:
 
 
 @pytest.fixture
-def client(stage: Stage) -> Iterator[Client]:
+def client(stage: SdkGateway) -> Iterator[Client]:
     """A client without opinions."""
     headers = {"authorization": f"Bearer {stage.key}", "content-type": "application/json"}
     with Client(base_url=stage.url, headers=headers, timeout=20) as opened:
@@ -61,7 +61,7 @@ def cuts(whole: bytes, seed: int) -> list[bytes]:
 
 @each_dialect
 def test_the_upstream_gets_the_clients_bytes_but_for_the_model(
-    stage: Stage, client: Client, dialect: str
+    stage: SdkGateway, client: Client, dialect: str
 ) -> None:
     for asked in (golden(f"{dialect}.request.json"), streamed(dialect)):
         stage.play(Json(golden(f"{dialect}.answer.json")))
@@ -74,7 +74,7 @@ def test_the_upstream_gets_the_clients_bytes_but_for_the_model(
 @each_dialect
 @pytest.mark.parametrize("way", ["whole", "dribbled", "chunked", "cut at random"])
 def test_the_client_gets_the_bytes_of_an_answer(
-    stage: Stage, client: Client, dialect: str, way: str
+    stage: SdkGateway, client: Client, dialect: str, way: str
 ) -> None:
     answer = golden(f"{dialect}.answer.json")
     kind = ("content-type", "application/json")
@@ -94,7 +94,7 @@ def test_the_client_gets_the_bytes_of_an_answer(
 @each_dialect
 @each_framing
 def test_the_client_gets_the_bytes_of_a_stream(
-    stage: Stage, client: Client, dialect: str, newline: bytes
+    stage: SdkGateway, client: Client, dialect: str, newline: bytes
 ) -> None:
     told = golden(f"{dialect}.stream.sse").replace(b"\n", newline)
     stage.play(SSE([told]))
@@ -104,7 +104,7 @@ def test_the_client_gets_the_bytes_of_a_stream(
 @each_dialect
 @each_framing
 def test_a_stream_of_single_bytes_is_the_same(
-    stage: Stage, client: Client, dialect: str, newline: bytes
+    stage: SdkGateway, client: Client, dialect: str, newline: bytes
 ) -> None:
     told = golden(f"{dialect}.stream.sse").replace(b"\n", newline)
     stage.play(SSE([told[at : at + 1] for at in range(len(told))]))
@@ -115,7 +115,7 @@ def test_a_stream_of_single_bytes_is_the_same(
 @each_framing
 @pytest.mark.parametrize("seed", range(5))
 def test_a_stream_cut_at_random_is_the_same(
-    stage: Stage, client: Client, dialect: str, newline: bytes, seed: int
+    stage: SdkGateway, client: Client, dialect: str, newline: bytes, seed: int
 ) -> None:
     told = golden(f"{dialect}.stream.sse").replace(b"\n", newline)
     stage.play(SSE(cuts(told, seed)))
@@ -125,7 +125,7 @@ def test_a_stream_cut_at_random_is_the_same(
 @each_framing
 @pytest.mark.parametrize("seed", [None, *range(5)])
 def test_the_usage_that_the_gateway_asks_for_goes_no_further(
-    stage: Stage, client: Client, newline: bytes, seed: int | None
+    stage: SdkGateway, client: Client, newline: bytes, seed: int | None
 ) -> None:
     told = golden("chat.stream.sse").replace(b"\n", newline)
     before, done, after = told.rpartition(b"data: [DONE]")
@@ -154,7 +154,7 @@ def test_an_event_is_passed_on_with_its_last_byte(dialect: str, newline: bytes) 
 
 
 @each_dialect
-def test_an_error_keeps_its_bytes(stage: Stage, client: Client, dialect: str) -> None:
+def test_an_error_keeps_its_bytes(stage: SdkGateway, client: Client, dialect: str) -> None:
     told = b'{"error": {"message":"caf\\u00e9","type":"brand_new","code":1e3}, "x":1.0}'
     stage.play(Json(told, status=418))
     response = client.post(PATHS[dialect], content=golden(f"{dialect}.request.json"))
@@ -162,7 +162,7 @@ def test_an_error_keeps_its_bytes(stage: Stage, client: Client, dialect: str) ->
 
 
 @each_dialect
-def test_half_a_surrogate_pair_passes(stage: Stage, client: Client, dialect: str) -> None:
+def test_half_a_surrogate_pair_passes(stage: SdkGateway, client: Client, dialect: str) -> None:
     asked = golden(f"{dialect}.request.json").replace(rb"\ud83d\ude00", rb"\ud83d")
     stage.play(Json(golden(f"{dialect}.answer.json")))
     response = client.post(PATHS[dialect], content=asked)

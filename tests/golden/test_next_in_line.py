@@ -24,7 +24,7 @@ from tests.sdk.answers import (
     use,
 )
 from tests.sdk.clients import anthropic_client
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 HELLO = {"role": "user", "content": "hello"}
 TOOL: dict[str, Any] = {"name": "f", "input_schema": {"type": "object"}}
@@ -191,7 +191,7 @@ async def test_comment(shop: Shop) -> None:
     assert told.events[3]["delta"]["text"] == "Hi"
 
 
-def test_gzip(stage: Stage) -> None:
+def test_gzip(stage: SdkGateway) -> None:
     packed = gzip.compress(b"".join(chat_stream({"content": "Hi"})))
     stage.play(SSE([packed], headers=[("content-encoding", "gzip")]))
     with (

@@ -331,7 +331,7 @@ def test_an_end_without_its_blank_line_is_an_end() -> None:
 def test_an_error_event_ends_a_recoded_stream(theirs: Name) -> None:
     ours: Name = "messages" if theirs == "chat" else "chat"
     conversion = Conversion(
-        Prompt("m", []), "p", "m", "m", calls.target().capability, LossReport(), Seal(b"test"),
+        Prompt("m", []), "p", "m", "m", calls.make_target().capability, LossReport(), Seal(b"test"),
     )  # fmt: skip
     lane = Transcoder(
         DIALECTS[theirs].reader(conversion), DIALECTS[ours].writer(conversion), Record(0.0)

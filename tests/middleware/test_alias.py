@@ -7,18 +7,18 @@ from gateway.call import Call
 from gateway.config.faults import ConfigError
 from gateway.config.load import Config, Profile, Source
 from gateway.errors import NotFound
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.reply import Reply
 from middleware.alias import MAX_CACHED_MODELS, Alias
 from tests.admin.house import CHAT, before
 from tests.fakes import calls
-from tests.fakes.calls import Named
+from tests.fakes.calls import NamedProvider
 from tests.fakes.upstream import Stall
 
 
-def bound(site: Site, **options: bool) -> Alias:
+def bound(runtime: Runtime, **options: bool) -> Alias:
     alias = Alias(**options)
-    alias.bind(site)
+    alias.bind(runtime)
     return alias
 
 
@@ -26,12 +26,12 @@ def ways(alias: Alias, model: str) -> list[str]:
     return [str(target) for target in alias.resolve(model).targets]
 
 
-SITE = calls.site(
+SITE = calls.runtime(
     "openai",
     "anthropic",
     providers={
-        "openrouter": Named(slash_ids=True, aliases={"cheap": "vendor/small"}),
-        "local": Named(model_ids=["llama3"], aliases={"cheap": "tiny"}),
+        "openrouter": NamedProvider(slash_ids=True, aliases={"cheap": "vendor/small"}),
+        "local": NamedProvider(model_ids=["llama3"], aliases={"cheap": "tiny"}),
     },
     aliases={
         "fast": ["openai:gpt-mini"],
@@ -70,8 +70,8 @@ def test_a_models_way(model: str, expected: list[str]) -> None:
 
 
 def test_the_longest_contained_alias_wins() -> None:
-    site = calls.site("a", aliases={"son": ["a:1"], "sonnet": ["a:2"]}, default="a")
-    assert ways(bound(site), "claude-sonnet-5") == ["a:2"]
+    runtime = calls.runtime("a", aliases={"son": ["a:1"], "sonnet": ["a:2"]}, default="a")
+    assert ways(bound(runtime), "claude-sonnet-5") == ["a:2"]
 
 
 def test_contained_aliases_can_be_off() -> None:
@@ -89,7 +89,7 @@ def test_an_unknown_provider_names_the_known_ones() -> None:
 
 
 def test_without_a_default_an_unknown_model_names_what_there_is() -> None:
-    alias = bound(calls.site("a", "b", aliases={"fast": ["a:x"]}))
+    alias = bound(calls.runtime("a", "b", aliases={"fast": ["a:x"]}))
     with pytest.raises(NotFound, match=r"Providers: a, b\. Aliases: fast\."):
         alias.resolve("gpt-5")
 
@@ -106,7 +106,7 @@ def test_a_cycle_or_an_unknown_target_is_an_error_of_the_configuration(
     aliases: dict[str, list[str]],
 ) -> None:
     with pytest.raises(ConfigError):
-        bound(calls.site("a", aliases=aliases))
+        bound(calls.runtime("a", aliases=aliases))
 
 
 def test_explain_tells_every_step() -> None:
@@ -123,33 +123,33 @@ async def test_the_call_goes_on_with_its_targets_and_made_up_names_do_not_pile_u
 
     async def next(call: Call) -> Reply:
         passed.append(call)
-        return calls.ok()
+        return calls.make_reply()
 
-    await alias(calls.call({"model": "big"}), next)
+    await alias(calls.make_call({"model": "big"}), next)
     assert [str(target) for target in passed[0].targets] == [
         "anthropic:opus",
         "openrouter:anthropic/opus",
     ]
     assert passed[0].target == passed[0].targets[0]
     for number in range(MAX_CACHED_MODELS + 10):
-        await alias(calls.call({"model": f"x{number}"}), next)
+        await alias(calls.make_call({"model": f"x{number}"}), next)
     assert len(alias._resolved) <= MAX_CACHED_MODELS
 
 
 def test_the_shipped_names_are_not_found_inside_other_names() -> None:
-    site = calls.site("openai", aliases={"small": ["openai:gpt-5-mini"]}, default="openai")
-    assert ways(bound(site), "small") == ["openai:gpt-5-mini"]
-    assert ways(bound(site), "text-embedding-3-small") == ["openai:text-embedding-3-small"]
-    own = calls.site("openai", aliases={"small": ["openai:o9-tiny"]}, default="openai")
+    runtime = calls.runtime("openai", aliases={"small": ["openai:gpt-5-mini"]}, default="openai")
+    assert ways(bound(runtime), "small") == ["openai:gpt-5-mini"]
+    assert ways(bound(runtime), "text-embedding-3-small") == ["openai:text-embedding-3-small"]
+    own = calls.runtime("openai", aliases={"small": ["openai:o9-tiny"]}, default="openai")
     assert ways(bound(own), "my-small-model") == ["openai:o9-tiny"]
 
 
-def grouped(profiles: dict[str, Profile], default: str = "", **sources: str) -> Site:
+def grouped(profiles: dict[str, Profile], default: str = "", **sources: str) -> Runtime:
     """The usual site with profiles; the origins of options by their path, dots as "__"."""
-    site = calls.site(
+    runtime = calls.runtime(
         "openai",
         providers={
-            "zai": Named(
+            "zai": NamedProvider(
                 aliases={
                     "haiku": "glm-flash",
                     "free": "vendor/m:free",
@@ -162,12 +162,12 @@ def grouped(profiles: dict[str, Profile], default: str = "", **sources: str) -> 
         default="openai",
     )
     config: Config = msgspec.structs.replace(
-        site.config,
+        runtime.config,
         profiles=profiles,
-        routing=msgspec.structs.replace(site.config.routing, default_profile=default),
+        routing=msgspec.structs.replace(runtime.config.routing, default_profile=default),
         source=Source(origins={path.replace("__", "."): each for path, each in sources.items()}),
     )
-    return Site(config, site.providers, site.seal)
+    return Runtime(config, runtime.providers, runtime.seal)
 
 
 CODE = {

@@ -10,14 +10,14 @@ from tests.fakes import calls
 async def seen(headers: Headers, *keys: str) -> Call:
     """The call as the next link sees it."""
     auth = Auth()
-    auth.bind(calls.site(keys=[calls.key(text) for text in keys]))
+    auth.bind(calls.runtime(keys=[calls.make_key(text) for text in keys]))
     passed: list[Call] = []
 
     async def next(call: Call) -> Reply:
         passed.append(call)
-        return calls.ok()
+        return calls.make_reply()
 
-    await auth(calls.call(headers=headers), next)
+    await auth(calls.make_call(headers=headers), next)
     return passed[0]
 
 

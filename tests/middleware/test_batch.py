@@ -17,13 +17,13 @@ from gateway.reply import Reply, Stream
 from middleware.batch import Batch
 from middleware.batch.registry import BatchEntry, BatchRegistry
 from tests.fakes import calls
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 from tests.faults import wires
 
 Answers = Callable[[Call], Awaitable[Reply]]
 
 
-class Rest:
+class FakeChain:
     """The rest of the chain, which remembers what it was asked."""
 
     def __init__(self, answers: Answers | None = None) -> None:
@@ -58,8 +58,8 @@ async def untouched(call: Call) -> Reply:
 
 def batch(**options: Any) -> Batch:
     made = Batch(**options)
-    made.bind(calls.site("up"))
-    made.join(Edge(untouched, Limits()))
+    made.bind(calls.runtime("up"))
+    made.connect(Edge(untouched, Limits()))
     return made
 
 
@@ -69,7 +69,7 @@ def asked(*texts: str, stream: bool = False, **more: Any) -> Call:
         {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": text}]} | more
         for text in texts
     ]
-    call = calls.call({"messages": items, "stream": stream}, dialect=BATCH)
+    call = calls.make_call({"messages": items, "stream": stream}, dialect=BATCH)
     del call.fields["model"]
     return call.with_caller(Caller("a"))
 
@@ -88,13 +88,13 @@ async def streamed(reply: Reply) -> bytes:
 
 
 async def test_a_call_that_is_no_batch_passes_as_it_is() -> None:
-    rest, call = Rest(), calls.call(dialect=MESSAGES)
+    rest, call = FakeChain(), calls.make_call(dialect=MESSAGES)
     await batch()(call, rest)
     assert rest.calls[0] is call
 
 
 async def test_each_item_is_a_call_of_its_own() -> None:
-    rest, call = Rest(), asked("one", "two", stream=True, top_k=1)
+    rest, call = FakeChain(), asked("one", "two", stream=True, top_k=1)
     call.headers.extend([(b"idempotency-key", b"k"), (b"anthropic-beta", b"b")])
     await streamed(await batch()(call, rest))
     first, second = rest.calls
@@ -117,7 +117,7 @@ async def test_a_fault_in_a_link_is_the_items_own(count: int, stream: bool) -> N
             raise ZeroDivisionError
         return await said(call)
 
-    reply = await batch()(asked(*"a" * count, stream=stream), Rest(broken))
+    reply = await batch()(asked(*"a" * count, stream=stream), FakeChain(broken))
     body = reply.body if isinstance(reply.body, bytes) else await streamed(reply)
     assert body.count(b'"success":true,"converted_data"') == count - 1
     assert body.count(b'"errors":["api_error: the gateway failed; its log has the details"]') == 1
@@ -141,7 +141,7 @@ async def test_a_stream_that_was_not_asked_for_is_closed_and_a_failure() -> None
     async def answers(call: Call) -> Reply:
         return Reply(200, MESSAGES, Stream(source))
 
-    body = whole(await batch()(asked("a"), Rest(answers)))
+    body = whole(await batch()(asked("a"), FakeChain(answers)))
     assert body["results"][0]["errors"] == ["api_error: a stream came back that was not asked for"]
     assert source.closed
 
@@ -152,7 +152,7 @@ async def test_what_is_no_answer_is_a_failure(body: bytes) -> None:
         return Reply(200, MESSAGES, body)
 
     told = ["api_error: the upstream sent a body that is no Messages answer"]
-    assert whole(await batch()(asked("a"), Rest(answers)))["results"][0]["errors"] == told
+    assert whole(await batch()(asked("a"), FakeChain(answers)))["results"][0]["errors"] == told
 
 
 async def test_an_upstreams_error_is_told_in_the_words_of_the_messages_dialect() -> None:
@@ -162,7 +162,7 @@ async def test_an_upstreams_error_is_told_in_the_words_of_the_messages_dialect()
         return Reply(400, CHAT, b"{}", [], error)
 
     call = asked("a")
-    body = whole(await batch()(call, Rest(answers)))
+    body = whole(await batch()(call, FakeChain(answers)))
     told = ["invalid_request_error: prompt is too long: too long"]
     assert body["results"][0]["errors"] == told
 
@@ -178,7 +178,7 @@ async def test_only_the_text_of_an_answer_is_its_response() -> None:
     async def answers(call: Call) -> Reply:
         return Reply(200, MESSAGES, wires.encode({"content": blocks, "more": [1.0, 10**30]}))
 
-    reply = await batch()(asked("a"), Rest(answers))
+    reply = await batch()(asked("a"), FakeChain(answers))
     data = whole(reply)["results"][0]["converted_data"]
     assert data["response"] == "one two"
     assert data["message"]["content"] == blocks
@@ -188,7 +188,7 @@ async def test_only_the_text_of_an_answer_is_its_response() -> None:
 
 @pytest.mark.parametrize(("count", "stream"), [(2, False), (30, False), (30, True)])
 async def test_a_cancelled_batch_cancels_its_items_and_is_over(count: int, stream: bool) -> None:
-    link, rest = batch(), Rest(for_ever)
+    link, rest = batch(), FakeChain(for_ever)
     before = asyncio.all_tasks()
 
     async def serve() -> None:
@@ -199,7 +199,7 @@ async def test_a_cancelled_batch_cancels_its_items_and_is_over(count: int, strea
             await reply.aclose()
 
     task = asyncio.get_running_loop().create_task(serve())
-    await until(lambda: len(rest.calls) == count)
+    await wait_until(lambda: len(rest.calls) == count)
     assert link._registry.open_count == 1
     task.cancel()
     await asyncio.wait({task})
@@ -211,19 +211,19 @@ async def test_a_cancelled_batch_cancels_its_items_and_is_over(count: int, strea
 
 
 async def test_a_batch_that_nobody_reads_starts_nothing() -> None:
-    link, rest = batch(), Rest()
+    link, rest = batch(), FakeChain()
     reply = await link(asked("a", stream=True), rest)
     batch_id = dict(reply.headers)[b"x-batch-id"].decode()
     await reply.aclose()
     assert rest.calls == []
-    told = link.progress(Caller("a"), batch_id)
+    told = link.find_progress(Caller("a"), batch_id)
     assert told is not None
     assert told.status == "cancelled"
-    assert link.progress(Caller("b"), batch_id) is None
+    assert link.find_progress(Caller("b"), batch_id) is None
 
 
 async def test_a_stream_that_is_over_stays_so() -> None:
-    reply = await batch()(asked("a", stream=True), Rest())
+    reply = await batch()(asked("a", stream=True), FakeChain())
     assert isinstance(reply.body, Stream)
     chunks = [chunk async for chunk in reply.body]
     assert chunks[0].startswith(b"event: batch_started\n")
@@ -241,7 +241,7 @@ async def test_answers_that_wait_for_nothing_let_others_get_on() -> None:
             turns += 1
 
     task = asyncio.get_running_loop().create_task(other())
-    await batch(concurrency=4)(asked(*"a" * 20), Rest())
+    await batch(concurrency=4)(asked(*"a" * 20), FakeChain())
     task.cancel()
     assert turns >= 5
 
@@ -257,7 +257,7 @@ async def test_each_other_call_beyond_busy_takes_a_slot(others: int, room: int) 
 
 
 async def test_a_refused_batch_leaves_nothing_behind() -> None:
-    link, rest = batch(max_items=2), Rest()
+    link, rest = batch(max_items=2), FakeChain()
     for call in (asked(*"abc"), asked("a", max_tokens="x"), asked("a", "b", custom_id="same")):
         with pytest.raises(BatchError):
             await link(call, rest)

@@ -24,7 +24,7 @@ from tests.fakes import calls
 from tests.faults import wires
 from tests.faults.engines import Chunks
 
-UP, STAND_IN = calls.target("up"), calls.target("stand-in")
+UP, STAND_IN = calls.make_target("up"), calls.make_target("stand-in")
 
 
 class Upstream:
@@ -81,7 +81,7 @@ def _name(dialect: Dialect) -> Any:
 
 def cache(**options: Any) -> Cache:
     made = Cache(**options)
-    made.bind(calls.site("up", "stand-in"))
+    made.bind(calls.runtime("up", "stand-in"))
     return made
 
 
@@ -92,7 +92,7 @@ def call(
     headers: Headers | None = None,
     caller: str = "a",
 ) -> Call:
-    made = calls.call({"max_tokens": 5} | (body or {}), dialect=dialect, headers=headers)
+    made = calls.make_call({"max_tokens": 5} | (body or {}), dialect=dialect, headers=headers)
     return made.with_targets((UP, STAND_IN)).with_caller(Caller(caller))
 
 
@@ -299,8 +299,8 @@ class TestBypass:
         for _ in range(2):
             assert (await ask(link, upstream, call(body, headers=headers)))[1] == "bypass"
         assert len(upstream.calls) == 2
-        assert (await link.figures()).size == 0
-        assert (await link.figures()).misses == 0
+        assert (await link.read_figures()).size == 0
+        assert (await link.read_figures()).misses == 0
 
     async def test_routes_and_models_that_are_named(self) -> None:
         link, upstream = cache(routes=["up:*"], models=["x", "m"]), Upstream()
@@ -308,7 +308,7 @@ class TestBypass:
         assert (await ask(link, upstream, call()))[1] == "hit"
 
     async def test_a_call_that_was_not_routed(self) -> None:
-        made = calls.call()
+        made = calls.make_call()
         assert (await ask(cache(), Upstream(), made))[1] == "bypass"
 
     async def test_an_opted_out_call_neither_waits_nor_is_waited_for(self) -> None:
@@ -327,12 +327,12 @@ class TestBypass:
 class TestEndpoints:
     async def test_figures_are_measured(self) -> None:
         link, upstream = cache(max_entries=7), Upstream()
-        before = await link.figures()
+        before = await link.read_figures()
         assert (before.hits, before.misses, before.cached, before.uncached) == (0, 0, None, None)
         assert (before.enabled, before.backend, before.size, before.limit) == (True, "memory", 0, 7)
         for _ in range(3):
             await ask(link, upstream, call())
-        after = await link.figures()
+        after = await link.read_figures()
         assert (after.hits, after.misses, after.size) == (2, 1, 1)
         assert after.cached is not None
         assert after.uncached is not None

@@ -56,8 +56,8 @@ MESSAGE = Message(
 
 
 def call(dialect: Dialect, body: dict[str, Any] | None = None) -> Call:
-    made = calls.call({"max_tokens": 5} | (body or {}), dialect=dialect)
-    return made.with_targets((calls.target(),))
+    made = calls.make_call({"max_tokens": 5} | (body or {}), dialect=dialect)
+    return made.with_targets((calls.make_target(),))
 
 
 def answer(message: Message, dialect: Dialect = MESSAGES, *, counted: bool = True) -> CachedAnswer:

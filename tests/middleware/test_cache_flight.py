@@ -38,7 +38,7 @@ class TestSingleFlight:
         assert len(upstream.calls) == 1
         assert [text for text, _ in got] == [wires.TEXT] * 1000
         assert [state for _, state in got] == ["miss", *["coalesced"] * 999]
-        figures = await link.figures()
+        figures = await link.read_figures()
         assert (figures.hits, figures.misses) == (999, 1)
 
     async def test_when_the_leader_leaves_one_of_those_who_wait_goes_on(self) -> None:

@@ -15,7 +15,7 @@ from middleware.cache.key import CacheKey, CacheKeys, has_opted_out, is_storable
 from tests.fakes import calls
 
 
-class Headed(calls.Named):
+class Headed(calls.NamedProvider):
     """A provider that sends some of the client's headers on."""
 
     base_url: str = ""
@@ -23,10 +23,10 @@ class Headed(calls.Named):
     forwarded = (b"openai-beta", b"idempotency-key")
 
 
-SITE = calls.site("up", "other", providers={"headed": Headed()})
+SITE = calls.runtime("up", "other", providers={"headed": Headed()})
 KEYS = CacheKeys(SITE, shared=False)
-UP = calls.target("up")
-HEADED = calls.target("headed")
+UP = calls.make_target("up")
+HEADED = calls.make_target("headed")
 
 
 def call(
@@ -36,7 +36,7 @@ def call(
     dialect: Dialect = CHAT,
     headers: Headers | None = None,
 ) -> Call:
-    made = calls.call({"max_tokens": 5} | (body or {}), dialect=dialect, headers=headers)
+    made = calls.make_call({"max_tokens": 5} | (body or {}), dialect=dialect, headers=headers)
     return made.with_targets((UP,)).with_caller(caller)
 
 
@@ -104,8 +104,8 @@ def test_shared_means_by_name_but_never_another_credentials_answers() -> None:
 
 
 def test_every_target_and_their_order_are_in_it() -> None:
-    other = calls.target("other")
-    made = [(UP,), (UP, other), (other, UP), (other,), (calls.target("up", "n"),)]
+    other = calls.make_target("other")
+    made = [(UP,), (UP, other), (other, UP), (other,), (calls.make_target("up", "n"),)]
     assert len({KEYS.make_key(call().with_targets(targets)).digest for targets in made}) == len(
         made
     )
@@ -113,7 +113,7 @@ def test_every_target_and_their_order_are_in_it() -> None:
 
 def test_an_upstream_that_is_configured_otherwise_is_another() -> None:
     def of(provider: Headed) -> CacheKey:
-        keys = CacheKeys(calls.site(providers={"headed": provider}), shared=False)
+        keys = CacheKeys(calls.runtime(providers={"headed": provider}), shared=False)
         return keys.make_key(call().with_targets((HEADED,)))
 
     assert of(Headed(base_url="http://a")) != of(Headed(base_url="http://b"))
@@ -175,6 +175,6 @@ def test_opting_out(name: bytes, value: bytes, out: bool) -> None:
 def test_which_requests_have_answers_that_can_be_kept(
     body: dict[str, object], without: bool, with_tools: bool
 ) -> None:
-    fields = calls.call(body).fields
+    fields = calls.make_call(body).fields
     assert is_storable(fields, tools=False) is without
     assert is_storable(fields, tools=True) is with_tools

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from gateway.store.memory import ENTRY_OVERHEAD, RELEASE_SLICE
 from middleware.cache.key import CacheKey
-from middleware.cache.store import ENTRY_OVERHEAD, RELEASE_SLICE, MemoryCacheStore, RenderedAnswer
+from middleware.cache.store import MemoryCacheStore, RenderedAnswer
 
 TTL = 10.0
 

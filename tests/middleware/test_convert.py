@@ -40,10 +40,10 @@ async def converted(
 ) -> tuple[Answer, Call]:
     """What a client of one dialect gets, and its call."""
     link = Convert()
-    link.bind(calls.site(strict=strict))
+    link.bind(calls.runtime(strict=strict))
     body: dict[str, Any] = {"max_tokens": 9} if ours == "messages" else {}
     target = Target("p", "theirs", (DIALECTS[theirs],))
-    call = calls.call(body | more, dialect=DIALECTS[ours], targets=(target,))
+    call = calls.make_call(body | more, dialect=DIALECTS[ours], targets=(target,))
     reply = await link(call, upstream)
     assert reply.dialect is DIALECTS[ours]
     kind = b"application/json"
@@ -161,16 +161,16 @@ async def test_a_loss_is_a_warning_and_strictly_a_refusal() -> None:
 
 async def test_strictness_of_its_own_beats_the_servers() -> None:
     link = Convert(strict=False)
-    link.bind(calls.site(strict=True))
+    link.bind(calls.runtime(strict=True))
     target = Target("p", "theirs", (MESSAGES,))
-    call = calls.call({"seed": 1}, targets=(target,))
+    call = calls.make_call({"seed": 1}, targets=(target,))
     assert (await link(call, Upstream("messages", whole("messages")))).status == 200
 
 
 async def test_a_body_that_is_no_utf_8_is_refused_before_anybody_is_asked() -> None:
     link = Convert()
-    link.bind(calls.site())
-    call = calls.call(targets=(Target("p", "theirs", (MESSAGES,)),))
+    link.bind(calls.runtime())
+    call = calls.make_call(targets=(Target("p", "theirs", (MESSAGES,)),))
     bad = msgspec.Raw(b'[{"role":"user","content":"\xe9"}]')
     call = msgspec.structs.replace(call, fields=call.fields | {"messages": bad})
     upstream = Upstream("messages", whole("messages"))

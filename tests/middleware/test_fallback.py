@@ -7,10 +7,10 @@ import pytest
 from gateway.call import Call, Target
 from gateway.dialects.chat import CHAT
 from gateway.errors import (
+    AllKeysCoolingDown,
     GatewayError,
     InvalidRequest,
     Refused,
-    Resting,
     Unreachable,
     UpstreamTimeout,
 )
@@ -18,13 +18,13 @@ from gateway.reply import BytesSource, Reply, Stream
 from middleware.fallback import Fallback
 from tests.fakes import calls
 
-A, B = calls.target("a"), calls.target("b")
+A, B = calls.make_target("a"), calls.make_target("b")
 
 
 def refused(status: int, retry_after: float | None = None) -> Reply:
     error = Refused("no", status=status)
     error.retry_after = retry_after
-    return calls.refusal(status, error)
+    return calls.make_error_reply(status, error)
 
 
 async def run(
@@ -42,7 +42,7 @@ async def run(
             raise outcome
         return outcome
 
-    call = calls.call(targets=targets or (A,))
+    call = calls.make_call(targets=targets or (A,))
     fallback = Fallback(**{"wait": 0.0, **options})  # type: ignore[arg-type]
     try:
         return await fallback(call, next), asked, call
@@ -51,7 +51,7 @@ async def run(
 
 
 async def test_an_answer_is_passed_on_at_once() -> None:
-    answer = calls.ok()
+    answer = calls.make_reply()
     reply, asked, call = await run([answer])
     assert reply is answer
     assert asked == ["a"]
@@ -68,7 +68,7 @@ async def test_what_would_fail_again_is_not_tried_again(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 529])
 async def test_a_passing_fault_goes_to_the_next_target(status: int) -> None:
-    answer = calls.ok()
+    answer = calls.make_reply()
     reply, asked, _ = await run([refused(status), answer], A, B)
     assert reply is answer
     assert asked == ["a", "b"]
@@ -92,20 +92,24 @@ async def test_one_attempt_says_nothing_of_retries() -> None:
 
 
 async def test_one_budget_covers_all_targets() -> None:
-    _, asked, _ = await run([refused(500)] * 9, A, B, calls.target("c"), calls.target("d"))
+    _, asked, _ = await run(
+        [refused(500)] * 9, A, B, calls.make_target("c"), calls.make_target("d")
+    )
     assert asked == ["a", "b", "c"]
 
 
 async def test_a_key_bound_fault_takes_the_providers_next_key() -> None:
-    answer = calls.ok()
+    answer = calls.make_reply()
     reply, asked, _ = await run([refused(429), refused(401), answer], A, B)
     assert reply is answer
     assert asked == ["a", "a", "a"]
 
 
 async def test_with_no_key_left_the_next_target_is_asked_and_resting_costs_nothing() -> None:
-    answer = calls.ok()
-    reply, asked, call = await run([refused(429), Resting("rests"), answer], A, B, attempts=2)
+    answer = calls.make_reply()
+    reply, asked, call = await run(
+        [refused(429), AllKeysCoolingDown("rests"), answer], A, B, attempts=2
+    )
     assert reply is answer
     assert asked == ["a", "a", "b"]
     assert len(call.record.attempts) == 2
@@ -113,11 +117,11 @@ async def test_with_no_key_left_the_next_target_is_asked_and_resting_costs_nothi
 
 async def test_when_all_fail_the_last_real_error_is_told() -> None:
     real = refused(429, 7.0)
-    reply, _, _ = await run([real, Resting("rests")])
+    reply, _, _ = await run([real, AllKeysCoolingDown("rests")])
     assert reply is real
 
 
-class Told(BytesSource):
+class ErrorStreamSource(BytesSource):
     """An upstream's stream that tells an error, and whether it was let go of."""
 
     closed = False
@@ -126,19 +130,19 @@ class Told(BytesSource):
         self.closed = True
 
 
-def failing(source: Told, status: int = 503) -> Reply:
+def failing(source: ErrorStreamSource, status: int = 503) -> Reply:
     return Reply(200, CHAT, Stream(source), [], Refused("no", status=status))
 
 
 async def test_a_stream_that_another_try_outdoes_is_closed() -> None:
-    one, two, answer = Told(b"1"), Told(b"2"), calls.ok()
+    one, two, answer = ErrorStreamSource(b"1"), ErrorStreamSource(b"2"), calls.make_reply()
     reply, _, _ = await run([failing(one), failing(two), answer])
     assert reply is answer
     assert (one.closed, two.closed) == (True, True)
 
 
 async def test_the_last_stream_that_tells_an_error_is_the_answer() -> None:
-    one, two = Told(b"1"), Told(b"2")
+    one, two = ErrorStreamSource(b"1"), ErrorStreamSource(b"2")
     last = failing(two)
     reply, _, _ = await run([failing(one), last], attempts=2)
     assert reply is last
@@ -147,14 +151,14 @@ async def test_the_last_stream_that_tells_an_error_is_the_answer() -> None:
 
 
 async def test_a_stream_is_closed_where_a_fault_follows_it() -> None:
-    one, fault = Told(b"1"), InvalidRequest("not said by an upstream")
+    one, fault = ErrorStreamSource(b"1"), InvalidRequest("not said by an upstream")
     reply, _, _ = await run([failing(one), fault])
     assert reply is fault
     assert one.closed
 
 
 async def test_only_resting_keys_are_told_as_such() -> None:
-    resting = Resting("rests")
+    resting = AllKeysCoolingDown("rests")
     reply, _, call = await run([resting])
     assert reply is resting
     assert call.record.attempts == []
@@ -165,13 +169,13 @@ async def test_a_timeout_is_not_repeated_at_the_same_target() -> None:
     reply, asked, _ = await run([slow])
     assert reply is slow
     assert asked == ["a"]
-    answer = calls.ok()
+    answer = calls.make_reply()
     reply, asked, _ = await run([UpstreamTimeout("first_byte", 1), answer], A, B)
     assert reply is answer
 
 
 async def test_no_connection_is_tried_again() -> None:
-    answer = calls.ok()
+    answer = calls.make_reply()
     reply, asked, _ = await run([Unreachable("down"), answer])
     assert reply is answer
     assert asked == ["a", "a"]
@@ -180,7 +184,7 @@ async def test_no_connection_is_tried_again() -> None:
 async def test_what_may_not_be_retried_is_not() -> None:
     error = Refused("quota", status=503)
     error.should_retry = False
-    only = calls.refusal(503, error)
+    only = calls.make_error_reply(503, error)
     reply, asked, _ = await run([only], A, B)
     assert reply is only
     assert asked == ["a"]
@@ -205,7 +209,7 @@ async def test_a_long_retry_after_is_passed_on_instead_of_waited_for() -> None:
 async def test_a_short_retry_after_is_waited_for() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    answer = calls.ok()
+    answer = calls.make_reply()
     reply, _, _ = await run([refused(503, 0.05), answer])
     assert reply is answer
     assert loop.time() - began >= 0.045
@@ -218,7 +222,7 @@ async def test_after_the_time_budget_no_attempt_starts() -> None:
         return refused(500)
 
     asked: list[int] = []
-    await Fallback(wait=0.0, budget=0.02)(calls.call(targets=(A, B)), next)
+    await Fallback(wait=0.0, budget=0.02)(calls.make_call(targets=(A, B)), next)
     assert len(asked) == 1
 
 

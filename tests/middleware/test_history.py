@@ -15,10 +15,11 @@ from gateway.errors import InvalidRequest, Unavailable
 from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 from gateway.store.breaker import StoreDown
+from gateway.store.memory import ENTRY_OVERHEAD
 from middleware.history import History
-from middleware.history.store import ENTRY_OVERHEAD, MemoryHistoryStore
+from middleware.history.store import MemoryHistoryStore
 from tests.fakes import calls
-from tests.fakes.responses import message, response
+from tests.fakes.responses import make_message, make_response
 from tests.faults.engines import Chunks
 
 OTHER = Target("chat", "m", (CHAT,))
@@ -38,8 +39,8 @@ class Upstream:
         self.calls.append(call)
         call.record.relayed = self.relayed
         number = len(self.calls)
-        said = message(f"answer {number}", id=f"msg_{number}")
-        whole = response(said, id=f"resp_{number}", **self.more)
+        said = make_message(f"answer {number}", id=f"msg_{number}")
+        whole = make_response(said, id=f"resp_{number}", **self.more)
         if not call.stream:
             return Reply(200, RESPONSES, msgspec.json.encode(whole))
         event = msgspec.json.encode({"type": "response.completed", "response": whole})
@@ -58,7 +59,7 @@ class Upstream:
 
 def history(**options: Any) -> History:
     link = History(**options)
-    link.bind(calls.site())
+    link.bind(calls.runtime())
     return link
 
 
@@ -66,7 +67,7 @@ async def ask(
     link: History, upstream: Upstream, *targets: Target, caller: str = "tests", **body: Any
 ) -> tuple[Call, bytes]:
     """One call through the link: the call as it came in, and the answer's bytes."""
-    made = calls.call(
+    made = calls.make_call(
         {"input": "hi"} | body, dialect=RESPONSES, targets=targets or (OTHER,)
     ).with_caller(Caller(caller))
     reply = await link(made, upstream)
@@ -89,7 +90,7 @@ async def test_what_was_asked_and_said_comes_before_the_input(stream: bool) -> N
     call, _ = await ask(
         link, upstream, input=[user("two")], previous_response_id="resp_1", stream=stream
     )
-    assert upstream.input == [user("one"), message("answer 1", id="msg_1"), user("two")]
+    assert upstream.input == [user("one"), make_message("answer 1", id="msg_1"), user("two")]
     assert "previous_response_id" not in upstream.calls[-1].fields
     assert call.record.previous == "resp_1"
     await ask(link, upstream, input="three", previous_response_id="resp_2", stream=stream)
@@ -100,7 +101,7 @@ async def test_what_was_asked_and_said_comes_before_the_input(stream: bool) -> N
 
 async def test_the_items_keep_their_bytes() -> None:
     link, upstream = history(), Upstream()
-    made = calls.call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
+    made = calls.make_call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
     odd = b'[{"type":"message","role":"user","content":"x","n":1.0e1}]'
     await link(made.with_field("input", Raw(odd)), upstream)
     await ask(link, upstream, caller="anonymous", previous_response_id="resp_1")
@@ -109,7 +110,7 @@ async def test_the_items_keep_their_bytes() -> None:
 
 async def test_other_dialects_pass_by() -> None:
     link, upstream = history(), Upstream()
-    call = calls.call({"store": True}, targets=(OTHER,))
+    call = calls.make_call({"store": True}, targets=(OTHER,))
     await link(call, upstream)
     assert upstream.calls == [call]
     assert not call.record.stored
@@ -123,7 +124,7 @@ async def test_the_client_may_refuse_to_have_it_kept(body: Any, stored: bool) ->
     link, upstream = history(), Upstream()
     call, _ = await ask(link, upstream, **body)
     assert call.record.stored is stored
-    found = await link.find(Caller("tests"), "resp_1")
+    found = await link.find_response(Caller("tests"), "resp_1")
     assert (found is not None) is stored
 
 
@@ -140,9 +141,9 @@ async def test_an_unknown_id_is_told_as_openai_does() -> None:
 async def test_callers_never_see_each_others() -> None:
     link, upstream = history(), Upstream()
     await ask(link, upstream, caller="a")
-    assert await link.find(Caller("b"), "resp_1") is None
-    assert not await link.forget(Caller("b"), "resp_1")
-    assert await link.find(Caller("a", Secret("own")), "resp_1") is None
+    assert await link.find_response(Caller("b"), "resp_1") is None
+    assert not await link.forget_response(Caller("b"), "resp_1")
+    assert await link.find_response(Caller("a", Secret("own")), "resp_1") is None
     with pytest.raises(InvalidRequest):
         await ask(link, upstream, caller="b", previous_response_id="resp_1")
 
@@ -151,28 +152,28 @@ async def test_callers_never_see_each_others() -> None:
 async def test_only_what_came_to_its_end_is_kept(end: str) -> None:
     link, upstream = history(), Upstream(status=end)
     await ask(link, upstream)
-    assert await link.find(Caller("tests"), "resp_1") is None
+    assert await link.find_response(Caller("tests"), "resp_1") is None
 
 
 async def test_a_stream_that_was_cut_is_not_kept() -> None:
     link, upstream = history(), Upstream()
-    made = calls.call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(OTHER,))
+    made = calls.make_call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(OTHER,))
     reply = await link(made, upstream)
     assert isinstance(reply.body, Stream)
     await reply.body.read()
     await reply.aclose()
-    assert await link.find(made.caller, "resp_1") is None
+    assert await link.find_response(made.caller, "resp_1") is None
 
 
 async def test_an_error_is_not_kept() -> None:
     link = history()
 
     async def refuse(call: Call) -> Reply:
-        return Reply(400, RESPONSES, msgspec.json.encode(response(id="resp_1")))
+        return Reply(400, RESPONSES, msgspec.json.encode(make_response(id="resp_1")))
 
-    call = calls.call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
+    call = calls.make_call({"input": "x"}, dialect=RESPONSES, targets=(OTHER,))
     await link(call, refuse)
-    assert await link.find(call.caller, "resp_1") is None
+    assert await link.find_response(call.caller, "resp_1") is None
 
 
 class TestNative:
@@ -205,8 +206,8 @@ class TestNative:
     async def test_the_gateway_keeps_nothing_of_it(self) -> None:
         link, upstream = history(), Upstream(relayed="open:m")
         await ask(link, upstream, NATIVE)
-        assert await link.find(Caller("tests"), "resp_1") is None
-        assert await link.items(Caller("tests"), "resp_1") is None
+        assert await link.find_response(Caller("tests"), "resp_1") is None
+        assert await link.input_items(Caller("tests"), "resp_1") is None
 
     async def test_what_another_provider_said_goes_into_its_input(self) -> None:
         link, upstream = history(), Upstream()
@@ -225,7 +226,7 @@ class TestReferences:
         await ask(link, upstream)
         items = [{"type": "item_reference", "id": "msg_1"}, user("on")]
         await ask(link, upstream, input=items)
-        assert upstream.input == [message("answer 1", id="msg_1"), user("on")]
+        assert upstream.input == [make_message("answer 1", id="msg_1"), user("on")]
 
     async def test_an_unknown_one_stays(self) -> None:
         link, upstream = history(), Upstream()
@@ -247,13 +248,13 @@ class TestEndpoints:
     async def test_a_response_is_given_as_it_was(self) -> None:
         link, upstream = history(), Upstream()
         _, body = await ask(link, upstream)
-        assert await link.find(Caller("tests"), "resp_1") == body
+        assert await link.find_response(Caller("tests"), "resp_1") == body
 
     async def test_what_is_forgotten_is_gone(self) -> None:
         link, upstream = history(), Upstream()
         await ask(link, upstream)
-        assert await link.forget(Caller("tests"), "resp_1")
-        assert not await link.forget(Caller("tests"), "resp_1")
+        assert await link.forget_response(Caller("tests"), "resp_1")
+        assert not await link.forget_response(Caller("tests"), "resp_1")
         with pytest.raises(InvalidRequest):
             await ask(link, upstream, previous_response_id="resp_1")
 
@@ -262,19 +263,19 @@ class TestEndpoints:
         call = {"type": "function_call_output", "call_id": "c", "output": "x"}
         await ask(link, upstream, input="one")
         await ask(link, upstream, input=[user("two"), call], previous_response_id="resp_1")
-        found = await link.items(Caller("tests"), "resp_2")
+        found = await link.input_items(Caller("tests"), "resp_2")
         assert found is not None
         assert [item.get("role", item["type"]) for item in found] == [
             "user", "assistant", "user", "function_call_output",
         ]  # fmt: skip
         assert found[0]["content"] == [{"type": "input_text", "text": "one"}]
         assert len({item["id"] for item in found}) == 4
-        assert await link.items(Caller("tests"), "resp_9") is None
+        assert await link.input_items(Caller("tests"), "resp_9") is None
 
     async def test_an_id_of_any_length_is_just_unknown(self) -> None:
         link = history()
-        assert await link.find(Caller("tests"), "x" * 10_000) is None
-        assert not await link.forget(Caller("tests"), "x" * 10_000)
+        assert await link.find_response(Caller("tests"), "x" * 10_000) is None
+        assert not await link.forget_response(Caller("tests"), "x" * 10_000)
 
 
 class Down(MemoryHistoryStore):
@@ -299,7 +300,7 @@ async def test_a_store_that_is_down_is_not_taken_for_an_empty_one() -> None:
     with pytest.raises(Unavailable):
         await ask(link, upstream, input=[{"type": "item_reference", "id": "msg_1"}])
     with pytest.raises(Unavailable):
-        await link.forget(Caller("tests"), "resp_1")
+        await link.forget_response(Caller("tests"), "resp_1")
 
 
 @pytest.mark.parametrize("url", ["http://x", "redis://host:no"])

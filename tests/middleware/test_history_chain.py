@@ -15,11 +15,11 @@ from middleware.convert import Convert
 from middleware.history import History
 from tests.dialects.responses.wires import frames_of
 from tests.fakes import calls
-from tests.fakes.responses import message as message_item, response
+from tests.fakes.responses import make_message as message_item, make_response
 from tests.faults.engines import Chunks
 from tests.sdk.answers import chat, chat_stream
 
-SITE = calls.site("up")
+SITE = calls.runtime("up")
 
 
 class Upstream:
@@ -37,7 +37,7 @@ class Upstream:
         return Reply(200, CHAT, msgspec.json.encode(chat(words)))
 
 
-class House:
+class HistoryChain:
     """The chain of a gateway."""
 
     def __init__(self) -> None:
@@ -50,7 +50,9 @@ class House:
 
     async def ask(self, **body: Any) -> tuple[str, dict[str, Any]]:
         """The state of the cache for a call, and the response at its end."""
-        call = calls.call({"input": "hi"} | body, dialect=RESPONSES, targets=(calls.target(),))
+        call = calls.make_call(
+            {"input": "hi"} | body, dialect=RESPONSES, targets=(calls.make_target(),)
+        )
         reply = await self._chain(call)
         if not isinstance(reply.body, Stream):
             return call.record.cache, msgspec.json.decode(reply.body)
@@ -64,13 +66,13 @@ class House:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_answer_from_the_cache_can_be_gone_on_from(stream: bool) -> None:
-    house = House()
+    house = HistoryChain()
     missed, first = await house.ask(stream=stream)
     hit, second = await house.ask(stream=stream)
     assert (missed, hit, len(house.upstream.calls)) == ("miss", "hit", 1)
     for made in (first, second):
         assert made["store"] is True
-        assert await house.history.find(Caller("anonymous"), made["id"]) is not None
+        assert await house.history.find_response(Caller("anonymous"), made["id"]) is not None
     _, third = await house.ask(stream=stream, input="on", previous_response_id=second["id"])
     assert third["previous_response_id"] == second["id"]
     said = msgspec.json.decode(house.upstream.calls[-1].fields["messages"])
@@ -78,7 +80,7 @@ async def test_an_answer_from_the_cache_can_be_gone_on_from(stream: bool) -> Non
 
 
 async def test_the_same_words_after_another_answer_are_another_call() -> None:
-    house = House()
+    house = HistoryChain()
     _, one = await house.ask(input="one")
     _, two = await house.ask(input="two")
     for before in (one, two):
@@ -92,7 +94,7 @@ async def test_the_same_words_after_another_answer_are_another_call() -> None:
 async def test_what_an_upstream_keeps_is_never_given_again(body: dict[str, Any]) -> None:
     link = Cache()
     link.bind(SITE)
-    call = calls.call({"input": "x"} | body, dialect=RESPONSES, targets=(calls.target(),))
+    call = calls.make_call({"input": "x"} | body, dialect=RESPONSES, targets=(calls.make_target(),))
 
     async def answer(call: Call) -> Reply:
         return Reply(200, RESPONSES, b"{}")
@@ -102,16 +104,16 @@ async def test_what_an_upstream_keeps_is_never_given_again(body: dict[str, Any])
 
 
 async def test_an_answer_that_came_whole_for_a_stream_has_an_id_that_is_kept_here() -> None:
-    house = House()
-    native = calls.target(dialect=RESPONSES)
+    house = HistoryChain()
+    native = calls.make_target(dialect=RESPONSES)
 
     async def whole(call: Call) -> Reply:
-        return Reply(200, RESPONSES, msgspec.json.encode(response(message_item("Hello"))))
+        return Reply(200, RESPONSES, msgspec.json.encode(make_response(message_item("Hello"))))
 
     link = Convert()
     link.bind(SITE)
     body = {"input": "hi", "stream": True}
-    call = calls.call(body, dialect=RESPONSES, targets=(native,))
+    call = calls.make_call(body, dialect=RESPONSES, targets=(native,))
     reply = await chain([house.history, link], whole)(call)
     assert isinstance(reply.body, Stream)
     try:
@@ -120,4 +122,4 @@ async def test_an_answer_that_came_whole_for_a_stream_has_an_id_that_is_kept_her
         await reply.aclose()
     made = frames_of(wire)[-1]["response"]["id"]
     assert made != "resp_1"
-    assert await house.history.find(call.caller, made) is not None
+    assert await house.history.find_response(call.caller, made) is not None

@@ -45,13 +45,13 @@ class Chunks:
 async def told(capability: Capability) -> list[dict[str, object]]:
     """The deltas that the client gets."""
     link = Convert()
-    link.bind(calls.site())
+    link.bind(calls.runtime())
 
     async def next(call: Call) -> Reply:
         return Reply(200, CHAT, Stream(Chunks()))
 
     target = Target("up", "m", (CHAT,), capability)
-    reply = await link(calls.call({"stream": True}, targets=(target,)), next)
+    reply = await link(calls.make_call({"stream": True}, targets=(target,)), next)
     assert isinstance(reply.body, Stream)
     wire = b"".join([chunk async for chunk in reply.body])
     await reply.body.aclose()
@@ -77,14 +77,14 @@ async def test_with_recode_role_id_and_name_are_told_once() -> None:
 
 async def test_a_fault_in_a_response_written_anew_ends_that_response() -> None:
     link = Convert()
-    link.bind(calls.site())
+    link.bind(calls.runtime())
     begun, *_ = wires.stream("responses", "hi")
 
     async def next(call: Call) -> Reply:
         return Reply(200, RESPONSES, Stream(BytesSource(begun)))
 
     target = Target("up", "m", (RESPONSES,), Capability(recode=True))
-    call = calls.call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(target,))
+    call = calls.make_call({"input": "x", "stream": True}, dialect=RESPONSES, targets=(target,))
     reply = await link(call, next)
     assert isinstance(reply.body, Stream)
     assert b"response.created" in await reply.body.read()

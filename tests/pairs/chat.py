@@ -9,7 +9,7 @@ from openai import ContentFilterFinishReasonError, LengthFinishReasonError, Open
 from openai.lib.streaming.chat import ChatCompletionStream
 from openai.types.chat import ChatCompletion
 
-from tests.pairs.said import Ask, Called, Ear, Heard, Said, Stop
+from tests.pairs.said import Ask, Called, Ear, Heard, ModelAnswer, Stop
 from tests.sdk.answers import argued, begun, call, chat, chat_error, chat_stream, encoded
 
 FINISH: dict[Stop, str] = {
@@ -90,7 +90,7 @@ class Chat:
     def streams(self, path: str, body: bytes) -> bool:
         return msgspec.json.decode(body).get("stream") is True
 
-    def whole(self, said: Said) -> bytes:
+    def whole(self, said: ModelAnswer) -> bytes:
         members: dict[str, Any] = {}
         if said.thinking:
             members["reasoning_content"] = said.thinking
@@ -100,7 +100,7 @@ class Chat:
             members["refusal"] = said.refusal
         return encoded(chat(said.text or None, finish=FINISH[said.stop], **members))
 
-    def stream(self, said: Said) -> list[bytes]:
+    def stream(self, said: ModelAnswer) -> list[bytes]:
         deltas: list[dict[str, Any]] = []
         deltas += [{"reasoning_content": piece} for piece in _halves(said.thinking)]
         deltas += [{"content": piece} for piece in _halves(said.text)]
@@ -119,7 +119,7 @@ class Chat:
     def fault_event(self) -> bytes:
         return b"data: " + self.fault() + b"\n\n"
 
-    def hear(self, heard: Heard) -> Said:
+    def hear(self, heard: Heard) -> ModelAnswer:
         self._ear.heard = heard
         if not heard.stream:
             return _said(self._client.chat.completions.create(model="m", messages=[]))
@@ -136,12 +136,12 @@ def _final(events: ChatCompletionStream[None]) -> ChatCompletion:
         return ending.completion  # what the client gathered until it ended so
 
 
-def _said(whole: ChatCompletion) -> Said:
+def _said(whole: ChatCompletion) -> ModelAnswer:
     (choice,) = whole.choices
     message = choice.message
     assert message.role == "assistant"
     assert choice.finish_reason is not None
-    return Said(
+    return ModelAnswer(
         message.content or "",
         (message.model_extra or {}).get("reasoning_content") or "",
         tuple(

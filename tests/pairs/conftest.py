@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.pairs.house import House, house as opened
+from tests.pairs.house import PairGateway, house as opened
 
 
 @pytest.fixture(scope="session")
-def house() -> House:
+def house() -> PairGateway:
     """A gateway with a provider of each dialect."""
     return opened()

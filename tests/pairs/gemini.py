@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from gateway.wire.sse import Splitter
-from tests.pairs.said import Ask, Called, Heard, HeardFault, Said, Stop
+from tests.pairs.said import Ask, Called, Heard, HeardFault, ModelAnswer, Stop
 from tests.sdk import gemini as wire
 from tests.sdk.answers import encoded
 
@@ -81,10 +81,10 @@ class Gemini:
     def streams(self, path: str, body: bytes) -> bool:
         return ":streamGenerateContent" in path
 
-    def whole(self, said: Said) -> bytes:
+    def whole(self, said: ModelAnswer) -> bytes:
         return encoded(wire.answer(*_parts(said), finish=FINISH[said.stop]))
 
-    def stream(self, said: Said) -> list[bytes]:
+    def stream(self, said: ModelAnswer) -> list[bytes]:
         return wire.stream(*_parts(said), finish=FINISH[said.stop])
 
     def ends(self, frame: bytes) -> bool:
@@ -96,7 +96,7 @@ class Gemini:
     def fault_event(self) -> bytes:
         return b"data: " + self.fault() + b"\r\n\r\n"
 
-    def hear(self, heard: Heard) -> Said:
+    def hear(self, heard: Heard) -> ModelAnswer:
         if not heard.stream:
             return _said([_checked(heard.status, heard.body)])
         splitter = Splitter()
@@ -115,7 +115,7 @@ def _checked(status: int, data: bytes) -> dict[str, Any]:
     return told
 
 
-def _said(pieces: list[dict[str, Any]]) -> Said:
+def _said(pieces: list[dict[str, Any]]) -> ModelAnswer:
     words, thoughts, finish, declined = "", "", "", ""
     calls: list[Called] = []
     for piece in pieces:
@@ -135,10 +135,10 @@ def _said(pieces: list[dict[str, Any]]) -> Said:
     stop = "tools" if calls and finish == "STOP" else stops.get(finish, "refusal")
     if stop == "refusal":
         declined, words = (declined, words) if declined else (words, "")
-    return Said(words, thoughts, tuple(calls), declined if stop == "refusal" else "", stop)
+    return ModelAnswer(words, thoughts, tuple(calls), declined if stop == "refusal" else "", stop)
 
 
-def _parts(said: Said) -> list[dict[str, Any]]:
+def _parts(said: ModelAnswer) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     if said.thinking:
         parts.append(wire.thought(said.thinking))

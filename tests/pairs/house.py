@@ -6,11 +6,12 @@ from pathlib import Path
 
 from gateway.app import Gateway, build
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, GatewayError
-from providers.transport.engine import Request, Response, Stats, Timeouts
+from providers.transport.engine import EngineStats, Request, Response
 from providers.transport.provider import HttpProvider
 from tests.configs import loaded
-from tests.fakes.asgi import Driven
+from tests.fakes.asgi import AsgiTestRequest
 from tests.faults.engines import Chunks, answer, streamed
 from tests.pairs.rows import ROWS, providers
 from tests.pairs.said import Ask, Heard, Row
@@ -49,18 +50,18 @@ class Played:
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    def stats(self) -> Stats:
-        return Stats(0, 0, 0)
+    def stats(self) -> EngineStats:
+        return EngineStats(0, 0, 0)
 
 
-class House:
+class PairGateway:
     """A gateway with a provider of each dialect, called without a network."""
 
     def __init__(self, app: Gateway) -> None:
         self.app = app
         self.engines: dict[str, Played] = {}
         for row in ROWS:
-            provider = app.state.site.providers[row.name]
+            provider = app.state.runtime.providers[row.name]
             assert isinstance(provider, HttpProvider)
             self.engines[row.name] = provider._engine = Played()
 
@@ -75,10 +76,10 @@ class House:
         self.engines[upstream.name].next = response
         model = f"{upstream.name}:{MODEL}"
         path = client.path(model, stream=stream)
-        driven = Driven(self.app, body, path=path.partition("?")[0], headers=headers)  # type: ignore[arg-type]
+        driven = AsgiTestRequest(self.app, body, path=path.partition("?")[0], headers=headers)  # type: ignore[arg-type]
         driven.scope["query_string"] = path.partition("?")[2].encode()
-        await driven.start().done()
-        assert driven.complete
+        await driven.start().wait_done()
+        assert driven.is_complete
         kind = driven.headers["content-type"]
         return Heard(
             driven.status, kind, driven.body, kind.startswith("text/event-stream"), driven.headers
@@ -98,11 +99,11 @@ class House:
         return upstream.asked(sent.body)
 
 
-def house() -> House:
+def house() -> PairGateway:
     """A house of its own."""
     with tempfile.TemporaryDirectory() as folder:
         config = CONFIG + providers("http://127.0.0.1:1", keys=False)
-        return House(build(loaded(Path(folder), config)))
+        return PairGateway(build(loaded(Path(folder), config)))
 
 
 def told(pieces: Iterable[bytes], *, cut: bool = False) -> Response:
@@ -110,4 +111,4 @@ def told(pieces: Iterable[bytes], *, cut: bool = False) -> Response:
     return streamed(*pieces, *([CUT] if cut else []))
 
 
-__all__ = ["CUT", "MODEL", "Chunks", "House", "answer", "house", "told"]
+__all__ = ["CUT", "MODEL", "Chunks", "PairGateway", "answer", "house", "told"]

@@ -7,7 +7,7 @@ import msgspec
 from anthropic import Anthropic
 from anthropic.types import Message
 
-from tests.pairs.said import Ask, Called, Ear, Heard, Said, Stop
+from tests.pairs.said import Ask, Called, Ear, Heard, ModelAnswer, Stop
 from tests.sdk.answers import encoded, message, message_stream, messages_error, text, thought, use
 
 REASON: dict[Stop, str] = {
@@ -93,10 +93,10 @@ class Messages:
     def streams(self, path: str, body: bytes) -> bool:
         return msgspec.json.decode(body).get("stream") is True
 
-    def whole(self, said: Said) -> bytes:
+    def whole(self, said: ModelAnswer) -> bytes:
         return encoded(message(*_blocks(said), stop=REASON[said.stop], **_details(said)))
 
-    def stream(self, said: Said) -> list[bytes]:
+    def stream(self, said: ModelAnswer) -> list[bytes]:
         return message_stream(*_blocks(said), stop=REASON[said.stop], **_details(said))
 
     def ends(self, frame: bytes) -> bool:
@@ -108,7 +108,7 @@ class Messages:
     def fault_event(self) -> bytes:
         return b"event: error\ndata: " + self.fault() + b"\n\n"
 
-    def hear(self, heard: Heard) -> Said:
+    def hear(self, heard: Heard) -> ModelAnswer:
         self._ear.heard = heard
         if not heard.stream:
             return _said(self._client.messages.create(model="m", max_tokens=9, messages=[]))
@@ -116,7 +116,7 @@ class Messages:
             return _said(events.get_final_message())
 
 
-def _blocks(said: Said) -> list[dict[str, Any]]:
+def _blocks(said: ModelAnswer) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     if said.thinking:
         blocks.append(thought(said.thinking, SIGNATURE))
@@ -126,7 +126,7 @@ def _blocks(said: Said) -> list[dict[str, Any]]:
     return blocks + [use(one.id, one.name, decode(one.arguments)) for one in said.calls]
 
 
-def _details(said: Said) -> dict[str, Any]:
+def _details(said: ModelAnswer) -> dict[str, Any]:
     if not said.refusal:
         return {}
     return {
@@ -134,7 +134,7 @@ def _details(said: Said) -> dict[str, Any]:
     }
 
 
-def _said(whole: Message) -> Said:
+def _said(whole: Message) -> ModelAnswer:
     assert whole.role == "assistant"
     assert whole.stop_reason is not None
     words = "".join(block.text for block in whole.content if block.type == "text")
@@ -142,7 +142,7 @@ def _said(whole: Message) -> Said:
     if whole.stop_reason == "refusal":  # told in its own member, or in the text
         told = whole.stop_details.explanation if whole.stop_details is not None else None
         refusal, words = (told, words) if told else (words, "")
-    return Said(
+    return ModelAnswer(
         words,
         "".join(block.thinking for block in whole.content if block.type == "thinking"),
         tuple(

@@ -9,15 +9,15 @@ from openai import APIError, OpenAI
 from openai.types.responses import Response
 
 from tests.fakes.responses import (
-    call,
-    event_bytes,
-    message,
-    reasoning,
-    refusal,
-    response,
-    script,
+    make_function_call,
+    make_message,
+    make_reasoning,
+    make_refusal,
+    make_response,
+    make_script,
+    render_event,
 )
-from tests.pairs.said import Ask, Called, Ear, Heard, Said, Stop
+from tests.pairs.said import Ask, Called, Ear, Heard, ModelAnswer, Stop
 from tests.sdk.answers import chat_error, encoded
 
 
@@ -114,11 +114,11 @@ class Responses:
     def streams(self, path: str, body: bytes) -> bool:
         return msgspec.json.decode(body).get("stream") is True
 
-    def whole(self, said: Said) -> bytes:
-        return encoded(response(*_items(said), **_ending(said)))
+    def whole(self, said: ModelAnswer) -> bytes:
+        return encoded(make_response(*_items(said), **_ending(said)))
 
-    def stream(self, said: Said) -> list[bytes]:
-        return script(*_items(said), **_ending(said)).frames
+    def stream(self, said: ModelAnswer) -> list[bytes]:
+        return make_script(*_items(said), **_ending(said)).frames
 
     def ends(self, frame: bytes) -> bool:
         return frame.startswith((b"event: response.completed", b"event: response.incomplete"))
@@ -128,10 +128,10 @@ class Responses:
 
     def fault_event(self) -> bytes:
         error = {"code": "rate_limit_exceeded", "message": "Slow down."}
-        failed = response(status="failed", error=error, usage=None)
-        return event_bytes({"type": "response.failed", "sequence_number": 9, "response": failed})
+        failed = make_response(status="failed", error=error, usage=None)
+        return render_event({"type": "response.failed", "sequence_number": 9, "response": failed})
 
-    def hear(self, heard: Heard) -> Said:
+    def hear(self, heard: Heard) -> ModelAnswer:
         self._ear.heard = heard
         if not heard.stream:
             return _said(self._client.responses.create(model="m", input="x"))
@@ -153,24 +153,24 @@ class Responses:
 _ASKED = httpx2.Request("POST", "http://x/v1/responses")
 
 
-def _items(said: Said) -> list[dict[str, Any]]:
+def _items(said: ModelAnswer) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if said.thinking:
-        items.append(reasoning(said.thinking))
+        items.append(make_reasoning(said.thinking))
     if said.text:
-        items.append(message(said.text))
+        items.append(make_message(said.text))
     if said.refusal:
-        items.append(message(refusal(said.refusal)))
-    return items + [call(one.id, one.name, one.arguments) for one in said.calls]
+        items.append(make_message(make_refusal(said.refusal)))
+    return items + [make_function_call(one.id, one.name, one.arguments) for one in said.calls]
 
 
-def _ending(said: Said) -> dict[str, Any]:
+def _ending(said: ModelAnswer) -> dict[str, Any]:
     if said.stop != "length":
         return {}
     return {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
 
 
-def _said(whole: Response) -> Said:
+def _said(whole: Response) -> ModelAnswer:
     words, refused, thoughts = "", "", ""
     calls: list[Called] = []
     for item in whole.output:
@@ -187,7 +187,7 @@ def _said(whole: Response) -> Said:
                 calls.append(Called(item.call_id, item.name, item.arguments))
             case _:
                 pass  # what the upstream ran itself
-    return Said(words, thoughts, tuple(calls), refused, _stop(whole, calls, refused))
+    return ModelAnswer(words, thoughts, tuple(calls), refused, _stop(whole, calls, refused))
 
 
 def _stop(whole: Response, calls: list[Called], refused: str) -> Stop:

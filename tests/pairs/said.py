@@ -16,7 +16,7 @@ class Called(Struct, frozen=True):
     arguments: str
 
 
-class Said(Struct, frozen=True):
+class ModelAnswer(Struct, frozen=True):
     """One answer of a model."""
 
     text: str = ""
@@ -101,10 +101,10 @@ class Row(Protocol):
     def streams(self, path: str, body: bytes) -> bool:
         """Whether a request that reached an upstream wants a stream."""
 
-    def whole(self, said: Said) -> bytes:
+    def whole(self, said: ModelAnswer) -> bytes:
         """An upstream's whole answer."""
 
-    def stream(self, said: Said) -> list[bytes]:
+    def stream(self, said: ModelAnswer) -> list[bytes]:
         """An upstream's stream, each event apart."""
 
     def ends(self, frame: bytes) -> bool:
@@ -116,5 +116,5 @@ class Row(Protocol):
     def fault_event(self) -> bytes:
         """An error inside a stream."""
 
-    def hear(self, heard: Heard) -> Said:
+    def hear(self, heard: Heard) -> ModelAnswer:
         """What the official client makes of an answer. Raises the client's own errors."""

@@ -10,9 +10,9 @@ from msgspec import Struct
 from gateway.errors import Unreachable
 from providers.transport.engine import Response
 from tests.faults.engines import answer
-from tests.pairs.house import House, told
+from tests.pairs.house import PairGateway, told
 from tests.pairs.rows import ROWS
-from tests.pairs.said import Ask, Called, Heard, HeardFault, Row, Said
+from tests.pairs.said import Ask, Called, Heard, HeardFault, ModelAnswer, Row
 from tests.sdk.answers import PNG
 
 FAULTS = (openai.APIError, anthropic.APIError, HeardFault)
@@ -21,35 +21,35 @@ ROME = Called("call_2", "get_time", '{"city":"Rome","deep":{"a":[1,2.5,null]}}')
 BARE = Called("call_3", "get_time", "{}")
 
 
-class Scene(Struct, frozen=True):
+class PairCase(Struct, frozen=True):
     """What a client asks and an upstream says."""
 
     name: str
-    said: Said
+    said: ModelAnswer
     ask: Ask = Ask()
 
 
 SCENES = [
-    Scene("text", Said("Grüße, 世界 🌍!\u2028\n\"quoted\" \\ \x7f")),
-    Scene("length", Said("half an ans", stop="length")),
-    Scene("tools", Said(calls=(OSLO,), stop="tools"), Ask(tools=("get_weather",))),
-    Scene("a call alone", Said(calls=(BARE,), stop="tools"), Ask(tools=("get_time",))),
-    Scene(
+    PairCase("text", ModelAnswer("Grüße, 世界 🌍!\u2028\n\"quoted\" \\ \x7f")),
+    PairCase("length", ModelAnswer("half an ans", stop="length")),
+    PairCase("tools", ModelAnswer(calls=(OSLO,), stop="tools"), Ask(tools=("get_weather",))),
+    PairCase("a call alone", ModelAnswer(calls=(BARE,), stop="tools"), Ask(tools=("get_time",))),
+    PairCase(
         "parallel tools",
-        Said("Let me see.", calls=(OSLO, ROME, BARE), stop="tools"),
+        ModelAnswer("Let me see.", calls=(OSLO, ROME, BARE), stop="tools"),
         Ask(tools=("get_weather", "get_time")),
     ),
-    Scene(
+    PairCase(
         "results",
-        Said("Both are sunny."),
+        ModelAnswer("Both are sunny."),
         Ask(
             system="Be brief.", tools=("get_weather", "get_time"), calls=(OSLO, ROME),
             results=(("call_1", "sunny"), ("call_2", "sunny too")),
         ),
     ),
-    Scene("image", Said("A dot."), Ask(images=(PNG,))),
-    Scene("thinking", Said("42", thinking="Six times seven."), Ask(thinks=True)),
-    Scene("refusal", Said(refusal="I will not.", stop="refusal")),
+    PairCase("image", ModelAnswer("A dot."), Ask(images=(PNG,))),
+    PairCase("thinking", ModelAnswer("42", thinking="Six times seven."), Ask(thinks=True)),
+    PairCase("refusal", ModelAnswer(refusal="I will not.", stop="refusal")),
 ]  # fmt: skip
 PAIRS = [
     pytest.param(client, upstream, id=f"{client.name}-{upstream.name}")
@@ -60,7 +60,7 @@ each_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.na
 each_way = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
-def response(upstream: Row, said: Said, *, stream: bool) -> Response:
+def response(upstream: Row, said: ModelAnswer, *, stream: bool) -> Response:
     """An upstream's answer, each event of a stream a chunk of its own."""
     return told(upstream.stream(said)) if stream else answer(upstream.whole(said))
 
@@ -69,7 +69,7 @@ def response(upstream: Row, said: Said, *, stream: bool) -> Response:
 @each_scene
 @each_way
 async def test_what_is_said_is_heard(
-    house: House, client: Row, upstream: Row, scene: Scene, stream: bool
+    house: PairGateway, client: Row, upstream: Row, scene: PairCase, stream: bool
 ) -> None:
     said = response(upstream, scene.said, stream=stream)
     heard = await house.ask(client, upstream, scene.ask, said, stream=stream)
@@ -90,7 +90,7 @@ LIMITED = (openai.RateLimitError, anthropic.RateLimitError, HeardFault)
 @each_pair
 @each_way
 async def test_an_error_before_the_answer_is_a_status(
-    house: House, client: Row, upstream: Row, stream: bool
+    house: PairGateway, client: Row, upstream: Row, stream: bool
 ) -> None:
     refused = answer(upstream.fault(), 429, [(b"retry-after", b"7")])
     heard = await house.ask(client, upstream, Ask(), refused, stream=stream)
@@ -101,7 +101,7 @@ async def test_an_error_before_the_answer_is_a_status(
 
 @each_pair
 async def test_an_error_as_the_first_event_is_a_status(
-    house: House, client: Row, upstream: Row
+    house: PairGateway, client: Row, upstream: Row
 ) -> None:
     heard = await house.ask(client, upstream, Ask(), told([upstream.fault_event()]), stream=True)
     assert heard.status == 429
@@ -112,14 +112,14 @@ async def test_an_error_as_the_first_event_is_a_status(
 @each_pair
 @each_way
 async def test_no_connection_is_a_bad_gateway(
-    house: House, client: Row, upstream: Row, stream: bool
+    house: PairGateway, client: Row, upstream: Row, stream: bool
 ) -> None:
     heard = await house.ask(client, upstream, Ask(), Unreachable("no route"), stream=stream)
     assert heard.status == 502
     fails(client, heard)
 
 
-LONG = Said(
+LONG = ModelAnswer(
     "Let me see whether this is so.", thinking="Hm. Well.", calls=(OSLO, ROME), stop="tools"
 )
 
@@ -133,7 +133,7 @@ def fails(client: Row, heard: Heard) -> None:
 
 @each_pair
 async def test_an_error_inside_a_stream_is_raised_wherever_it_comes(
-    house: House, client: Row, upstream: Row
+    house: PairGateway, client: Row, upstream: Row
 ) -> None:
     frames = upstream.stream(LONG)
     for at in range(1, len(frames) - 2):
@@ -146,7 +146,7 @@ async def test_an_error_inside_a_stream_is_raised_wherever_it_comes(
 @each_pair
 @pytest.mark.parametrize("cut", [False, True], ids=["closed", "reset"])
 async def test_a_stream_that_stops_early_is_an_error_wherever_it_stops(
-    house: House, client: Row, upstream: Row, cut: bool
+    house: PairGateway, client: Row, upstream: Row, cut: bool
 ) -> None:
     frames = upstream.stream(LONG)
     last = next(at for at, frame in enumerate(frames) if upstream.ends(frame))
@@ -176,7 +176,7 @@ NONSENSE = {
 @each_way
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
 async def test_an_answer_that_is_none_is_a_bad_gateway(
-    house: House, client: Row, upstream: Row, body: bytes, stream: bool
+    house: PairGateway, client: Row, upstream: Row, body: bytes, stream: bool
 ) -> None:
     heard = await house.ask(client, upstream, Ask(), answer(body), stream=stream)
     assert heard.status == 502
@@ -186,7 +186,7 @@ async def test_an_answer_that_is_none_is_a_bad_gateway(
 @each_pair
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
 async def test_an_error_that_is_no_json_is_told_in_the_clients_words(
-    house: House, client: Row, upstream: Row, body: bytes
+    house: PairGateway, client: Row, upstream: Row, body: bytes
 ) -> None:
     for status in (400, 404, 418, 500, 503, 529):
         heard = await house.ask(client, upstream, Ask(), answer(body, status), stream=False)
@@ -197,7 +197,7 @@ async def test_an_error_that_is_no_json_is_told_in_the_clients_words(
 @each_pair
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
 async def test_nonsense_for_a_stream_is_an_error(
-    house: House, client: Row, upstream: Row, body: bytes
+    house: PairGateway, client: Row, upstream: Row, body: bytes
 ) -> None:
     heard = await house.ask(client, upstream, Ask(), told([body]), stream=True)
     fails(client, heard)
@@ -209,7 +209,7 @@ CROSSED = [param for param in PAIRS if param.values[0] is not param.values[1]]
 @pytest.mark.parametrize(("client", "upstream"), CROSSED)
 @pytest.mark.parametrize("data", [b"{", b"nonsense", b"[]", b"17", b'"x"', b"\xff", b'{"a":'])
 async def test_an_event_that_is_none_ends_the_stream_with_an_error(
-    house: House, client: Row, upstream: Row, data: bytes
+    house: PairGateway, client: Row, upstream: Row, data: bytes
 ) -> None:
     first, *frames = upstream.stream(LONG)
     broken = first.rpartition(b"data: ")[0] + b"data: " + data + b"\n\n"
@@ -219,7 +219,7 @@ async def test_an_event_that_is_none_ends_the_stream_with_an_error(
 
 @pytest.mark.parametrize(("client", "upstream"), CROSSED)
 async def test_a_text_that_is_not_utf_8_ends_the_stream_with_an_error(
-    house: House, client: Row, upstream: Row
+    house: PairGateway, client: Row, upstream: Row
 ) -> None:
     frames = [frame.replace(b"Let", b"L\xfft") for frame in upstream.stream(LONG)]
     heard = await house.ask(client, upstream, Ask(), told(frames), stream=True)

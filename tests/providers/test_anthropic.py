@@ -3,7 +3,7 @@ import pytest
 from gateway.dialects.messages import MESSAGES
 from gateway.secret import Secret
 from providers.anthropic import Anthropic
-from providers.transport.versions import CLASSIC
+from providers.transport.versions import CLASSIC_VERSION
 from tests.faults.engines import answer, made, to
 from tests.faults.wires import whole
 
@@ -34,7 +34,7 @@ async def test_a_token_of_an_account_is_a_bearer_token() -> None:
 async def test_sampling_asks_for_the_classic_version(field: str) -> None:
     one = made(Anthropic(api_key=Secret("k-1")), BODY)
     await one.ask(to(one.provider, {field: 1}, dialect=MESSAGES))
-    assert dict(one.engine.headers)[b"anthropic-version"] == CLASSIC.encode()
+    assert dict(one.engine.headers)[b"anthropic-version"] == CLASSIC_VERSION.encode()
 
 
 async def test_the_clients_version_and_betas_go_on_as_they_are() -> None:

@@ -5,7 +5,7 @@ from gateway.dialects.chat import CHAT
 from gateway.dialects.responses import RESPONSES
 from gateway.secret import Secret
 from providers.azure import Azure
-from tests.faults.engines import made, site, to
+from tests.faults.engines import made, runtime, to
 
 URL = "https://res.openai.azure.com"
 
@@ -42,7 +42,7 @@ async def test_a_version_stays_inside_the_query() -> None:
 
 def test_a_resource_must_be_named() -> None:
     with pytest.raises(ConfigError) as caught:
-        Azure().bind("az", site())
+        Azure().bind("az", runtime())
     (fault,) = caught.value.faults
     assert fault.path == "providers.az.base_url"
     assert "https://RESOURCE.openai.azure.com" in fault.message

@@ -8,7 +8,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.dialects.responses import RESPONSES
 from gateway.secret import Secret
 from providers.compatible import Compatible
-from tests.faults.engines import answer, made, site, to
+from tests.faults.engines import answer, made, runtime, to
 from tests.faults.wires import whole
 
 URL = "http://127.0.0.1:1/v1"
@@ -51,9 +51,9 @@ async def test_a_chat_server_gets_none_of_them() -> None:
 
 def test_a_known_family_brings_its_address_and_its_row() -> None:
     groq = Compatible(family="groq")
-    groq.bind("g", site())
+    groq.bind("g", runtime())
     assert groq.base_url == "https://api.groq.com/openai/v1"
-    assert groq.table_row() == "groq"
+    assert groq.get_server_kind() == "groq"
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_a_known_family_brings_its_address_and_its_row() -> None:
 )
 def test_what_cannot_work_is_refused_at_the_start(provider: Compatible, path: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        provider.bind("c", site())
+        provider.bind("c", runtime())
     assert [fault.path for fault in caught.value.faults] == [path]

@@ -9,7 +9,7 @@ from gateway.dialects.messages import MESSAGES
 from gateway.reply import Stream
 from providers.echo import GREETING, Echo
 from tests.fakes import calls
-from tests.faults.engines import site
+from tests.faults.engines import runtime
 from tests.faults.wires import Answer
 
 DIALECTS = [CHAT, MESSAGES]
@@ -17,11 +17,11 @@ DIALECTS = [CHAT, MESSAGES]
 
 async def said(dialect: Dialect, content: Any, *, stream: bool) -> Answer:
     echo = Echo()
-    echo.bind("echo", site())
+    echo.bind("echo", runtime())
     body: dict[str, Any] = {"messages": [{"role": "user", "content": content}], "stream": stream}
     if dialect is MESSAGES:
         body["max_tokens"] = 9
-    call = calls.call(body, dialect=dialect, targets=(Target("echo", "m", echo.dialects),))
+    call = calls.make_call(body, dialect=dialect, targets=(Target("echo", "m", echo.dialects),))
     reply = await echo(call)
     kind = b"text/event-stream" if stream else b"application/json"
     name: Any = dialect.name
@@ -53,8 +53,8 @@ async def test_a_stream_has_an_event_for_each_word() -> None:
 
 async def test_a_closed_stream_says_no_more() -> None:
     echo = Echo(prefix="")
-    echo.bind("echo", site())
-    call = calls.call({"stream": True}, targets=(Target("echo", "m", echo.dialects),))
+    echo.bind("echo", runtime())
+    call = calls.make_call({"stream": True}, targets=(Target("echo", "m", echo.dialects),))
     reply = await echo(call)
     assert isinstance(reply.body, Stream)
     assert await reply.body.read()

@@ -4,14 +4,14 @@ from msgspec import Raw
 
 from gateway.call import Call
 from gateway.config.faults import ConfigError
-from gateway.counting.kind import GEMINI_COUNTING
+from gateway.counting.dialects import GEMINI_COUNTING
 from gateway.dialect import Dialect
 from gateway.dialects.gemini import GEMINI
 from gateway.errors import Refused
 from gateway.secret import Secret
 from providers.gemini import Gemini
 from tests.dialects.gemini.conversions import encoded, event
-from tests.faults.engines import Made, answer, made, site, to
+from tests.faults.engines import Made, answer, made, runtime, to
 
 BODY = encoded(event({"text": "hi"}, finish="STOP"))
 ASKED = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
@@ -87,7 +87,7 @@ async def test_a_refused_key_is_the_gateways_fault_whatever_its_status() -> None
     assert (raised.value.status, raised.value.code) == (502, "provider_key_refused")
     assert raised.value.upstream_status == 401  # so that the next key is tried
     assert "k-1" not in raised.value.message
-    assert one.provider.standing().refused == 1
+    assert one.provider.status().refused == 1
 
 
 async def test_its_list_of_models_is_asked_for_in_one_page() -> None:
@@ -99,7 +99,7 @@ async def test_its_list_of_models_is_asked_for_in_one_page() -> None:
 def test_the_address_of_the_other_form_is_refused() -> None:
     url = "https://generativelanguage.googleapis.com/v1beta/openai/"
     with pytest.raises(ConfigError) as caught:
-        Gemini(base_url=url).bind("g", site())
+        Gemini(base_url=url).bind("g", runtime())
     (fault,) = caught.value.faults
     assert fault.path == "providers.g.base_url"
     assert 'use = "gemini-openai"' in fault.hint

@@ -10,7 +10,7 @@ import openai
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.sdk.stage import GATEWAY_KEY, Stage
+from tests.sdk.stage import GATEWAY_KEY, SdkGateway
 
 Which = Literal["openai", "anthropic"]
 _TRUST = ssl.create_default_context()  # making one takes longer than most of the tests
@@ -82,7 +82,7 @@ def anthropic_client(url: str, key: str = GATEWAY_KEY, **options: Any) -> Anthro
 
 
 @contextmanager
-def connected(which: Which, stage: Stage, url: str = "", **options: Any) -> Iterator[Client]:
+def connected(which: Which, stage: SdkGateway, url: str = "", **options: Any) -> Iterator[Client]:
     """A client of the stage's nginx, or of another URL."""
     made = openai_client if which == "openai" else anthropic_client
     own: OpenAI | Anthropic = made(url or stage.url, **options)

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from tests.fakes.running import Gateway, free_port, gateway, nginx
-from tests.fakes.upstream import Closed, Received, Script, ScriptedUpstream
+from tests.fakes.running import GatewayProcess, free_port, run_gateway, run_nginx
+from tests.fakes.upstream import ClosedConnection, ReceivedRequest, Script, ScriptedUpstream
 
 GATEWAY_KEY = "gw-key-of-the-tests"
 CONFIG = """
@@ -116,7 +116,7 @@ PROVIDERS = [
 ]
 
 
-class Stage:
+class SdkGateway:
     """What a test plays on: scripts for the upstream, and what it received."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Stage:
         self._scripts: list[Script] = []
         self._loop = asyncio.new_event_loop()
         self._upstream = ScriptedUpstream(select=lambda _: self._next())
-        self._gateway: Gateway | None = None
+        self._gateway: GatewayProcess | None = None
 
     def _next(self) -> Script:
         return self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
@@ -135,10 +135,10 @@ class Stage:
         """The answers to the next requests, the last of them to all that follow."""
         self._scripts = list(scripts)
         self._upstream.requests.clear()
-        self._upstream.closed.clear()
+        self._upstream.closed_connections.clear()
 
     @property
-    def requests(self) -> list[Received]:
+    def requests(self) -> list[ReceivedRequest]:
         """What the upstream received since `play`."""
         return self._upstream.requests
 
@@ -148,12 +148,12 @@ class Stage:
         assert self._gateway is not None
         return self._gateway.log
 
-    def received(self) -> Received:
+    def received(self) -> ReceivedRequest:
         """The one request that the upstream received."""
         assert len(self.requests) == 1, [request.path for request in self.requests]
         return self.requests[0]
 
-    def arrived(self, seconds: float = 2.0) -> Received:
+    def arrived(self, seconds: float = 2.0) -> ReceivedRequest:
         """The first request since `play`; waits for it."""
         deadline = time.monotonic() + seconds
         while not self.requests:
@@ -170,21 +170,21 @@ class Stage:
         request = self.received()
         names = [name for name, _ in request.headers]
         assert len(names) == len(set(names)), names
-        assert request.header(b"host") == self._upstream.url.removeprefix("http://").encode()
-        assert request.header(b"content-length") == b"%d" % len(request.body)
+        assert request.get_header(b"host") == self._upstream.url.removeprefix("http://").encode()
+        assert request.get_header(b"content-length") == b"%d" % len(request.body)
         kept = {k: v for k, v in request.headers if k not in (b"host", b"content-length")}
         return request.method, request.path, kept
 
-    def closed(self, seconds: float = 2.0) -> Closed:
+    def closed(self, seconds: float = 2.0) -> ClosedConnection:
         """The first connection that ended since `play`; waits for it."""
         deadline = time.monotonic() + seconds
-        while not self._upstream.closed:
+        while not self._upstream.closed_connections:
             assert time.monotonic() < deadline, "no connection to the upstream was closed"
             time.sleep(0.005)
-        return self._upstream.closed[0]
+        return self._upstream.closed_connections[0]
 
     @contextmanager
-    def open(self) -> Iterator["Stage"]:
+    def open(self) -> Iterator["SdkGateway"]:
         """The stage, with everything on it, until it is left."""
         ready: Future[None] = Future()
         left = asyncio.Event()
@@ -213,8 +213,8 @@ class Stage:
             Path(folder).chmod(0o755)  # nginx's workers may be of another user than its master
             async with (
                 self._upstream,
-                gateway(Path(folder), config(self._upstream.url)) as running,
-                nginx(Path(folder), running.port) as url,
+                run_gateway(Path(folder), config(self._upstream.url)) as running,
+                run_nginx(Path(folder), running.port) as url,
             ):
                 self._gateway, self.url = running, url
                 ready.set_result(None)

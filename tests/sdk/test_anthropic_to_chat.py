@@ -25,7 +25,7 @@ from tests.sdk.answers import (
     text,
     use,
 )
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 ASK: list[MessageParam] = [{"role": "user", "content": "hello"}]
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -46,7 +46,7 @@ OSLO = use("call_1", "get_weather", {"city": "Oslo"})
 ROME = use("call_2", "get_weather", {"city": "Rome"})
 
 
-def test_a_plain_answer_is_a_message(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_plain_answer_is_a_message(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(chat("Hello")))
     answer = anthropic.messages.create(
         model="chat:real",
@@ -91,14 +91,14 @@ def test_a_plain_answer_is_a_message(stage: Stage, anthropic: Anthropic) -> None
     }
 
 
-def test_an_alias_is_the_model_of_the_answer(stage: Stage, anthropic: Anthropic) -> None:
+def test_an_alias_is_the_model_of_the_answer(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(chat("Hello")))
     answer = anthropic.messages.create(model="nickname", max_tokens=64, messages=ASK)
     assert stage.body()["model"] == "real-name"
     assert answer.model == "nickname"
 
 
-def test_a_stream_is_read_event_by_event(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_stream_is_read_event_by_event(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(SSE(chat_stream({"content": "Hel"}, {"content": "lo"})))
     with anthropic.messages.create(
         model="chat:real", max_tokens=64, messages=ASK, stream=True
@@ -122,7 +122,7 @@ def test_a_stream_is_read_event_by_event(stage: Stage, anthropic: Anthropic) -> 
     }
 
 
-def test_the_stream_helper_gathers_the_answer(stage: Stage, anthropic: Anthropic) -> None:
+def test_the_stream_helper_gathers_the_answer(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(SSE(chat_stream({"content": "Hel"}, {"content": "lo"})))
     with anthropic.messages.stream(model="chat:real", max_tokens=64, messages=ASK) as stream:
         assert list(stream.text_stream) == ["Hel", "lo"]
@@ -132,7 +132,7 @@ def test_the_stream_helper_gathers_the_answer(stage: Stage, anthropic: Anthropic
     assert answer.usage.model_dump(exclude_unset=True) == MESSAGES_USAGE
 
 
-def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_tool_call_and_the_tools_it_came_from(stage: SdkGateway, anthropic: Anthropic) -> None:
     called = call("call_1", "get_weather", '{"city": "Oslo"}')
     stage.play(Json(chat(None, finish="tool_calls", tool_calls=[called])))
     answer = anthropic.messages.create(
@@ -154,7 +154,7 @@ def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, anthropic: Anthrop
     }
 
 
-def test_parallel_calls_keep_their_order(stage: Stage, anthropic: Anthropic) -> None:
+def test_parallel_calls_keep_their_order(stage: SdkGateway, anthropic: Anthropic) -> None:
     calls = [
         call("call_1", "get_weather", '{"city":"Oslo"}'),
         call("call_2", "get_weather", '{"city":"Rome"}'),
@@ -189,7 +189,7 @@ def test_parallel_calls_keep_their_order(stage: Stage, anthropic: Anthropic) -> 
     ids=["in turn", "interleaved", "all on one index"],
 )
 def test_streamed_parallel_calls_are_gathered(
-    stage: Stage, anthropic: Anthropic, deltas: list[dict[str, object]]
+    stage: SdkGateway, anthropic: Anthropic, deltas: list[dict[str, object]]
 ) -> None:
     stage.play(SSE(chat_stream(*deltas, finish="tool_calls")))
     with anthropic.messages.stream(model="chat:real", max_tokens=64, messages=ASK) as stream:
@@ -203,7 +203,7 @@ def test_streamed_parallel_calls_are_gathered(
     assert answer.stop_reason == "tool_use"
 
 
-def test_tool_results_become_tool_messages(stage: Stage, anthropic: Anthropic) -> None:
+def test_tool_results_become_tool_messages(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(chat("Cold.")))
     anthropic.messages.create(
         model="chat:real",
@@ -286,7 +286,7 @@ def test_tool_results_become_tool_messages(stage: Stage, anthropic: Anthropic) -
 
 
 def test_names_that_the_upstream_refuses_come_back_as_they_were(
-    stage: Stage, anthropic: Anthropic
+    stage: SdkGateway, anthropic: Anthropic
 ) -> None:
     stage.play(Json(chat(None, tool_calls=[call("call_1", "foo_bar_2", "{}")])))
     tools: list[ToolParam] = [
@@ -298,7 +298,7 @@ def test_names_that_the_upstream_refuses_come_back_as_they_were(
     assert [tool["function"]["name"] for tool in stage.body()["tools"]] == ["foo_bar_2", "foo_bar"]
 
 
-def test_pictures_and_documents_become_parts(stage: Stage, anthropic: Anthropic) -> None:
+def test_pictures_and_documents_become_parts(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(chat("Seen.")))
     anthropic.messages.create(
         model="chat:real",
@@ -357,7 +357,9 @@ DETAILS = [
 ]
 
 
-def reasoning_of(stage: Stage, anthropic: Anthropic, model: str, *, streamed: bool) -> list[Any]:
+def reasoning_of(
+    stage: SdkGateway, anthropic: Anthropic, model: str, *, streamed: bool
+) -> list[Any]:
     """The blocks of an answer with reasoning of that model."""
     calls = [call("call_1", "get_weather", '{"city":"Oslo"}')]
     indexed = [{"index": at} | detail for at, detail in enumerate(DETAILS)]
@@ -377,7 +379,7 @@ def reasoning_of(stage: Stage, anthropic: Anthropic, model: str, *, streamed: bo
     return blocks
 
 
-def replayed(stage: Stage, anthropic: Anthropic, model: str, blocks: list[Any]) -> Any:
+def replayed(stage: SdkGateway, anthropic: Anthropic, model: str, blocks: list[Any]) -> Any:
     """What an upstream gets for these blocks, replayed to that model."""
     stage.play(Json(chat("Cold.")))
     anthropic.messages.create(
@@ -404,7 +406,7 @@ SAID = {
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_sealed_reasoning_comes_back_to_the_model_that_minted_it(
-    stage: Stage, anthropic: Anthropic, streamed: bool
+    stage: SdkGateway, anthropic: Anthropic, streamed: bool
 ) -> None:
     blocks = reasoning_of(stage, anthropic, "details:some/model", streamed=streamed)
     sent = replayed(stage, anthropic, "details:some/model", blocks)
@@ -413,14 +415,14 @@ def test_sealed_reasoning_comes_back_to_the_model_that_minted_it(
 
 @pytest.mark.parametrize("other", ["chat-other:some/model", "details:other/model"], ids=str)
 def test_sealed_reasoning_is_kept_from_others(
-    stage: Stage, anthropic: Anthropic, other: str
+    stage: SdkGateway, anthropic: Anthropic, other: str
 ) -> None:
     blocks = reasoning_of(stage, anthropic, "details:some/model", streamed=False)
     assert replayed(stage, anthropic, other, blocks) == SAID
 
 
 def test_sealed_chat_reasoning_is_kept_from_a_messages_upstream(
-    stage: Stage, anthropic: Anthropic
+    stage: SdkGateway, anthropic: Anthropic
 ) -> None:
     blocks = reasoning_of(stage, anthropic, "details:some/model", streamed=False)
     stage.play(Json(message(text("Cold."))))
@@ -434,7 +436,7 @@ def test_sealed_chat_reasoning_is_kept_from_a_messages_upstream(
 
 @pytest.mark.parametrize("member", ["reasoning_content", "reasoning"])
 def test_plain_reasoning_is_a_thinking_block(
-    stage: Stage, anthropic: Anthropic, member: str
+    stage: SdkGateway, anthropic: Anthropic, member: str
 ) -> None:
     stage.play(
         Json(chat("4", **{member: "2 and 2"})),
@@ -451,7 +453,7 @@ def test_plain_reasoning_is_a_thinking_block(
 
 
 def test_a_budget_is_an_effort_where_the_upstream_knows_only_that(
-    stage: Stage, anthropic: Anthropic
+    stage: SdkGateway, anthropic: Anthropic
 ) -> None:
     stage.play(Json(chat("4")))
     anthropic.messages.create(
@@ -477,7 +479,7 @@ class Place(BaseModel):
     people: int
 
 
-def test_a_schema_is_the_format_of_the_answer(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_schema_is_the_format_of_the_answer(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(chat('{"city":"Oslo","people":717710}')))
     answer = anthropic.messages.parse(
         model="chat:real", max_tokens=64, messages=ASK, output_format=Place
@@ -505,7 +507,7 @@ def test_a_schema_is_the_format_of_the_answer(stage: Stage, anthropic: Anthropic
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_a_refusal_is_a_stop_reason_and_its_words(
-    stage: Stage, anthropic: Anthropic, streamed: bool
+    stage: SdkGateway, anthropic: Anthropic, streamed: bool
 ) -> None:
     if streamed:
         stage.play(SSE(chat_stream({"refusal": "I will"}, {"refusal": " not."})))
@@ -531,7 +533,7 @@ def test_a_refusal_is_a_stop_reason_and_its_words(
     ],
 )
 def test_finish_reasons_are_stop_reasons(
-    stage: Stage, anthropic: Anthropic, finish: str, stop: str
+    stage: SdkGateway, anthropic: Anthropic, finish: str, stop: str
 ) -> None:
     stage.play(
         Json(chat("Hello", finish=finish)), SSE(chat_stream({"content": "Hello"}, finish=finish))
@@ -543,7 +545,7 @@ def test_finish_reasons_are_stop_reasons(
 
 
 def test_more_stops_than_the_upstream_takes_end_the_answer(
-    stage: Stage, anthropic: Anthropic
+    stage: SdkGateway, anthropic: Anthropic
 ) -> None:
     frames = [ROLE, chunk({"content": "x E"}), chunk({"content": "ND y"}), chunk({}, "stop"), DONE]
     stage.play(SSE(frames))
@@ -556,7 +558,7 @@ def test_more_stops_than_the_upstream_takes_end_the_answer(
     assert stage.body()["stop"] == ["A", "B", "C", "D"]
 
 
-def test_what_was_lost_stands_in_a_header(stage: Stage, anthropic: Anthropic) -> None:
+def test_what_was_lost_stands_in_a_header(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(chat("Hello")))
     raw = anthropic.messages.with_raw_response.create(
         model="chat:real",
@@ -571,7 +573,9 @@ def test_what_was_lost_stands_in_a_header(stage: Stage, anthropic: Anthropic) ->
     assert stage.body().keys() == {"model", "messages", "max_tokens"}
 
 
-def test_a_stream_tells_in_its_headers_what_was_lost(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_stream_tells_in_its_headers_what_was_lost(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     stage.play(SSE(chat_stream({"content": "Hello"})))
     with anthropic.messages.stream(
         model="chat:real", max_tokens=64, messages=ASK, extra_body={"brand_new": 1}
@@ -580,14 +584,16 @@ def test_a_stream_tells_in_its_headers_what_was_lost(stage: Stage, anthropic: An
         assert stream.response.headers["x-gateway-warnings"] == "brand_new:unknown"
 
 
-def test_a_call_that_only_warms_a_cache_is_refused(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_call_that_only_warms_a_cache_is_refused(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(chat("Hello")))
     with pytest.raises(BadRequestError):
         anthropic.messages.create(model="chat:real", max_tokens=0, messages=ASK)
     assert stage.requests == []
 
 
-def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_whole_answer_to_a_stream_is_told_as_a_stream(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     calls = [call("call_1", "get_weather", '{"city":"Oslo"}')]
     stage.play(Json(chat("Hello", finish="tool_calls", tool_calls=calls)))
     with anthropic.messages.stream(model="chat:real", max_tokens=64, messages=ASK) as stream:

@@ -24,7 +24,7 @@ from tests.sdk.answers import (
     thought,
     use,
 )
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 ASK: list[MessageParam] = [{"role": "user", "content": "hello"}]
 WEATHER: ToolParam = {
@@ -34,7 +34,9 @@ WEATHER: ToolParam = {
 }
 
 
-def test_a_plain_answer_arrives_as_the_upstream_gave_it(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_plain_answer_arrives_as_the_upstream_gave_it(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     stage.play(Json(message(text("Hello"))))
     answer = anthropic.messages.create(
         model="messages:real",
@@ -65,14 +67,14 @@ def test_a_plain_answer_arrives_as_the_upstream_gave_it(stage: Stage, anthropic:
     }
 
 
-def test_an_alias_is_sent_as_the_upstreams_name(stage: Stage, anthropic: Anthropic) -> None:
+def test_an_alias_is_sent_as_the_upstreams_name(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(message(text("Hello"))))
     answer = anthropic.messages.create(model="shorthand", max_tokens=64, messages=ASK)
     assert stage.body() == {"model": "real-name", "max_tokens": 64, "messages": ASK}
     assert answer.model == "upstream-model"
 
 
-def test_a_stream_is_read_event_by_event(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_stream_is_read_event_by_event(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(SSE(message_stream(text("Hello!"))))
     with anthropic.messages.create(
         model="messages:real", max_tokens=64, messages=ASK, stream=True
@@ -95,7 +97,7 @@ def test_a_stream_is_read_event_by_event(stage: Stage, anthropic: Anthropic) -> 
     }
 
 
-def test_the_stream_helper_gathers_the_answer(stage: Stage, anthropic: Anthropic) -> None:
+def test_the_stream_helper_gathers_the_answer(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(SSE(message_stream(text("Hello"))))
     with anthropic.messages.stream(model="messages:real", max_tokens=64, messages=ASK) as stream:
         assert "".join(stream.text_stream) == "Hello"
@@ -105,7 +107,7 @@ def test_the_stream_helper_gathers_the_answer(stage: Stage, anthropic: Anthropic
     assert answer.usage.model_dump(exclude_unset=True) == MESSAGES_USAGE
 
 
-def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_tool_call_and_the_tools_it_came_from(stage: SdkGateway, anthropic: Anthropic) -> None:
     called = use("toolu_1", "get_weather", {"city": "Oslo"})
     stage.play(Json(message(called, stop="tool_use")))
     answer = anthropic.messages.create(
@@ -126,7 +128,7 @@ def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, anthropic: Anthrop
     }
 
 
-def test_streamed_parallel_calls_are_gathered(stage: Stage, anthropic: Anthropic) -> None:
+def test_streamed_parallel_calls_are_gathered(stage: SdkGateway, anthropic: Anthropic) -> None:
     oslo = use("toolu_1", "get_weather", {"city": "Oslo"})
     rome = use("toolu_2", "get_weather", {"city": "Rome"})
     stage.play(SSE(message_stream(text("Let me see."), oslo, rome, stop="tool_use")))
@@ -135,7 +137,7 @@ def test_streamed_parallel_calls_are_gathered(stage: Stage, anthropic: Anthropic
     assert answer.to_dict()["content"] == [text("Let me see."), oslo, rome]
 
 
-def test_blocks_that_interleave_are_gathered(stage: Stage, anthropic: Anthropic) -> None:
+def test_blocks_that_interleave_are_gathered(stage: SdkGateway, anthropic: Anthropic) -> None:
     frames = [
         START,
         block_start(0, use("toolu_1", "get_weather", {})),
@@ -158,7 +160,7 @@ def test_blocks_that_interleave_are_gathered(stage: Stage, anthropic: Anthropic)
 
 
 def test_a_conversation_with_tool_results_is_sent_as_it_is(
-    stage: Stage, anthropic: Anthropic
+    stage: SdkGateway, anthropic: Anthropic
 ) -> None:
     stage.play(Json(message(text("Cold."))))
     turns: list[MessageParam] = [
@@ -198,7 +200,9 @@ def test_a_conversation_with_tool_results_is_sent_as_it_is(
     assert b'"n":1.0' in stage.received().body
 
 
-def test_pictures_and_documents_are_sent_as_they_are(stage: Stage, anthropic: Anthropic) -> None:
+def test_pictures_and_documents_are_sent_as_they_are(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     stage.play(Json(message(text("Seen."))))
     turns: list[MessageParam] = [
         {
@@ -226,7 +230,9 @@ def test_pictures_and_documents_are_sent_as_they_are(stage: Stage, anthropic: An
     assert stage.body()["messages"] == turns
 
 
-def test_thinking_passes_both_ways_with_its_signature(stage: Stage, anthropic: Anthropic) -> None:
+def test_thinking_passes_both_ways_with_its_signature(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     hidden = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
     stage.play(SSE(message_stream(thought("2 and 2", "c2ln"), hidden, text("4!"))))
     with anthropic.messages.stream(
@@ -256,7 +262,7 @@ class Place(BaseModel):
     people: int
 
 
-def test_a_schema_is_parsed_into_its_type(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_schema_is_parsed_into_its_type(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(message(text('{"city":"Oslo","people":717710}'))))
     answer = anthropic.messages.parse(
         model="messages:real", max_tokens=64, messages=ASK, output_format=Place
@@ -267,13 +273,13 @@ def test_a_schema_is_parsed_into_its_type(stage: Stage, anthropic: Anthropic) ->
     assert asked["schema"]["required"] == ["city", "people"]
 
 
-def test_usage_arrives_with_all_its_details(stage: Stage, anthropic: Anthropic) -> None:
+def test_usage_arrives_with_all_its_details(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(message(text("Hello"))))
     answer = anthropic.messages.create(model="messages:real", max_tokens=64, messages=ASK)
     assert answer.usage.model_dump(exclude_unset=True) == MESSAGES_USAGE
 
 
-def test_a_refusal_arrives_with_its_details(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_refusal_arrives_with_its_details(stage: SdkGateway, anthropic: Anthropic) -> None:
     details = {"type": "refusal", "category": "bio", "explanation": "Dangerous."}
     stage.play(Json(message(stop="refusal", stop_details=details)))
     answer = anthropic.messages.create(model="messages:real", max_tokens=64, messages=ASK)
@@ -285,13 +291,15 @@ def test_a_refusal_arrives_with_its_details(stage: Stage, anthropic: Anthropic) 
     "stop",
     ["end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal"],
 )
-def test_stop_reasons_pass(stage: Stage, anthropic: Anthropic, stop: str) -> None:
+def test_stop_reasons_pass(stage: SdkGateway, anthropic: Anthropic, stop: str) -> None:
     stage.play(Json(message(text("Hello"), stop=stop)))
     answer = anthropic.messages.create(model="messages:real", max_tokens=64, messages=ASK)
     assert answer.stop_reason == stop
 
 
-def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_whole_answer_to_a_stream_is_told_as_a_stream(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     stage.play(Json(message(text("Hello"))))
     with anthropic.messages.stream(model="messages:real", max_tokens=64, messages=ASK) as stream:
         answer = stream.get_final_message()
@@ -299,7 +307,9 @@ def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, anthropic:
     assert answer.usage.output_tokens == 30
 
 
-def test_unknown_events_and_blocks_reach_the_client(stage: Stage, anthropic: Anthropic) -> None:
+def test_unknown_events_and_blocks_reach_the_client(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     new = {"type": "brand_new", "x": 1.0}
     frames = message_stream(new, text("Hello"))
     stage.play(SSE([frames[0], event("brand_new_event", x=1), *frames[1:]]))
@@ -310,7 +320,7 @@ def test_unknown_events_and_blocks_reach_the_client(stage: Stage, anthropic: Ant
     assert (blocks[0].type, blocks[0].x) == ("brand_new", 1.0)
 
 
-def test_a_client_that_sends_x_api_key_is_known(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_client_that_sends_x_api_key_is_known(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(message(text("Hello"))))
     anthropic.messages.create(
         model="messages:real",
@@ -318,11 +328,11 @@ def test_a_client_that_sends_x_api_key_is_known(stage: Stage, anthropic: Anthrop
         messages=ASK,
         extra_headers={"authorization": "", "x-api-key": stage.key},
     )
-    assert stage.received().header(b"x-api-key") is None
-    assert stage.received().header(b"authorization") == b"Bearer upstream-key-messages"
+    assert stage.received().get_header(b"x-api-key") is None
+    assert stage.received().get_header(b"authorization") == b"Bearer upstream-key-messages"
 
 
-def test_the_beta_client_is_answered_as_well(stage: Stage, anthropic: Anthropic) -> None:
+def test_the_beta_client_is_answered_as_well(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Json(message(text("Hello"))))
     answer = anthropic.beta.messages.create(
         model="messages:real", max_tokens=64, messages=[{"role": "user", "content": "hello"}]

@@ -7,18 +7,18 @@ from anthropic import Anthropic, APIStatusError, BadRequestError, RateLimitError
 from anthropic.types import MessageParam, ToolParam
 
 from tests.fakes.responses import (
-    call,
-    event_bytes,
-    free_call,
-    message,
-    reasoning,
-    refusal,
-    response,
-    script,
+    make_custom_call,
+    make_function_call,
+    make_message,
+    make_reasoning,
+    make_refusal,
+    make_response,
+    make_script,
+    render_event,
 )
 from tests.fakes.upstream import SSE, Close, Head, Json, Send
 from tests.sdk.answers import PDF, PNG, text, use
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 ASK: list[MessageParam] = [{"role": "user", "content": "hello"}]
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -29,7 +29,10 @@ WEATHER_TOLD = {
     "type": "function", "name": "get_weather", "description": "Tells the weather.",
     "parameters": SCHEMA, "strict": False,
 }  # fmt: skip
-OSLO, ROME = call("call_1", "get_weather", '{"city":"Oslo"}'), call("call_2", "get_weather", "")
+OSLO, ROME = (
+    make_function_call("call_1", "get_weather", '{"city":"Oslo"}'),
+    make_function_call("call_2", "get_weather", ""),
+)
 KEPT = {"store": False, "include": ["reasoning.encrypted_content"]}
 COUNTS = {
     "input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1,
@@ -41,16 +44,16 @@ def said(role: str, content: object) -> dict[str, object]:
     return {"type": "message", "role": role, "content": content}
 
 
-def ask(stage: Stage, anthropic: Anthropic, *items: dict[str, Any], **more: Any) -> Any:
+def ask(stage: SdkGateway, anthropic: Anthropic, *items: dict[str, Any], **more: Any) -> Any:
     """A whole answer of these items."""
-    stage.play(Json(response(*items)))
+    stage.play(Json(make_response(*items)))
     asked: Any = {"model": "responses:gpt-5", "max_tokens": 64, "messages": ASK} | more
     return anthropic.messages.create(**asked)
 
 
-def gather(stage: Stage, anthropic: Anthropic, *items: dict[str, Any], **more: Any) -> Any:
+def gather(stage: SdkGateway, anthropic: Anthropic, *items: dict[str, Any], **more: Any) -> Any:
     """The same answer as a stream, through the client's own accumulator."""
-    stage.play(SSE(script(*items).frames))
+    stage.play(SSE(make_script(*items).frames))
     asked: Any = {"model": "responses:gpt-5", "max_tokens": 64, "messages": ASK} | more
     with anthropic.messages.stream(**asked) as stream:
         open_blocks = 0
@@ -65,9 +68,11 @@ both = pytest.mark.parametrize("answered", [ask, gather], ids=["whole", "stream"
 
 
 @both
-def test_a_plain_answer_is_a_message(stage: Stage, anthropic: Anthropic, answered: Any) -> None:
+def test_a_plain_answer_is_a_message(
+    stage: SdkGateway, anthropic: Anthropic, answered: Any
+) -> None:
     answer = answered(
-        stage, anthropic, message("Hello"), metadata={"user_id": "u1"},
+        stage, anthropic, make_message("Hello"), metadata={"user_id": "u1"},
         system=[{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}],
     )  # fmt: skip
     told = answer.to_dict()
@@ -91,10 +96,10 @@ def test_a_plain_answer_is_a_message(stage: Stage, anthropic: Anthropic, answere
 
 @both
 def test_parallel_calls_and_the_tools_they_came_from(
-    stage: Stage, anthropic: Anthropic, answered: Any
+    stage: SdkGateway, anthropic: Anthropic, answered: Any
 ) -> None:
     answer = answered(
-        stage, anthropic, message("Let me see."), OSLO, ROME, tools=[WEATHER],
+        stage, anthropic, make_message("Let me see."), OSLO, ROME, tools=[WEATHER],
         tool_choice={"type": "tool", "name": "get_weather", "disable_parallel_tool_use": True},
     )  # fmt: skip
     assert answer.to_dict()["content"] == [
@@ -108,9 +113,9 @@ def test_parallel_calls_and_the_tools_they_came_from(
     assert body["parallel_tool_calls"] is False
 
 
-def test_results_with_images_go_where_they_belong(stage: Stage, anthropic: Anthropic) -> None:
+def test_results_with_images_go_where_they_belong(stage: SdkGateway, anthropic: Anthropic) -> None:
     image = {"type": "base64", "media_type": "image/png", "data": PNG}
-    ask(stage, anthropic, message("ok"), tools=[WEATHER], messages=[
+    ask(stage, anthropic, make_message("ok"), tools=[WEATHER], messages=[
         *ASK,
         {"role": "assistant", "content": [
             {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Oslo"}},
@@ -136,9 +141,9 @@ def test_results_with_images_go_where_they_belong(stage: Stage, anthropic: Anthr
     ]  # fmt: skip
 
 
-def test_documents(stage: Stage, anthropic: Anthropic) -> None:
+def test_documents(stage: SdkGateway, anthropic: Anthropic) -> None:
     pdf = {"type": "base64", "media_type": "application/pdf", "data": PDF}
-    ask(stage, anthropic, message("ok"), messages=[{"role": "user", "content": [
+    ask(stage, anthropic, make_message("ok"), messages=[{"role": "user", "content": [
         {"type": "document", "source": pdf, "title": "a.pdf"},
         {"type": "document", "source": {"type": "url", "url": "https://a/b.pdf"}},
         {"type": "text", "text": "?"},
@@ -156,12 +161,12 @@ def test_documents(stage: Stage, anthropic: Anthropic) -> None:
 
 @both
 def test_thinking_comes_back_to_the_model_that_thought(
-    stage: Stage, anthropic: Anthropic, answered: Any
+    stage: SdkGateway, anthropic: Anthropic, answered: Any
 ) -> None:
     thinking = {"type": "enabled", "budget_tokens": 8192}
     answer = answered(
-        stage, anthropic, reasoning("why", "how", encrypted="gAAA"),
-        reasoning(id="rs_2", encrypted="gBBB"), OSLO, thinking=thinking, max_tokens=9999,
+        stage, anthropic, make_reasoning("why", "how", encrypted="gAAA"),
+        make_reasoning(id="rs_2", encrypted="gBBB"), OSLO, thinking=thinking, max_tokens=9999,
     )  # fmt: skip
     assert stage.body()["reasoning"] == {"effort": "high", "summary": "auto"}
     thought, hidden, called = answer.to_dict()["content"]
@@ -174,33 +179,33 @@ def test_thinking_comes_back_to_the_model_that_thought(
         *ASK, {"role": "assistant", "content": [thought, hidden, called]},
         {"role": "user", "content": [result]},
     ]  # fmt: skip
-    ask(stage, anthropic, message("ok"), messages=history)
+    ask(stage, anthropic, make_message("ok"), messages=history)
     assert stage.body()["input"][1:3] == [
         {"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA",
          "summary": [{"type": "summary_text", "text": "why\n\nhow"}]},
         {"type": "reasoning", "id": "rs_2", "encrypted_content": "gBBB", "summary": []},
     ]  # fmt: skip
     # another model gets none of it
-    ask(stage, anthropic, message("ok"), messages=history, model="responses:gpt-5.1")
+    ask(stage, anthropic, make_message("ok"), messages=history, model="responses:gpt-5.1")
     assert [item["type"] for item in stage.body()["input"]] == [
         "message", "function_call", "function_call_output",
     ]  # fmt: skip
 
 
 @both
-def test_a_refusal(stage: Stage, anthropic: Anthropic, answered: Any) -> None:
-    answer = answered(stage, anthropic, message(refusal("I cannot.")))
+def test_a_refusal(stage: SdkGateway, anthropic: Anthropic, answered: Any) -> None:
+    answer = answered(stage, anthropic, make_message(make_refusal("I cannot.")))
     assert answer.stop_reason == "refusal"
     assert answer.to_dict()["content"] == [text("I cannot.")]
 
 
 @both
-def test_a_limit(stage: Stage, anthropic: Anthropic, answered: Any) -> None:
+def test_a_limit(stage: SdkGateway, anthropic: Anthropic, answered: Any) -> None:
     cut: Any = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     stage.play(
-        Json(response(message("Hel"), **cut))
+        Json(make_response(make_message("Hel"), **cut))
         if answered is ask
-        else SSE(script(message("Hel"), **cut).frames)
+        else SSE(make_script(make_message("Hel"), **cut).frames)
     )
     asked: Any = {"model": "responses:gpt-5", "max_tokens": 64, "messages": ASK}
     if answered is ask:
@@ -213,24 +218,24 @@ def test_a_limit(stage: Stage, anthropic: Anthropic, answered: Any) -> None:
 
 @both
 def test_a_stop_sequence_is_enforced_here(
-    stage: Stage, anthropic: Anthropic, answered: Any
+    stage: SdkGateway, anthropic: Anthropic, answered: Any
 ) -> None:
-    answer = answered(stage, anthropic, message("a END b"), stop_sequences=["END"])
+    answer = answered(stage, anthropic, make_message("a END b"), stop_sequences=["END"])
     assert answer.to_dict()["content"] == [text("a ")]
     assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "END")
     assert "stop" not in stage.body()
 
 
-def test_a_probe_of_one_token_is_no_error(stage: Stage, anthropic: Anthropic) -> None:
-    ask(stage, anthropic, message("x"), max_tokens=1)
+def test_a_probe_of_one_token_is_no_error(stage: SdkGateway, anthropic: Anthropic) -> None:
+    ask(stage, anthropic, make_message("x"), max_tokens=1)
     assert stage.body()["max_output_tokens"] == 16
 
 
 @both
 def test_free_text_of_a_tool_nobody_asked_for_is_an_input(
-    stage: Stage, anthropic: Anthropic, answered: Any
+    stage: SdkGateway, anthropic: Anthropic, answered: Any
 ) -> None:
-    answer = answered(stage, anthropic, free_call("call_1", "patch", "*** Begin"))
+    answer = answered(stage, anthropic, make_custom_call("call_1", "patch", "*** Begin"))
     assert answer.to_dict()["content"] == [use("call_1", "patch", {"input": "*** Begin"})]
 
 
@@ -241,7 +246,7 @@ LIMITED = {"code": "rate_limit_exceeded", "message": "slow down"}
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_error_before_the_answer_is_a_status(
-    stage: Stage, anthropic: Anthropic, stream: bool
+    stage: SdkGateway, anthropic: Anthropic, stream: bool
 ) -> None:
     stage.play(Json({"error": LIMITED | {"type": "requests"}}, 429))
     with pytest.raises(RateLimitError, match="slow down"):
@@ -250,13 +255,15 @@ def test_an_error_before_the_answer_is_a_status(
         )
 
 
-def test_a_failed_response_in_a_200_is_a_status(stage: Stage, anthropic: Anthropic) -> None:
-    stage.play(Json(response(status="failed", error=LIMITED)))
+def test_a_failed_response_in_a_200_is_a_status(stage: SdkGateway, anthropic: Anthropic) -> None:
+    stage.play(Json(make_response(status="failed", error=LIMITED)))
     with pytest.raises(RateLimitError, match="slow down"):
         anthropic.messages.create(model="responses:gpt-5", max_tokens=64, messages=ASK)
 
 
-def test_too_long_a_prompt_says_so_in_the_clients_words(stage: Stage, anthropic: Anthropic) -> None:
+def test_too_long_a_prompt_says_so_in_the_clients_words(
+    stage: SdkGateway, anthropic: Anthropic
+) -> None:
     error = {
         "message": "Your input exceeds the context window of this model.",
         "type": "invalid_request_error", "param": "input", "code": "context_length_exceeded",
@@ -266,13 +273,15 @@ def test_too_long_a_prompt_says_so_in_the_clients_words(stage: Stage, anthropic:
         anthropic.messages.create(model="responses:gpt-5", max_tokens=64, messages=ASK)
 
 
-FAILED = event_bytes({"type": "response.failed", "response": response(error=LIMITED)})
-TOLD = event_bytes({"type": "error", "sequence_number": 9, "param": None, **LIMITED})
+FAILED = render_event({"type": "response.failed", "response": make_response(error=LIMITED)})
+TOLD = render_event({"type": "error", "sequence_number": 9, "param": None, **LIMITED})
 
 
 @pytest.mark.parametrize("fault", [FAILED, TOLD], ids=["failed", "error"])
-def test_an_error_in_the_stream_is_raised(stage: Stage, anthropic: Anthropic, fault: bytes) -> None:
-    stage.play(SSE([*script(message("Hello")).frames[:6], fault]))
+def test_an_error_in_the_stream_is_raised(
+    stage: SdkGateway, anthropic: Anthropic, fault: bytes
+) -> None:
+    stage.play(SSE([*make_script(make_message("Hello")).frames[:6], fault]))
     seen: list[str] = []
     with (
         anthropic.messages.stream(model="responses:gpt-5", max_tokens=64, messages=ASK) as stream,
@@ -282,8 +291,8 @@ def test_an_error_in_the_stream_is_raised(stage: Stage, anthropic: Anthropic, fa
     assert "".join(seen) == "Hello"
 
 
-def test_a_stream_that_is_cut_is_no_answer(stage: Stage, anthropic: Anthropic) -> None:
-    frames = script(message("Hello"), OSLO).frames
+def test_a_stream_that_is_cut_is_no_answer(stage: SdkGateway, anthropic: Anthropic) -> None:
+    frames = make_script(make_message("Hello"), OSLO).frames
     head = Head(200, [("content-type", "text/event-stream")])
     stage.play([head, Send(b"".join(frames[:-1])), Close()])
     with (

@@ -8,12 +8,12 @@ from openai import AsyncOpenAI
 
 from tests.fakes.upstream import SSE, Stall
 from tests.sdk.answers import chat_stream, message_stream, text
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 CALLS = 20
 
 
-async def test_twenty_streams_of_the_openai_client_at_once(stage: Stage) -> None:
+async def test_twenty_streams_of_the_openai_client_at_once(stage: SdkGateway) -> None:
     stage.play(SSE(message_stream(text("Hello")), seconds=0.01))
     async with AsyncOpenAI(base_url=f"{stage.url}/v1", api_key=stage.key, max_retries=0) as client:
 
@@ -27,7 +27,7 @@ async def test_twenty_streams_of_the_openai_client_at_once(stage: Stage) -> None
     assert len({request.body for request in stage.requests}) == CALLS
 
 
-async def test_twenty_streams_of_the_anthropic_client_at_once(stage: Stage) -> None:
+async def test_twenty_streams_of_the_anthropic_client_at_once(stage: SdkGateway) -> None:
     stage.play(SSE(chat_stream({"content": "Hel"}, {"content": "lo"}), seconds=0.01))
     async with AsyncAnthropic(base_url=stage.url, api_key=stage.key, max_retries=0) as client:
 
@@ -43,7 +43,7 @@ async def test_twenty_streams_of_the_anthropic_client_at_once(stage: Stage) -> N
     assert len({request.body for request in stage.requests}) == CALLS
 
 
-async def test_a_cancelled_call_frees_its_upstream(stage: Stage) -> None:
+async def test_a_cancelled_call_frees_its_upstream(stage: SdkGateway) -> None:
     stage.play(Stall())
     async with AsyncOpenAI(base_url=f"{stage.url}/v1", api_key=stage.key, max_retries=0) as client:
         asking = asyncio.ensure_future(
@@ -56,4 +56,4 @@ async def test_a_cancelled_call_frees_its_upstream(stage: Stage) -> None:
         await asyncio.gather(asking, return_exceptions=True)
         left = time.monotonic()
         closed = await asyncio.to_thread(stage.closed)
-    assert closed.at - left < 0.1
+    assert closed.closed_at - left < 0.1

@@ -25,7 +25,7 @@ from tests.sdk.answers import (
     use,
 )
 from tests.sdk.clients import Client, Which, connected
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 PAIRS: list[tuple[Which, str]] = [
     ("openai", "chat"),
@@ -97,7 +97,7 @@ def raised(client: Client, model: str, *, streamed: bool) -> Any:
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("status", KINDS)
 def test_an_upstreams_refusal_raises_its_class(
-    stage: Stage, which: Which, speaks: str, status: int, streamed: bool
+    stage: SdkGateway, which: Which, speaks: str, status: int, streamed: bool
 ) -> None:
     stage.play(Json(spoken(speaks, "These words.", KINDS[status]), status=status))
     with connected(which, stage) as client:
@@ -111,7 +111,7 @@ def test_an_upstreams_refusal_raises_its_class(
 
 @every_pair
 def test_the_body_of_an_error_is_in_the_callers_dialect(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     given = spoken(speaks, "No such model.", "not_found_error")
     stage.play(Json(given, status=404))
@@ -139,7 +139,7 @@ def test_the_body_of_an_error_is_in_the_callers_dialect(
 
 @every_pair
 def test_too_long_a_prompt_is_told_as_the_client_knows_it(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     words = (
         "This model's maximum context length is 200000 tokens, however you requested 210000"
@@ -161,7 +161,7 @@ def test_too_long_a_prompt_is_told_as_the_client_knows_it(
 
 
 @pytest.mark.parametrize("which", ["openai", "anthropic"])
-def test_a_wrong_key_is_an_authentication_error(stage: Stage, which: Which) -> None:
+def test_a_wrong_key_is_an_authentication_error(stage: SdkGateway, which: Which) -> None:
     with connected(which, stage, key="wrong") as client:
         error = raised(client, "chat:m", streamed=False)
     assert type(error) in (openai.AuthenticationError, anthropic.AuthenticationError)
@@ -172,7 +172,7 @@ def test_a_wrong_key_is_an_authentication_error(stage: Stage, which: Which) -> N
 @every_pair
 @pytest.mark.parametrize("status", [401, 403])
 def test_the_gateways_own_key_refused_is_no_fault_of_the_clients(
-    stage: Stage, which: Which, speaks: str, status: int
+    stage: SdkGateway, which: Which, speaks: str, status: int
 ) -> None:
     stage.play(Json(spoken(speaks, "Bad key.", "authentication_error"), status=status))
     with connected(which, stage, max_retries=2) as client:
@@ -186,7 +186,7 @@ def test_the_gateways_own_key_refused_is_no_fault_of_the_clients(
 @every_pair
 @pytest.mark.parametrize("status", [401, 403])
 def test_the_clients_own_key_refused_is_told_as_it_is(
-    stage: Stage, which: Which, speaks: str, status: int
+    stage: SdkGateway, which: Which, speaks: str, status: int
 ) -> None:
     kind = {401: "authentication_error", 403: "permission_error"}[status]
     stage.play(Json(spoken(speaks, "Bad key.", kind), status=status))
@@ -197,12 +197,12 @@ def test_the_clients_own_key_refused_is_told_as_it_is(
     assert (
         type(error).__name__ == {401: "AuthenticationError", 403: "PermissionDeniedError"}[status]
     )
-    assert stage.received().header(b"authorization") == b"Bearer my-own-key"
-    assert stage.received().header(b"x-gateway-key") is None
+    assert stage.received().get_header(b"authorization") == b"Bearer my-own-key"
+    assert stage.received().get_header(b"x-gateway-key") is None
 
 
 @pytest.mark.parametrize("which", ["openai", "anthropic"])
-def test_a_path_that_is_none_is_not_found(stage: Stage, which: Which) -> None:
+def test_a_path_that_is_none_is_not_found(stage: SdkGateway, which: Which) -> None:
     with (
         connected(which, stage) as client,
         pytest.raises((openai.NotFoundError, anthropic.NotFoundError)),
@@ -211,7 +211,7 @@ def test_a_path_that_is_none_is_not_found(stage: Stage, which: Which) -> None:
 
 
 @pytest.mark.parametrize("which", ["openai", "anthropic"])
-def test_no_connection_to_the_upstream_is_a_server_error(stage: Stage, which: Which) -> None:
+def test_no_connection_to_the_upstream_is_a_server_error(stage: SdkGateway, which: Which) -> None:
     with connected(which, stage) as client:
         error = raised(client, "gone:m", streamed=False)
     assert isinstance(error, openai.InternalServerError | anthropic.InternalServerError)
@@ -230,7 +230,7 @@ def test_no_connection_to_the_upstream_is_a_server_error(stage: Stage, which: Wh
     ids=["hung up", "reset", "cut", "no JSON"],
 )
 def test_an_answer_that_is_none_is_a_server_error(
-    stage: Stage, which: Which, speaks: str, script: Script
+    stage: SdkGateway, which: Which, speaks: str, script: Script
 ) -> None:
     stage.play(script)
     with connected(which, stage) as client:
@@ -241,7 +241,7 @@ def test_an_answer_that_is_none_is_a_server_error(
 
 @pytest.mark.parametrize(("which", "speaks"), [PAIRS[1], PAIRS[3]], ids=str)
 def test_an_object_that_is_no_answer_cannot_be_converted(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     stage.play(Json({}))
     with connected(which, stage) as client:
@@ -250,7 +250,7 @@ def test_an_object_that_is_no_answer_cannot_be_converted(
 
 
 @every_pair
-def test_an_error_in_a_200_is_its_own_status(stage: Stage, which: Which, speaks: str) -> None:
+def test_an_error_in_a_200_is_its_own_status(stage: SdkGateway, which: Which, speaks: str) -> None:
     given = spoken(speaks, "Slow down.", "rate_limit_error")
     stage.play(Json(given))
     with connected(which, stage) as client:
@@ -267,7 +267,9 @@ FIRST = {
 
 
 @every_pair
-def test_an_error_as_the_first_event_is_a_status(stage: Stage, which: Which, speaks: str) -> None:
+def test_an_error_as_the_first_event_is_a_status(
+    stage: SdkGateway, which: Which, speaks: str
+) -> None:
     stage.play(SSE([FIRST[speaks]]))
     with connected(which, stage) as client:
         error = raised(client, f"{speaks}-limited:m", streamed=True)
@@ -298,7 +300,7 @@ def broken_off(client: Client, model: str) -> tuple[list[str], Any]:
 
 
 @every_pair
-def test_an_error_inside_a_stream_raises(stage: Stage, which: Which, speaks: str) -> None:
+def test_an_error_inside_a_stream_raises(stage: SdkGateway, which: Which, speaks: str) -> None:
     last = {
         "chat": b'data: {"error":{"message":"Boom.","type":"server_error","param":null,'
         b'"code":null}}\n\n',
@@ -321,7 +323,7 @@ def test_an_error_inside_a_stream_raises(stage: Stage, which: Which, speaks: str
 )
 @pytest.mark.parametrize("frames", [BEGUN, CALLING], ids=["in text", "in a call"])
 def test_a_stream_that_is_cut_raises(
-    stage: Stage,
+    stage: SdkGateway,
     which: Which,
     speaks: str,
     cut: Sequence[Any],
@@ -336,14 +338,14 @@ def test_a_stream_that_is_cut_raises(
 
 
 @pytest.mark.parametrize("which", ["openai", "anthropic"])
-def test_no_server_at_all_is_a_connection_error(stage: Stage, which: Which) -> None:
+def test_no_server_at_all_is_a_connection_error(stage: SdkGateway, which: Which) -> None:
     with connected(which, stage, url=f"http://127.0.0.1:{free_port()}") as client:
         error = raised(client, "chat:m", streamed=False)
     assert type(error) in (openai.APIConnectionError, anthropic.APIConnectionError)
 
 
 @pytest.mark.parametrize("which", ["openai", "anthropic"])
-def test_a_malformed_request_names_its_field(stage: Stage, which: Which) -> None:
+def test_a_malformed_request_names_its_field(stage: SdkGateway, which: Which) -> None:
     with connected(which, stage) as client:
         path = "/chat/completions" if which == "openai" else "/v1/messages"
         body = {"model": "chat:m", "max_tokens": 64, "messages": 7}
@@ -358,7 +360,7 @@ def test_a_malformed_request_names_its_field(stage: Stage, which: Which) -> None
     "last", [[], [b"data: [DONE]"], [b"data:[DONE]\n\n"]], ids=["nothing", "no newline", "no space"]
 )
 def test_a_stream_with_a_finish_is_whole_however_it_ends(
-    stage: Stage, which: Which, last: list[bytes]
+    stage: SdkGateway, which: Which, last: list[bytes]
 ) -> None:
     stage.play(SSE([*BEGUN["chat"], chunk({"content": "lo"}), chunk({}, "stop"), *last]))
     with connected(which, stage) as client:

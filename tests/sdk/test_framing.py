@@ -16,7 +16,7 @@ from tests.sdk.answers import (
     use,
 )
 from tests.sdk.clients import Which, connected
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 BOM = b"\xef\xbb\xbf"
 WORDS = "naïve 😀 \u2028 a\nb"
@@ -32,7 +32,7 @@ crossed = pytest.mark.parametrize(
 @crossed
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 def test_a_stream_of_single_bytes_is_read(
-    stage: Stage, which: Which, speaks: str, newline: bytes
+    stage: SdkGateway, which: Which, speaks: str, newline: bytes
 ) -> None:
     told = BOM + TOLD[speaks].replace(b"\n", newline)
     stage.play(SSE([told[at : at + 1] for at in range(len(told))]))
@@ -42,7 +42,9 @@ def test_a_stream_of_single_bytes_is_read(
 
 @crossed
 @pytest.mark.parametrize("seed", range(3))
-def test_a_stream_cut_at_random_is_read(stage: Stage, which: Which, speaks: str, seed: int) -> None:
+def test_a_stream_cut_at_random_is_read(
+    stage: SdkGateway, which: Which, speaks: str, seed: int
+) -> None:
     told, dice = TOLD[speaks].replace(b"\n", b"\r\n"), random.Random(seed)
     places = sorted(dice.sample(range(1, len(told)), 40))
     stage.play(SSE([told[a:b] for a, b in zip([0, *places], [*places, len(told)], strict=True)]))
@@ -52,7 +54,7 @@ def test_a_stream_cut_at_random_is_read(stage: Stage, which: Which, speaks: str,
 
 @crossed
 def test_a_stream_without_its_last_blank_line_is_read(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     stage.play(SSE([TOLD[speaks].rstrip(b"\n")]))
     with connected(which, stage) as client:
@@ -61,7 +63,7 @@ def test_a_stream_without_its_last_blank_line_is_read(
 
 @crossed
 def test_comments_and_unknown_lines_are_passed_over(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     noise = b": keep-alive\n\nid: 7\nretry: 1000\n\n"
     stage.play(SSE([noise, TOLD[speaks].replace(b"\ndata: ", b"\ndata:"), noise]))
@@ -69,7 +71,7 @@ def test_comments_and_unknown_lines_are_passed_over(
         assert client.gather(f"{speaks}:m") == WORDS
 
 
-def test_half_a_surrogate_pair_is_replaced_where_it_is_converted(stage: Stage) -> None:
+def test_half_a_surrogate_pair_is_replaced_where_it_is_converted(stage: SdkGateway) -> None:
     stage.play(Json(chat()))
     asked = encoded(
         {"model": "chat:m", "max_tokens": 9, "messages": [{"role": "user", "content": "HALF"}]}

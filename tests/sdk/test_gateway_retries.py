@@ -10,8 +10,8 @@ import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from tests.fakes.running import gateway
-from tests.fakes.upstream import SSE, Chunk, Json, Received, Reset, Script, ScriptedUpstream
+from tests.fakes.running import run_gateway
+from tests.fakes.upstream import SSE, Chunk, Json, ReceivedRequest, Reset, Script, ScriptedUpstream
 from tests.sdk.answers import (
     ROLE,
     chat,
@@ -55,7 +55,7 @@ BUSY = Json(messages_error("Busy.", "overloaded_error"), status=529)
 BROKEN = Json(chat_error("Oops.", "server_error"), status=500)
 
 
-class Site:
+class RetryGateway:
     """A gateway with two providers, and both clients, which retry twice."""
 
     def __init__(self, url: str, upstream: ScriptedUpstream) -> None:
@@ -77,25 +77,25 @@ class Site:
 
 
 @asynccontextmanager
-async def site(scripts: dict[str, list[Script]]) -> AsyncIterator[Site]:
+async def runtime(scripts: dict[str, list[Script]]) -> AsyncIterator[RetryGateway]:
     """The gateway, its providers with these scripts; the last of them repeats."""
 
-    def select(request: Received) -> Script:
+    def select(request: ReceivedRequest) -> Script:
         own = scripts[request.path.split("/")[1]]
         return own.pop(0) if len(own) > 1 else own[0]
 
     with tempfile.TemporaryDirectory() as folder:
         async with (
             ScriptedUpstream(select=select) as upstream,
-            gateway(Path(folder), CONFIG.format(upstream=upstream.url)) as running,
+            run_gateway(Path(folder), CONFIG.format(upstream=upstream.url)) as running,
         ):
-            it = Site(running.url, upstream)
+            it = RetryGateway(running.url, upstream)
             async with it.openai, it.anthropic:
                 yield it
 
 
 async def test_three_tries_of_the_gateway_are_not_tripled_by_the_client() -> None:
-    async with site({"second": [BROKEN]}) as it:
+    async with runtime({"second": [BROKEN]}) as it:
         with pytest.raises(openai.InternalServerError) as caught:
             await it.ask("second:m")
         assert it.paths == ["second"] * 3
@@ -104,13 +104,13 @@ async def test_three_tries_of_the_gateway_are_not_tripled_by_the_client() -> Non
 
 
 async def test_a_fault_that_passes_is_not_seen_by_the_client() -> None:
-    async with site({"second": [BROKEN, [Reset()], Json(chat("Hello"))]}) as it:
+    async with runtime({"second": [BROKEN, [Reset()], Json(chat("Hello"))]}) as it:
         assert await it.ask("second:m") == "Hello"
         assert it.paths == ["second"] * 3
 
 
 async def test_another_dialects_provider_takes_over() -> None:
-    async with site({"first": [BUSY], "second": [Json(chat("Hello"))]}) as it:
+    async with runtime({"first": [BUSY], "second": [Json(chat("Hello"))]}) as it:
         assert await it.ask("either") == "Hello"
         answer = await it.anthropic.messages.create(
             model="either", max_tokens=64, messages=[{"role": "user", "content": "hello"}]
@@ -122,7 +122,7 @@ async def test_another_dialects_provider_takes_over() -> None:
 
 async def test_another_dialects_provider_takes_over_a_stream() -> None:
     stream = SSE(chat_stream({"content": "Hello"}))
-    async with site({"first": [BUSY], "second": [stream]}) as it:
+    async with runtime({"first": [BUSY], "second": [stream]}) as it:
         async with it.anthropic.messages.stream(
             model="either", max_tokens=64, messages=[{"role": "user", "content": "hello"}]
         ) as told:
@@ -136,15 +136,15 @@ async def test_a_limited_key_gives_way_to_the_next() -> None:
         status=429,
         headers=[("retry-after", "30")],
     )
-    async with site({"first": [limited, Json(message(text("Hello")))]}) as it:
+    async with runtime({"first": [limited, Json(message(text("Hello")))]}) as it:
         assert await it.ask("first:m") == "Hello"
-        keys = [request.header(b"authorization") for request in it.upstream.requests]
+        keys = [request.get_header(b"authorization") for request in it.upstream.requests]
         assert keys == [b"Bearer key-1", b"Bearer key-2"]
 
 
 async def test_nothing_is_tried_again_once_the_client_has_bytes() -> None:
     cut: Script = [SSE([ROLE, chunk({"content": "Hel"})], seconds=0.02, end=False), Chunk()]
-    async with site({"second": [cut]}) as it:
+    async with runtime({"second": [cut]}) as it:
         with pytest.raises(openai.APIError):
             async with it.openai.chat.completions.stream(
                 model="second:m", messages=[{"role": "user", "content": "hello"}]

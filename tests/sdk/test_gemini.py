@@ -14,7 +14,7 @@ from tests.fakes.upstream import SSE, Chunk, Head, Json as Whole, Reset, Script
 from tests.sdk.answers import PNG
 from tests.sdk.clients import Which, connected
 from tests.sdk.gemini import Json, answer, call, error, frame, stream, text, thought
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 MODEL = "gemini:gemini-3-pro-preview"
 WORDS = "naïve 😀 \u2028 a\nb"
@@ -37,7 +37,7 @@ def played(*parts: Json, streamed: bool, finish: str = "STOP") -> Script:
 class Talk:
     """A conversation with tools, kept by an official client as it keeps it."""
 
-    def __init__(self, stage: Stage, own: OpenAI | Anthropic, *, streamed: bool) -> None:
+    def __init__(self, stage: SdkGateway, own: OpenAI | Anthropic, *, streamed: bool) -> None:
         self.stage = stage
         self.own: Any = own
         self.streamed = streamed
@@ -96,14 +96,14 @@ class Talk:
 
 
 @pytest.fixture(params=["openai", "anthropic"])
-def own(request: pytest.FixtureRequest, stage: Stage) -> Any:
+def own(request: pytest.FixtureRequest, stage: SdkGateway) -> Any:
     with connected(request.param, stage) as client:
         yield client.own
 
 
 @either
 def test_case_28_signatures_go_back_on_the_parts_they_came_with(
-    stage: Stage, own: OpenAI | Anthropic, streamed: bool
+    stage: SdkGateway, own: OpenAI | Anthropic, streamed: bool
 ) -> None:
     talk = Talk(stage, own, streamed=streamed)
     first, second = (
@@ -134,7 +134,7 @@ def test_case_28_signatures_go_back_on_the_parts_they_came_with(
 
 @either
 def test_another_model_is_not_sent_its_siblings_signatures(
-    stage: Stage, own: OpenAI | Anthropic, streamed: bool
+    stage: SdkGateway, own: OpenAI | Anthropic, streamed: bool
 ) -> None:
     talk = Talk(stage, own, streamed=streamed)
     stage.play(played(call("f", {}, "SIG", "c1"), streamed=streamed))
@@ -149,7 +149,7 @@ def test_another_model_is_not_sent_its_siblings_signatures(
         assert ("id" in part["functionCall"]) == (model != "gemini-2.5-pro")
 
 
-def test_a_client_that_drops_signatures_has_them_kept_for_it(stage: Stage) -> None:
+def test_a_client_that_drops_signatures_has_them_kept_for_it(stage: SdkGateway) -> None:
     with connected("openai", stage) as client:
         talk = Talk(stage, client.own, streamed=False)
         stage.play(Whole(answer(call("f", {}, "SIG", "kept-1"), call("g", {}, "", "kept-2"))))
@@ -166,7 +166,7 @@ def test_a_client_that_drops_signatures_has_them_kept_for_it(stage: Stage) -> No
 # --- OpenAI's client ------------------------------------------------------------------------------
 
 
-def test_a_chat_request_in_geminis_words(stage: Stage, openai: OpenAI) -> None:
+def test_a_chat_request_in_geminis_words(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Whole(answer(thought("hm"), text("Hello"))))
     answered = openai.chat.completions.create(
         model="gemini:gemini-2.5-flash",
@@ -236,7 +236,7 @@ def test_a_chat_request_in_geminis_words(stage: Stage, openai: OpenAI) -> None:
     }
 
 
-def test_a_chat_stream_tells_thoughts_text_and_counts(stage: Stage, openai: OpenAI) -> None:
+def test_a_chat_stream_tells_thoughts_text_and_counts(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(SSE(stream(thought("hm, so"), text(WORDS))))
     with openai.chat.completions.stream(
         model=MODEL,
@@ -255,7 +255,7 @@ def test_a_chat_stream_tells_thoughts_text_and_counts(stage: Stage, openai: Open
     assert stage.body() == {"contents": HELLO, "safetySettings": SAFETY}
 
 
-def test_a_blocked_prompt_is_a_content_filter(stage: Stage, openai: OpenAI) -> None:
+def test_a_blocked_prompt_is_a_content_filter(stage: SdkGateway, openai: OpenAI) -> None:
     told = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "responseId": "r1"}
     stage.play(Whole(told))
     said = Talk(stage, openai, streamed=False).say()
@@ -269,7 +269,7 @@ def test_a_blocked_prompt_is_a_content_filter(stage: Stage, openai: OpenAI) -> N
 # --- Anthropic's client ---------------------------------------------------------------------------
 
 
-def test_a_messages_request_in_geminis_words(stage: Stage, anthropic: Anthropic) -> None:
+def test_a_messages_request_in_geminis_words(stage: SdkGateway, anthropic: Anthropic) -> None:
     stage.play(Whole(answer(thought("hm"), text("Hello"))))
     answered = anthropic.messages.create(  # type: ignore[call-overload]
         model=MODEL,
@@ -304,7 +304,7 @@ def test_a_messages_request_in_geminis_words(stage: Stage, anthropic: Anthropic)
 
 @either
 def test_calls_are_blocks_under_the_clients_names(
-    stage: Stage, anthropic: Anthropic, streamed: bool
+    stage: SdkGateway, anthropic: Anthropic, streamed: bool
 ) -> None:
     stage.play(played(text("Let me see."), call("f", {"city": "Oslo"}), streamed=streamed))
     said = Talk(stage, anthropic, streamed=streamed).say()
@@ -315,7 +315,7 @@ def test_calls_are_blocks_under_the_clients_names(
 
 @either
 def test_an_answer_that_was_stopped_is_a_refusal(
-    stage: Stage, anthropic: Anthropic, streamed: bool
+    stage: SdkGateway, anthropic: Anthropic, streamed: bool
 ) -> None:
     stage.play(played(text("I"), streamed=streamed, finish="SAFETY"))
     said = Talk(stage, anthropic, streamed=streamed).say()
@@ -358,7 +358,7 @@ REFUSED: dict[str, tuple[Script, int]] = {
 
 @both
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_fault_before_the_answer_is_a_status(stage: Stage, which: Which, name: str) -> None:
+def test_a_fault_before_the_answer_is_a_status(stage: SdkGateway, which: Which, name: str) -> None:
     script, status = REFUSED[name]
     stage.play(script)
     shown = {"x-gateway-key": stage.key}  # the client's own key: no error makes it rest
@@ -399,7 +399,7 @@ LATE: dict[str, Script] = {
 @both
 @pytest.mark.parametrize("name", LATE)
 def test_case_2_a_fault_within_the_answer_is_never_a_polite_end(
-    stage: Stage, which: Which, name: str
+    stage: SdkGateway, which: Which, name: str
 ) -> None:
     stage.play(LATE[name])
     said: list[str] = []
@@ -418,7 +418,7 @@ TOLD = b"".join(stream(thought("hm"), text(WORDS), call("f", {"a": "é"}, "S", "
 
 @both
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
-def test_a_stream_of_single_bytes_is_read(stage: Stage, which: Which, newline: bytes) -> None:
+def test_a_stream_of_single_bytes_is_read(stage: SdkGateway, which: Which, newline: bytes) -> None:
     told = TOLD.replace(b"\r\n", newline)
     stage.play(SSE([told[at : at + 1] for at in range(len(told))]))
     with connected(which, stage) as client:
@@ -427,7 +427,7 @@ def test_a_stream_of_single_bytes_is_read(stage: Stage, which: Which, newline: b
 
 @both
 @pytest.mark.parametrize("seed", range(3))
-def test_a_stream_cut_at_random_is_read(stage: Stage, which: Which, seed: int) -> None:
+def test_a_stream_cut_at_random_is_read(stage: SdkGateway, which: Which, seed: int) -> None:
     dice = random.Random(seed)
     places = sorted(dice.sample(range(1, len(TOLD)), 40))
     stage.play(SSE([TOLD[a:b] for a, b in zip([0, *places], [*places, len(TOLD)], strict=True)]))
@@ -436,7 +436,7 @@ def test_a_stream_cut_at_random_is_read(stage: Stage, which: Which, seed: int) -
 
 
 @both
-def test_a_whole_answer_to_a_stream_is_streamed(stage: Stage, which: Which) -> None:
+def test_a_whole_answer_to_a_stream_is_streamed(stage: SdkGateway, which: Which) -> None:
     stage.play(Whole(answer(text(WORDS))))
     with connected(which, stage) as client:
         assert client.gather(MODEL) == WORDS

@@ -8,22 +8,28 @@ import pytest
 from httpx2 import Client
 
 from gateway.wire.sse import Splitter
-from tests.fakes.responses import call, message, reasoning, response, script
+from tests.fakes.responses import (
+    make_function_call,
+    make_message,
+    make_reasoning,
+    make_response,
+    make_script,
+)
 from tests.fakes.upstream import SSE, Json
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 MODEL = "/v1beta/models/responses:gpt-5"
 HELLO = {"role": "user", "parts": [{"text": "hello"}]}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 ITEMS = (
-    reasoning("why", encrypted="gAAA"),
-    message("Let me see."),
-    call("c1", "f", '{"city":"Oslo"}'),
+    make_reasoning("why", encrypted="gAAA"),
+    make_message("Let me see."),
+    make_function_call("c1", "f", '{"city":"Oslo"}'),
 )
 
 
 @pytest.fixture
-def client(stage: Stage) -> Iterator[Client]:
+def client(stage: SdkGateway) -> Iterator[Client]:
     """A client without opinions."""
     with Client(base_url=stage.url, headers={"x-goog-api-key": stage.key}, timeout=20) as opened:
         yield opened
@@ -34,8 +40,8 @@ def parts_of(value: Any) -> list[Any]:
     return found
 
 
-def test_a_whole_answer_and_the_turn_after_it(stage: Stage, client: Client) -> None:
-    stage.play(Json(response(*ITEMS)))
+def test_a_whole_answer_and_the_turn_after_it(stage: SdkGateway, client: Client) -> None:
+    stage.play(Json(make_response(*ITEMS)))
     tools = [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": SCHEMA}]}]
     asked = {"contents": [HELLO], "tools": tools, "systemInstruction": {"parts": [{"text": "S"}]}}
     answer = client.post(f"{MODEL}:generateContent", json=asked)
@@ -57,7 +63,7 @@ def test_a_whole_answer_and_the_turn_after_it(stage: Stage, client: Client) -> N
     ]
     result = {"functionResponse": {"name": "f", "response": {"output": "5"}}}
     history = [HELLO, {"role": "model", "parts": parts}, {"role": "user", "parts": [result]}]
-    stage.play(Json(response(message("ok"))))
+    stage.play(Json(make_response(make_message("ok"))))
     client.post(f"{MODEL}:generateContent", json=asked | {"contents": history})
     kinds = [item["type"] for item in stage.body()["input"]]
     assert kinds == [
@@ -69,8 +75,8 @@ def test_a_whole_answer_and_the_turn_after_it(stage: Stage, client: Client) -> N
     assert called_back["call_id"] == told["call_id"]
 
 
-def test_a_stream(stage: Stage, client: Client) -> None:
-    stage.play(SSE(script(*ITEMS).frames))
+def test_a_stream(stage: SdkGateway, client: Client) -> None:
+    stage.play(SSE(make_script(*ITEMS).frames))
     answer = client.post(f"{MODEL}:streamGenerateContent?alt=sse", json={"contents": [HELLO]})
     assert answer.status_code == 200, answer.text
     values = [msgspec.json.decode(frame.data) for frame in Splitter().feed(answer.content)]

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.fakes.running import gateway
+from tests.fakes.running import run_gateway
 from tests.fakes.upstream import SSE, Chunk, Head, Json, Pause, ScriptedUpstream
 from tests.sdk.answers import (
     PNG,
@@ -31,7 +31,7 @@ from tests.sdk.answers import (
     thought,
     use,
 )
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 pytestmark = pytest.mark.clients
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def python() -> str:
 class Client:
     """The client, asked one thing at a time."""
 
-    def __init__(self, python: str, stage: Stage) -> None:
+    def __init__(self, python: str, stage: SdkGateway) -> None:
         self._python = python
         self._stage = stage
 
@@ -70,7 +70,7 @@ class Client:
 
 
 @pytest.fixture
-def client(python: str, stage: Stage) -> Client:
+def client(python: str, stage: SdkGateway) -> Client:
     return Client(python, stage)
 
 
@@ -80,7 +80,7 @@ def said(pieces: list[Any]) -> str:
 
 @both
 @each_version
-def test_a_whole_answer(client: Client, stage: Stage, provider: str, version: str) -> None:
+def test_a_whole_answer(client: Client, stage: SdkGateway, provider: str, version: str) -> None:
     stage.play(Json(chat("Hello") if provider == "chat" else message(text("Hello"))))
     told = client("generate", f"{provider}:m", version=version)
     assert (told["text"], told["finish"], told["total"]) == ("Hello", "STOP", 1030)
@@ -89,7 +89,7 @@ def test_a_whole_answer(client: Client, stage: Stage, provider: str, version: st
 
 @both
 @pytest.mark.parametrize("task", ["stream", "astream"])
-def test_a_stream(client: Client, stage: Stage, provider: str, task: str) -> None:
+def test_a_stream(client: Client, stage: SdkGateway, provider: str, task: str) -> None:
     told = chat_stream({"content": "Hel"}, {"content": "lo"})
     stage.play(SSE(told if provider == "chat" else message_stream(text("Hello"))))
     pieces = client(task, f"{provider}:m")["pieces"]
@@ -105,7 +105,7 @@ TOOLS = [
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_session_with_parallel_calls(client: Client, stage: Stage, streamed: bool) -> None:
+def test_a_session_with_parallel_calls(client: Client, stage: SdkGateway, streamed: bool) -> None:
     deltas = [begun(0, "c1", "f", '{"x"'), argued(0, ":1}"), begun(1, "c2", "g", "{}")]
     calls = [
         {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
@@ -138,7 +138,7 @@ def test_a_session_with_parallel_calls(client: Client, stage: Stage, streamed: b
 @pytest.mark.parametrize("drop", [False, True], ids=["keeps its thoughts", "drops them"])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_thinking_goes_back_to_who_thought_it(
-    client: Client, stage: Stage, streamed: bool, drop: bool
+    client: Client, stage: SdkGateway, streamed: bool, drop: bool
 ) -> None:
     blocks = [thought("why", "sig"), text("ok"), use("toolu_1", "f", {"x": 1})]
     if streamed:
@@ -156,7 +156,7 @@ def test_thinking_goes_back_to_who_thought_it(
 
 
 @both
-def test_an_image(client: Client, stage: Stage, provider: str) -> None:
+def test_an_image(client: Client, stage: SdkGateway, provider: str) -> None:
     stage.play(Json(chat("A dot") if provider == "chat" else message(text("A dot"))))
     contents = [
         {"role": "user", "parts": [{"inline_data": {"mime_type": "image/png", "data": PNG}}]}
@@ -167,7 +167,7 @@ def test_an_image(client: Client, stage: Stage, provider: str) -> None:
 
 @both
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_refusal(client: Client, stage: Stage, provider: str, streamed: bool) -> None:
+def test_a_refusal(client: Client, stage: SdkGateway, provider: str, streamed: bool) -> None:
     details = {"type": "refusal", "category": None, "explanation": "bio"}
     if provider == "messages":
         told = message_stream(stop="refusal", stop_details=details)
@@ -185,7 +185,9 @@ def test_a_refusal(client: Client, stage: Stage, provider: str, streamed: bool) 
 
 @both
 @pytest.mark.parametrize("task", ["generate", "stream"])
-def test_an_error_before_the_answer(client: Client, stage: Stage, provider: str, task: str) -> None:
+def test_an_error_before_the_answer(
+    client: Client, stage: SdkGateway, provider: str, task: str
+) -> None:
     told = (
         chat_error("slow down", "rate_limit_error", "rate_limit_exceeded")
         if provider == "chat"
@@ -200,7 +202,7 @@ def test_an_error_before_the_answer(client: Client, stage: Stage, provider: str,
     }
 
 
-def test_an_error_inside_a_stream(client: Client, stage: Stage) -> None:
+def test_an_error_inside_a_stream(client: Client, stage: SdkGateway) -> None:
     boom = b'data: {"error":{"message":"boom","type":"server_error","code":503}}\n\n'
     stage.play(SSE([ROLE, chunk({"content": "one"}), boom]))
     told = client("stream", "chat:m")
@@ -210,7 +212,7 @@ def test_an_error_inside_a_stream(client: Client, stage: Stage) -> None:
 
 
 @both
-def test_a_stream_that_is_cut(client: Client, stage: Stage, provider: str) -> None:
+def test_a_stream_that_is_cut(client: Client, stage: SdkGateway, provider: str) -> None:
     whole = chat_stream({"content": "one"}) if provider == "chat" else message_stream(text("one"))
     stage.play(SSE(whole[:-3]))
     told = client("stream", f"{provider}:m")
@@ -235,7 +237,7 @@ async def test_signs_of_life_are_not_seen(python: str, tmp_path: Path, task: str
     script = [head, Pause(0.5), Chunk(first), Pause(0.5), *map(Chunk, late), Chunk(b"")]
     async with (
         ScriptedUpstream(script) as upstream,
-        gateway(tmp_path, PINGED.format(url=upstream.url)) as running,
+        run_gateway(tmp_path, PINGED.format(url=upstream.url)) as running,
     ):
         given = {"url": running.url, "key": "any", "task": task, "model": "up:m"}
         run = await asyncio.create_subprocess_exec(
@@ -252,20 +254,20 @@ def test_an_unknown_key(client: Client) -> None:
 
 
 @both
-def test_a_count(client: Client, stage: Stage, provider: str) -> None:
+def test_a_count(client: Client, stage: SdkGateway, provider: str) -> None:
     stage.play(Json({"input_tokens": 42}))
     told = client("count", f"{provider}:m", contents="hello")
     assert told == 42 if provider == "messages" else told > 0
 
 
 @each_version
-def test_the_models(client: Client, stage: Stage, version: str) -> None:
+def test_the_models(client: Client, stage: SdkGateway, version: str) -> None:
     stage.play(Json({"object": "list", "data": [{"id": "x"}, {"id": "y"}, {"id": "z"}]}))
     told = client("models", "chat:y", version=version)
     assert {"models/chat:x", "models/chat:y", "models/nickname"} <= set(told["names"])
     assert told["one"] == "models/chat:y"
 
 
-def test_the_paths_of_the_enterprise_api(client: Client, stage: Stage) -> None:
+def test_the_paths_of_the_enterprise_api(client: Client, stage: SdkGateway) -> None:
     stage.play(Json(chat("Hello")))
     assert client("generate", "chat:m", vertexai=True)["text"] == "Hello"

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import chat, message, message_stream, text
 from tests.sdk.clients import connected
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 from tests.sdk.test_errors import raised
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
@@ -30,7 +30,7 @@ SECRET = [
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_the_ids_of_the_gateway_and_of_the_upstream_are_told_apart(
-    stage: Stage, openai: OpenAI, streamed: bool
+    stage: SdkGateway, openai: OpenAI, streamed: bool
 ) -> None:
     ids = [("request-id", "req_of_upstream")]
     stage.play(
@@ -47,7 +47,7 @@ def test_the_ids_of_the_gateway_and_of_the_upstream_are_told_apart(
         assert len(list(raw.parse())) > 1
 
 
-def test_an_id_that_is_none_is_replaced(stage: Stage, openai: OpenAI) -> None:
+def test_an_id_that_is_none_is_replaced(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     raw = openai.chat.completions.with_raw_response.create(
         model="chat:m", messages=ASK, extra_headers={"x-request-id": "not sane"}
@@ -56,7 +56,9 @@ def test_an_id_that_is_none_is_replaced(stage: Stage, openai: OpenAI) -> None:
     assert raw.request_id == raw.headers["x-request-id"]
 
 
-def test_what_the_upstream_says_of_the_operator_stays_here(stage: Stage, openai: OpenAI) -> None:
+def test_what_the_upstream_says_of_the_operator_stays_here(
+    stage: SdkGateway, openai: OpenAI
+) -> None:
     stage.play(Json(chat(), headers=SECRET))
     raw = openai.chat.completions.with_raw_response.create(model="chat:m", messages=ASK)
     assert not {name for name, _ in SECRET if name != "server"} & set(raw.headers)
@@ -64,7 +66,7 @@ def test_what_the_upstream_says_of_the_operator_stays_here(stage: Stage, openai:
 
 
 def test_limits_pass_where_the_dialects_agree(
-    stage: Stage, openai: OpenAI, anthropic: Anthropic
+    stage: SdkGateway, openai: OpenAI, anthropic: Anthropic
 ) -> None:
     limits = [("x-ratelimit-remaining-requests", "59"), ("x-ratelimit-reset-requests", "1s")]
     stage.play(Json(chat(), headers=limits))
@@ -80,7 +82,7 @@ def test_limits_pass_where_the_dialects_agree(
 
 
 def test_limits_are_told_in_the_clients_words(
-    stage: Stage, openai: OpenAI, anthropic: Anthropic
+    stage: SdkGateway, openai: OpenAI, anthropic: Anthropic
 ) -> None:
     reset = datetime.now(UTC) + timedelta(seconds=60)
     stage.play(
@@ -114,7 +116,7 @@ def test_limits_are_told_in_the_clients_words(
 
 
 @pytest.mark.parametrize("speaks", ["chat", "messages"])
-def test_a_wait_in_whole_seconds_reaches_the_client(stage: Stage, speaks: str) -> None:
+def test_a_wait_in_whole_seconds_reaches_the_client(stage: SdkGateway, speaks: str) -> None:
     body = {"error": {"message": "Busy.", "type": "api_error"}}
     stage.play(Json(body, status=503, headers=[("retry-after", "7")]))
     for which in ("openai", "anthropic"):

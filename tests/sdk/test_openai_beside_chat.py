@@ -8,7 +8,7 @@ from openai import APIError, BadRequestError, NotFoundError, OpenAI
 
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import chat, chat_frame, encoded, message, message_stream, text
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 VECTOR = [0.5, -0.25, 2.0]
 
@@ -32,7 +32,7 @@ def completion(said: str, finish: str | None = "stop", **rest: object) -> dict[s
     } | rest  # fmt: skip
 
 
-def test_vectors_come_as_the_client_asked_for_them(stage: Stage, openai: OpenAI) -> None:
+def test_vectors_come_as_the_client_asked_for_them(stage: SdkGateway, openai: OpenAI) -> None:
     packed = base64.b64encode(struct.pack("<3f", *VECTOR)).decode()
     stage.play(Json(vectors(packed)), Json(vectors(VECTOR)))
     answer = openai.embeddings.create(model="chat:embedder", input=["a", "b"], dimensions=3)
@@ -40,26 +40,26 @@ def test_vectors_come_as_the_client_asked_for_them(stage: Stage, openai: OpenAI)
         "model": "embedder", "input": ["a", "b"], "dimensions": 3, "encoding_format": "base64",
     }  # fmt: skip
     assert stage.received().path == "/chat/v1/embeddings"
-    assert stage.received().header(b"authorization") == b"Bearer upstream-key-chat"
+    assert stage.received().get_header(b"authorization") == b"Bearer upstream-key-chat"
     assert answer.data[0].embedding == VECTOR
     assert (answer.model, answer.usage.prompt_tokens) == ("upstream-model", 5)
     plain = openai.embeddings.create(model="chat:embedder", input="a", encoding_format="float")
     assert plain.data[0].embedding == VECTOR
 
 
-def test_a_provider_without_embeddings_is_not_found(stage: Stage, openai: OpenAI) -> None:
+def test_a_provider_without_embeddings_is_not_found(stage: SdkGateway, openai: OpenAI) -> None:
     with pytest.raises(NotFoundError, match='"messages" has no embeddings; ask one that has'):
         openai.embeddings.create(model="messages:claude", input="a")
     assert stage.requests == []
 
 
-def test_an_upstreams_refusal_is_an_exception(stage: Stage, openai: OpenAI) -> None:
+def test_an_upstreams_refusal_is_an_exception(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json({"error": {"message": "too long", "type": "invalid_request_error"}}, 400))
     with pytest.raises(BadRequestError, match="too long"):
         openai.embeddings.create(model="chat:embedder", input="a")
 
 
-def test_a_completion_of_a_provider_that_has_them(stage: Stage, openai: OpenAI) -> None:
+def test_a_completion_of_a_provider_that_has_them(stage: SdkGateway, openai: OpenAI) -> None:
     told = completion(" a time", usage={
         "prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5,
     })  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_completion_of_a_provider_that_has_them(stage: Stage, openai: OpenAI) 
     assert answer.usage.total_tokens == 5
 
 
-def test_a_stream_of_a_provider_that_has_them(stage: Stage, openai: OpenAI) -> None:
+def test_a_stream_of_a_provider_that_has_them(stage: SdkGateway, openai: OpenAI) -> None:
     frames = [completion(" a", None), completion(" time", None), completion("", "stop")]
     stage.play(
         SSE([*(b"data: " + encoded(each) + b"\n\n" for each in frames), b"data: [DONE]\n\n"])
@@ -86,7 +86,7 @@ def test_a_stream_of_a_provider_that_has_them(stage: Stage, openai: OpenAI) -> N
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
-def test_a_messages_upstream_completes_a_text(stage: Stage, openai: OpenAI) -> None:
+def test_a_messages_upstream_completes_a_text(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text(" a time"))))
     raw = openai.completions.with_raw_response.create(
         model="messages:claude-sonnet-4-5",
@@ -108,7 +108,7 @@ def test_a_messages_upstream_completes_a_text(stage: Stage, openai: OpenAI) -> N
     assert answer.usage.prompt_tokens == 1000
 
 
-def test_a_messages_upstream_streams_a_text(stage: Stage, openai: OpenAI) -> None:
+def test_a_messages_upstream_streams_a_text(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(SSE(message_stream(text(" a time"))))
     chunks = list(
         openai.completions.create(
@@ -122,7 +122,7 @@ def test_a_messages_upstream_streams_a_text(stage: Stage, openai: OpenAI) -> Non
     assert chunks[-1].usage.prompt_tokens == 1000
 
 
-def test_a_chat_upstream_completes_a_text(stage: Stage, openai: OpenAI) -> None:
+def test_a_chat_upstream_completes_a_text(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat(" a time", finish="length")))
     answer = openai.completions.create(model="openai:gpt-4o", prompt="Once upon", max_tokens=9)
     assert stage.received().path == "/openai/v1/chat/completions"
@@ -131,7 +131,7 @@ def test_a_chat_upstream_completes_a_text(stage: Stage, openai: OpenAI) -> None:
     assert answer.choices[0].finish_reason == "length"
 
 
-def test_an_error_in_a_stream_is_an_exception(stage: Stage, openai: OpenAI) -> None:
+def test_an_error_in_a_stream_is_an_exception(stage: SdkGateway, openai: OpenAI) -> None:
     begun = chat_frame({"choices": [{"index": 0, "delta": {"content": " a"}}]})
     broken = chat_frame({"error": {"message": "it broke", "code": 502}, "choices": []})
     stage.play(SSE([begun, broken]))

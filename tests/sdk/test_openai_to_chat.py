@@ -19,7 +19,7 @@ from tests.sdk.answers import (
     chat,
     chat_stream,
 )
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 WEATHER: ChatCompletionToolParam = {
@@ -32,7 +32,7 @@ WEATHER: ChatCompletionToolParam = {
 }
 
 
-def test_a_plain_answer_arrives_as_the_upstream_gave_it(stage: Stage, openai: OpenAI) -> None:
+def test_a_plain_answer_arrives_as_the_upstream_gave_it(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat("Hello")))
     answer = openai.chat.completions.create(
         model="chat:real", messages=ASK, temperature=0.5, max_completion_tokens=20, seed=7
@@ -56,14 +56,14 @@ def test_a_plain_answer_arrives_as_the_upstream_gave_it(stage: Stage, openai: Op
     }
 
 
-def test_an_alias_is_sent_as_the_upstreams_name(stage: Stage, openai: OpenAI) -> None:
+def test_an_alias_is_sent_as_the_upstreams_name(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     answer = openai.chat.completions.create(model="nickname", messages=ASK)
     assert stage.body() == {"model": "real-name", "messages": ASK}
     assert answer.model == "upstream-model"
 
 
-def test_a_stream_is_read_chunk_by_chunk(stage: Stage, openai: OpenAI) -> None:
+def test_a_stream_is_read_chunk_by_chunk(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(SSE(chat_stream({"content": "Hel"}, {"content": "lo"})))
     with openai.chat.completions.create(model="chat:real", messages=ASK, stream=True) as stream:
         chunks = list(stream)
@@ -78,7 +78,7 @@ def test_a_stream_is_read_chunk_by_chunk(stage: Stage, openai: OpenAI) -> None:
     }  # fmt: skip
 
 
-def test_the_stream_helper_gathers_the_answer(stage: Stage, openai: OpenAI) -> None:
+def test_the_stream_helper_gathers_the_answer(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(SSE(chat_stream({"content": "Hel"}, {"content": "lo"})))
     with openai.chat.completions.stream(
         model="chat:real", messages=ASK, stream_options={"include_usage": True}
@@ -96,7 +96,7 @@ def test_the_stream_helper_gathers_the_answer(stage: Stage, openai: OpenAI) -> N
     }
 
 
-def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, openai: OpenAI) -> None:
+def test_a_tool_call_and_the_tools_it_came_from(stage: SdkGateway, openai: OpenAI) -> None:
     called = call("call_1", "get_weather", '{"city": "Oslo"}')
     stage.play(Json(chat(None, finish="tool_calls", tool_calls=[called])))
     answer = openai.chat.completions.create(
@@ -133,7 +133,7 @@ def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, openai: OpenAI) ->
     ids=["in turn", "interleaved"],
 )
 def test_streamed_parallel_calls_are_gathered(
-    stage: Stage, openai: OpenAI, deltas: list[dict[str, object]]
+    stage: SdkGateway, openai: OpenAI, deltas: list[dict[str, object]]
 ) -> None:
     stage.play(SSE(chat_stream(*deltas, finish="tool_calls")))
     with openai.chat.completions.stream(model="chat:real", messages=ASK) as stream:
@@ -145,7 +145,7 @@ def test_streamed_parallel_calls_are_gathered(
 
 
 def test_a_conversation_with_tool_results_is_sent_byte_for_byte(
-    stage: Stage, openai: OpenAI
+    stage: SdkGateway, openai: OpenAI
 ) -> None:
     stage.play(Json(chat()))
     turns: list[ChatCompletionMessageParam] = [
@@ -169,7 +169,7 @@ def test_a_conversation_with_tool_results_is_sent_byte_for_byte(
     assert "3 °C".encode() in stage.received().body
 
 
-def test_pictures_and_documents_are_sent_as_they_are(stage: Stage, openai: OpenAI) -> None:
+def test_pictures_and_documents_are_sent_as_they_are(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     turns: list[ChatCompletionMessageParam] = [
         {
@@ -192,7 +192,7 @@ def test_pictures_and_documents_are_sent_as_they_are(stage: Stage, openai: OpenA
     assert stage.body() == {"model": "real", "messages": turns}
 
 
-def test_reasoning_members_pass_both_ways(stage: Stage, openai: OpenAI) -> None:
+def test_reasoning_members_pass_both_ways(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat("4", reasoning_content="2 and 2")))
     answer = openai.chat.completions.create(
         model="chat:real", messages=ASK, reasoning_effort="high", extra_body={"thinking": {"a": 1}}
@@ -206,7 +206,7 @@ def test_reasoning_members_pass_both_ways(stage: Stage, openai: OpenAI) -> None:
     }
 
 
-def test_streamed_reasoning_members_pass(stage: Stage, openai: OpenAI) -> None:
+def test_streamed_reasoning_members_pass(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(SSE(chat_stream({"reasoning_content": "2 and 2"}, {"content": "4"})))
     with openai.chat.completions.create(model="chat:real", messages=ASK, stream=True) as stream:
         deltas = [chunk.choices[0].delta.model_dump() for chunk in stream if chunk.choices]
@@ -220,7 +220,7 @@ class Place(BaseModel):
     people: int
 
 
-def test_a_schema_is_parsed_into_its_type(stage: Stage, openai: OpenAI) -> None:
+def test_a_schema_is_parsed_into_its_type(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat('{"city":"Oslo","people":717710}')))
     answer = openai.chat.completions.parse(model="chat:real", messages=ASK, response_format=Place)
     assert answer.choices[0].message.parsed == Place(city="Oslo", people=717710)
@@ -244,14 +244,14 @@ def test_a_schema_is_parsed_into_its_type(stage: Stage, openai: OpenAI) -> None:
     }
 
 
-def test_usage_arrives_with_all_its_details(stage: Stage, openai: OpenAI) -> None:
+def test_usage_arrives_with_all_its_details(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     answer = openai.chat.completions.create(model="chat:real", messages=ASK)
     assert answer.usage is not None
     assert answer.usage.model_dump(exclude_unset=True) == CHAT_USAGE
 
 
-def test_a_refusal_arrives_in_its_own_member(stage: Stage, openai: OpenAI) -> None:
+def test_a_refusal_arrives_in_its_own_member(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat(None, refusal="I will not.")))
     answer = openai.chat.completions.create(model="chat:real", messages=ASK)
     assert answer.choices[0].message.refusal == "I will not."
@@ -259,13 +259,13 @@ def test_a_refusal_arrives_in_its_own_member(stage: Stage, openai: OpenAI) -> No
 
 
 @pytest.mark.parametrize("finish", ["stop", "length", "tool_calls", "content_filter"])
-def test_finish_reasons_pass(stage: Stage, openai: OpenAI, finish: str) -> None:
+def test_finish_reasons_pass(stage: SdkGateway, openai: OpenAI, finish: str) -> None:
     stage.play(Json(chat("Hello", finish=finish)))
     answer = openai.chat.completions.create(model="chat:real", messages=ASK)
     assert answer.choices[0].finish_reason == finish
 
 
-def test_several_choices_pass(stage: Stage, openai: OpenAI) -> None:
+def test_several_choices_pass(stage: SdkGateway, openai: OpenAI) -> None:
     two = chat("Hello")
     two["choices"] = [two["choices"][0], two["choices"][0] | {"index": 1}]
     stage.play(Json(two))
@@ -274,7 +274,7 @@ def test_several_choices_pass(stage: Stage, openai: OpenAI) -> None:
     assert stage.body()["n"] == 2
 
 
-def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, openai: OpenAI) -> None:
+def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat("Hello")))
     with openai.chat.completions.stream(model="chat:real", messages=ASK) as stream:
         answer = stream.get_final_completion()
@@ -282,7 +282,7 @@ def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, openai: Op
     assert answer.choices[0].finish_reason == "stop"
 
 
-def test_the_clients_own_headers_end_at_the_gateway(stage: Stage, openai: OpenAI) -> None:
+def test_the_clients_own_headers_end_at_the_gateway(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     openai.chat.completions.create(
         model="chat:real",
@@ -292,25 +292,25 @@ def test_the_clients_own_headers_end_at_the_gateway(stage: Stage, openai: OpenAI
     assert stage.head()[2].keys() == {b"accept-encoding", b"authorization", b"content-type"}
 
 
-def test_a_client_that_sends_api_key_is_known(stage: Stage, openai: OpenAI) -> None:
+def test_a_client_that_sends_api_key_is_known(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     openai.chat.completions.create(
         model="chat:real",
         messages=ASK,
         extra_headers={"authorization": "", "api-key": stage.key},
     )
-    assert stage.received().header(b"authorization") == b"Bearer upstream-key-chat"
-    assert stage.received().header(b"api-key") is None
+    assert stage.received().get_header(b"authorization") == b"Bearer upstream-key-chat"
+    assert stage.received().get_header(b"api-key") is None
 
 
-def test_the_gateway_answers_below_v1_and_without_it(stage: Stage, openai: OpenAI) -> None:
+def test_the_gateway_answers_below_v1_and_without_it(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     bare = openai.with_options(base_url=stage.url)
     answer = bare.chat.completions.create(model="chat:real", messages=ASK)
     assert answer.choices[0].message.content == "Hello"
 
 
-def test_bytes_beyond_ascii_and_escapes_reach_the_client(stage: Stage, openai: OpenAI) -> None:
+def test_bytes_beyond_ascii_and_escapes_reach_the_client(stage: SdkGateway, openai: OpenAI) -> None:
     words = 'naïve 😀 \u2028 \\u0041 "quoted" \x7f'
     stage.play(SSE(chat_stream({"content": words[:8]}, {"content": words[8:]})))
     with openai.chat.completions.stream(
@@ -320,7 +320,7 @@ def test_bytes_beyond_ascii_and_escapes_reach_the_client(stage: Stage, openai: O
     assert stage.body()["messages"] == [{"role": "user", "content": words}]
 
 
-def test_a_picture_of_some_megabytes_passes(stage: Stage, openai: OpenAI) -> None:
+def test_a_picture_of_some_megabytes_passes(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(chat()))
     data = base64.b64encode(bytes(3_000_000)).decode()
     url = f"data:image/png;base64,{data}"

@@ -29,7 +29,7 @@ from tests.sdk.answers import (
     thought,
     use,
 )
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -57,7 +57,7 @@ def called(answer: Any) -> list[tuple[str, str, str]]:
     return [(call.id, call.function.name, call.function.arguments) for call in calls]
 
 
-def test_a_plain_answer_is_a_completion(stage: Stage, openai: OpenAI) -> None:
+def test_a_plain_answer_is_a_completion(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Hello"))))
     answer = openai.chat.completions.create(
         model="messages:claude-sonnet-4-5",
@@ -104,7 +104,7 @@ def test_a_plain_answer_is_a_completion(stage: Stage, openai: OpenAI) -> None:
     }
 
 
-def test_an_answer_without_a_limit_may_be_long(stage: Stage, openai: OpenAI) -> None:
+def test_an_answer_without_a_limit_may_be_long(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Hello"))))
     openai.chat.completions.create(model="messages:claude-opus-4-8", messages=ASK)
     assert stage.body() == {
@@ -114,14 +114,14 @@ def test_an_answer_without_a_limit_may_be_long(stage: Stage, openai: OpenAI) -> 
     }
 
 
-def test_an_alias_is_the_model_of_the_answer(stage: Stage, openai: OpenAI) -> None:
+def test_an_alias_is_the_model_of_the_answer(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Hello"))))
     answer = openai.chat.completions.create(model="shorthand", messages=ASK)
     assert stage.body()["model"] == "real-name"
     assert answer.model == "shorthand"
 
 
-def test_a_stream_is_read_chunk_by_chunk(stage: Stage, openai: OpenAI) -> None:
+def test_a_stream_is_read_chunk_by_chunk(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(SSE(message_stream(text("Hello!"))))
     with openai.chat.completions.create(
         model="messages:claude-opus-4-8", messages=ASK, stream=True
@@ -145,7 +145,7 @@ def test_a_stream_is_read_chunk_by_chunk(stage: Stage, openai: OpenAI) -> None:
     }
 
 
-def test_the_stream_helper_gathers_the_answer(stage: Stage, openai: OpenAI) -> None:
+def test_the_stream_helper_gathers_the_answer(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(SSE(message_stream(text("Hello"))))
     with openai.chat.completions.stream(
         model="messages:claude-opus-4-8", messages=ASK, stream_options={"include_usage": True}
@@ -157,7 +157,7 @@ def test_the_stream_helper_gathers_the_answer(stage: Stage, openai: OpenAI) -> N
     assert answer.usage.model_dump(exclude_unset=True) == CHAT_USAGE
 
 
-def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, openai: OpenAI) -> None:
+def test_a_tool_call_and_the_tools_it_came_from(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(OSLO, stop="tool_use")))
     answer = openai.chat.completions.create(
         model="messages:claude-sonnet-4-5",
@@ -183,7 +183,7 @@ def test_a_tool_call_and_the_tools_it_came_from(stage: Stage, openai: OpenAI) ->
     }
 
 
-def test_parallel_calls_keep_their_order(stage: Stage, openai: OpenAI) -> None:
+def test_parallel_calls_keep_their_order(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Let me see."), OSLO, ROME, stop="tool_use")))
     answer = openai.chat.completions.create(
         model="messages:claude-opus-4-8", messages=ASK, tools=[WEATHER]
@@ -215,7 +215,7 @@ INTERLEAVED = [
     ids=["in turn", "interleaved"],
 )
 def test_streamed_parallel_calls_are_gathered(
-    stage: Stage, openai: OpenAI, frames: list[bytes]
+    stage: SdkGateway, openai: OpenAI, frames: list[bytes]
 ) -> None:
     stage.play(SSE(frames))
     with openai.chat.completions.stream(
@@ -230,7 +230,7 @@ def test_streamed_parallel_calls_are_gathered(
 
 
 def test_a_streamed_call_without_arguments_has_an_empty_object(
-    stage: Stage, openai: OpenAI
+    stage: SdkGateway, openai: OpenAI
 ) -> None:
     frames = [START, block_start(0, use("toolu_1", "now", {})), block_stop(0)]
     stage.play(SSE([*frames, *ending("tool_use")]))
@@ -238,7 +238,7 @@ def test_a_streamed_call_without_arguments_has_an_empty_object(
         assert called(stream.get_final_completion()) == [("toolu_1", "now", "{}")]
 
 
-def test_tool_results_become_one_user_turn(stage: Stage, openai: OpenAI) -> None:
+def test_tool_results_become_one_user_turn(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Cold."))))
     openai.chat.completions.create(
         model="messages:claude-opus-4-8",
@@ -292,7 +292,7 @@ def test_tool_results_become_one_user_turn(stage: Stage, openai: OpenAI) -> None
     }
 
 
-def test_pictures_and_documents_become_blocks(stage: Stage, openai: OpenAI) -> None:
+def test_pictures_and_documents_become_blocks(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Seen."))))
     openai.chat.completions.create(
         model="messages:claude-opus-4-8",
@@ -346,7 +346,7 @@ def test_pictures_and_documents_become_blocks(stage: Stage, openai: OpenAI) -> N
     ]
 
 
-def test_reasoning_effort_is_thinking(stage: Stage, openai: OpenAI) -> None:
+def test_reasoning_effort_is_thinking(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(thought("2 and 2", "c2ln"), text("4"))))
     answer = openai.chat.completions.create(
         model="messages:claude-sonnet-4-5", messages=ASK, reasoning_effort="medium"
@@ -364,7 +364,9 @@ def test_reasoning_effort_is_thinking(stage: Stage, openai: OpenAI) -> None:
     assert b'"output_config":{"effort":"high"}' in newer
 
 
-def reasoning_of(stage: Stage, openai: OpenAI, model: str, *, streamed: bool) -> dict[str, Any]:
+def reasoning_of(
+    stage: SdkGateway, openai: OpenAI, model: str, *, streamed: bool
+) -> dict[str, Any]:
     """An assistant turn of that model with reasoning, as a client would replay it."""
     blocks = thought("2 and 2", "c2ln"), {"type": "redacted_thinking", "data": "ZA=="}, OSLO
     if streamed:
@@ -390,7 +392,7 @@ def _details(said: dict[str, Any]) -> list[dict[str, Any]]:
     return details
 
 
-def replayed(stage: Stage, openai: OpenAI, model: str, said: dict[str, Any]) -> list[Any]:
+def replayed(stage: SdkGateway, openai: OpenAI, model: str, said: dict[str, Any]) -> list[Any]:
     """The blocks that an upstream gets for such a turn, replayed to that model."""
     stage.play(Json(message(text("Cold."))))
     result: ChatCompletionMessageParam = {
@@ -406,7 +408,7 @@ def replayed(stage: Stage, openai: OpenAI, model: str, said: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_sealed_reasoning_comes_back_to_the_model_that_minted_it(
-    stage: Stage, openai: OpenAI, streamed: bool
+    stage: SdkGateway, openai: OpenAI, streamed: bool
 ) -> None:
     said = reasoning_of(stage, openai, "messages:claude-opus-4-8", streamed=streamed)
     assert replayed(stage, openai, "messages:claude-opus-4-8", said) == [
@@ -419,7 +421,9 @@ def test_sealed_reasoning_comes_back_to_the_model_that_minted_it(
 @pytest.mark.parametrize(
     "other", ["messages-other:claude-opus-4-8", "messages:claude-opus-4-7"], ids=str
 )
-def test_sealed_reasoning_is_kept_from_others(stage: Stage, openai: OpenAI, other: str) -> None:
+def test_sealed_reasoning_is_kept_from_others(
+    stage: SdkGateway, openai: OpenAI, other: str
+) -> None:
     said = reasoning_of(stage, openai, "messages:claude-opus-4-8", streamed=False)
     assert replayed(stage, openai, other, said) == [OSLO]
 
@@ -444,7 +448,7 @@ PLACE = {
 }
 
 
-def test_a_schema_is_the_format_of_the_answer(stage: Stage, openai: OpenAI) -> None:
+def test_a_schema_is_the_format_of_the_answer(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text('{"city":"Oslo","people":717710}'))))
     answer = openai.chat.completions.parse(
         model="messages:claude-opus-4-8", messages=ASK, response_format=Place
@@ -453,7 +457,9 @@ def test_a_schema_is_the_format_of_the_answer(stage: Stage, openai: OpenAI) -> N
     assert stage.body()["output_config"] == {"format": {"type": "json_schema", "schema": PLACE}}
 
 
-def test_an_older_model_gives_the_answer_as_a_tools_input(stage: Stage, openai: OpenAI) -> None:
+def test_an_older_model_gives_the_answer_as_a_tools_input(
+    stage: SdkGateway, openai: OpenAI
+) -> None:
     given = use("toolu_1", "json_output", {"city": "Oslo", "people": 717710})
     stage.play(Json(message(given, stop="tool_use")))
     answer = openai.chat.completions.parse(
@@ -473,7 +479,7 @@ def test_an_older_model_gives_the_answer_as_a_tools_input(stage: Stage, openai: 
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_a_refusal_says_why(stage: Stage, openai: OpenAI, streamed: bool) -> None:
+def test_a_refusal_says_why(stage: SdkGateway, openai: OpenAI, streamed: bool) -> None:
     details = {"type": "refusal", "category": "bio", "explanation": "Dangerous."}
     if streamed:
         stage.play(SSE(message_stream(text("I!"), stop="refusal", stop_details=details)))
@@ -503,7 +509,7 @@ def test_a_refusal_says_why(stage: Stage, openai: OpenAI, streamed: bool) -> Non
     ],
 )
 def test_stop_reasons_are_finish_reasons(
-    stage: Stage, openai: OpenAI, stop: str, finish: str
+    stage: SdkGateway, openai: OpenAI, stop: str, finish: str
 ) -> None:
     stage.play(Json(message(text("Hello"), stop=stop)), SSE(message_stream(text("H!"), stop=stop)))
     answer = openai.chat.completions.create(model="messages:claude-opus-4-8", messages=ASK)
@@ -514,7 +520,7 @@ def test_stop_reasons_are_finish_reasons(
         assert [chunk.choices[0].finish_reason for chunk in stream][-1] == finish
 
 
-def test_what_was_lost_stands_in_a_header(stage: Stage, openai: OpenAI) -> None:
+def test_what_was_lost_stands_in_a_header(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Hello"))))
     raw = openai.chat.completions.with_raw_response.create(
         model="messages:claude-opus-4-8", messages=ASK, temperature=0.2, seed=7
@@ -527,14 +533,14 @@ def test_what_was_lost_stands_in_a_header(stage: Stage, openai: OpenAI) -> None:
     assert "temperature" not in stage.body()
 
 
-def test_what_no_messages_upstream_can_do_is_refused(stage: Stage, openai: OpenAI) -> None:
+def test_what_no_messages_upstream_can_do_is_refused(stage: SdkGateway, openai: OpenAI) -> None:
     with pytest.raises(BadRequestError) as caught:
         openai.chat.completions.create(model="messages:claude-opus-4-8", messages=ASK, n=2)
     assert caught.value.param == "n"
     assert stage.requests == []
 
 
-def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, openai: OpenAI) -> None:
+def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Hello"), OSLO, stop="tool_use")))
     with openai.chat.completions.stream(model="messages:claude-opus-4-8", messages=ASK) as stream:
         answer = stream.get_final_completion()
@@ -542,7 +548,7 @@ def test_a_whole_answer_to_a_stream_is_told_as_a_stream(stage: Stage, openai: Op
     assert called(answer) == [("toolu_1", "get_weather", '{"city":"Oslo"}')]
 
 
-def test_sealed_reasoning_is_kept_from_a_chat_upstream(stage: Stage, openai: OpenAI) -> None:
+def test_sealed_reasoning_is_kept_from_a_chat_upstream(stage: SdkGateway, openai: OpenAI) -> None:
     said = reasoning_of(stage, openai, "messages:claude-opus-4-8", streamed=False)
     stage.play(Json(chat("Cold.")))
     turns: list[Any] = [*ASK, said, {"role": "tool", "tool_call_id": "toolu_1", "content": "3"}]
@@ -552,7 +558,9 @@ def test_sealed_reasoning_is_kept_from_a_chat_upstream(stage: Stage, openai: Ope
     assert raw.headers["x-gateway-warnings"] == "messages:foreign_reasoning_dropped"
 
 
-def test_legacy_functions_are_answered_in_their_own_words(stage: Stage, openai: OpenAI) -> None:
+def test_legacy_functions_are_answered_in_their_own_words(
+    stage: SdkGateway, openai: OpenAI
+) -> None:
     stage.play(Json(message(OSLO, stop="tool_use")), SSE(message_stream(OSLO, stop="tool_use")))
     asked: Any = {"messages": ASK, "functions": [{"name": "get_weather", "parameters": SCHEMA}]}
     answer = openai.chat.completions.create(model="messages:claude-opus-4-8", **asked)
@@ -572,7 +580,7 @@ def test_legacy_functions_are_answered_in_their_own_words(stage: Stage, openai: 
     assert "".join(call.arguments for call in calls if call) == '{"city":"Oslo"}'
 
 
-def test_a_free_form_tool_gets_its_text(stage: Stage, openai: OpenAI) -> None:
+def test_a_free_form_tool_gets_its_text(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(use("toolu_1", "sql", {"input": "SELECT 1"}), stop="tool_use")))
     answer = openai.chat.completions.create(
         model="messages:claude-opus-4-8",
@@ -597,7 +605,7 @@ def test_a_free_form_tool_gets_its_text(stage: Stage, openai: OpenAI) -> None:
     ]
 
 
-def test_a_json_object_is_asked_for_in_words(stage: Stage, openai: OpenAI) -> None:
+def test_a_json_object_is_asked_for_in_words(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text('{"a":1}'))))
     openai.chat.completions.create(
         model="messages:claude-opus-4-8", messages=ASK, response_format={"type": "json_object"}
@@ -605,7 +613,7 @@ def test_a_json_object_is_asked_for_in_words(stage: Stage, openai: OpenAI) -> No
     assert stage.body()["system"] == [text("Respond with one JSON object and nothing else.")]
 
 
-def test_a_turn_begun_for_the_model_is_finished_in_words(stage: Stage, openai: OpenAI) -> None:
+def test_a_turn_begun_for_the_model_is_finished_in_words(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(text("Hello"))))
     raw = openai.chat.completions.with_raw_response.create(
         model="messages:claude-opus-4-8",

@@ -8,21 +8,21 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
 from tests.fakes.responses import (
-    call,
-    citation,
-    event_bytes,
-    free_call,
-    message,
-    reasoning,
-    refusal,
-    response,
-    script,
-    search,
-    text_part,
+    make_citation,
+    make_custom_call,
+    make_function_call,
+    make_message,
+    make_reasoning,
+    make_refusal,
+    make_response,
+    make_script,
+    make_text_part,
+    make_web_search,
+    render_event,
 )
 from tests.fakes.upstream import SSE, Close, Head, Json, Send
 from tests.sdk.answers import PNG
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -34,7 +34,10 @@ PATCH: Any = {
         "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: A"}},
     },
 }
-OSLO, ROME = call("call_1", "get_weather", '{"city":"Oslo"}'), call("call_2", "get_weather", "")
+OSLO, ROME = (
+    make_function_call("call_1", "get_weather", '{"city":"Oslo"}'),
+    make_function_call("call_2", "get_weather", ""),
+)
 COUNTS = {
     "prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17,
     "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 1},
@@ -42,15 +45,15 @@ COUNTS = {
 }  # fmt: skip
 
 
-def ask(stage: Stage, openai: OpenAI, *items: dict[str, Any], **more: Any) -> Any:
+def ask(stage: SdkGateway, openai: OpenAI, *items: dict[str, Any], **more: Any) -> Any:
     """A whole answer of these items."""
-    stage.play(Json(response(*items)))
+    stage.play(Json(make_response(*items)))
     return openai.chat.completions.create(**{"model": "responses:gpt-5", "messages": ASK} | more)
 
 
-def gather(stage: Stage, openai: OpenAI, *items: dict[str, Any], **more: Any) -> Any:
+def gather(stage: SdkGateway, openai: OpenAI, *items: dict[str, Any], **more: Any) -> Any:
     """The same answer as a stream, through the client's own accumulator."""
-    stage.play(SSE(script(*items).frames))
+    stage.play(SSE(make_script(*items).frames))
     asked: Any = {"model": "responses:gpt-5", "messages": ASK} | more
     with openai.chat.completions.stream(stream_options={"include_usage": True}, **asked) as stream:
         return stream.get_final_completion()
@@ -66,9 +69,9 @@ def called(answer: Any) -> list[tuple[str, str, str]]:
 
 
 @both
-def test_a_plain_answer_is_a_completion(stage: Stage, openai: OpenAI, answered: Any) -> None:
+def test_a_plain_answer_is_a_completion(stage: SdkGateway, openai: OpenAI, answered: Any) -> None:
     answer = answered(
-        stage, openai, message("Hello"), user="u1", max_completion_tokens=64,
+        stage, openai, make_message("Hello"), user="u1", max_completion_tokens=64,
         messages=[{"role": "system", "content": "Be brief."}, *ASK], reasoning_effort="low",
         verbosity="low",
     )  # fmt: skip
@@ -89,8 +92,8 @@ def test_a_plain_answer_is_a_completion(stage: Stage, openai: OpenAI, answered: 
     } | (streamed if answered is gather else {})  # fmt: skip
 
 
-def test_each_chunk_comes_as_its_event_does(stage: Stage, openai: OpenAI) -> None:
-    stage.play(SSE(script(message("Hello!")).frames))
+def test_each_chunk_comes_as_its_event_does(stage: SdkGateway, openai: OpenAI) -> None:
+    stage.play(SSE(make_script(make_message("Hello!")).frames))
     with openai.chat.completions.create(
         model="responses:gpt-5", messages=ASK, stream=True
     ) as stream:
@@ -101,10 +104,10 @@ def test_each_chunk_comes_as_its_event_does(stage: Stage, openai: OpenAI) -> Non
 
 @both
 def test_parallel_calls_are_numbered_from_nought(
-    stage: Stage, openai: OpenAI, answered: Any
+    stage: SdkGateway, openai: OpenAI, answered: Any
 ) -> None:
     answer = answered(
-        stage, openai, reasoning(encrypted="gAAA"), message("Let me see."), OSLO, ROME,
+        stage, openai, make_reasoning(encrypted="gAAA"), make_message("Let me see."), OSLO, ROME,
         tools=[WEATHER], tool_choice="required", parallel_tool_calls=True,
     )  # fmt: skip
     assert called(answer) == [
@@ -118,8 +121,8 @@ def test_parallel_calls_are_numbered_from_nought(
     assert stage.body()["tool_choice"] == "required"
 
 
-def test_tools_of_free_text(stage: Stage, openai: OpenAI) -> None:
-    answer = ask(stage, openai, free_call("call_1", "patch", "*** Begin"), tools=[PATCH])
+def test_tools_of_free_text(stage: SdkGateway, openai: OpenAI) -> None:
+    answer = ask(stage, openai, make_custom_call("call_1", "patch", "*** Begin"), tools=[PATCH])
     (made,) = answer.choices[0].message.tool_calls
     assert (made.type, made.custom.name, made.custom.input) == ("custom", "patch", "*** Begin")
     assert stage.body()["tools"] == [
@@ -128,18 +131,18 @@ def test_tools_of_free_text(stage: Stage, openai: OpenAI) -> None:
     ]  # fmt: skip
     result = {"role": "tool", "tool_call_id": "call_1", "content": "done"}
     history = [*ASK, answer.choices[0].message.model_dump(exclude_none=True), result]
-    ask(stage, openai, message("ok"), tools=[PATCH], messages=history)
+    ask(stage, openai, make_message("ok"), tools=[PATCH], messages=history)
     assert stage.body()["input"][1:] == [
         {"type": "custom_tool_call", "call_id": "call_1", "name": "patch", "input": "*** Begin"},
         {"type": "custom_tool_call_output", "call_id": "call_1", "output": "done"},
     ]
 
 
-def test_images(stage: Stage, openai: OpenAI) -> None:
+def test_images(stage: SdkGateway, openai: OpenAI) -> None:
     url = f"data:image/png;base64,{PNG}"
     picture = {"type": "image_url", "image_url": {"url": url}}
     content = [{"type": "text", "text": "?"}, picture]
-    ask(stage, openai, message("ok"), messages=[{"role": "user", "content": content}])
+    ask(stage, openai, make_message("ok"), messages=[{"role": "user", "content": content}])
     assert stage.body()["input"][0]["content"] == [
         {"type": "input_text", "text": "?"},
         {"type": "input_image", "image_url": url, "detail": "auto"},
@@ -148,25 +151,25 @@ def test_images(stage: Stage, openai: OpenAI) -> None:
 
 @both
 def test_reasoning_comes_back_to_the_model_that_reasoned(
-    stage: Stage, openai: OpenAI, answered: Any
+    stage: SdkGateway, openai: OpenAI, answered: Any
 ) -> None:
-    answer = answered(stage, openai, reasoning("why", encrypted="gAAA"), message("so"))
+    answer = answered(stage, openai, make_reasoning("why", encrypted="gAAA"), make_message("so"))
     said = answer.choices[0].message.model_dump()
     assert said["content"] == "so"
     assert said["reasoning_content"] == "why"
     history = [*ASK, said, *ASK]
-    ask(stage, openai, message("ok"), messages=history)
+    ask(stage, openai, make_message("ok"), messages=history)
     assert stage.body()["input"][1] == {
         "type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA",
         "summary": [{"type": "summary_text", "text": "why"}],
     }  # fmt: skip
 
 
-def test_a_refusal(stage: Stage, openai: OpenAI) -> None:
-    said = message(refusal("I cannot."))
+def test_a_refusal(stage: SdkGateway, openai: OpenAI) -> None:
+    said = make_message(make_refusal("I cannot."))
     (choice,) = ask(stage, openai, said).choices
     assert (choice.message.refusal, choice.finish_reason) == ("I cannot.", "content_filter")
-    stage.play(SSE(script(said).frames))
+    stage.play(SSE(make_script(said).frames))
     with openai.chat.completions.create(
         model="responses:gpt-5", messages=ASK, stream=True
     ) as stream:
@@ -176,12 +179,16 @@ def test_a_refusal(stage: Stage, openai: OpenAI) -> None:
 
 
 @both
-def test_sources(stage: Stage, openai: OpenAI, answered: Any) -> None:
-    told = citation("https://a", "A", 0, 2)
+def test_sources(stage: SdkGateway, openai: OpenAI, answered: Any) -> None:
+    told = make_citation("https://a", "A", 0, 2)
     answer = answered(
-        stage, openai, search(), message(text_part("so it is", told)), web_search_options={},
+        stage,
+        openai,
+        make_web_search(),
+        make_message(make_text_part("so it is", told)),
+        web_search_options={},
         model="responses:gpt-5-pro",
-    )  # fmt: skip
+    )
     (note,) = answer.choices[0].message.annotations
     found = note["url_citation"] if isinstance(note, dict) else note.url_citation.model_dump()
     assert (found["url"], found["title"]) == ("https://a", "A")
@@ -194,9 +201,13 @@ class City(BaseModel):
     name: str
 
 
-def test_a_shape_is_asked_for_and_parsed(stage: Stage, openai: OpenAI) -> None:
+def test_a_shape_is_asked_for_and_parsed(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(
-        Json(response(message("One moment", phase="commentary"), message('{"name":"Oslo"}')))
+        Json(
+            make_response(
+                make_message("One moment", phase="commentary"), make_message('{"name":"Oslo"}')
+            )
+        )
     )
     answer = openai.chat.completions.parse(
         model="responses:gpt-5", messages=ASK, response_format=City
@@ -207,8 +218,8 @@ def test_a_shape_is_asked_for_and_parsed(stage: Stage, openai: OpenAI) -> None:
     assert format["schema"]["required"] == ["name"]
 
 
-def test_models_that_know_responses_alone_are_asked_so(stage: Stage, openai: OpenAI) -> None:
-    stage.play(Json(response(message("Hello"))))
+def test_models_that_know_responses_alone_are_asked_so(stage: SdkGateway, openai: OpenAI) -> None:
+    stage.play(Json(make_response(make_message("Hello"))))
     answer = openai.chat.completions.create(model="openai:gpt-5-pro", messages=ASK)
     assert answer.choices[0].message.content == "Hello"
     assert stage.head()[1] == "/openai/v1/responses"
@@ -217,12 +228,14 @@ def test_models_that_know_responses_alone_are_asked_so(stage: Stage, openai: Ope
 # --- faults ---------------------------------------------------------------------------------------
 
 LIMITED = {"code": "rate_limit_exceeded", "message": "slow down"}
-FAILED = event_bytes({"type": "response.failed", "response": response(error=LIMITED)})
-TOLD = event_bytes({"type": "error", "sequence_number": 9, "param": None, **LIMITED})
+FAILED = render_event({"type": "response.failed", "response": make_response(error=LIMITED)})
+TOLD = render_event({"type": "error", "sequence_number": 9, "param": None, **LIMITED})
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_error_before_the_answer_is_a_status(stage: Stage, openai: OpenAI, stream: bool) -> None:
+def test_an_error_before_the_answer_is_a_status(
+    stage: SdkGateway, openai: OpenAI, stream: bool
+) -> None:
     stage.play(Json({"error": LIMITED | {"type": "requests"}}, 429))
     with pytest.raises(RateLimitError, match="slow down"):
         openai.chat.completions.create(model="responses:gpt-5", messages=ASK, stream=stream)
@@ -230,7 +243,7 @@ def test_an_error_before_the_answer_is_a_status(stage: Stage, openai: OpenAI, st
 
 @pytest.mark.parametrize("fault", [FAILED, TOLD], ids=["failed", "error"])
 def test_an_error_that_is_the_first_event_is_a_status(
-    stage: Stage, openai: OpenAI, fault: bytes
+    stage: SdkGateway, openai: OpenAI, fault: bytes
 ) -> None:
     stage.play(SSE([fault]))
     with pytest.raises(RateLimitError, match="slow down"):
@@ -238,8 +251,8 @@ def test_an_error_that_is_the_first_event_is_a_status(
 
 
 @pytest.mark.parametrize("fault", [FAILED, TOLD], ids=["failed", "error"])
-def test_an_error_in_the_stream_is_raised(stage: Stage, openai: OpenAI, fault: bytes) -> None:
-    stage.play(SSE([*script(message("Hello")).frames[:6], fault]))
+def test_an_error_in_the_stream_is_raised(stage: SdkGateway, openai: OpenAI, fault: bytes) -> None:
+    stage.play(SSE([*make_script(make_message("Hello")).frames[:6], fault]))
     seen: list[Any] = []
     with (
         openai.chat.completions.create(
@@ -251,8 +264,8 @@ def test_an_error_in_the_stream_is_raised(stage: Stage, openai: OpenAI, fault: b
     assert "".join(chunk.choices[0].delta.content or "" for chunk in seen) == "Hello"
 
 
-def test_a_stream_that_is_cut_is_no_answer(stage: Stage, openai: OpenAI) -> None:
-    frames = script(message("Hello"), OSLO).frames
+def test_a_stream_that_is_cut_is_no_answer(stage: SdkGateway, openai: OpenAI) -> None:
+    frames = make_script(make_message("Hello"), OSLO).frames
     head = Head(200, [("content-type", "text/event-stream")])
     stage.play([head, Send(b"".join(frames[:-1])), Close()])
     with (

@@ -13,7 +13,7 @@ from openai.types.responses import (
 from pydantic import BaseModel
 
 from gateway.neutral.seal import PREFIX
-from tests.fakes.responses import message as message_item, response
+from tests.fakes.responses import make_message as message_item, make_response
 from tests.fakes.upstream import SSE, Json
 from tests.sdk.answers import (
     argued,
@@ -28,7 +28,7 @@ from tests.sdk.answers import (
     use,
 )
 from tests.sdk.clients import openai_client
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 Upstream = Literal["chat", "messages"]
 BOTH: list[Upstream] = ["chat", "messages"]
@@ -46,7 +46,9 @@ class City(BaseModel):
     city: str
 
 
-def play(stage: Stage, upstream: Upstream, words: str = "Hello", *, stream: bool = False) -> None:
+def play(
+    stage: SdkGateway, upstream: Upstream, words: str = "Hello", *, stream: bool = False
+) -> None:
     if upstream == "chat":
         script: Any = SSE(chat_stream({"content": words})) if stream else Json(chat(words))
     else:
@@ -56,7 +58,7 @@ def play(stage: Stage, upstream: Upstream, words: str = "Hello", *, stream: bool
 
 
 @pytest.mark.parametrize("upstream", BOTH)
-def test_a_whole_answer(stage: Stage, openai: OpenAI, upstream: Upstream) -> None:
+def test_a_whole_answer(stage: SdkGateway, openai: OpenAI, upstream: Upstream) -> None:
     play(stage, upstream)
     answer = openai.responses.create(
         model=MODELS[upstream], input="hello", instructions="Be brief.", metadata={"a": "b"},
@@ -78,7 +80,7 @@ def test_a_whole_answer(stage: Stage, openai: OpenAI, upstream: Upstream) -> Non
 
 
 @pytest.mark.parametrize("upstream", BOTH)
-def test_a_streamed_answer(stage: Stage, openai: OpenAI, upstream: Upstream) -> None:
+def test_a_streamed_answer(stage: SdkGateway, openai: OpenAI, upstream: Upstream) -> None:
     play(stage, upstream, stream=True)
     with openai.responses.create(model=MODELS[upstream], input="hello", stream=True) as events:
         seen = list(events)
@@ -90,7 +92,7 @@ def test_a_streamed_answer(stage: Stage, openai: OpenAI, upstream: Upstream) -> 
 
 
 @pytest.mark.parametrize("upstream", BOTH)
-def test_the_clients_own_accumulator(stage: Stage, openai: OpenAI, upstream: Upstream) -> None:
+def test_the_clients_own_accumulator(stage: SdkGateway, openai: OpenAI, upstream: Upstream) -> None:
     play(stage, upstream, stream=True)
     with openai.responses.stream(model=MODELS[upstream], input="hello") as stream:
         texts = [event.delta for event in stream if event.type == "response.output_text.delta"]
@@ -100,7 +102,9 @@ def test_the_clients_own_accumulator(stage: Stage, openai: OpenAI, upstream: Ups
 
 @pytest.mark.parametrize("upstream", BOTH)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_parsed_answer(stage: Stage, openai: OpenAI, upstream: Upstream, streamed: bool) -> None:
+def test_a_parsed_answer(
+    stage: SdkGateway, openai: OpenAI, upstream: Upstream, streamed: bool
+) -> None:
     play(stage, upstream, '{"city":"Oslo"}', stream=streamed)
     if streamed:
         with openai.responses.stream(
@@ -112,7 +116,7 @@ def test_a_parsed_answer(stage: Stage, openai: OpenAI, upstream: Upstream, strea
     assert final.output_parsed == City(city="Oslo")
 
 
-def play_calls(stage: Stage, upstream: Upstream, *, stream: bool) -> None:
+def play_calls(stage: SdkGateway, upstream: Upstream, *, stream: bool) -> None:
     if upstream == "chat" and stream:
         stage.play(SSE(chat_stream(
             begun(0, "c1", "get_weather"),
@@ -137,7 +141,9 @@ def play_calls(stage: Stage, upstream: Upstream, *, stream: bool) -> None:
 
 @pytest.mark.parametrize("upstream", BOTH)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_agents_round(stage: Stage, openai: OpenAI, upstream: Upstream, streamed: bool) -> None:
+def test_an_agents_round(
+    stage: SdkGateway, openai: OpenAI, upstream: Upstream, streamed: bool
+) -> None:
     play_calls(stage, upstream, stream=streamed)
     items: list[Any] = [{"role": "user", "content": "weather?"}]
     model = MODELS[upstream]
@@ -168,7 +174,7 @@ def test_an_agents_round(stage: Stage, openai: OpenAI, upstream: Upstream, strea
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_reasoning_comes_back_to_who_signed_it(
-    stage: Stage, openai: OpenAI, streamed: bool
+    stage: SdkGateway, openai: OpenAI, streamed: bool
 ) -> None:
     parts = [thought("hmm", "signed-by-it"), text("Hello")]
     stage.play(SSE(message_stream(*parts)) if streamed else Json(message(*parts)))
@@ -193,7 +199,7 @@ def test_reasoning_comes_back_to_who_signed_it(
     }  # fmt: skip
 
 
-def test_a_custom_tool_before_an_upstream_that_has_none(stage: Stage, openai: OpenAI) -> None:
+def test_a_custom_tool_before_an_upstream_that_has_none(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json(message(use("c1", "exec", {"input": "ls -l"}), stop="tool_use")))
     tool: Any = {
         "type": "custom", "name": "exec", "description": "Runs it.",
@@ -208,7 +214,7 @@ def test_a_custom_tool_before_an_upstream_that_has_none(stage: Stage, openai: Op
 
 @pytest.mark.parametrize("upstream", BOTH)
 def test_an_answer_is_gone_on_from_by_its_id(
-    stage: Stage, openai: OpenAI, upstream: Upstream
+    stage: SdkGateway, openai: OpenAI, upstream: Upstream
 ) -> None:
     model = MODELS[upstream]
     play(stage, upstream, "I am Hal.")
@@ -230,7 +236,7 @@ def test_an_answer_is_gone_on_from_by_its_id(
     assert len(stage.body()["messages"]) == 5
 
 
-def test_what_is_kept_can_be_looked_at_and_forgotten(stage: Stage, openai: OpenAI) -> None:
+def test_what_is_kept_can_be_looked_at_and_forgotten(stage: SdkGateway, openai: OpenAI) -> None:
     play(stage, "chat")
     answer = openai.responses.create(model="chat:m", input="hello")
     assert openai.responses.retrieve(answer.id).output_text == "Hello"
@@ -245,14 +251,14 @@ def test_what_is_kept_can_be_looked_at_and_forgotten(stage: Stage, openai: OpenA
     assert caught.value.param == "previous_response_id"
 
 
-def test_what_may_not_be_kept_is_not(stage: Stage, openai: OpenAI) -> None:
+def test_what_may_not_be_kept_is_not(stage: SdkGateway, openai: OpenAI) -> None:
     play(stage, "chat")
     answer = openai.responses.create(model="chat:m", input="hello", store=False)
     with pytest.raises(sdk.NotFoundError):
         openai.responses.retrieve(answer.id)
 
 
-def test_the_endpoints_want_the_key(stage: Stage) -> None:
+def test_the_endpoints_want_the_key(stage: SdkGateway) -> None:
     with openai_client(stage.url, "no-key") as client:
         with pytest.raises(sdk.AuthenticationError):
             client.responses.retrieve("resp_1")
@@ -262,7 +268,7 @@ def test_the_endpoints_want_the_key(stage: Stage) -> None:
 
 @pytest.mark.parametrize("upstream", BOTH)
 def test_an_error_has_the_shape_of_openais(
-    stage: Stage, openai: OpenAI, upstream: Upstream
+    stage: SdkGateway, openai: OpenAI, upstream: Upstream
 ) -> None:
     error = {"message": "bad field", "type": "invalid_request_error", "code": None}
     stage.play(Json({"type": "error", "error": error}, status=400))
@@ -279,7 +285,7 @@ def test_a_field_that_is_wrong_is_named(openai: OpenAI) -> None:
     assert caught.value.param == "input.0.role"
 
 
-def test_a_count_is_the_upstreams_own(stage: Stage, openai: OpenAI) -> None:
+def test_a_count_is_the_upstreams_own(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json({"input_tokens": 42}))
     counted = openai.responses.input_tokens.count(
         model="messages:m", input="hello", instructions="Be brief.", tools=[TOOL]
@@ -291,7 +297,7 @@ def test_a_count_is_the_upstreams_own(stage: Stage, openai: OpenAI) -> None:
     assert body["tools"][0]["name"] == "get_weather"
 
 
-def test_a_count_of_its_own_dialect_goes_as_it_is(stage: Stage, openai: OpenAI) -> None:
+def test_a_count_of_its_own_dialect_goes_as_it_is(stage: SdkGateway, openai: OpenAI) -> None:
     stage.play(Json({"object": "response.input_tokens", "input_tokens": 7}))
     counted = openai.responses.input_tokens.count(model="responses:m", input="hello")
     assert counted.input_tokens == 7
@@ -299,7 +305,9 @@ def test_a_count_of_its_own_dialect_goes_as_it_is(stage: Stage, openai: OpenAI) 
     assert stage.body() == {"model": "m", "input": "hello"}
 
 
-def test_a_count_is_estimated_where_the_upstream_has_none(stage: Stage, openai: OpenAI) -> None:
+def test_a_count_is_estimated_where_the_upstream_has_none(
+    stage: SdkGateway, openai: OpenAI
+) -> None:
     play(stage, "chat")
     first = openai.responses.create(model="chat:m", input="word " * 200)
     raw = openai.responses.input_tokens.with_raw_response.count(model="chat:m", input="word " * 100)
@@ -318,8 +326,8 @@ def test_a_count_that_no_call_could_say_is_refused(openai: OpenAI) -> None:
     assert caught.value.code == "previous_response_not_found"
 
 
-def test_what_its_upstream_keeps_is_asked_for_there(stage: Stage, openai: OpenAI) -> None:
-    kept = response(message_item("Hello"), id="resp_native")
+def test_what_its_upstream_keeps_is_asked_for_there(stage: SdkGateway, openai: OpenAI) -> None:
+    kept = make_response(message_item("Hello"), id="resp_native")
     stage.play(Json(kept))
     first = openai.responses.create(model="responses:m", input="x")
     assert first.id == "resp_native"

@@ -15,7 +15,7 @@ from tests.sdk.answers import (
     text,
 )
 from tests.sdk.clients import Which, connected
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 from tests.sdk.test_errors import every_pair, raised, spoken
 
 WHOLE: dict[str, Script] = {
@@ -38,7 +38,7 @@ def limited(speaks: str, **headers: str) -> Json:
 @every_pair
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_the_client_waits_as_long_as_the_upstream_says(
-    stage: Stage, which: Which, speaks: str, streamed: bool
+    stage: SdkGateway, which: Which, speaks: str, streamed: bool
 ) -> None:
     stage.play(
         limited(speaks, retry_after_ms="300"), STREAMED[speaks] if streamed else WHOLE[speaks]
@@ -47,13 +47,13 @@ def test_the_client_waits_as_long_as_the_upstream_says(
         ask = client.gather if streamed else client.ask
         assert ask(f"{speaks}-paused:m") == "Hello"
     first, second = stage.requests
-    assert 0.3 <= second.at - first.at < 0.8
+    assert 0.3 <= second.received_at - first.received_at < 0.8
     assert second.body == first.body
 
 
 @every_pair
 def test_while_a_key_rests_the_gateway_answers_for_the_upstream(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     stage.play(limited(speaks, retry_after_ms="400"), WHOLE[speaks])
     with connected(which, stage) as client:
@@ -71,7 +71,7 @@ def test_while_a_key_rests_the_gateway_answers_for_the_upstream(
 
 @every_pair
 def test_x_should_retry_false_ends_the_clients_retries(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     body = spoken(speaks, "Broken for good.", "api_error")
     stage.play(Json(body, status=500, headers=[("x-should-retry", "false")]))
@@ -82,7 +82,7 @@ def test_x_should_retry_false_ends_the_clients_retries(
 
 
 @every_pair
-def test_a_500_is_tried_again_by_the_client(stage: Stage, which: Which, speaks: str) -> None:
+def test_a_500_is_tried_again_by_the_client(stage: SdkGateway, which: Which, speaks: str) -> None:
     broken = Json(
         spoken(speaks, "Oops.", "api_error"), status=500, headers=[("retry-after-ms", "20")]
     )
@@ -94,7 +94,7 @@ def test_a_500_is_tried_again_by_the_client(stage: Stage, which: Which, speaks: 
 
 @every_pair
 def test_money_that_is_spent_is_not_asked_for_again(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     given = chat_error("You exceeded your quota.", "insufficient_quota", "insufficient_quota")
     if speaks == "messages":
@@ -109,7 +109,7 @@ def test_money_that_is_spent_is_not_asked_for_again(
 
 
 @pytest.mark.parametrize("which", ["openai", "anthropic"])
-def test_a_wrong_key_is_not_tried_again(stage: Stage, which: Which) -> None:
+def test_a_wrong_key_is_not_tried_again(stage: SdkGateway, which: Which) -> None:
     with connected(which, stage, key="wrong", max_retries=2) as client:
         error = raised(client, "chat:m", streamed=False)
     assert error.response.headers["x-should-retry"] == "false"

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.upstream import SSE, Json, Pause, Script, Stall
 from tests.sdk.answers import ROLE, START, block_start, chat, chunk, delta, message, text
 from tests.sdk.clients import Which, connected
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 from tests.sdk.test_errors import every_pair, raised
 
 HELD: dict[str, Script] = {
@@ -29,20 +29,20 @@ SLOW = {
 @every_pair
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_a_client_that_gives_up_frees_the_upstream_at_once(
-    stage: Stage, which: Which, speaks: str, streamed: bool
+    stage: SdkGateway, which: Which, speaks: str, streamed: bool
 ) -> None:
     stage.play(Stall())
     with connected(which, stage, timeout=0.3) as client:
         error = raised(client, f"{speaks}:m", streamed=streamed)
         gave_up = time.monotonic()
         assert type(error) in (openai.APITimeoutError, anthropic.APITimeoutError)
-        assert stage.closed().at - gave_up < 0.1
+        assert stage.closed().closed_at - gave_up < 0.1
     assert len(stage.requests) == 1
 
 
 @every_pair
 def test_a_client_that_leaves_a_stream_frees_the_upstream_at_once(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     stage.play(HELD[speaks])
     with connected(which, stage) as client:
@@ -50,12 +50,12 @@ def test_a_client_that_leaves_a_stream_frees_the_upstream_at_once(
         assert next(stream) == "Hel"
         left = time.monotonic()
         stream.close()
-        assert stage.closed().at - left < 0.1
+        assert stage.closed().closed_at - left < 0.1
 
 
 @every_pair
 def test_a_client_does_not_wait_for_a_stream_that_stands_still(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     stage.play(HELD[speaks])
     texts: list[str] = []
@@ -65,14 +65,14 @@ def test_a_client_does_not_wait_for_a_stream_that_stands_still(
             texts.extend(client.stream(f"{speaks}:m"))
         gave_up = time.monotonic()
         assert gave_up - began < 1
-        assert stage.closed().at - gave_up < 0.1
+        assert stage.closed().closed_at - gave_up < 0.1
     assert texts == ["Hel"]
 
 
 @every_pair
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_an_upstream_without_a_first_byte_is_a_gateway_timeout(
-    stage: Stage, which: Which, speaks: str, streamed: bool
+    stage: SdkGateway, which: Which, speaks: str, streamed: bool
 ) -> None:
     stage.play(Stall())
     with connected(which, stage) as client:
@@ -86,7 +86,7 @@ def test_an_upstream_without_a_first_byte_is_a_gateway_timeout(
 
 @every_pair
 def test_an_upstream_that_falls_silent_ends_the_stream_with_an_error(
-    stage: Stage, which: Which, speaks: str
+    stage: SdkGateway, which: Which, speaks: str
 ) -> None:
     stage.play(HELD[speaks])
     texts: list[str] = []
@@ -100,7 +100,9 @@ def test_an_upstream_that_falls_silent_ends_the_stream_with_an_error(
 
 
 @every_pair
-def test_an_upstream_within_its_time_is_waited_for(stage: Stage, which: Which, speaks: str) -> None:
+def test_an_upstream_within_its_time_is_waited_for(
+    stage: SdkGateway, which: Which, speaks: str
+) -> None:
     stage.play(SLOW[speaks])
     with connected(which, stage) as client:
         assert client.ask(f"{speaks}-slow:m") == "Hello"

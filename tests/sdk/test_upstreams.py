@@ -3,12 +3,12 @@
 from tests.fakes.upstream import Json
 from tests.sdk.answers import chat, message, text
 from tests.sdk.clients import connected
-from tests.sdk.stage import Stage
+from tests.sdk.stage import SdkGateway
 
 COMMON = {b"accept-encoding": b"identity", b"content-type": b"application/json"}
 
 
-def test_openai_gets_the_organization_and_its_betas(stage: Stage) -> None:
+def test_openai_gets_the_organization_and_its_betas(stage: SdkGateway) -> None:
     stage.play(Json(chat("Hello")))
     with connected("openai", stage, default_headers={"openai-beta": "a=v1", "x-other": "1"}) as it:
         assert it.ask("openai:gpt-5") == "Hello"
@@ -24,7 +24,7 @@ def test_openai_gets_the_organization_and_its_betas(stage: Stage) -> None:
     )
 
 
-def test_openai_gets_an_anthropic_clients_call_in_its_own_words(stage: Stage) -> None:
+def test_openai_gets_an_anthropic_clients_call_in_its_own_words(stage: SdkGateway) -> None:
     stage.play(Json(chat("Hello")))
     with connected("anthropic", stage, default_headers={"anthropic-beta": "some-beta"}) as client:
         assert client.ask("openai:gpt-5") == "Hello"
@@ -39,7 +39,7 @@ def test_openai_gets_an_anthropic_clients_call_in_its_own_words(stage: Stage) ->
     }
 
 
-def test_anthropic_gets_the_version_and_betas_of_the_client(stage: Stage) -> None:
+def test_anthropic_gets_the_version_and_betas_of_the_client(stage: SdkGateway) -> None:
     stage.play(Json(message(text("Hello"))))
     with connected("anthropic", stage, default_headers={"anthropic-beta": "some-beta"}) as client:
         assert client.ask("anthropic:claude-opus-4-8") == "Hello"
@@ -55,7 +55,7 @@ def test_anthropic_gets_the_version_and_betas_of_the_client(stage: Stage) -> Non
     )
 
 
-def test_anthropic_gets_the_version_that_knows_the_members_sent(stage: Stage) -> None:
+def test_anthropic_gets_the_version_that_knows_the_members_sent(stage: SdkGateway) -> None:
     stage.play(Json(message(text("Hello"))))
     with connected("openai", stage) as client:
         client.ask("anthropic:claude-opus-4-8")
@@ -68,11 +68,11 @@ def test_anthropic_gets_the_version_that_knows_the_members_sent(stage: Stage) ->
                 "temperature": 0.5,
             },
         )
-    versions = [request.header(b"anthropic-version") for request in stage.requests]
+    versions = [request.get_header(b"anthropic-version") for request in stage.requests]
     assert versions == [b"2026-10-21", b"2023-06-01"]
 
 
-def test_azure_gets_the_deployment_in_the_path(stage: Stage) -> None:
+def test_azure_gets_the_deployment_in_the_path(stage: SdkGateway) -> None:
     stage.play(Json(chat("Hello")))
     with connected("openai", stage) as client:
         assert client.ask("azure:my deployment") == "Hello"
@@ -83,15 +83,15 @@ def test_azure_gets_the_deployment_in_the_path(stage: Stage) -> None:
     )
 
 
-def test_azure_answers_an_anthropic_client(stage: Stage) -> None:
+def test_azure_answers_an_anthropic_client(stage: SdkGateway) -> None:
     stage.play(Json(chat("Hello")))
     with connected("anthropic", stage) as client:
         assert client.ask("azure:gpt-5") == "Hello"
-    assert stage.received().header(b"api-key") == b"upstream-key-azure"
+    assert stage.received().get_header(b"api-key") == b"upstream-key-azure"
     assert stage.body()["max_completion_tokens"] == 64
 
 
-def test_a_client_may_bring_its_own_key(stage: Stage) -> None:
+def test_a_client_may_bring_its_own_key(stage: SdkGateway) -> None:
     stage.play(Json(message(text("Hello"))))
     headers = {"x-gateway-key": stage.key}
     with connected("openai", stage, key="my-own-key", default_headers=headers) as client:
@@ -102,7 +102,7 @@ def test_a_client_may_bring_its_own_key(stage: Stage) -> None:
     }
 
 
-def test_no_key_is_logged(stage: Stage) -> None:
+def test_no_key_is_logged(stage: SdkGateway) -> None:
     stage.play(Json(chat("Hello")))
     with connected("openai", stage) as client:
         client.ask("chat:m")

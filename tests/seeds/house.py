@@ -14,8 +14,8 @@ import httpx2
 import msgspec
 
 from tests.admin.house import OPENAI, POE
-from tests.fakes.running import Gateway, gateway
-from tests.fakes.steps import SSE, Json, Received, Script, Stall
+from tests.fakes.running import GatewayProcess, run_gateway
+from tests.fakes.steps import SSE, Json, ReceivedRequest, Script, Stall
 from tests.fakes.upstream import ScriptedUpstream
 from tests.faults.wires import delta, opening, stream, whole
 
@@ -97,7 +97,7 @@ VANDAMME = {
 PASSTHRU = {"OPENAI_API_KEY": "!PASSTHRU", "OPENAI_BASE_URL": "{url}/openai/v1"}
 
 
-def upstream_of(request: Received) -> Script:
+def upstream_of(request: ReceivedRequest) -> Script:
     """What the upstreams of all three answer; a model that is a number is that status."""
     if request.method == "GET":
         return Json(POE if "/poe/" in request.path else OPENAI)
@@ -123,7 +123,7 @@ def upstream_of(request: Received) -> Script:
 class Houses:
     """The gateways by the system each stands for, and the upstream behind them all."""
 
-    gateways: dict[System, Gateway]
+    gateways: dict[System, GatewayProcess]
     upstream: ScriptedUpstream
     client: httpx2.AsyncClient
 
@@ -158,11 +158,11 @@ async def houses(folder: Path) -> AsyncIterator[Houses]:
             "vandamme": (slow + memory, VANDAMME),
             "passthru": (ANY_PAGE + broken, PASSTHRU),
         }
-        running: dict[System, Gateway] = {}
+        running: dict[System, GatewayProcess] = {}
         for system, (config, variables) in known.items():
             place = folder / system
             place.mkdir()
             env = {name: text.replace("{url}", upstream.url) for name, text in variables.items()}
-            running[system] = await stack.enter_async_context(gateway(place, config, env))
+            running[system] = await stack.enter_async_context(run_gateway(place, config, env))
         client = await stack.enter_async_context(httpx2.AsyncClient(timeout=10))
         yield Houses(running, upstream, client)

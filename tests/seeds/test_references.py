@@ -7,7 +7,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from gateway.config.load import located, read_config
+from gateway.config.load import read_config, with_positions
 from tests.seeds import faults, openrouter, vandamme
 from tests.seeds.examples import SHOWN, Example, gaps, others
 from tests.seeds.house import EXTENSIONS, KEY, PAGE, Houses, System, houses
@@ -232,7 +232,9 @@ class TestUpstream:
         body = vandamme.CHAT_CURL | {"temperature": 0.75}
         answer = await running.send("passthru", "POST", "/v1/chat/completions", body, headers)
         assert answer.is_success
-        assert running.upstream.requests[-1].header(b"authorization") == b"Bearer " + KEY.encode()
+        assert (
+            running.upstream.requests[-1].get_header(b"authorization") == b"Bearer " + KEY.encode()
+        )
 
 
 async def test_a_log_holds_no_key(running: Houses) -> None:
@@ -258,7 +260,7 @@ async def test_a_bad_parameter_of_the_environment_is_refused_at_start(variable: 
     """The reference's parameter_enhancement_error: no request can meet it. Any text is a user."""
     env = {"OPENAI_API_KEY": "k", "OPENROUTER_API_KEY": "k", variable: "{"}
     config, found = read_config(None, env)
-    assert [str(each).partition(":")[0] for each in located(found, config.source)] == [
+    assert [str(each).partition(":")[0] for each in with_positions(found, config.source)] == [
         f"env {variable}"
     ]
 

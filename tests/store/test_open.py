@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config.faults import ConfigError
 from gateway.secret import Secret
-from gateway.store.open import opened
+from gateway.store.open import open_store
 
 
 def raising(fault: Exception) -> Callable[[str], str]:
@@ -21,7 +21,7 @@ def raising(fault: Exception) -> Callable[[str], str]:
     [("memory", "memory"), ("redis://h", "at redis://h"), ("unix:///s", "at unix:///s")],
 )
 def test_a_url_leads_to_its_store(url: str, store: str) -> None:
-    assert opened(Secret(url), lambda: "memory", lambda url: f"at {url}") == store
+    assert open_store(Secret(url), lambda: "memory", lambda url: f"at {url}") == store
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_url_leads_to_its_store(url: str, store: str) -> None:
 )
 def test_what_leads_to_none_is_said_without_the_url(url: str, fault: Exception, words: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        opened(Secret(url), lambda: "memory", raising(fault))
+        open_store(Secret(url), lambda: "memory", raising(fault))
     said = str(raised.value.faults[0])
     assert words in said
     assert "pass" not in said

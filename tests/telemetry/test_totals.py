@@ -4,7 +4,7 @@ import pytest
 
 from gateway.call import Attempt, Record
 from gateway.neutral.events import Usage
-from gateway.telemetry.totals import BOUNDS, MODELS, OTHER, Tally, Totals
+from gateway.telemetry.totals import BOUNDS, MODELS, OTHER, Counters, Totals
 
 
 def ended(end: str = "complete", model: str = "m", provider: str = "p") -> Record:
@@ -14,7 +14,7 @@ def ended(end: str = "complete", model: str = "m", provider: str = "p") -> Recor
 
 
 def book(totals: Totals, record: Record, status: int = 200, *, streamed: bool = False) -> None:
-    totals.book("req_1", "chat", record, status, streamed=streamed)
+    totals.record_call("req_1", "chat", record, status, streamed=streamed)
 
 
 def test_a_call_adds_its_usage_and_its_times() -> None:
@@ -101,8 +101,8 @@ def test_only_the_last_errors_are_kept() -> None:
 
 
 def test_tallies_add_up() -> None:
-    total = Tally(calls=1, last_failure=5.0, last_error="old")
-    total.add(Tally(calls=2, seconds=1.5, last_success=7.0, last_failure=6.0, last_error="new"))
+    total = Counters(calls=1, last_failure=5.0, last_error="old")
+    total.add(Counters(calls=2, seconds=1.5, last_success=7.0, last_failure=6.0, last_error="new"))
     assert (total.calls, total.seconds, total.last_success) == (3, 1.5, 7.0)
     assert (total.last_failure, total.last_error) == (6.0, "new")
 
@@ -118,7 +118,7 @@ def test_tallies_of_times_ends_and_the_cache_add_up_too() -> None:
         record = ended(end)
         record.cache = cache
         book(totals, record, status)
-    total = Tally()
+    total = Counters()
     for totals in (here, there):
         total.add(totals.tallies["p", "m"])
     assert total.ends == {"rejected 429": 2, "client_gone 0": 1}

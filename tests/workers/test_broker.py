@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.workers.broker import Switchboard
-from gateway.workers.peers import Ask, Linked, Wire
-from tests.fakes.client import until
+from gateway.workers.broker import MessageBroker
+from gateway.workers.peers import Ask, PeerConnection, WorkerPeers
+from tests.fakes.client import wait_until
 
 
 class Counting:
     """A worker that keeps a count, in this process."""
 
-    def __init__(self, linked: Linked, wire: Wire) -> None:
+    def __init__(self, linked: WorkerPeers, wire: PeerConnection) -> None:
         self.linked = linked
         self.wire = wire
         self.count = 0
@@ -34,31 +34,31 @@ class Counting:
 
 
 @asynccontextmanager
-async def worker(board: Switchboard, place: int) -> AsyncIterator[Counting]:
+async def worker(board: MessageBroker, place: int) -> AsyncIterator[Counting]:
     ours, theirs = socket.socketpair()
     ready = asyncio.Event()
     wire = await board.join(place, ours, ready.set)
-    made = Counting(Linked(theirs, place, 2), wire)
+    made = Counting(WorkerPeers(theirs, place, 2), wire)
     async with made.linked.running():
         made.linked.ready()
         await ready.wait()
         yield made
-    await until(lambda: place not in board.places)
+    await wait_until(lambda: place not in board.places)
 
 
 def added(first: bytes, second: bytes) -> bytes:
     return b"%d" % (int(first) + int(second))
 
 
-async def killed(board: Switchboard, one: Counting) -> None:
+async def killed(board: MessageBroker, one: Counting) -> None:
     """The worker is gone without another word."""
     place = one.linked.place
     one.linked._wire.close()
-    await until(lambda: place not in board.places)
+    await wait_until(lambda: place not in board.places)
 
 
 async def test_what_was_told_of_a_worker_outlives_it_however_it_ends() -> None:
-    board = Switchboard()
+    board = MessageBroker()
     async with worker(board, 1) as one, worker(board, 2) as two:
         one.count, two.count = 3, 40
         assert await one.total() == 43
@@ -67,7 +67,7 @@ async def test_what_was_told_of_a_worker_outlives_it_however_it_ends() -> None:
 
 
 async def test_what_a_worker_told_of_itself_outlives_it() -> None:
-    board = Switchboard()
+    board = MessageBroker()
     async with worker(board, 1) as one, worker(board, 2) as two:
         one.count, two.count = 3, 40
         assert await two.total() == 43
@@ -81,7 +81,7 @@ async def test_what_a_worker_told_of_itself_outlives_it() -> None:
 async def test_for_a_worker_that_does_not_answer_its_last_words_hold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    board = Switchboard()
+    board = MessageBroker()
     async with worker(board, 1) as one, worker(board, 2) as two:
         two.count = 40
         assert await one.total() == 40
@@ -96,13 +96,13 @@ async def test_for_a_worker_that_does_not_answer_its_last_words_hold(
 
 
 async def test_a_worker_that_ends_while_it_is_asked_is_counted_once() -> None:
-    board = Switchboard()
+    board = MessageBroker()
     async with worker(board, 1) as one, worker(board, 2) as two:
         two.count = 40
         assert await one.total() == 40
         two.speaking.clear()
         asking = asyncio.ensure_future(one.total())
-        await until(lambda: board._open)
+        await wait_until(lambda: board._open)
         await killed(board, two)
         assert await asking == 40
         assert await one.total() == 40
@@ -110,7 +110,7 @@ async def test_a_worker_that_ends_while_it_is_asked_is_counted_once() -> None:
 
 
 async def test_a_line_that_is_closing_is_not_waited_for() -> None:
-    board = Switchboard()
+    board = MessageBroker()
     async with worker(board, 1) as one, worker(board, 2) as two:
         two.count = 40
         assert await one.total() == 40
@@ -119,7 +119,7 @@ async def test_a_line_that_is_closing_is_not_waited_for() -> None:
         board._heard(1, one.wire, Ask(99, "count", b""))
         assert not board._open
         assert await answers == [b"40"]
-        await until(lambda: board.places == {1})
+        await wait_until(lambda: board.places == {1})
         assert await one.total() == 40
 
 
@@ -127,24 +127,24 @@ async def test_a_worker_knows_whether_its_question_came_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ours, theirs = socket.socketpair()
-    linked = Linked(theirs, 1, 2)
+    linked = WorkerPeers(theirs, 1, 2)
     async with linked.running():
         monkeypatch.setattr("gateway.workers.peers.PATIENCE", 0.02)
         assert await linked.ask("count") == []
         assert not linked.reached  # nobody reads the other end
-        board = Switchboard()
+        board = MessageBroker()
         await board.join(1, ours, lambda: None)
         monkeypatch.setattr("gateway.workers.peers.PATIENCE", 20.0)
         assert await linked.ask("count") == []
         assert linked.reached
         ours.shutdown(socket.SHUT_RDWR)
-        await until(lambda: not linked.reached)
+        await wait_until(lambda: not linked.reached)
         assert await linked.ask("count") == []
         assert not linked.reached
 
 
 async def test_the_words_of_ended_workers_are_folded_into_one() -> None:
-    board = Switchboard({"count": added})
+    board = MessageBroker({"count": added})
     async with worker(board, 1) as one:
         for number in range(1, 6):
             async with worker(board, 2) as two:

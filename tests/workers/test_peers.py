@@ -8,29 +8,29 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from gateway.dialects.common.signatures import CallerSignatures, SignatureStore
-from gateway.workers.broker import Switchboard
-from gateway.workers.peers import ALONE, Keep, Linked, Stop, Wire
+from gateway.workers.broker import MessageBroker
+from gateway.workers.peers import NO_PEERS, Keep, PeerConnection, Stop, WorkerPeers
 from gateway.workers.shared_signatures import share_signatures
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 
 
-class House:
+class BrokerWithWorkers:
     """A switchboard and its workers."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
-        self.board = Switchboard()
-        self.wires: dict[int, Wire] = {}
+        self.board = MessageBroker()
+        self.wires: dict[int, PeerConnection] = {}
         self._lives: dict[int, AsyncExitStack] = {}
 
     async def worker(
-        self, place: int, prepare: Callable[[Linked], None] = lambda _: None
-    ) -> Linked:
+        self, place: int, prepare: Callable[[WorkerPeers], None] = lambda _: None
+    ) -> WorkerPeers:
         """A worker that is ready."""
         ours, theirs = socket.socketpair()
         ready = asyncio.Event()
         self.wires[place] = await self.board.join(place, ours, ready.set)
-        linked = Linked(theirs, place, 3)
+        linked = WorkerPeers(theirs, place, 3)
         prepare(linked)
         self._lives[place] = life = await self._stack.enter_async_context(AsyncExitStack())
         await life.enter_async_context(linked.running())
@@ -44,15 +44,15 @@ class House:
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
+async def house() -> AsyncIterator[BrokerWithWorkers]:
     async with AsyncExitStack() as stack:
-        made = House(stack)
+        made = BrokerWithWorkers(stack)
         yield made
         for wire in made.wires.values():
             wire.close()
 
 
-def saying(words: bytes) -> Callable[[Linked], None]:
+def saying(words: bytes) -> Callable[[WorkerPeers], None]:
     """A worker that answers the topic "name" with these words and what it was asked about."""
 
     async def answer(about: bytes) -> bytes:
@@ -133,7 +133,7 @@ async def test_what_is_kept_is_said_for_those_that_have_ended() -> None:
         count = 7
         assert await one.ask("count") == [b"7"]
         await opened.leave(2)
-        await until(lambda: opened.board.places == {1})
+        await wait_until(lambda: opened.board.places == {1})
         assert await one.ask("count") == [b"7"]
         assert await one.ask("count", to=2) == []
         count = 1
@@ -152,7 +152,7 @@ async def test_no_more_than_so_many_ended_workers_are_kept(monkeypatch: pytest.M
         for _ in range(5):
             await opened.worker(2, lambda linked: linked.keep("count", counted))
             await opened.leave(2)
-            await until(lambda: opened.board.places == {1})
+            await wait_until(lambda: opened.board.places == {1})
         assert await one.ask("count") == [b"1"] * 2
 
 
@@ -162,18 +162,18 @@ async def test_the_supervisor_says_stop_and_so_does_its_end() -> None:
         one = await opened.worker(1)
         one.on_stop = told.append
         opened.wires[1].send(Stop(True))
-        await until(lambda: told == [True])
+        await wait_until(lambda: told == [True])
         opened.wires[1].close()
-        await until(lambda: told == [True, False])
+        await wait_until(lambda: told == [True, False])
         assert await one.ask("name") == []
 
 
 async def test_messages_come_however_the_bytes_are_cut() -> None:
     heard: list[object] = []
     ours, theirs = socket.socketpair()
-    wire = Wire(heard.append, lambda: None)
+    wire = PeerConnection(heard.append, lambda: None)
     await wire.open(ours)
-    sent = Wire(lambda _: None, lambda: None)
+    sent = PeerConnection(lambda _: None, lambda: None)
     parts: list[bytes] = []
     await sent.open(theirs)
     sent._transport.write = parts.append  # type: ignore[union-attr, method-assign]
@@ -190,16 +190,16 @@ async def test_messages_come_however_the_bytes_are_cut() -> None:
 
 
 async def test_one_process_has_nobody_to_ask() -> None:
-    async with ALONE.running():
-        assert await ALONE.ask("name") == []
-    assert (ALONE.place, ALONE.count) == (1, 1)
-    ALONE.tell("name", b"")
+    async with NO_PEERS.running():
+        assert await NO_PEERS.ask("name") == []
+    assert (NO_PEERS.place, NO_PEERS.count) == (1, 1)
+    NO_PEERS.tell("name", b"")
 
 
 async def test_news_reach_all_others() -> None:
     heard: dict[int, list[bytes]] = {1: [], 2: [], 3: []}
 
-    def hearing(place: int) -> Callable[[Linked], None]:
+    def hearing(place: int) -> Callable[[WorkerPeers], None]:
         async def hear(about: bytes) -> bytes:
             heard[place].append(about)
             return b""
@@ -213,7 +213,7 @@ async def test_news_reach_all_others() -> None:
         one.tell("news", b"a")
         one.tell("what nobody listens to", b"b")
         one.tell("news", b"c")
-        await until(lambda: heard == {1: [], 2: [b"a", b"c"], 3: [b"a", b"c"]})
+        await wait_until(lambda: heard == {1: [], 2: [b"a", b"c"], 3: [b"a", b"c"]})
 
 
 async def test_a_signature_that_one_worker_keeps_is_known_in_the_others(
@@ -231,5 +231,5 @@ async def test_a_signature_that_one_worker_keeps_is_known_in_the_others(
             "gateway.workers.shared_signatures.PROCESS_SIGNATURES", there
         )  # what the other one's topic keeps
         CallerSignatures(here, "tenant", "gemini:pro").keep("call_1", "sealed thought")
-        await until(lambda: there.find("tenant", ("gemini:pro", "call_1")) == "sealed thought")
+        await wait_until(lambda: there.find("tenant", ("gemini:pro", "call_1")) == "sealed thought")
         assert there.find("another", ("gemini:pro", "call_1")) is None

@@ -2,6 +2,7 @@
 
 from gateway.dialect import Dialect
 from gateway.dialects.chat import errors, request_in, same_dialect as lane
+from gateway.dialects.chat.answer_texts import find_answer_texts
 from gateway.dialects.chat.digest import is_complete, summarize
 from gateway.dialects.chat.message_in import read_message
 from gateway.dialects.chat.message_out import write_message
@@ -24,6 +25,7 @@ CHAT = Dialect(
     reader=ChatReader,
     writer=ChatWriter,
     summarize=summarize,
+    find_answer_texts=find_answer_texts,
     is_complete=is_complete,
     usage_opt_in=True,
     stream_error=errors.stream_error,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from gateway.dialects.chat import CHAT
 from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
 from gateway.dialects.completions.answer import read_message, write_message
+from gateway.dialects.completions.answer_texts import find_answer_texts
 from gateway.dialects.completions.prompt import check, read_prompt
 from gateway.dialects.completions.stream import CompletionsReader, CompletionsWriter
 from gateway.lanes.relay import Relay
@@ -22,6 +23,7 @@ COMPLETIONS = replace(
     read_prompt=read_prompt,
     read_message=read_message,
     write_message=write_message,
+    find_answer_texts=find_answer_texts,
     reader=CompletionsReader,
     writer=CompletionsWriter,
     adapt_request=strip_sealed_reasoning,

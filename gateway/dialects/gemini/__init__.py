@@ -6,6 +6,7 @@ fields carry both as the pseudo-members `model` and `stream`, which no body ever
 
 from gateway.dialect import Dialect
 from gateway.dialects.gemini import errors, errors_out, request_in, same_dialect as lane
+from gateway.dialects.gemini.answer_texts import find_answer_texts
 from gateway.dialects.gemini.message_in import read_message
 from gateway.dialects.gemini.message_out import write_message
 from gateway.dialects.gemini.reader import GeminiReader
@@ -25,6 +26,7 @@ GEMINI = Dialect(
     reader=GeminiReader,
     writer=GeminiWriter,
     summarize=errors.summarize,
+    find_answer_texts=find_answer_texts,
     is_complete=errors.is_complete,
     late_errors=True,
     stream_error=errors.stream_error,

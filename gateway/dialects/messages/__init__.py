@@ -3,6 +3,7 @@
 from gateway.dialect import Dialect
 from gateway.dialects.common.strip_sealed import strip_sealed_reasoning
 from gateway.dialects.messages import errors, request_in, request_out
+from gateway.dialects.messages.answer_texts import find_answer_texts
 from gateway.dialects.messages.message import read_message, write_message
 from gateway.dialects.messages.reader import MessagesReader
 from gateway.dialects.messages.writer import PING, MessagesWriter
@@ -25,6 +26,7 @@ MESSAGES = Dialect(
     reader=MessagesReader,
     writer=MessagesWriter,
     summarize=errors.summarize,
+    find_answer_texts=find_answer_texts,
     is_complete=errors.is_complete,
     stream_error=errors.stream_error,
     read_error=errors.read_error,

@@ -2,6 +2,7 @@
 
 from gateway.dialect import Dialect
 from gateway.dialects.responses import errors, request_in, same_dialect as lane
+from gateway.dialects.responses.answer_texts import find_answer_texts
 from gateway.dialects.responses.digest import summarize
 from gateway.dialects.responses.message_in import read_message
 from gateway.dialects.responses.message_out import write_message
@@ -22,6 +23,7 @@ RESPONSES = Dialect(
     reader=ResponsesReader,
     writer=ResponsesWriter,
     summarize=summarize,
+    find_answer_texts=find_answer_texts,
     is_complete=errors.is_complete,  # the last event ends with the whole response, in any spelling
     stream_error=errors.stream_error,
     is_preamble=errors.is_preamble,

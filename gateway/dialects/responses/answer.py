@@ -105,7 +105,7 @@ class ResponseEnvelope:
 def write_usage_or_estimate(
     usage: Usage | None, written: int, conversion: Conversion
 ) -> dict[str, object]:
-    """`ResponseUsage`; estimated at four characters per token where the upstream gave no counts."""
+    """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
     return write_usage(usage_or_estimate(usage, written, "usage", conversion))
 
 

@@ -120,8 +120,8 @@ def _resolve_name(form: ClientToolKind, prompt: Prompt, forms: ClientToolNames) 
     name = forms.assign_name(form)
     if any(tool.name == name for tool in prompt.tools):
         return name
-    inside = (tool for tool in prompt.tools if tool.form is not None)
-    return next((tool.name for tool in inside if tool.form.name == form.name), name)  # type: ignore[union-attr]
+    view = (tool for tool in prompt.tools if tool.form is not None)
+    return next((tool.name for tool in view if tool.form.name == form.name), name)  # type: ignore[union-attr]
 
 
 def _read_tool_kind(choice: ToolChoiceParam) -> ClientToolKind | None:

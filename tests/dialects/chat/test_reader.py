@@ -86,7 +86,7 @@ def read(frames: list[str], way: Conversion | None = None) -> list[Event]:
 def check_order(events: list[Event]) -> None:
     """At most one part is open, every delta is inside its own, and Ended is last."""
     opened: type | None = None
-    inside = {TextDelta: TextStart, ThinkingDelta: ThinkingStart, ArgumentsDelta: ToolStart}
+    view = {TextDelta: TextStart, ThinkingDelta: ThinkingStart, ArgumentsDelta: ToolStart}
     assert isinstance(events[0], MessageStart)
     for event in events:
         if isinstance(event, TextStart | ThinkingStart | ToolStart):
@@ -95,8 +95,8 @@ def check_order(events: list[Event]) -> None:
         elif isinstance(event, PartEnd):
             assert opened is not None
             opened = None
-        elif type(event) in inside:
-            assert opened is inside[type(event)]
+        elif type(event) in view:
+            assert opened is view[type(event)]
     assert isinstance(events[-1], MessageEnd)
     assert opened is None
 

@@ -17,12 +17,12 @@ CALLS = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": 
 
 
 def messages(body: list[object], capability: Capability) -> object:
-    call = adapt_request(calls.call({"messages": body}), capability, SEAL)
+    call = adapt_request(calls.make_call({"messages": body}), capability, SEAL)
     return msgspec.json.decode(call.fields["messages"])
 
 
 def test_most_calls_are_the_same_call() -> None:
-    call = calls.call()
+    call = calls.make_call()
     assert adapt_request(call, Capability(), SEAL) is call
     assert adapt_request(call, DEEPSEEK, SEAL) is call
 
@@ -39,7 +39,7 @@ def test_a_server_that_wants_reasoning_with_every_tool_call_gets_it() -> None:
 
 
 def test_what_is_no_conversation_passes_untouched() -> None:
-    call = calls.call({"messages": {"tool_calls": "~gw01."}})
+    call = calls.make_call({"messages": {"tool_calls": "~gw01."}})
     assert adapt_request(call, DEEPSEEK, SEAL) is call
 
 
@@ -50,7 +50,7 @@ def test_sealed_reasoning_of_another_provider_is_left_out(kind: str) -> None:
         {"type": "thinking", "thinking": "t", "signature": blob},
         {"type": "text", "text": "a"},
     ]
-    call = calls.call({"messages": [{"role": "assistant", kind: parts}]})
+    call = calls.make_call({"messages": [{"role": "assistant", kind: parts}]})
     kept = adapt_request(call, Capability(), SEAL)
     assert msgspec.json.decode(kept.fields["messages"]) == [{"role": "assistant", kind: parts[1:]}]
     assert kept.record.warnings == ["messages:foreign_reasoning_dropped"]
@@ -80,7 +80,7 @@ COUNTED = {"include_usage": True}
 def test_the_gateway_asks_for_the_usage_of_a_stream(
     asked: dict[str, object], reaches: dict[str, object]
 ) -> None:
-    call = calls.call({"stream": True} | asked)
+    call = calls.make_call({"stream": True} | asked)
     assert needs_usage_opt_in(call, Capability())
     sent = adapt_request(call, Capability(), SEAL).fields
     assert msgspec.json.decode(sent["stream_options"]) == reaches
@@ -102,14 +102,14 @@ def test_the_gateway_asks_for_the_usage_of_a_stream(
 def test_no_usage_is_asked_for_where_none_comes_or_the_client_asks(
     asked: dict[str, object], capability: Capability
 ) -> None:
-    call = calls.call(asked)
+    call = calls.make_call(asked)
     assert not needs_usage_opt_in(call, capability)
     assert adapt_request(call, capability, SEAL) is call
 
 
 def relayed(capability: Capability, **said: object) -> bytes:
     target = Target("p", "m", (CHAT,), capability)
-    return make_relay(CHAT, calls.call({"stream": True} | said, targets=(target,))).feed(
+    return make_relay(CHAT, calls.make_call({"stream": True} | said, targets=(target,))).feed(
         FLAWED + USAGE
     )
 

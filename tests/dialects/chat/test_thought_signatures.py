@@ -355,6 +355,6 @@ def test_tool_names_are_rewritten_one_to_one_and_restored(kind: str) -> None:
     ],
 )
 def test_what_is_no_conversation_passes_untouched(messages: bytes) -> None:
-    plain = calls.call()
+    plain = calls.make_call()
     call = plain.in_dialect(plain.dialect, plain.fields | {"messages": Raw(messages)})
     assert adapt_request(call, REQUIRED, Seal(b"k")) is call

@@ -6,7 +6,14 @@ import msgspec
 import pytest
 
 from gateway.dialects.gemini import GEMINI
-from gateway.errors import GatewayError, InvalidRequest, NotFound, Refused, Resting, Unauthenticated
+from gateway.errors import (
+    AllKeysCoolingDown,
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    Refused,
+    Unauthenticated,
+)
 
 
 def told(error: GatewayError) -> Any:
@@ -56,7 +63,7 @@ def test_details() -> None:
 
 
 def test_how_long_to_wait() -> None:
-    error = Resting("x")
+    error = AllKeysCoolingDown("x")
     error.retry_after = 1.5
     assert detail(error, "RetryInfo")["retryDelay"] == "1.5s"
     assert detail(error, "ErrorInfo")["reason"] == "RATE_LIMIT_EXCEEDED"

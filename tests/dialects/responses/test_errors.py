@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.dialects.responses import RESPONSES, errors
-from gateway.errors import GatewayError, Resting, Unavailable
+from gateway.errors import AllKeysCoolingDown, GatewayError, Unavailable
 from gateway.wire.sse import Frame
 from tests.dialects.responses.wires import names_of, response_of
 
@@ -25,7 +25,7 @@ def test_an_error_before_the_first_byte_is_openais() -> None:
 
 
 def test_a_rate_limit_says_when_to_come_back() -> None:
-    error = Resting("every key rests.")
+    error = AllKeysCoolingDown("every key rests.")
     error.retry_after = 1.5
     told = msgspec.json.decode(RESPONSES.write_error(error, "id"))["error"]
     assert told["message"] == "every key rests. Please try again in 1.5s."
@@ -52,7 +52,7 @@ def test_members_are_named_as_the_client_knows_them(
 
 
 def test_an_error_in_a_stream_is_a_failed_response() -> None:
-    error = Resting("every key rests")
+    error = AllKeysCoolingDown("every key rests")
     error.retry_after = 2
     wire = RESPONSES.write_error_event(error, "re-q")
     assert names_of(wire) == ["created", "failed"]

@@ -10,11 +10,19 @@ from gateway.errors import GatewayError
 from gateway.wire.sse import Frame
 from tests.dialects.chat.conversions import conversion
 from tests.dialects.chat.test_reader import check_order
-from tests.fakes.responses import call, free_call, message, reasoning, refusal, response, script
+from tests.fakes.responses import (
+    make_custom_call,
+    make_function_call,
+    make_message,
+    make_reasoning,
+    make_refusal,
+    make_response,
+    make_script,
+)
 
 ITEMS = (
-    reasoning("why", encrypted="g", words=("w",)), message("ab", refusal("no")),
-    call("a", "f", '{"x":1}'), free_call("b", "g", "t"),
+    make_reasoning("why", encrypted="g", words=("w",)), make_message("ab", make_refusal("no")),
+    make_function_call("a", "f", '{"x":1}'), make_custom_call("b", "g", "t"),
 )  # fmt: skip
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
@@ -23,7 +31,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=4,
 )
-EVENTS = script(*ITEMS).events
+EVENTS = make_script(*ITEMS).events
 MEMBERS = sorted({name for event in EVENTS for name in event})
 
 
@@ -57,12 +65,12 @@ def test_any_stream_is_told_in_order_or_is_a_fault(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.sampled_from(sorted(response())), JSON), JSON)
+@given(st.dictionaries(st.sampled_from(sorted(make_response())), JSON), JSON)
 def test_any_answer_is_read_or_is_a_fault(odd: dict[str, Any], item: Any) -> None:
     for body in (
-        response(*ITEMS) | odd,
-        response(item),
-        response(message("a") | {"content": item}),
+        make_response(*ITEMS) | odd,
+        make_response(item),
+        make_response(make_message("a") | {"content": item}),
     ):
         try:
             RESPONSES.read_message(msgspec.json.encode(body), conversion())

@@ -255,9 +255,9 @@ def test_strict_refuses_what_would_be_dropped() -> None:
 
 
 def test_a_tool_may_be_chosen_out_of_a_namespace() -> None:
-    inside = [{"type": "function", "name": "go"}]
+    view = [{"type": "function", "name": "go"}]
     prompt = tools_of(
-        {"type": "namespace", "name": "mcp", "description": "d", "tools": inside},
+        {"type": "namespace", "name": "mcp", "description": "d", "tools": view},
         tool_choice={"type": "function", "name": "go"},
     )
     assert prompt.tool_choice == ToolChoice("tool", "mcp__go")

@@ -21,8 +21,8 @@ def reasoned(encrypted: str) -> dict[str, object]:
 
 
 def items(*given: object) -> tuple[object, list[str]]:
-    targets = (calls.target("up", "m", RESPONSES),)
-    call = calls.call({"input": list(given)}, dialect=RESPONSES, targets=targets)
+    targets = (calls.make_target("up", "m", RESPONSES),)
+    call = calls.make_call({"input": list(given)}, dialect=RESPONSES, targets=targets)
     fit = adapt_request(call, Capability(), SEAL)
     return msgspec.json.decode(fit.fields["input"]), fit.record.warnings
 
@@ -62,7 +62,7 @@ def test_reasoning_of_others_is_left_out(foreign: str) -> None:
     ],
 )
 def test_an_input_that_is_no_list_of_items_passes_untouched(given: object) -> None:
-    call = calls.call(
-        {"input": given}, dialect=RESPONSES, targets=(calls.target("up", "m", RESPONSES),)
+    call = calls.make_call(
+        {"input": given}, dialect=RESPONSES, targets=(calls.make_target("up", "m", RESPONSES),)
     )
     assert adapt_request(call, Capability(), SEAL) is call

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from gateway import Call, Dialect, Middleware, Next, Provider, Reply
 from gateway.config.load import ConfigError, Fault, Size
-from gateway.plugin import Site
+from gateway.plugin import Runtime
 from gateway.secret import Secret
 
 
@@ -27,7 +27,7 @@ class Limit(Middleware):
     rules: list[Rule] = []
     token: Secret | None = None
 
-    def bind(self, site: Site) -> None:
+    def bind(self, runtime: Runtime) -> None:
         """ConfigError where the window is no window."""
         if self.window == 0:
             raise ConfigError([Fault(path="window", message="must be more than 0")])
@@ -53,7 +53,7 @@ class Cloud(Provider):
         """None: it answers nobody here."""
         return ()
 
-    def bind(self, name: str, site: Site) -> None:
+    def bind(self, name: str, runtime: Runtime) -> None:
         """ConfigError where the address is no URL."""
         if not self.base_url.startswith("http"):
             raise ConfigError("its address is no URL")

@@ -8,11 +8,17 @@ from gateway.dialects.messages import MESSAGES as DIALECT
 from gateway.secret import Secret
 from gateway.wire.sse import Splitter
 from providers.bedrock import Bedrock
-from providers.bedrock.invoke import Invoking
+from providers.bedrock.invoke import BedrockEngine
 from tests.configs import faults
-from tests.fakes.asgi import Driven
-from tests.fakes.client import until
-from tests.fakes.hosting import ONE_TRY, TURNS, Open, hosting, opening
+from tests.fakes.asgi import AsgiTestRequest
+from tests.fakes.client import wait_until
+from tests.fakes.hosting import (
+    ONE_TRY_CHAIN,
+    USER_MESSAGES,
+    GatewayOpener,
+    make_gateway_opener,
+    run_in_process,
+)
 from tests.fakes.upstream import (
     SSE,
     Chunk,
@@ -20,12 +26,12 @@ from tests.fakes.upstream import (
     Dribble,
     Head,
     Json,
-    Received,
+    ReceivedRequest,
     Reset,
     Script,
     Stall,
 )
-from tests.faults.engines import FakeEngine, answer, site, to
+from tests.faults.engines import FakeEngine, answer, runtime, to
 from tests.faults.wires import whole
 from tests.providers.bedrock.frames import EVENTSTREAM, SAID, chunk, exception, said, sse
 
@@ -39,7 +45,7 @@ access_key_id = "AKID1"
 secret_access_key = "never-sent"
 session_token = "st-1"
 """
-ASKED = {"model": f"bedrock:{MODEL}", "max_tokens": 9, "messages": TURNS}
+ASKED = {"model": f"bedrock:{MODEL}", "max_tokens": 9, "messages": USER_MESSAGES}
 STREAM = ASKED | {"stream": True}
 CHUNKED = [EVENTSTREAM, ("transfer-encoding", "chunked")]
 
@@ -50,90 +56,94 @@ def frames(*pieces: bytes, end: bool = True) -> Script:
 
 
 @pytest.fixture
-def open_(tmp_path: Path) -> Open:
+def open_(tmp_path: Path) -> GatewayOpener:
     """Opens a gateway before scripts."""
-    return opening(tmp_path, BEARER)
+    return make_gateway_opener(tmp_path, BEARER)
 
 
-async def test_a_call_goes_to_the_models_path_with_the_key(open_: Open) -> None:
+async def test_a_call_goes_to_the_models_path_with_the_key(open_: GatewayOpener) -> None:
     async with open_(Json(whole("messages"))) as one:
-        found = await one.ask(ASKED | {"temperature": 0.5})
+        found = await one.send_call(ASKED | {"temperature": 0.5})
         (request,) = one.upstream.requests
         assert request.path == f"/model/{MODEL.replace(':', '%3A')}/invoke"
-        assert request.header(b"authorization") == b"Bearer bk-1"
-        assert one.sent == {
-            "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": TURNS,
+        assert request.get_header(b"authorization") == b"Bearer bk-1"
+        assert one.last_request_body == {
+            "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": USER_MESSAGES,
             "temperature": 0.5,
         }  # fmt: skip
         assert (found.status, found.body) == (200, whole("messages"))
 
 
-async def test_a_stream_is_that_of_the_messages_api(open_: Open) -> None:
+async def test_a_stream_is_that_of_the_messages_api(open_: GatewayOpener) -> None:
     async with open_(frames(*said())) as one:
-        found = await one.ask(STREAM)
+        found = await one.send_call(STREAM)
         assert one.upstream.requests[0].path.endswith("/invoke-with-response-stream")
-        assert "stream" not in one.sent
+        assert "stream" not in one.last_request_body
         assert found.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert found.body == sse()
-        assert found.complete
+        assert found.is_complete
 
 
-async def test_frames_cut_at_every_byte_are_the_same_stream(open_: Open) -> None:
+async def test_frames_cut_at_every_byte_are_the_same_stream(open_: GatewayOpener) -> None:
     data = b"".join(said())
     dribble: Script = [Head(200, [EVENTSTREAM, ("content-length", str(len(data)))]), Dribble(data)]
     async with open_(dribble) as one:
-        assert (await one.ask(STREAM)).body == sse()
+        assert (await one.send_call(STREAM)).body == sse()
 
 
-async def test_an_openai_client_is_answered_in_its_own_dialect(open_: Open) -> None:
+async def test_an_openai_client_is_answered_in_its_own_dialect(open_: GatewayOpener) -> None:
     async with open_(frames(*said()), Json(whole("messages"))) as one:
-        asked = {"model": f"bedrock:{MODEL}", "messages": TURNS}
-        found = await one.ask(asked | {"stream": True}, "/v1/chat/completions")
+        asked = {"model": f"bedrock:{MODEL}", "messages": USER_MESSAGES}
+        found = await one.send_call(asked | {"stream": True}, "/v1/chat/completions")
         data = [frame.data for frame in Splitter().feed(found.body)]
         assert data[-1] == b"[DONE]"
         deltas = [msgspec.json.decode(each)["choices"][0]["delta"] for each in data[:-2]]
         assert "".join(each.get("content") or "" for each in deltas) == "Grüße, 世界"
-        assert one.sent["anthropic_version"] == "bedrock-2023-05-31"
-        assert one.sent["messages"] == TURNS
-        whole_answer = await one.ask(asked, "/v1/chat/completions")
+        assert one.last_request_body["anthropic_version"] == "bedrock-2023-05-31"
+        assert one.last_request_body["messages"] == USER_MESSAGES
+        whole_answer = await one.send_call(asked, "/v1/chat/completions")
         assert whole_answer.json()["usage"]["completion_tokens"] == 2
 
 
-async def test_an_arn_is_one_segment_of_the_path(open_: Open) -> None:
+async def test_an_arn_is_one_segment_of_the_path(open_: GatewayOpener) -> None:
     async with open_(Json(whole("messages"))) as one:
-        await one.ask(ASKED | {"model": f"bedrock:{ARN}"})
+        await one.send_call(ASKED | {"model": f"bedrock:{ARN}"})
         path = one.upstream.requests[0].path
         assert path == f"/model/{ARN.replace(':', '%3A').replace('/', '%2F')}/invoke"
 
 
 @pytest.mark.parametrize("model", [".", ".."])
-async def test_a_model_cannot_leave_its_segment(open_: Open, model: str) -> None:
+async def test_a_model_cannot_leave_its_segment(open_: GatewayOpener, model: str) -> None:
     async with open_() as one:
-        assert (await one.ask(ASKED | {"model": f"bedrock:{model}"})).status == 400
+        assert (await one.send_call(ASKED | {"model": f"bedrock:{model}"})).status == 400
         assert one.upstream.requests == []
 
 
-async def test_betas_go_into_the_body_and_unknown_ones_nowhere(open_: Open) -> None:
+async def test_betas_go_into_the_body_and_unknown_ones_nowhere(open_: GatewayOpener) -> None:
     async with open_(Json(whole("messages"))) as one:
-        found = await one.ask(
+        found = await one.send_call(
             ASKED | {"mcp_servers": []},
             anthropic_beta="context-1m-2025-08-07, mcp-client-2025-11-20",
             anthropic_version="2026-10-21",
         )
-        assert one.sent["anthropic_beta"] == ["context-1m-2025-08-07"]
-        assert "mcp_servers" not in one.sent
-        assert one.sent["anthropic_version"] == "bedrock-2023-05-31"
+        assert one.last_request_body["anthropic_beta"] == ["context-1m-2025-08-07"]
+        assert "mcp_servers" not in one.last_request_body
+        assert one.last_request_body["anthropic_version"] == "bedrock-2023-05-31"
         request = one.upstream.requests[0]
-        assert request.header(b"anthropic-beta") is request.header(b"anthropic-version") is None
+        assert (
+            request.get_header(b"anthropic-beta")
+            is request.get_header(b"anthropic-version")
+            is None
+        )
         assert found.headers["x-gateway-warnings"] == (
             "anthropic-beta:mcp-client-2025-11-20_unknown_to_host, mcp_servers:unknown_to_host"
         )
 
 
 async def test_strict_refuses_what_would_stay_behind(tmp_path: Path) -> None:
-    config = "strict = true\n" + BEARER + ONE_TRY
-    async with hosting(tmp_path, config) as one:
-        found = await one.ask(ASKED, anthropic_beta="mcp-client-2025-11-20")
+    config = "strict = true\n" + BEARER + ONE_TRY_CHAIN
+    async with run_in_process(tmp_path, config) as one:
+        found = await one.send_call(ASKED, anthropic_beta="mcp-client-2025-11-20")
         assert found.status == 400
         assert "mcp-client-2025-11-20" in found.json()["error"]["message"]
         assert one.upstream.requests == []
@@ -152,12 +162,12 @@ async def test_what_claude_code_asks_for_arrives_as_the_host_takes_it(tmp_path: 
         "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,"
         "prompt-caching-scope-2026-01-05,effort-2025-11-24"
     )
-    config = "strict = true\n" + BEARER + ONE_TRY
-    async with hosting(tmp_path, config, frames(*said())) as one:
-        found = await one.ask(STREAM | asked, anthropic_beta=betas)
+    config = "strict = true\n" + BEARER + ONE_TRY_CHAIN
+    async with run_in_process(tmp_path, config, frames(*said())) as one:
+        found = await one.send_call(STREAM | asked, anthropic_beta=betas)
         assert found.body == sse()
-        assert one.sent == asked | {
-            "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": TURNS,
+        assert one.last_request_body == asked | {
+            "anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": USER_MESSAGES,
             "system": [{"type": "text", "text": "Be", "cache_control": mark}],
             "anthropic_beta": [
                 "interleaved-thinking-2025-05-14", "context-management-2025-06-27",
@@ -166,15 +176,15 @@ async def test_what_claude_code_asks_for_arrives_as_the_host_takes_it(tmp_path: 
         }  # fmt: skip
 
 
-async def test_credentials_sign_and_are_not_sent(open_: Open) -> None:
+async def test_credentials_sign_and_are_not_sent(open_: GatewayOpener) -> None:
     async with open_(Json(whole("messages")), config=SIGNED) as one:
-        assert (await one.ask(ASKED)).status == 200
+        assert (await one.send_call(ASKED)).status == 200
         (request,) = one.upstream.requests
-        signature = request.header(b"authorization") or b""
+        signature = request.get_header(b"authorization") or b""
         assert signature.startswith(b"AWS4-HMAC-SHA256 Credential=AKID1/")
         assert b"/us-east-1/bedrock/aws4_request" in signature
         assert b"SignedHeaders=content-type;host;x-amz-date;x-amz-security-token" in signature
-        assert request.header(b"x-amz-security-token") == b"st-1"
+        assert request.get_header(b"x-amz-security-token") == b"st-1"
         assert b"never-sent" not in repr(request).encode()
 
 
@@ -190,12 +200,12 @@ async def test_credentials_sign_and_are_not_sent(open_: Open) -> None:
     ],
 )
 async def test_an_error_has_the_status_and_the_words_of_messages(
-    open_: Open, name: str, status: int, seen: int, kind: str
+    open_: GatewayOpener, name: str, status: int, seen: int, kind: str
 ) -> None:
     told = Json({"message": "so it is"}, status, [("x-amzn-ErrorType", f"{name}:http://x")])
     async with open_(told) as one:
         for body in (ASKED, STREAM):
-            found = await one.ask(body)
+            found = await one.send_call(body)
             assert found.status == seen
             assert found.json()["error"] == {"type": kind, "message": "so it is"}
 
@@ -203,11 +213,11 @@ async def test_an_error_has_the_status_and_the_words_of_messages(
 @pytest.mark.parametrize("name", ["ExpiredTokenException", "AccessDeniedException"])
 @pytest.mark.parametrize("config", [BEARER, SIGNED])
 async def test_a_refusal_of_the_gateways_own_is_not_told_in_detail(
-    open_: Open, config: str, name: str
+    open_: GatewayOpener, config: str, name: str
 ) -> None:
     words = {"message": "User: arn:aws:iam::123456789012:user/x is not authorized"}
     async with open_(Json(words, 403, [("x-amzn-errortype", name)]), config=config) as one:
-        found = await one.ask(ASKED)
+        found = await one.send_call(ASKED)
         assert found.status == 502
         assert b"arn:aws" not in found.body
         assert found.json()["error"]["details"]["upstream_type"] in (
@@ -216,7 +226,7 @@ async def test_a_refusal_of_the_gateways_own_is_not_told_in_detail(
 
 
 async def test_credentials_that_expired_are_looked_for_anew(
-    open_: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_: GatewayOpener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "credentials"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
@@ -227,8 +237,8 @@ async def test_credentials_that_expired_are_looked_for_anew(
     def keys(name: str) -> None:
         file.write_text(f"[work]\naws_access_key_id = {name}\naws_secret_access_key = x\n")
 
-    def script(request: Received) -> Script:
-        if b"Credential=OLD/" not in (request.header(b"authorization") or b""):
+    def script(request: ReceivedRequest) -> Script:
+        if b"Credential=OLD/" not in (request.get_header(b"authorization") or b""):
             return Json(whole("messages"))
         keys("NEW")
         return Json({"message": "old"}, 403, [("x-amzn-errortype", "ExpiredTokenException")])
@@ -238,46 +248,46 @@ async def test_credentials_that_expired_are_looked_for_anew(
     async with open_(config=config) as one:
         one.upstream._select = script
         for _ in range(2):
-            assert (await one.ask(ASKED)).status == 200
-        signers = [each.header(b"authorization") or b"" for each in one.upstream.requests]
+            assert (await one.send_call(ASKED)).status == 200
+        signers = [each.get_header(b"authorization") or b"" for each in one.upstream.requests]
         names = [each.partition(b"Credential=")[2].partition(b"/")[0] for each in signers]
         assert names == [b"OLD", b"NEW", b"NEW"]
 
 
 async def test_without_credentials_the_client_hears_of_it(
-    open_: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_: GatewayOpener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     config = BEARER.replace('api_key = "bk-1"', 'profile = "work"')
     async with open_(config=config) as one:
-        found = await one.ask(ASKED)
+        found = await one.send_call(ASKED)
         assert found.status == 503
         assert "AWS credentials could not be had" in found.json()["error"]["message"]
         assert one.upstream.requests == []
 
 
-async def test_an_exception_before_the_first_event_is_a_status(open_: Open) -> None:
+async def test_an_exception_before_the_first_event_is_a_status(open_: GatewayOpener) -> None:
     async with open_(frames(exception("throttlingException", "slow"))) as one:
-        found = await one.ask(STREAM)
+        found = await one.send_call(STREAM)
         assert found.status == 429
         assert found.json()["error"] == {"type": "rate_limit_error", "message": "slow"}
 
 
-async def test_an_exception_in_the_middle_ends_the_stream(open_: Open) -> None:
+async def test_an_exception_in_the_middle_ends_the_stream(open_: GatewayOpener) -> None:
     told = exception("modelStreamErrorException", "it broke")
     async with open_(frames(*said()[:3], told)) as one:
-        found = await one.ask(STREAM)
+        found = await one.send_call(STREAM)
         error: dict[str, object] = {
             "type": "error", "error": {"type": "api_error", "message": "it broke"},
         }  # fmt: skip
         assert found.body == sse(*SAID[:3], error)
-        assert found.complete
+        assert found.is_complete
 
 
 @pytest.mark.parametrize("ending", ["crc", "prelude", "cut", "reset", "hang-up"])
 async def test_a_broken_stream_ends_in_an_error_and_never_in_an_ending(
-    open_: Open, ending: str
+    open_: GatewayOpener, ending: str
 ) -> None:
     good, bad = said()[:3], said()[3]
     scripts: dict[str, Script] = {
@@ -288,7 +298,7 @@ async def test_a_broken_stream_ends_in_an_error_and_never_in_an_ending(
         "hang-up": frames(*good, end=False),
     }
     async with open_(scripts[ending]) as one:
-        found = await one.ask(STREAM)
+        found = await one.send_call(STREAM)
         assert found.body.startswith(b"event: ")
         events = Splitter().feed(found.body)
         assert events[-1].event == b"error"
@@ -296,36 +306,36 @@ async def test_a_broken_stream_ends_in_an_error_and_never_in_an_ending(
         assert found.body.count(b"event: error") == 1
 
 
-async def test_a_stream_without_an_ending_is_told_to_be_cut(open_: Open) -> None:
+async def test_a_stream_without_an_ending_is_told_to_be_cut(open_: GatewayOpener) -> None:
     async with open_(frames(*said()[:-2])) as one:
-        found = await one.ask(STREAM)
+        found = await one.send_call(STREAM)
         assert Splitter().feed(found.body)[-1].event == b"error"
 
 
-async def test_connections_serve_again_after_a_stream(open_: Open) -> None:
+async def test_connections_serve_again_after_a_stream(open_: GatewayOpener) -> None:
     async with open_(frames(*said())) as one:
         for _ in range(3):
-            assert (await one.ask(STREAM)).body == sse()
-        assert one.upstream.accepted == 1
+            assert (await one.send_call(STREAM)).body == sse()
+        assert one.upstream.accepted_count == 1
 
 
-async def test_a_client_that_leaves_ends_the_upstreams_stream(open_: Open) -> None:
+async def test_a_client_that_leaves_ends_the_upstreams_stream(open_: GatewayOpener) -> None:
     stall: Script = [Head(200, CHUNKED), *map(Chunk, said()[:3]), Stall()]
     async with open_(stall) as one:
-        client = Driven(one.app, STREAM, path="/v1/messages").start()
-        await client.until_sent("Grüße".encode())
+        client = AsgiTestRequest(one.app, STREAM, path="/v1/messages").start()
+        await client.wait_until_sent("Grüße".encode())
         client.hang_up()
-        await client.done()
-        await until(lambda: one.upstream.closed)
+        await client.wait_done()
+        await wait_until(lambda: one.upstream.closed_connections)
         assert one.upstream.open_connections == 0
 
 
-async def test_a_clients_own_key_is_passed_on(open_: Open) -> None:
+async def test_a_clients_own_key_is_passed_on(open_: GatewayOpener) -> None:
     config = BEARER.replace('"bk-1"', '"!PASSTHRU"')
     async with open_(Json(whole("messages")), config=config) as one:
-        assert (await one.ask(ASKED, authorization="Bearer bk-own")).status == 200
-        assert one.upstream.requests[0].header(b"authorization") == b"Bearer bk-own"
-        assert (await one.ask(ASKED)).status == 401
+        assert (await one.send_call(ASKED, authorization="Bearer bk-own")).status == 200
+        assert one.upstream.requests[0].get_header(b"authorization") == b"Bearer bk-own"
+        assert (await one.send_call(ASKED)).status == 401
 
 
 async def test_throttled_it_goes_to_the_next_target(tmp_path: Path) -> None:
@@ -333,25 +343,25 @@ async def test_throttled_it_goes_to_the_next_target(tmp_path: Path) -> None:
     config += 'base_url = "{url}"\n[aliases]\n'
     config += f'both = ["bedrock:{MODEL}", "other:m"]\n'
     told = Json({"message": "slow"}, 429, [("x-amzn-errortype", "ThrottlingException")])
-    async with hosting(tmp_path, config, told, told, Json(whole("messages"))) as one:
-        found = await one.ask(ASKED | {"model": "both"})
+    async with run_in_process(tmp_path, config, told, told, Json(whole("messages"))) as one:
+        found = await one.send_call(ASKED | {"model": "both"})
         assert found.status == 200
         assert found.headers["x-gateway-provider"] == "other"
 
 
-async def test_a_count_is_an_estimate(open_: Open) -> None:
+async def test_a_count_is_an_estimate(open_: GatewayOpener) -> None:
     async with open_() as one:
         body = {"model": f"bedrock:{MODEL}", "messages": [{"role": "user", "content": "hi"}]}
-        found = await one.ask(body, "/v1/messages/count_tokens")
+        found = await one.send_call(body, "/v1/messages/count_tokens")
         assert found.headers["x-gateway-estimate"] == "1"
         assert one.upstream.requests == []
 
 
-async def test_other_events_of_the_stream_pass(open_: Open) -> None:
+async def test_other_events_of_the_stream_pass(open_: GatewayOpener) -> None:
     ping = chunk(b'{"type":"brand_new","x":1.0}')
     async with open_(frames(*said()[:2], ping, *said()[2:])) as one:
         assert b'event: brand_new\ndata: {"type":"brand_new","x":1.0}\n\n' in (
-            (await one.ask(STREAM)).body
+            (await one.send_call(STREAM)).body
         )
 
 
@@ -360,30 +370,30 @@ async def test_other_events_of_the_stream_pass(open_: Open) -> None:
 MESSAGES = BEARER.replace('"{url}"', '"{url}/anthropic/v1"') + 'api = "messages"\n'
 
 
-async def test_the_messages_api_gets_the_clients_own_request(open_: Open) -> None:
+async def test_the_messages_api_gets_the_clients_own_request(open_: GatewayOpener) -> None:
     async with open_(Json(whole("messages")), SSE([sse()]), config=MESSAGES) as one:
-        found = await one.ask(
+        found = await one.send_call(
             ASKED | {"mcp_servers": []}, anthropic_version="2026-10-21",
             anthropic_beta="mcp-client-2025-11-20,context-1m-2025-08-07",
         )  # fmt: skip
         (request,) = one.upstream.requests
         assert request.path == "/anthropic/v1/messages"
-        assert request.header(b"authorization") == b"Bearer bk-1"
-        assert request.header(b"anthropic-version") == b"2026-10-21"
-        assert request.header(b"anthropic-beta") == b"context-1m-2025-08-07"
-        assert one.sent == ASKED | {"model": MODEL}
+        assert request.get_header(b"authorization") == b"Bearer bk-1"
+        assert request.get_header(b"anthropic-version") == b"2026-10-21"
+        assert request.get_header(b"anthropic-beta") == b"context-1m-2025-08-07"
+        assert one.last_request_body == ASKED | {"model": MODEL}
         assert found.body == whole("messages")
-        streamed = await one.ask(STREAM)
-        assert one.sent == STREAM | {"model": MODEL}
-        assert one.upstream.requests[-1].header(b"anthropic-version") == b"2023-06-01"
-        assert one.upstream.requests[-1].header(b"anthropic-beta") is None
+        streamed = await one.send_call(STREAM)
+        assert one.last_request_body == STREAM | {"model": MODEL}
+        assert one.upstream.requests[-1].get_header(b"anthropic-version") == b"2023-06-01"
+        assert one.upstream.requests[-1].get_header(b"anthropic-beta") is None
         assert streamed.body == sse()
 
 
-async def test_the_messages_api_counts(open_: Open) -> None:
+async def test_the_messages_api_counts(open_: GatewayOpener) -> None:
     async with open_(Json({"input_tokens": 14}), config=MESSAGES) as one:
-        found = await one.ask(
-            {"model": f"bedrock:{MODEL}", "messages": TURNS}, "/v1/messages/count_tokens"
+        found = await one.send_call(
+            {"model": f"bedrock:{MODEL}", "messages": USER_MESSAGES}, "/v1/messages/count_tokens"
         )
         assert found.json() == {"input_tokens": 14}
         assert one.upstream.requests[0].path == "/anthropic/v1/messages/count_tokens"
@@ -401,9 +411,9 @@ async def test_a_signature_names_the_service_of_the_address(host: str, service: 
     provider = bound(given)
     if not host:
         url = "https://bedrock-runtime.us-east-1.amazonaws.com/anthropic/v1"
-        assert provider.standing().base_url == url
+        assert provider.status().base_url == url
     inner = FakeEngine(answer(whole("messages")))
-    assert isinstance(provider._engine, Invoking)
+    assert isinstance(provider._engine, BedrockEngine)
     provider._engine._inner = inner
     await provider(to(provider, {"max_tokens": 1}, dialect=DIALECT))
     assert service in dict(inner.headers)[b"authorization"]
@@ -417,7 +427,7 @@ KEY, REGION = Secret("k"), "us-east-1"
 
 def bound(provider: Bedrock, env: dict[str, str] | None = None) -> Bedrock:
     """A provider bound in an environment."""
-    where = site()
+    where = runtime()
     where.config.source.env = env or {}
     provider.bind("bed", where)
     return provider
@@ -436,23 +446,23 @@ def bound(provider: Bedrock, env: dict[str, str] | None = None) -> Bedrock:
     ],
 )  # fmt: skip
 def test_the_region_gives_the_address(env: dict[str, str], region: str, url: str) -> None:
-    assert bound(Bedrock(api_key=KEY, region=region), env).standing().base_url == url
+    assert bound(Bedrock(api_key=KEY, region=region), env).status().base_url == url
 
 
 def test_an_address_of_ones_own_with_a_key_needs_no_region() -> None:
     url = "https://vpce.example"
-    assert bound(Bedrock(api_key=KEY, base_url=url)).standing().base_url == url
+    assert bound(Bedrock(api_key=KEY, base_url=url)).status().base_url == url
 
 
 def test_the_key_of_the_environment_comes_before_credentials() -> None:
     env = {"AWS_BEARER_TOKEN_BEDROCK": "bk-env", "AWS_REGION": REGION}
     found = bound(Bedrock(), env)
-    assert found.credential("k") == [(b"authorization", b"Bearer k")]
+    assert found.make_auth_headers("k") == [(b"authorization", b"Bearer k")]
     same = bound(Bedrock(api_key=Secret("bk-env"), region=REGION))
-    assert found.standing().key_hashes == same.standing().key_hashes
+    assert found.status().key_hashes == same.status().key_hashes
     given = Bedrock(access_key_id=Secret("a"), secret_access_key=Secret("b"))
     for own in (Bedrock(profile="work"), given):
-        assert bound(own, env).credential("k") == []
+        assert bound(own, env).make_auth_headers("k") == []
 
 
 async def test_lists_of_models_are_not_had_here() -> None:

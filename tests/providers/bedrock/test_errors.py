@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from gateway.dialects.messages import MESSAGES
-from providers.bedrock.errors import told
+from providers.bedrock.errors import translate_error
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from providers.bedrock.errors import told
     ],
 )
 def test_a_name_means_a_status_and_a_word(name: str, status: int, meant: int, kind: str) -> None:
-    found = told(name, status, b'{"message":"so it is"}')
+    found = translate_error(name, status, b'{"message":"so it is"}')
     assert found is not None
     assert found.name == name.lower()
     assert found.status == meant
@@ -43,7 +43,7 @@ def test_a_name_means_a_status_and_a_word(name: str, status: int, meant: int, ki
     ],
 )
 def test_a_name_may_come_with_a_namespace_and_an_address(named: str) -> None:
-    found = told(named, 400, b"{}")
+    found = translate_error(named, 400, b"{}")
     assert found is not None
     assert (found.name, found.status) == ("throttlingexception", 429)
 
@@ -60,24 +60,26 @@ def test_a_name_may_come_with_a_namespace_and_an_address(named: str) -> None:
     ],
 )
 def test_the_words_are_where_they_are(payload: bytes, words: str) -> None:
-    found = told("ValidationException", 400, payload, "by the way")
+    found = translate_error("ValidationException", 400, payload, "by the way")
     assert found is not None
     assert msgspec.json.decode(found.body)["error"]["message"] == words
 
 
 def test_the_name_may_stand_in_the_payload() -> None:
-    found = told("", 400, b'{"__type":"com.amazon#ThrottlingException","message":"slow"}')
+    found = translate_error(
+        "", 400, b'{"__type":"com.amazon#ThrottlingException","message":"slow"}'
+    )
     assert found is not None
     assert found.status == 429
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"[1]", b"{}"])
 def test_a_body_that_says_nothing_is_left_alone(body: bytes) -> None:
-    assert told("", 502, body) is None
+    assert translate_error("", 502, body) is None
 
 
 def test_an_error_of_the_messages_api_is_told_already() -> None:
     body = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
-    found = told("ExpiredTokenException", 403, body)
+    found = translate_error("ExpiredTokenException", 403, body)
     assert found is not None
     assert (found.name, found.status, found.body) == ("expiredtokenexception", 403, body)

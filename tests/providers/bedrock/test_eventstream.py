@@ -6,7 +6,12 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 from hypothesis import given, strategies as st
 
-from providers.bedrock.eventstream import HEADERS_LIMIT, LENGTH_LIMIT, Message, Unframer
+from providers.bedrock.eventstream import (
+    MAX_HEADER_BYTES,
+    MAX_MESSAGE_BYTES,
+    EventStreamDecoder,
+    EventStreamMessage,
+)
 from tests.providers.bedrock.frames import chunk, exception, raw, said, strings
 
 NAME = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
@@ -21,10 +26,10 @@ EVERY_TYPE = b"".join(
 )  # fmt: skip
 
 
-def read(data: bytes, *cuts: int) -> tuple[list[Message], Unframer]:
+def read(data: bytes, *cuts: int) -> tuple[list[EventStreamMessage], EventStreamDecoder]:
     """The messages of the bytes, fed in pieces."""
-    unframer = Unframer()
-    found: list[Message] = []
+    unframer = EventStreamDecoder()
+    found: list[EventStreamMessage] = []
     at = 0
     for cut in (*cuts, len(data)):
         found += unframer.feed(data[at:cut])
@@ -39,11 +44,11 @@ def test_what_botocore_reads_is_what_is_read(
     data = b"".join(raw(strings(headers), payload) for headers, payload in messages)
     theirs = EventStreamBuffer()
     theirs.add_data(data)
-    expected = [Message(dict(event.headers), event.payload) for event in theirs]
+    expected = [EventStreamMessage(dict(event.headers), event.payload) for event in theirs]
     cuts = sorted(rand.randrange(len(data) + 1) for _ in range(rand.randrange(8)))
     found, unframer = read(data, *cuts)
-    assert found == expected == [Message(h, p) for h, p in messages]
-    assert not unframer.pending
+    assert found == expected == [EventStreamMessage(h, p) for h, p in messages]
+    assert not unframer.has_pending
     assert unframer.fault is None
 
 
@@ -53,13 +58,13 @@ def test_a_message_may_be_cut_at_every_byte() -> None:
     for cut in range(len(data)):
         found, unframer = read(data, cut)
         assert found == whole
-        assert not unframer.pending
+        assert not unframer.has_pending
     assert read(data, *range(len(data)))[0] == whole
 
 
 def test_headers_of_every_type_are_stepped_over() -> None:
     ((message,), _) = read(raw(EVERY_TYPE, b"x"))
-    assert message == Message({"string": "hi"}, b"x")
+    assert message == EventStreamMessage({"string": "hi"}, b"x")
     buffer = EventStreamBuffer()
     buffer.add_data(raw(EVERY_TYPE, b"x"))
     assert next(buffer).headers["string"] == "hi"
@@ -83,8 +88,8 @@ def prelude(length: int, headers: int) -> bytes:
 @pytest.mark.parametrize(
     ("length", "headers"),
     [
-        (15, 0), (0, 0), (LENGTH_LIMIT + 1, 0), (2**32 - 1, 0), (20, 5),
-        (LENGTH_LIMIT, HEADERS_LIMIT + 1),
+        (15, 0), (0, 0), (MAX_MESSAGE_BYTES + 1, 0), (2**32 - 1, 0), (20, 5),
+        (MAX_MESSAGE_BYTES, MAX_HEADER_BYTES + 1),
     ],
 )  # fmt: skip
 def test_a_length_over_the_limits_is_not_waited_for(length: int, headers: int) -> None:
@@ -94,8 +99,8 @@ def test_a_length_over_the_limits_is_not_waited_for(length: int, headers: int) -
 
 
 def test_the_largest_message_is_waited_for() -> None:
-    found, unframer = read(prelude(LENGTH_LIMIT, HEADERS_LIMIT))
-    assert (found, unframer.fault, unframer.pending) == ([], None, True)
+    found, unframer = read(prelude(MAX_MESSAGE_BYTES, MAX_HEADER_BYTES))
+    assert (found, unframer.fault, unframer.has_pending) == ([], None, True)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +129,4 @@ def test_whatever_arrives_is_a_message_or_a_fault(noise: bytes, at: int, flip: i
     found, unframer = read(bytes(damaged), at % len(damaged))
     assert len(found) <= 2
     assert found == read(good)[0][: len(found)]
-    assert unframer.fault is not None or unframer.pending or len(found) == 2
+    assert unframer.fault is not None or unframer.has_pending or len(found) == 2

@@ -14,8 +14,8 @@ from anthropic import (
 from botocore.eventstream import EventStreamBuffer
 from httpx2 import ASGITransport, AsyncClient
 
-from tests.fakes.hosting import hosting
-from tests.fakes.upstream import SSE, Chunk, Head, Json, Received, ScriptedUpstream
+from tests.fakes.hosting import run_in_process
+from tests.fakes.upstream import SSE, Chunk, Head, Json, ReceivedRequest, ScriptedUpstream
 from tests.faults.wires import TEXT, whole
 from tests.providers.bedrock.frames import EVENTSTREAM, SAID, exception, said, sse
 
@@ -28,7 +28,7 @@ KEY = 'api_key = "bk-1"\n'
 GIVEN = 'access_key_id = "AKID"\nsecret_access_key = "secret"\n'
 
 
-async def theirs(model: str, upstream: ScriptedUpstream, **options: Any) -> Received:
+async def theirs(model: str, upstream: ScriptedUpstream, **options: Any) -> ReceivedRequest:
     """What the host's own client sends for a stream, read to its end."""
     async with AsyncAnthropicBedrock(
         aws_region="us-east-1", base_url=upstream.url, max_retries=0, **options
@@ -43,9 +43,9 @@ async def theirs(model: str, upstream: ScriptedUpstream, **options: Any) -> Rece
     return upstream.requests[-1]
 
 
-async def ours(model: str, folder: Path, credential: str) -> Received:
+async def ours(model: str, folder: Path, credential: str) -> ReceivedRequest:
     """What the gateway sends for the same call of an Anthropic client."""
-    async with hosting(folder, CONFIG + credential, STREAMED) as one:
+    async with run_in_process(folder, CONFIG + credential, STREAMED) as one:
         http = AsyncClient(transport=ASGITransport(one.app))
         async with AsyncAnthropic(
             base_url="http://gateway", api_key="any", max_retries=0, http_client=http
@@ -68,7 +68,7 @@ async def test_the_request_is_the_one_of_the_hosts_own_client(model: str, tmp_pa
         one = await theirs(model, upstream, api_key="bk-1")
     other = await ours(model, tmp_path, KEY)
     assert other.path == one.path.replace(":", "%3A")  # one resource, as AWS's own client writes it
-    assert other.header(b"authorization") == one.header(b"authorization")
+    assert other.get_header(b"authorization") == one.get_header(b"authorization")
     bodies = [msgspec.json.decode(each.body) for each in (one, other)]
     versions = [body.pop("anthropic_version") for body in bodies]
     assert bodies[0] == bodies[1]
@@ -92,7 +92,7 @@ async def test_at_the_messages_api_it_is_the_one_of_the_client_for_that(tmp_path
             assert [event.type async for event in stream][-1] == "message_stop"
         (one,) = upstream.requests
     config = CONFIG.replace('"{url}"', '"{url}/anthropic/v1"') + KEY + 'api = "messages"\n'
-    async with hosting(tmp_path, config, events) as gateway:
+    async with run_in_process(tmp_path, config, events) as gateway:
         http = AsyncClient(transport=ASGITransport(gateway.app))
         async with AsyncAnthropic(
             base_url="http://gateway", api_key="any", max_retries=0, http_client=http
@@ -104,20 +104,20 @@ async def test_at_the_messages_api_it_is_the_one_of_the_client_for_that(tmp_path
         (other,) = gateway.upstream.requests
     assert other.path == one.path == "/anthropic/v1/messages"
     for name in (b"authorization", b"anthropic-version", b"anthropic-beta"):
-        assert other.header(name) == one.header(name)
+        assert other.get_header(name) == one.get_header(name)
     assert msgspec.json.decode(other.body) == msgspec.json.decode(one.body)
 
 
 async def test_the_same_parts_are_signed(tmp_path: Path) -> None:
     other = await ours(MODELS[0], tmp_path, GIVEN)
-    signature = (other.header(b"authorization") or b"").decode()
+    signature = (other.get_header(b"authorization") or b"").decode()
     assert signature.startswith("AWS4-HMAC-SHA256 Credential=AKID/")
-    assert other.header(b"x-amz-date") is not None
+    assert other.get_header(b"x-amz-date") is not None
 
 
 async def test_an_exception_frame_is_the_clients_own_exception(tmp_path: Path) -> None:
     throttled = [STREAMED[0], Chunk(exception("throttlingException", "slow")), Chunk()]
-    async with hosting(tmp_path, CONFIG + KEY, throttled) as one:
+    async with run_in_process(tmp_path, CONFIG + KEY, throttled) as one:
         http = AsyncClient(transport=ASGITransport(one.app))
         async with AsyncAnthropic(
             base_url="http://gateway", api_key="any", max_retries=0, http_client=http
@@ -130,7 +130,7 @@ async def test_an_exception_frame_is_the_clients_own_exception(tmp_path: Path) -
 
 
 async def test_a_whole_answer_is_a_message(tmp_path: Path) -> None:
-    async with hosting(tmp_path, CONFIG + KEY, Json(whole("messages"))) as one:
+    async with run_in_process(tmp_path, CONFIG + KEY, Json(whole("messages"))) as one:
         http = AsyncClient(transport=ASGITransport(one.app))
         async with AsyncAnthropic(
             base_url="http://gateway", auth_token="any", max_retries=0, http_client=http

@@ -15,9 +15,14 @@ from botocore.session import Session
 
 from gateway.errors import Unavailable
 from gateway.secret import Secret
-from providers.bedrock.signing import LOOK, Signer, chain, signature
+from providers.bedrock.signing import (
+    REFRESH_SECONDS,
+    RequestSigner,
+    make_credential_fetcher,
+    make_signature_headers,
+)
+from providers.transport.credential_cache import CredentialCache, CredentialLease
 from providers.transport.engine import Request
-from providers.transport.renew import Lease, Renewed
 
 KEY_ID, KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 MODELS = [
@@ -75,7 +80,9 @@ def test_botocores_signer_gives_what_aws_published() -> None:
 def test_a_request_is_signed_as_aws_describes_it(model: str, token: str | None) -> None:
     url = f"https://bedrock-runtime.eu-west-1.amazonaws.com/model/{quote(model, safe='')}/invoke"
     credentials = ReadOnlyCredentials(KEY_ID, KEY, token)
-    found = dict(signature(credentials, ("bedrock", "eu-west-1"), "POST", url, b'{"a":1}'))
+    found = dict(
+        make_signature_headers(credentials, ("bedrock", "eu-west-1"), "POST", url, b'{"a":1}')
+    )
     assert found[b"authorization"].decode() == expected(url, b'{"a":1}', "eu-west-1", token)
     assert found[b"x-amz-date"] == b"20150830T123600Z"
     assert found.get(b"x-amz-security-token") == (token.encode() if token else None)
@@ -105,7 +112,9 @@ def test_it_is_what_awss_own_client_sends(model: str, tmp_path: Path) -> None:
     request = AWSRequest("POST", sent.url, {"content-type": "application/json"}, b"{}")
     SigV4Auth(Credentials(KEY_ID, KEY), "bedrock", "us-east-1").add_auth(request)
     credentials = ReadOnlyCredentials(KEY_ID, KEY, None)
-    found = dict(signature(credentials, ("bedrock", "us-east-1"), "POST", sent.url, b"{}"))
+    found = dict(
+        make_signature_headers(credentials, ("bedrock", "us-east-1"), "POST", sent.url, b"{}")
+    )
     assert found[b"authorization"].decode() == request.headers["Authorization"]
 
 
@@ -121,11 +130,14 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_keys_given_are_used_as_they_are(nowhere: Path) -> None:
-    lease = chain(None, (Secret("id"), Secret("key"), Secret("token")))(False)
+    lease = make_credential_fetcher(None, (Secret("id"), Secret("key"), Secret("token")))(False)
     found = lease.value
     assert (found.access_key, found.secret_key, found.token) == ("id", "key", "token")
-    assert lease.fresh == float("inf")
-    assert chain(None, (Secret("id"), Secret("key"), None))(False).value.token is None
+    assert lease.fresh_seconds == float("inf")
+    assert (
+        make_credential_fetcher(None, (Secret("id"), Secret("key"), None))(False).value.token
+        is None
+    )
 
 
 def test_the_chain_is_awss_own(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,17 +145,17 @@ def test_the_chain_is_awss_own(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -
         "[default]\naws_access_key_id = d\naws_secret_access_key = x\n"
         "[work]\naws_access_key_id = w\naws_secret_access_key = x\n"
     )
-    assert chain(None, None)(False).value.access_key == "d"
-    assert chain("work", None)(False).value.access_key == "w"
+    assert make_credential_fetcher(None, None)(False).value.access_key == "d"
+    assert make_credential_fetcher("work", None)(False).value.access_key == "w"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "e")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    assert chain(None, None)(False).value.access_key == "e"
+    assert make_credential_fetcher(None, None)(False).value.access_key == "e"
 
 
 def test_refused_ones_are_looked_for_anew(nowhere: Path) -> None:
     file = nowhere / "credentials"
     file.write_text("[default]\naws_access_key_id = old\naws_secret_access_key = x\n")
-    fetch = chain(None, None)
+    fetch = make_credential_fetcher(None, None)
     assert fetch(False).value.access_key == "old"
     file.write_text("[default]\naws_access_key_id = new\naws_secret_access_key = x\n")
     assert fetch(False).value.access_key == "old"
@@ -158,28 +170,30 @@ def test_those_that_expire_are_looked_at_again(nowhere: Path) -> None:
     )
     program.chmod(0o700)
     (nowhere / "config").write_text(f"[default]\ncredential_process = {program}\n")
-    lease = chain(None, None)(False)
-    assert (lease.value.access_key, lease.fresh) == ("p", LOOK)
+    lease = make_credential_fetcher(None, None)(False)
+    assert (lease.value.access_key, lease.fresh_seconds) == ("p", REFRESH_SECONDS)
 
 
 @pytest.mark.parametrize("profile", [None, "missing"])
 def test_none_found_is_said_without_details(nowhere: Path, profile: str | None) -> None:
     with pytest.raises(Unavailable, match="AWS credentials"):
-        chain(profile, None)(False)
+        make_credential_fetcher(profile, None)(False)
 
 
 async def test_the_signer_adds_to_the_request_and_keeps_the_rest() -> None:
     old, new = (ReadOnlyCredentials(name, KEY, None) for name in ("OLD", "NEW"))
-    signer = Signer(
-        Renewed(lambda refused: Lease(new if refused else old)),
+    signer = RequestSigner(
+        CredentialCache(lambda refused: CredentialLease(new if refused else old)),
         "bedrock", "us-east-1", "http://127.0.0.1:8000/base",
     )  # fmt: skip
     request = Request(b"/model/m/invoke", b"{}", headers=[(b"x-a", b"1")])
-    signed, used = await signer.signed(request)
+    signed, used = await signer.sign_request(request)
     assert used is old
     assert (signed.target, signed.body) == (request.target, request.body)
     assert signed.headers[0] == (b"x-a", b"1")
     url = "http://127.0.0.1:8000/base/model/m/invoke"
-    assert signed.headers[1:] == signature(old, ("bedrock", "us-east-1"), "POST", url, b"{}")
-    _, newer = await signer.signed(request, used)
+    assert signed.headers[1:] == make_signature_headers(
+        old, ("bedrock", "us-east-1"), "POST", url, b"{}"
+    )
+    _, newer = await signer.sign_request(request, used)
     assert newer is new

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, Cut
-from providers.transport.engine import Engine, Kind, Request, Response, Timeouts, block
-from tests.fakes.client import until
+from providers.transport.engine import Engine, EngineKind, Request, Response, make_header_block
+from tests.fakes.client import wait_until
 from tests.fakes.upstream import (
     SSE,
     Chunk,
@@ -64,12 +65,14 @@ def bomb(megabytes: int) -> bytes:
 class Answers:
     """Bodies and heads of every shape."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[EngineKind]
 
     async def test_request_arrives_as_given(self, make: Make) -> None:
         async with ScriptedUpstream() as up:
             engine = make(up.url + "/base/")
-            head = block([(b"authorization", b"Bearer k"), (b"content-type", b"application/json")])
+            head = make_header_block(
+                [(b"authorization", b"Bearer k"), (b"content-type", b"application/json")]
+            )
             body = b"x" * 3_000_000
             await ask(engine, Request(b"/v1/x?y=1", body, head, [(b"x-extra", b"\xe9 1")]))
             got = up.requests[0]
@@ -94,7 +97,7 @@ class Answers:
             await take(second)
             assert first.connect > 0
             assert second.connect == 0
-            assert up.accepted == 1
+            assert up.accepted_count == 1
             assert (engine.stats().open, engine.stats().idle) == (1, 1)
 
     async def test_many_at_once(self, make: Make) -> None:
@@ -102,7 +105,7 @@ class Answers:
             engine = make(up.url)
             found = await asyncio.gather(*(ask(engine) for _ in range(40)))
             assert set(found) == {b"data: 1\n\n" * 5}
-            assert up.accepted == 40
+            assert up.accepted_count == 40
 
     @pytest.mark.parametrize(
         ("script", "body"),
@@ -146,7 +149,7 @@ class Answers:
             engine = make(up.url)
             assert await ask(engine, Request(b"/", method=b"HEAD")) == b""
             assert await ask(engine, Request(b"/", method=b"HEAD")) == b""
-            assert up.requests[1].header(b"content-length") is None
+            assert up.requests[1].get_header(b"content-length") is None
 
     @pytest.mark.parametrize(
         ("begin", "end"),
@@ -195,7 +198,7 @@ class Answers:
             with pytest.raises(BadAnswer) as raised:
                 await engine.send(POST, LONG)
             assert f"127.0.0.1:{up.port}" in raised.value.message
-            await until(lambda: up.open_connections == 0)
+            await wait_until(lambda: up.open_connections == 0)
 
     @pytest.mark.parametrize(
         ("encoding", "body"),

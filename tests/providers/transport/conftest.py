@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from providers.transport.choose import engine
-from providers.transport.engine import Engine, Options
+from providers.transport.engine import Engine, EngineOptions
+from providers.transport.engine_choice import make_engine
 from tests.fakes.certificate import Certificate, make_certificate
 
 _ENGINES = ("test_direct.py", "test_httpx_engine.py")
@@ -32,7 +32,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Engine] = []
 
     def one(url: str, **options: object) -> Engine:
-        made.append(engine(url, Options(kind=request.cls.kind, **options)))  # type: ignore[arg-type]
+        made.append(make_engine(url, EngineOptions(kind=request.cls.kind, **options)))  # type: ignore[arg-type]
         return made[-1]
 
     yield one

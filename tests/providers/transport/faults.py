@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
-from providers.transport.engine import Kind, Request, Timeouts, block
+from providers.transport.engine import EngineKind, Request, make_header_block
 from tests.fakes.certificate import Certificate
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 from tests.fakes.upstream import (
     SSE,
     Chunk,
@@ -18,7 +19,7 @@ from tests.fakes.upstream import (
     Head,
     Json,
     Pause,
-    Received,
+    ReceivedRequest,
     Reset,
     Script,
     ScriptedUpstream,
@@ -33,7 +34,7 @@ from tests.providers.transport.conftest import Make
 class Faults:
     """Timeouts, leaving, and the pool."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[EngineKind]
 
     @pytest.mark.parametrize(
         ("script", "timeouts", "which"),
@@ -60,7 +61,7 @@ class Faults:
             seconds = getattr(timeouts, which)
             assert raised.value.which == which
             assert seconds - 0.01 <= asyncio.get_running_loop().time() - began <= seconds + 0.4
-            await until(lambda: up.open_connections == 0)
+            await wait_until(lambda: up.open_connections == 0)
             assert engine.stats().open == 0
 
     async def test_silence_of_a_handshake_is_a_connect_timeout(self, make: Make) -> None:
@@ -69,8 +70,8 @@ class Faults:
             with pytest.raises(UpstreamTimeout) as raised:
                 await engine.send(POST, Timeouts(connect=0.1))
             assert raised.value.which == "connect"
-            assert up.accepted == 1
-            await until(lambda: up.open_connections == 0)
+            assert up.accepted_count == 1
+            await wait_until(lambda: up.open_connections == 0)
 
     async def test_refused(self, make: Make) -> None:
         async with ScriptedUpstream() as up:
@@ -93,13 +94,15 @@ class Faults:
             url = up.url.replace("http:", "https:") if phase == "connect" else up.url
             engine = make(url)
             task = asyncio.get_running_loop().create_task(ask(engine))
-            await until(lambda: up.accepted if phase == "connect" else up.written or up.requests)
+            await wait_until(
+                lambda: up.accepted_count if phase == "connect" else up.written_bytes or up.requests
+            )
             await asyncio.sleep(0.03)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert engine.stats().busy == 0
-            assert await until(lambda: up.open_connections == 0) < 0.1
+            assert await wait_until(lambda: up.open_connections == 0) < 0.1
 
     async def test_close_before_the_end(self, make: Make) -> None:
         async with ScriptedUpstream(SSE([b"a"] * 3000, 0.01)) as up:
@@ -109,7 +112,7 @@ class Faults:
             for _ in range(3):
                 await response.body.aclose()
             assert engine.stats().open == 0
-            assert await until(lambda: up.open_connections == 0) < 0.1
+            assert await wait_until(lambda: up.open_connections == 0) < 0.1
             with pytest.raises(Cut):
                 await response.body.read()
 
@@ -122,21 +125,21 @@ class Faults:
             second = await engine.send(POST, LONG)
             await first.body.aclose()
             assert await take(second) == b"{}"
-            assert up.accepted == 1
+            assert up.accepted_count == 1
 
     async def test_full_pool_waits_then_says_so(self, make: Make) -> None:
         async with ScriptedUpstream([Pause(0.1), Json()]) as up:
             engine = make(up.url, max_connections=2)
             loop = asyncio.get_running_loop()
             waits = [loop.create_task(ask(engine)) for _ in range(6)]
-            await until(lambda: len(up.requests) == 2)
+            await wait_until(lambda: len(up.requests) == 2)
             with pytest.raises(Unavailable) as raised:
                 await engine.send(POST, Timeouts(pool=0.03))
             assert (raised.value.status, raised.value.should_retry) == (503, True)
             waits[3].cancel()
             await asyncio.wait(waits)
             assert [task.cancelled() for task in waits] == [n == 3 for n in range(6)]
-            assert up.accepted == 2
+            assert up.accepted_count == 2
             assert len(up.requests) == 5
 
     async def test_waiters_get_the_places_of_the_fallen(self, make: Make) -> None:
@@ -144,9 +147,9 @@ class Faults:
             engine = make(up.url, max_connections=1)
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(ask(engine)) for _ in range(5)]
-            await until(lambda: len(up.requests) == 1)
+            await wait_until(lambda: len(up.requests) == 1)
             tasks[0].cancel()
-            await until(lambda: len(up.requests) == 2)
+            await wait_until(lambda: len(up.requests) == 2)
             tasks[1].cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
             kinds = [type(one) for one in done]
@@ -158,9 +161,9 @@ class Faults:
             for _ in range(5):
                 assert await ask(engine) == b"{}"
                 up.close_idle()
-                await until(lambda: not up.open_connections)
+                await wait_until(lambda: not up.open_connections)
                 await asyncio.sleep(0.01)
-            assert up.accepted == 5
+            assert up.accepted_count == 5
 
     async def test_idle_connection_expires(self, make: Make) -> None:
         async with ScriptedUpstream() as up:
@@ -168,7 +171,7 @@ class Faults:
             await ask(engine)
             await asyncio.sleep(0.1)
             await ask(engine)
-            assert up.accepted == 2
+            assert up.accepted_count == 2
 
     async def test_close_under_way(self, make: Make) -> None:
         async with ScriptedUpstream(SSE([b"a"], end=False), Stall()) as up:
@@ -180,7 +183,7 @@ class Faults:
                 await response.body.read()
             with pytest.raises(Unavailable):
                 await engine.send(POST, LONG)
-            await until(lambda: up.open_connections == 0)
+            await wait_until(lambda: up.open_connections == 0)
 
     @pytest.mark.parametrize(
         "header",
@@ -207,8 +210,8 @@ class Faults:
             with pytest.raises(InvalidRequest):
                 await engine.send(Request(b"/", headers=[header]), LONG)
             with pytest.raises(InvalidRequest):
-                block([header])
-            assert up.accepted == 0
+                make_header_block([header])
+            assert up.accepted_count == 0
 
     @pytest.mark.parametrize(
         "target", [b"", b"x", b"/ HTTP/1.1\r\nx: y", b"/\n", b"/\xff", b"/a b"]
@@ -229,7 +232,7 @@ class Faults:
             response = await engine.send(POST, timeouts)
             size = len(await response.body.read())
             await asyncio.sleep(0.3)  # longer than the idle timeout, which must not run now
-            stopped = up.written
+            stopped = up.written_bytes
             assert stopped < 16 << 20
             assert rss() - before < 16 << 20
             while chunk := await response.body.read():
@@ -242,7 +245,7 @@ class Faults:
             engine = make(up.url, ca_file=str(certificate.cert))
             for _ in range(2):
                 assert len(await ask(engine)) == 2_000_000
-            assert up.accepted == 1
+            assert up.accepted_count == 1
             stranger = make(up.url)
             with pytest.raises(Unreachable) as raised:
                 await stranger.send(POST, LONG)
@@ -254,13 +257,13 @@ class Faults:
             response = await engine.send(POST, LONG)
             assert await response.body.read()
             await response.body.aclose()
-            assert await until(lambda: up.open_connections == 0) < 0.1
+            assert await wait_until(lambda: up.open_connections == 0) < 0.1
 
 
 class Storm:
     """Calls that end in every way at once, and the calm after."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[EngineKind]
     calls: ClassVar[int]
 
     async def test_storm_leaves_nothing_behind(self, make: Make) -> None:
@@ -285,12 +288,12 @@ class Storm:
             assert ends <= fine, [one for one in done if type(one) not in fine]
             assert len(ends) > 1
             assert engine.stats().busy == 0
-            await until(lambda: up.open_connections <= engine.stats().idle)
+            await wait_until(lambda: up.open_connections <= engine.stats().idle)
             calm = await asyncio.gather(*(ask(engine, Request(b"/ok")) for _ in range(100)))
             assert calm == [b"{}"] * 100
 
 
-def storm_script(request: Received) -> Script:
+def storm_script(request: ReceivedRequest) -> Script:
     """What the path asks for."""
     scripts: dict[str, Script] = {
         "/ok": Json(),

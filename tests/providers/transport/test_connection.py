@@ -6,13 +6,13 @@ from typing import cast
 import pytest
 
 from gateway.call import Headers
+from gateway.config.schema import Timeouts
 from gateway.errors import BadAnswer, Cut, GatewayError
 from providers.transport.connection import Connection
-from providers.transport.engine import Timeouts
-from providers.transport.exchange import Exchange
+from providers.transport.response_body import ResponseBody
 
 
-class Owner:
+class FakePool:
     """Counts what it is told."""
 
     origin = "example:1"
@@ -20,20 +20,20 @@ class Owner:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def release(self, connection: Connection) -> None:
+    def release_connection(self, connection: Connection) -> None:
         """It is free."""
         self.told.append("release")
 
-    def lost(self, connection: Connection) -> None:
+    def discard_connection(self, connection: Connection) -> None:
         """It is of no more use."""
         self.told.append("lost")
 
-    def gone(self, connection: Connection) -> None:
+    def on_socket_closed(self, connection: Connection) -> None:
         """Its socket is closed."""
         self.told.append("gone")
 
 
-class Wire:
+class FakeTransport:
     """A transport that writes nowhere."""
 
     def __init__(self) -> None:
@@ -71,16 +71,18 @@ class Wire:
         self.reading = True
 
 
-Bench = tuple[Connection, Owner, Wire, Exchange]
+Bench = tuple[Connection, FakePool, FakeTransport, ResponseBody]
 
 
 def bench(method: bytes = b"POST", timeouts: Timeouts | None = None) -> Bench:
     """A connection with a request on its way."""
-    owner, wire = Owner(), Wire()
+    owner, wire = FakePool(), FakeTransport()
     connection = Connection(owner, asyncio.get_running_loop())
     connection.connection_made(cast(asyncio.Transport, wire))
     request = (method + b" / HTTP/1.1\r\n\r\n", b"")
-    exchange = connection.start(request, timeouts or Timeouts(0, 0, 0, 0), float("inf"))
+    exchange = connection.send_request(
+        request, timeouts or Timeouts(connect=0, pool=0, first_byte=0, idle=0), float("inf")
+    )
     return connection, owner, wire, exchange
 
 
@@ -97,7 +99,7 @@ async def outcome(pieces: list[bytes], method: bytes = b"POST") -> Outcome:
     connection.eof_received()
     found, error = b"", ""
     try:
-        await exchange.head()
+        await exchange.wait_for_head()
         while chunk := await exchange.read():
             found += chunk
     except GatewayError as exc:
@@ -275,18 +277,20 @@ async def test_reading_rests_while_nobody_takes() -> None:
 async def test_reused_connection_that_closes_without_a_byte_is_stale() -> None:
     connection, _, _, exchange = bench()
     connection.data_received(ONE)
-    again = connection.start((b"POST / HTTP/1.1\r\n\r\n", b"x" * 20_000), Timeouts(), float("inf"))
+    again = connection.send_request(
+        (b"POST / HTTP/1.1\r\n\r\n", b"x" * 20_000), Timeouts(), float("inf")
+    )
     connection.connection_lost(ConnectionResetError())
     with pytest.raises(Cut) as raised:
-        await again.head()
+        await again.wait_for_head()
     assert raised.value.code == "stale"
     assert await exchange.read() == b"abc"
-    assert not connection.usable()
+    assert not connection.is_usable()
     connection.abort()
 
 
 async def test_connection_made_after_it_was_given_up_is_closed() -> None:
-    owner, wire = Owner(), Wire()
+    owner, wire = FakePool(), FakeTransport()
     connection = Connection(owner, asyncio.get_running_loop())
     connection.abort()
     connection.connection_made(cast(asyncio.Transport, wire))
@@ -296,7 +300,7 @@ async def test_connection_made_after_it_was_given_up_is_closed() -> None:
 async def test_fault_of_a_body_comes_after_its_bytes() -> None:
     connection, _, _, exchange = bench()
     connection.data_received(HEAD + b"Content-Length: 5\r\n\r\nhel")
-    connection.fail(BadAnswer("later"))
+    connection.fail_request(BadAnswer("later"))
     assert await exchange.read() == b"hel"
     with pytest.raises(BadAnswer):
         await exchange.read()

@@ -7,10 +7,15 @@ import zlib
 import pytest
 
 from gateway.errors import BadAnswer, Cut
-from providers.transport.decode import Inflated, decodable, encoding, plain
+from providers.transport.decode import (
+    InflatedSource,
+    can_decode,
+    drop_encoding_headers,
+    get_content_encoding,
+)
 
 
-class Pieces:
+class ChunkSource:
     """A source of these chunks."""
 
     def __init__(self, *chunks: bytes) -> None:
@@ -31,7 +36,7 @@ PLAIN = bytes(range(256)) * 20
 
 async def inflate(*chunks: bytes) -> bytes:
     """The decoded whole."""
-    body, found = Inflated(Pieces(*chunks), "h:1"), b""
+    body, found = InflatedSource(ChunkSource(*chunks), "h:1"), b""
     while chunk := await body.read():
         found += chunk
     return found
@@ -66,7 +71,7 @@ async def test_short_and_broken() -> None:
 
 
 async def test_steps_are_small() -> None:
-    body = Inflated(Pieces(gzip.compress(bytes(5 << 20), mtime=0)), "h:1")
+    body = InflatedSource(ChunkSource(gzip.compress(bytes(5 << 20), mtime=0)), "h:1")
     sizes = []
     while chunk := await body.read():
         sizes.append(len(chunk))
@@ -75,8 +80,8 @@ async def test_steps_are_small() -> None:
 
 
 async def test_close_drops_what_is_left() -> None:
-    source = Pieces(gzip.compress(bytes(5 << 20), mtime=0))
-    body = Inflated(source, "h:1")
+    source = ChunkSource(gzip.compress(bytes(5 << 20), mtime=0))
+    body = InflatedSource(source, "h:1")
     await body.read()
     await body.aclose()
     await body.aclose()
@@ -84,8 +89,8 @@ async def test_close_drops_what_is_left() -> None:
 
 
 async def test_leaving_between_two_steps_closes() -> None:
-    source = Pieces(gzip.compress(bytes(5 << 20), mtime=0))
-    body = Inflated(source, "h:1")
+    source = ChunkSource(gzip.compress(bytes(5 << 20), mtime=0))
+    body = InflatedSource(source, "h:1")
     await body.read()
     task = asyncio.get_running_loop().create_task(body.read())
     await asyncio.sleep(0)
@@ -97,9 +102,12 @@ async def test_leaving_between_two_steps_closes() -> None:
 
 def test_headers() -> None:
     headers = [(b"content-encoding", b"identity, GZip"), (b"content-length", b"9"), (b"x", b"1")]
-    assert encoding(headers) == b"gzip"
-    assert encoding([(b"content-encoding", b"gzip"), (b"content-encoding", b"br")]) == b"gzip,br"
-    assert encoding([(b"x", b"gzip")]) == b""
-    assert plain(headers) == [(b"x", b"1")]
-    assert decodable(b"deflate")
-    assert not decodable(b"gzip,gzip")
+    assert get_content_encoding(headers) == b"gzip"
+    assert (
+        get_content_encoding([(b"content-encoding", b"gzip"), (b"content-encoding", b"br")])
+        == b"gzip,br"
+    )
+    assert get_content_encoding([(b"x", b"gzip")]) == b""
+    assert drop_encoding_headers(headers) == [(b"x", b"1")]
+    assert can_decode(b"deflate")
+    assert not can_decode(b"gzip,gzip")

@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, InvalidRequest, Unavailable, Unreachable, UpstreamTimeout
 from providers.transport import direct
 from providers.transport.connection import Connection
-from providers.transport.dial import dial
-from providers.transport.engine import Kind, Request, Timeouts
+from providers.transport.dial import open_connection
+from providers.transport.engine import EngineKind, Request
 from tests.fakes.certificate import Certificate
-from tests.fakes.client import until
+from tests.fakes.client import wait_until
 from tests.fakes.upstream import Close, Json, Pause, ScriptedUpstream, Stall, WaitFor
 from tests.providers.transport.conformance import Answers, ask
 from tests.providers.transport.conftest import Make
@@ -24,26 +25,26 @@ from tests.providers.transport.faults import Faults, Storm
 class TestAnswers(Answers):
     """Bodies and heads of every shape."""
 
-    kind: ClassVar[Kind] = "direct"
+    kind: ClassVar[EngineKind] = "direct"
 
 
 class TestFaults(Faults):
     """Timeouts, leaving, and the pool."""
 
-    kind: ClassVar[Kind] = "direct"
+    kind: ClassVar[EngineKind] = "direct"
 
 
 class TestStorm(Storm):
     """Calls that end in every way at once."""
 
-    kind: ClassVar[Kind] = "direct"
+    kind: ClassVar[EngineKind] = "direct"
     calls = 2000
 
 
 class TestPool:
     """What only this pool promises."""
 
-    kind: ClassVar[Kind] = "direct"
+    kind: ClassVar[EngineKind] = "direct"
 
     async def test_freshest_first_and_the_oldest_expire(self, make: Make) -> None:
         async with ScriptedUpstream([Pause(0.02), Json()]) as up:
@@ -53,7 +54,7 @@ class TestPool:
             last = up.requests[-1].connection
             for _ in range(20):
                 await ask(engine)
-            assert up.accepted == 3
+            assert up.accepted_count == 3
             assert len({request.connection for request in up.requests[3:]}) == 1
             assert up.requests[-1].connection == last
             assert engine.stats().idle == 1
@@ -95,9 +96,9 @@ class TestPool:
         async with ScriptedUpstream() as up:
             engine = make(up.url)
             await ask(engine)
-            assert isinstance(engine, direct.Direct)
-            (connection,) = engine._members
-            sock = socket.socket(fileno=os.dup(connection.socket_fd()))
+            assert isinstance(engine, direct.PooledEngine)
+            (connection,) = engine._connections
+            sock = socket.socket(fileno=os.dup(connection.get_socket_fd()))
             with sock:
                 assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
@@ -105,12 +106,12 @@ class TestPool:
         hold = asyncio.Event()
         async with ScriptedUpstream([WaitFor(hold), Json()], Json()) as up:
             engine = make(up.url, max_connections=1)
-            assert isinstance(engine, direct.Direct)
+            assert isinstance(engine, direct.PooledEngine)
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(ask(engine)) for _ in range(3)]
-            await until(lambda: len(engine._waiters) == 2 and up.requests)
-            (connection,) = engine._members
-            engine._hand(connection)  # the moment in which it is released
+            await wait_until(lambda: len(engine._waiters) == 2 and up.requests)
+            (connection,) = engine._connections
+            engine._hand_over(connection)  # the moment in which it is released
             tasks[1].cancel()
             connection.abort()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
@@ -122,7 +123,7 @@ class TestPool:
             engine = make(up.url, max_connections=1)
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(ask(engine)) for _ in range(3)]
-            await until(lambda: up.requests)
+            await wait_until(lambda: up.requests)
             await engine.aclose()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             assert [type(end) for end in ends] == [Unavailable] * 3
@@ -131,7 +132,7 @@ class TestPool:
         async with ScriptedUpstream(Stall()) as up:
             engine = make(up.url, max_connections=1)
             task = asyncio.get_running_loop().create_task(ask(engine))
-            await until(lambda: up.requests)
+            await wait_until(lambda: up.requests)
             with pytest.raises(UpstreamTimeout, match="total"):
                 await ask(engine, timeouts=Timeouts(total=0.05))
             task.cancel()
@@ -152,55 +153,55 @@ class TestPool:
 
         async def later(*args: object) -> object:
             await go.wait()
-            return await dial(*args)  # type: ignore[arg-type]
+            return await open_connection(*args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(direct, "dial", later)
+        monkeypatch.setattr(direct, "open_connection", later)
         async with ScriptedUpstream() as up:
             engine = make(up.url)
             task = asyncio.get_running_loop().create_task(ask(engine))
-            await until(lambda: engine.stats().busy)
+            await wait_until(lambda: engine.stats().busy)
             await engine.aclose()
             go.set()
             with pytest.raises(Unavailable):
                 await task
-            await until(lambda: up.accepted and not up.open_connections)
+            await wait_until(lambda: up.accepted_count and not up.open_connections)
 
     async def test_connection_closed_as_it_was_made(
         self, make: Make, monkeypatch: pytest.MonkeyPatch
     ) -> None:
 
         async def shut(*args: object) -> object:
-            connection = await dial(*args)  # type: ignore[arg-type]
+            connection = await open_connection(*args)  # type: ignore[arg-type]
             connection.abort()
             return connection
 
-        monkeypatch.setattr(direct, "dial", shut)
+        monkeypatch.setattr(direct, "open_connection", shut)
         async with ScriptedUpstream() as up:
             engine = make(up.url)
             with pytest.raises(Unreachable):
                 await ask(engine)
-            await until(lambda: up.accepted and not up.open_connections)
+            await wait_until(lambda: up.accepted_count and not up.open_connections)
 
     async def test_connection_that_closes_on_its_way_to_a_waiter(
         self, make: Make, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with ScriptedUpstream([Pause(0.02), Json()], Json()) as up:
             engine = make(up.url, max_connections=1)
-            assert isinstance(engine, direct.Direct)
+            assert isinstance(engine, direct.PooledEngine)
             loop = asyncio.get_running_loop()
             first, second = (loop.create_task(ask(engine)) for _ in range(2))
-            await until(lambda: up.requests)
-            release = engine.release
+            await wait_until(lambda: up.requests)
+            release = engine.release_connection
 
             def release_and_lose(lost: Connection) -> None:
                 release(lost)
                 lost.abort()
 
-            monkeypatch.setattr(engine, "release", release_and_lose)
+            monkeypatch.setattr(engine, "release_connection", release_and_lose)
             assert await first == b"{}"
             monkeypatch.undo()
             assert await second == b"{}"
-            assert up.accepted == 2
+            assert up.accepted_count == 2
 
     async def test_rested_connection_that_is_well_is_used(
         self, make: Make, monkeypatch: pytest.MonkeyPatch, certificate: Certificate
@@ -211,14 +212,14 @@ class TestPool:
                 engine = make(up.url, ca_file=str(certificate.cert))
                 for _ in range(3):
                     await ask(engine)
-                assert up.accepted == 1
+                assert up.accepted_count == 1
 
     async def test_leaver_and_closing_at_once(self, make: Make) -> None:
         async with ScriptedUpstream(Stall()) as up:
             engine = make(up.url, max_connections=1)
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(ask(engine)) for _ in range(2)]
-            await until(lambda: up.requests)
+            await wait_until(lambda: up.requests)
             tasks[1].cancel()
             await engine.aclose()
             ends = await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,7 +3,13 @@
 import pytest
 
 from gateway.errors import InvalidRequest
-from providers.transport.engine import base, block, checked, full, pairs
+from providers.transport.engine import (
+    check_target,
+    make_header_block,
+    parse_base_url,
+    parse_header_block,
+    pool_timeout,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +23,7 @@ from providers.transport.engine import base, block, checked, full, pairs
     ],
 )
 def test_base(url: str, origin: str, authority: str, path: bytes) -> None:
-    parts = base(url)
+    parts = parse_base_url(url)
     assert (parts.origin, parts.authority, parts.path) == (origin, authority, path)
     assert parts.tls == url.startswith("https")
 
@@ -42,30 +48,30 @@ def test_base(url: str, origin: str, authority: str, path: bytes) -> None:
 )
 def test_base_refuses_and_repeats_nothing(url: str) -> None:
     with pytest.raises(ValueError, match="base URL") as raised:
-        base(url)
+        parse_base_url(url)
     assert "secret" not in str(raised.value)
 
 
 def test_block_and_back() -> None:
     headers = [(b"authorization", b"Bearer a: b"), (b"x", b"")]
-    assert block(headers) == b"authorization: Bearer a: b\r\nx: \r\n"
-    assert pairs(block(headers)) == headers
-    assert pairs(block([])) == []
+    assert make_header_block(headers) == b"authorization: Bearer a: b\r\nx: \r\n"
+    assert parse_header_block(make_header_block(headers)) == headers
+    assert parse_header_block(make_header_block([])) == []
 
 
 def test_block_names_the_header_and_not_its_value() -> None:
     with pytest.raises(InvalidRequest) as raised:
-        block([(b"authorization", b"Bearer secret\r\n")])
+        make_header_block([(b"authorization", b"Bearer secret\r\n")])
     assert "authorization" in raised.value.message
     assert "secret" not in raised.value.message
 
 
 def test_target() -> None:
-    assert checked(b"/a?b=%20") == b"/a?b=%20"
+    assert check_target(b"/a?b=%20") == b"/a?b=%20"
     with pytest.raises(InvalidRequest):
-        checked(b"//x\r\n")
+        check_target(b"//x\r\n")
 
 
 def test_full_pool_says_to_come_again() -> None:
-    error = full("h:1", 2.0)
+    error = pool_timeout("h:1", 2.0)
     assert (error.status, error.should_retry, error.code) == (503, True, "pool_timeout")

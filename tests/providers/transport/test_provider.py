@@ -8,11 +8,11 @@ import pytest
 from gateway.call import Headers
 from gateway.config.faults import ConfigError
 from gateway.errors import (
+    AllKeysCoolingDown,
     BadAnswer,
     Cut,
     GatewayError,
     Refused,
-    Resting,
     Unauthenticated,
     Unreachable,
 )
@@ -20,7 +20,7 @@ from gateway.reply import Reply, Stream
 from gateway.secret import Secret
 from providers.transport.engine import Response
 from providers.transport.provider import HttpProvider
-from tests.faults.engines import Chunks, answer, made, site, streamed, to
+from tests.faults.engines import Chunks, answer, made, runtime, streamed, to
 from tests.faults.wires import stream, whole
 
 URL = "http://127.0.0.1:1/v1"
@@ -122,7 +122,7 @@ def test_options_that_cannot_work_are_refused_at_the_start(
     options: dict[str, Any], path: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        HttpProvider(**{"base_url": URL, **options}).bind("p", site())
+        HttpProvider(**{"base_url": URL, **options}).bind("p", runtime())
     assert [fault.path for fault in caught.value.faults] == [path]
 
 
@@ -157,7 +157,7 @@ async def test_the_clients_own_key_goes_on_and_is_asked_once_where_refused() -> 
     assert isinstance(reply, Reply)
     assert reply.status == 401
     assert dict(one.engine.headers)[b"authorization"] == b"Bearer sk-own-12345678"
-    assert isinstance(await one.ask(call), Resting)
+    assert isinstance(await one.ask(call), AllKeysCoolingDown)
     assert len(one.engine.sent) == 1
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assemble import assembled
+from gateway.assemble import try_assemble
 from gateway.capability.record import Capability
 from gateway.plugin import Provider
 from tests.configs import faults, loaded
@@ -24,7 +24,7 @@ stop_max = 3
 
 
 def provider(folder: Path, text: str = FILE) -> Provider:
-    return assembled(loaded(folder, text)).site.providers["openai"]
+    return try_assemble(loaded(folder, text)).runtime.providers["openai"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from anthropic import AsyncAnthropic, AsyncAnthropicVertex
 from httpx2 import ASGITransport, AsyncClient
 
-from tests.fakes.hosting import hosting
-from tests.fakes.upstream import SSE, Json, Received, ScriptedUpstream
+from tests.fakes.hosting import run_in_process
+from tests.fakes.upstream import SSE, Json, ReceivedRequest, ScriptedUpstream
 from tests.providers.bedrock.frames import SAID, sse
 
 MODEL = "claude-sonnet-4-5@20250929"
@@ -16,7 +16,7 @@ EVENTS = SSE([sse(each) for each in SAID])
 CONFIG = '[providers.vertex]\nproject = "p-1"\nlocation = "us-east5"\napi_key = "t"\n'
 
 
-async def theirs(upstream: ScriptedUpstream, *, counting: bool) -> Received:
+async def theirs(upstream: ScriptedUpstream, *, counting: bool) -> ReceivedRequest:
     """What the host's own client sends."""
     async with AsyncAnthropicVertex(
         region="us-east5", project_id="p-1", access_token="t", base_url=f"{upstream.url}/v1",
@@ -36,10 +36,10 @@ async def theirs(upstream: ScriptedUpstream, *, counting: bool) -> Received:
     return upstream.requests[-1]
 
 
-async def ours(folder: Path, *, counting: bool) -> Received:
+async def ours(folder: Path, *, counting: bool) -> ReceivedRequest:
     """What the gateway sends for the same call of an Anthropic client."""
     script = Json({"input_tokens": 3}) if counting else EVENTS
-    async with hosting(folder, CONFIG + 'base_url = "{url}/v1"\n', script) as one:
+    async with run_in_process(folder, CONFIG + 'base_url = "{url}/v1"\n', script) as one:
         http = AsyncClient(transport=ASGITransport(one.app))
         async with AsyncAnthropic(
             base_url="http://gateway", api_key="any", max_retries=0, http_client=http
@@ -69,7 +69,7 @@ async def test_the_request_is_the_one_of_the_hosts_own_client(
     other = await ours(tmp_path, counting=counting)
     assert other.path == one.path
     for name in (b"authorization", b"anthropic-beta"):
-        assert other.header(name) == one.header(name)
+        assert other.get_header(name) == one.get_header(name)
     bodies = [msgspec.json.decode(each.body) for each in (one, other)]
     if counting:  # the host counts models without their date only
         assert bodies[0].pop("model") == MODEL

@@ -1,10 +1,11 @@
 import msgspec
 import pytest
 
+from gateway.config.schema import Timeouts
 from gateway.errors import Cut, Unavailable
-from providers.transport.engine import Request, Response, Timeouts
-from providers.transport.renew import Lease, Renewed
-from providers.vertex.predict import Predicting
+from providers.transport.credential_cache import CredentialCache, CredentialLease
+from providers.transport.engine import Request, Response
+from providers.vertex.predict import VertexEngine
 from tests.faults.engines import Chunks, FakeEngine
 
 REQUEST = Request(b"/projects/p", b"{}", headers=[(b"anthropic-beta", b"a")])
@@ -18,9 +19,9 @@ def answered(status: int, body: object = None) -> Response:
     return Response(status, [JSON, (b"content-length", b"9"), RETRY], Chunks(raw))
 
 
-def tokens(newer: str = "new") -> Renewed[str]:
+def tokens(newer: str = "new") -> CredentialCache[str]:
     """A token with a successor."""
-    return Renewed(lambda refused: Lease(newer if refused else "old"))
+    return CredentialCache(lambda refused: CredentialLease(newer if refused else "old"))
 
 
 def sent(engine: FakeEngine) -> list[bytes | None]:
@@ -30,21 +31,21 @@ def sent(engine: FakeEngine) -> list[bytes | None]:
 
 async def test_each_request_carries_the_token() -> None:
     inner = FakeEngine(answered(200, {"a": 1}))
-    response = await Predicting(inner, tokens()).send(REQUEST, Timeouts())
+    response = await VertexEngine(inner, tokens()).send(REQUEST, Timeouts())
     assert await response.body.read() == b'{"a":1}'
     assert inner.sent[0].headers == [*REQUEST.headers, (b"authorization", b"Bearer old")]
 
 
 async def test_with_a_token_of_their_own_requests_are_left_alone() -> None:
     inner = FakeEngine(answered(200))
-    await Predicting(inner, None).send(REQUEST, Timeouts())
+    await VertexEngine(inner, None).send(REQUEST, Timeouts())
     assert inner.sent == [REQUEST]
 
 
 async def test_a_refused_token_is_replaced_once() -> None:
     refused = answered(401, {"error": {"status": "UNAUTHENTICATED", "message": "old"}})
     inner = FakeEngine(refused, answered(200))
-    response = await Predicting(inner, tokens()).send(REQUEST, Timeouts())
+    response = await VertexEngine(inner, tokens()).send(REQUEST, Timeouts())
     assert response.status == 200
     assert sent(inner) == [b"Bearer old", b"Bearer new"]
     assert isinstance(refused.body, Chunks)
@@ -53,18 +54,18 @@ async def test_a_refused_token_is_replaced_once() -> None:
 
 async def test_no_newer_token_no_second_try() -> None:
     inner = FakeEngine(answered(401, {"error": {"status": "UNAUTHENTICATED"}}))
-    response = await Predicting(inner, tokens("old")).send(REQUEST, Timeouts())
+    response = await VertexEngine(inner, tokens("old")).send(REQUEST, Timeouts())
     assert response.status == 401
     assert len(inner.sent) == 1
 
 
 async def test_without_a_token_nothing_is_sent() -> None:
-    def fetch(refused: bool) -> Lease[str]:
+    def fetch(refused: bool) -> CredentialLease[str]:
         raise Unavailable("none")
 
     inner = FakeEngine(answered(200))
     with pytest.raises(Unavailable):
-        await Predicting(inner, Renewed(fetch)).send(REQUEST, Timeouts())
+        await VertexEngine(inner, CredentialCache(fetch)).send(REQUEST, Timeouts())
     assert inner.sent == []
 
 
@@ -87,7 +88,7 @@ async def test_googles_errors_are_told_in_the_words_of_messages(
 ) -> None:
     error = {"error": {"code": status, "message": "so it is", "status": code, "details": [{}]}}
     inner = FakeEngine(answered(status, [error] if listed else error))
-    response = await Predicting(inner, None).send(REQUEST, Timeouts())
+    response = await VertexEngine(inner, None).send(REQUEST, Timeouts())
     assert response.status == status
     assert response.headers == [(b"content-type", b"application/json"), RETRY]
     assert msgspec.json.decode(await response.body.read()) == {
@@ -104,20 +105,20 @@ async def test_googles_errors_are_told_in_the_words_of_messages(
 )  # fmt: skip
 async def test_other_errors_are_left_as_they_are(body: bytes) -> None:
     inner = FakeEngine(answered(400, body))
-    response = await Predicting(inner, None).send(REQUEST, Timeouts())
+    response = await VertexEngine(inner, None).send(REQUEST, Timeouts())
     assert JSON in response.headers
     assert await response.body.read() == body
 
 
 async def test_the_words_may_be_missing() -> None:
     inner = FakeEngine(answered(500, {"error": {"status": "INTERNAL"}}))
-    response = await Predicting(inner, None).send(REQUEST, Timeouts())
+    response = await VertexEngine(inner, None).send(REQUEST, Timeouts())
     assert msgspec.json.decode(await response.body.read())["error"]["message"] == "INTERNAL"
 
 
 async def test_the_rest_is_the_inner_engines() -> None:
     inner = FakeEngine(Cut("gone"))
-    engine = Predicting(inner, None)
+    engine = VertexEngine(inner, None)
     with pytest.raises(Cut):
         await engine.send(REQUEST, Timeouts())
     assert engine.stats() == inner.stats()

@@ -11,7 +11,13 @@ import msgspec
 import pytest
 
 from gateway.errors import Unavailable
-from providers.vertex.tokens import EARLY, LAST, SCOPE, _read, tokens
+from providers.vertex.tokens import (
+    OAUTH_SCOPE,
+    REFRESH_BEFORE,
+    UNUSABLE_BEFORE,
+    _read_credentials,
+    make_token_fetcher,
+)
 from tests.fakes.upstream import Json, ScriptedUpstream
 from tests.providers.vertex.accounts import service_account
 
@@ -41,19 +47,19 @@ async def fetched(fetch: Any, refused: bool = False) -> Any:
 async def test_a_token_is_had_for_the_credentials_of_a_file(
     server: ScriptedUpstream, account: str
 ) -> None:
-    fetch = tokens(account)
+    fetch = make_token_fetcher(account)
     lease = await fetched(fetch)
     assert lease.value == "t-1"
-    assert 3600 - EARLY - 30 < lease.fresh <= 3600 - EARLY
-    assert 3600 - LAST - 30 < lease.usable <= 3600 - LAST
+    assert 3600 - REFRESH_BEFORE - 30 < lease.fresh_seconds <= 3600 - REFRESH_BEFORE
+    assert 3600 - UNUSABLE_BEFORE - 30 < lease.usable_seconds <= 3600 - UNUSABLE_BEFORE
     (_, claims, _) = parse_qs(server.requests[0].body.decode())["assertion"][0].split(".")
     said = msgspec.json.decode(base64.urlsafe_b64decode(claims + "=="))
-    assert (said["iss"], said["scope"]) == ("a@p.example", SCOPE)
+    assert (said["iss"], said["scope"]) == ("a@p.example", OAUTH_SCOPE)
     assert (await fetched(fetch, refused=True)).value == "t-2"
 
 
 async def test_a_refusal_is_told_without_its_words(account: str) -> None:
-    fetch = tokens(account)
+    fetch = make_token_fetcher(account)
     for _ in range(2):
         await fetched(fetch)
     with pytest.raises(Unavailable) as caught:
@@ -66,12 +72,12 @@ async def test_a_server_that_is_away_is_told(account: str, server: ScriptedUpstr
     text = Path(account).read_text().replace(str(server.port), "1")
     Path(account).write_text(text)
     with pytest.raises(Unavailable, match="TransportError"):
-        await fetched(tokens(account))
+        await fetched(make_token_fetcher(account))
 
 
 async def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(Unavailable, match="FileNotFoundError"):
-        await fetched(tokens("/nowhere/adc.json"))
+        await fetched(make_token_fetcher("/nowhere/adc.json"))
 
 
 @pytest.mark.parametrize("text", ["{}", '{"type":"gdch"}', "no JSON"])
@@ -79,7 +85,7 @@ async def test_a_file_of_another_kind_is_told(tmp_path: Path, text: str) -> None
     file = tmp_path / "odd.json"
     file.write_text(text)
     with pytest.raises(Unavailable, match="Error"):
-        await fetched(tokens(str(file)))
+        await fetched(make_token_fetcher(str(file)))
 
 
 def test_a_users_own_credentials_are_read(tmp_path: Path) -> None:
@@ -87,7 +93,7 @@ def test_a_users_own_credentials_are_read(tmp_path: Path) -> None:
     file.write_bytes(msgspec.json.encode({
         "type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r",
     }))  # fmt: skip
-    assert _read(str(file)).refresh_token == "r"
+    assert _read_credentials(str(file)).refresh_token == "r"
 
 
 async def test_another_clouds_identity_is_exchanged(
@@ -101,7 +107,7 @@ async def test_another_clouds_identity_is_exchanged(
         "token_url": f"{server.url}/exchange",
         "credential_source": {"file": str(tmp_path / "subject")},
     }))  # fmt: skip
-    assert (await fetched(tokens(str(file)))).value == "t-1"
+    assert (await fetched(make_token_fetcher(str(file)))).value == "t-1"
     assert parse_qs(server.requests[0].body.decode())["subject_token"] == ["subject-token"]
 
 
@@ -125,15 +131,19 @@ async def test_without_a_file_they_are_the_applications_default(
         return Given(), "project"
 
     monkeypatch.setattr(google.auth, "default", default)
-    lease = await fetched(tokens(None))
-    assert (lease.value, lease.fresh, lease.usable) == ("g", float("inf"), float("inf"))
-    assert asked == [[SCOPE]]
+    lease = await fetched(make_token_fetcher(None))
+    assert (lease.value, lease.fresh_seconds, lease.usable_seconds) == (
+        "g",
+        float("inf"),
+        float("inf"),
+    )
+    assert asked == [[OAUTH_SCOPE]]
 
 
 async def test_a_short_token_is_renewed_at_half_its_life(monkeypatch: pytest.MonkeyPatch) -> None:
     given = Given()
     given.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=120)
     monkeypatch.setattr(google.auth, "default", lambda _: (given, None))
-    lease = await fetched(tokens(None))
-    assert 50 < lease.fresh <= 60
-    assert lease.usable <= 110
+    lease = await fetched(make_token_fetcher(None))
+    assert 50 < lease.fresh_seconds <= 60
+    assert lease.usable_seconds <= 110
