@@ -6,7 +6,7 @@ import pytest
 
 from gateway.app import create
 from gateway.config.load import ConfigError
-from tests.fakes.asgi import Driven
+from tests.fakes.asgi import AsgiTestRequest
 
 CHAT = {"model": "mine:m", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -24,7 +24,7 @@ async def test_the_factory_reads_the_file_of_the_environment(
     configured(tmp_path, '[providers.mine]\nuse = "echo"\nprefix = "I heard "\n', monkeypatch)
     app = create()
     async with app.router.lifespan_context(app):
-        request = await Driven(app, CHAT).start().done()
+        request = await AsgiTestRequest(app, CHAT).start().wait_done()
     assert request.json()["choices"][0]["message"]["content"] == "I heard hi"
 
 

@@ -15,7 +15,7 @@ from gateway.config.size import Size
 from gateway.edge.fast_path import FastPathProtocol
 from gateway.edge.http_limits import LimitedProtocol
 from gateway.server.serve import _uvicorn
-from tests.fakes.running import gateway
+from tests.fakes.running import run_gateway
 
 CONFIG = """\
 [server]
@@ -60,7 +60,7 @@ def ask(port: int, path: str, body: object, extra_headers: int) -> Answer:
 
 async def answers(folder: Path, value: str) -> list[Answer]:
     """What a gateway with `fast_path` of that value answers to each request."""
-    async with gateway(folder, CONFIG.format(value)) as running:
+    async with run_gateway(folder, CONFIG.format(value)) as running:
         return [await asyncio.to_thread(ask, running.port, *each) for each in REQUESTS]
 
 

@@ -10,6 +10,7 @@ from msgspec import Raw
 from gateway.dialect import Conversion
 from gateway.dialects.common.signatures import sealed_kind
 from gateway.dialects.common.token_estimate import usage_or_estimate
+from gateway.dialects.responses.client_tools import ACTION_KINDS
 from gateway.dialects.responses.reasoning import unpack_reasoning
 from gateway.dialects.responses.usage import write_usage
 from gateway.dialects.responses.wire import DIALECT_NAME
@@ -45,10 +46,6 @@ _ID_PREFIXES = {
     "message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc",
     "local_shell_call": "lsh", "shell_call": "sh", "apply_patch_call": "apc",
     "tool_search_call": "tsc",
-}  # fmt: skip
-_CALL_TYPE_OF_KIND = {
-    "local_shell": "local_shell_call", "shell": "shell_call", "apply_patch": "apply_patch_call",
-    "tool_search": "tool_search_call",
 }  # fmt: skip
 
 
@@ -105,7 +102,7 @@ class ResponseEnvelope:
 def write_usage_or_estimate(
     usage: Usage | None, written: int, conversion: Conversion
 ) -> dict[str, object]:
-    """`ResponseUsage`; where the upstream counted nothing, four characters are a token."""
+    """`ResponseUsage`; estimated at four characters per token where the upstream gave no counts."""
     return write_usage(usage_or_estimate(usage, written, "usage", conversion))
 
 
@@ -167,9 +164,10 @@ def write_annotation(citation: Citation, length: int) -> JsonItem:
 
 def choose_call_type(form: ClientToolKind | None, *, custom: bool) -> str:
     """The type of the item that a call becomes."""
-    if form is not None and form.kind in _CALL_TYPE_OF_KIND:
-        return _CALL_TYPE_OF_KIND[form.kind]
-    return "custom_tool_call" if custom else "function_call"
+    kind = form.kind if form is not None else ""
+    if kind in ACTION_KINDS:
+        return f"{kind}_call"
+    return "custom_tool_call" if custom or kind == "custom" else "function_call"
 
 
 def write_call_item(

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.common.arguments import normalize_arguments
-from gateway.dialects.responses.client_tools import ClientToolNames
+from gateway.dialects.responses.client_tools import ACTION_KINDS, ClientToolNames
 from gateway.dialects.responses.content_in import read_content
 from gateway.dialects.responses.wire import (
     ActionCall,
@@ -18,12 +18,7 @@ from gateway.neutral.events import ClientToolKind, Part, Text, ToolCall, ToolRes
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import member, present
 
-_TOOL_KIND_OF_CALL = {
-    "local_shell_call": "local_shell",
-    "shell_call": "shell",
-    "apply_patch_call": "apply_patch",
-    "tool_search_call": "tool_search",
-}
+_TOOL_KIND_OF_CALL = {f"{kind}_call": kind for kind in ACTION_KINDS}
 _OUTPUT_TYPES = {
     "function_call_output", "custom_tool_call_output", "local_shell_call_output",
     "shell_call_output", "apply_patch_call_output", "tool_search_output",

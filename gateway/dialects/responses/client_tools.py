@@ -11,7 +11,8 @@ from msgspec import Raw
 
 from gateway.neutral.events import ClientToolKind, Prompt, Tool
 
-_NAMED_KINDS = ("function", "custom")
+ACTION_KINDS = ("local_shell", "shell", "apply_patch", "tool_search")
+"""Kinds of tools without a name of their own; their calls are items of the type `<kind>_call`."""
 
 
 class ClientToolNames:
@@ -23,7 +24,7 @@ class ClientToolNames:
 
     def assign_name(self, form: ClientToolKind) -> str:
         """The flat name, the same for the same tool; a second owner of a name gets a number."""
-        key = ("" if form.kind in _NAMED_KINDS else form.kind, form.namespace, form.name)
+        key = (form.kind if form.kind in ACTION_KINDS else "", form.namespace, form.name)
         known = self._names.get(key)
         if known is not None:
             return known

@@ -115,9 +115,7 @@ class ResponsesReader:
     # --- the response -----------------------------------------------------------------------------
 
     def _read_start(self, event: StreamEvent) -> list[Event]:
-        return (
-            self._start_message(_decode_response(event.response)) if not self._has_started else []
-        )
+        return [] if self._has_started else self._start_message(_decode_response(event.response))
 
     def _start_message(self, answer: ResponseObject) -> list[Event]:
         if self._has_started:

@@ -258,10 +258,9 @@ class ResponsesWriter:
             self._in_answer_tool = True
             return b""
         form = self._client_tools.get(event.name)
-        custom = event.custom or (form is not None and form.kind == "custom")
         closed = self._close_item()
         self._open_call = self._assign_call_id(event)
-        return closed + self._open_call_item(choose_call_type(form, custom=custom), form)
+        return closed + self._open_call_item(choose_call_type(form, custom=event.custom), form)
 
     def _assign_call_id(self, event: ToolStart) -> ToolStart:
         """The call with an id that no other call of the answer has."""

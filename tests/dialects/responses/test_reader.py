@@ -42,18 +42,18 @@ from tests.dialects.chat.conversions import conversion
 from tests.dialects.chat.test_reader import check_order
 from tests.dialects.messages.wires import joined
 from tests.fakes.responses import (
-    Script,
-    call,
-    citation,
-    event_bytes,
-    free_call,
-    message,
-    reasoning,
-    refusal,
-    response,
-    script,
-    search,
-    text_part,
+    ResponsesScript,
+    make_citation,
+    make_custom_call,
+    make_function_call,
+    make_message,
+    make_reasoning,
+    make_refusal,
+    make_response,
+    make_script,
+    make_text_part,
+    make_web_search,
+    render_event,
 )
 
 BEGAN = MessageStart("resp_1", "m")
@@ -73,10 +73,10 @@ def run(pieces: list[bytes], way: Conversion) -> list[Event]:
     return joined(events)
 
 
-def read(made: Script, way: Conversion | None = None) -> list[Event]:
+def read(made: ResponsesScript, way: Conversion | None = None) -> list[Event]:
     """The events, the same however the bytes arrive."""
     way = way or conversion()
-    wire = made.wire
+    wire = made.stream_bytes
     whole = run([wire], way)
     single = [wire[at : at + 1] for at in range(len(wire))]
     assert run(single, msgspec.structs.replace(way)) == whole
@@ -89,13 +89,13 @@ def read(made: Script, way: Conversion | None = None) -> list[Event]:
 
 
 def test_text() -> None:
-    assert read(script(message("Grüße, 世界"))) == [
+    assert read(make_script(make_message("Grüße, 世界"))) == [
         BEGAN, TextStart(), TextDelta("Grüße, 世界"), PartEnd(), DONE,
     ]  # fmt: skip
 
 
 def test_parts_of_a_message_are_texts_of_their_own() -> None:
-    assert read(script(message("one", "two"), message("three"))) == [
+    assert read(make_script(make_message("one", "two"), make_message("three"))) == [
         BEGAN, TextStart(), TextDelta("one"), PartEnd(), TextStart(), TextDelta("two"),
         PartEnd(), TextStart(), TextDelta("three"), PartEnd(), DONE,
     ]  # fmt: skip
@@ -105,7 +105,7 @@ def test_each_delta_goes_on_at_once() -> None:
     reader, splitter = RESPONSES.reader(conversion()), Splitter()
     counts = [
         len(reader.read(frame))
-        for bytes_ in script(message("abcdefghi")).frames
+        for bytes_ in make_script(make_message("abcdefghi")).frames
         for frame in splitter.feed(bytes_)
     ]
     # created, in_progress, added, part added, three deltas, done x3, completed
@@ -113,10 +113,13 @@ def test_each_delta_goes_on_at_once() -> None:
 
 
 def test_reasoning_text_and_parallel_calls() -> None:
-    made = script(
-        reasoning("why", "how", encrypted="gAAA"), message("so"), call("a", "f", '{"x":1.0}'),
-        call("b", "g", ""), free_call("c", "h", "free"),
-    )  # fmt: skip
+    made = make_script(
+        make_reasoning("why", "how", encrypted="gAAA"),
+        make_message("so"),
+        make_function_call("a", "f", '{"x":1.0}'),
+        make_function_call("b", "g", ""),
+        make_custom_call("c", "h", "free"),
+    )
     assert read(made) == [
         BEGAN,
         ThinkingStart(), ThinkingDelta("why\n\nhow"), Signature("rs_1 gAAA", "responses"),
@@ -132,58 +135,60 @@ def test_reasoning_text_and_parallel_calls() -> None:
 @pytest.mark.parametrize(
     ("item", "events"),
     [
-        (reasoning(encrypted="gAAA"), [RedactedThinking("rs_1 gAAA", "responses")]),
-        (reasoning(), []),
-        (reasoning("because"), [ThinkingStart(), ThinkingDelta("because"), PartEnd()]),
-        (reasoning(words=("a", "b")), [ThinkingStart(), ThinkingDelta("a\n\nb"), PartEnd()]),
+        (make_reasoning(encrypted="gAAA"), [RedactedThinking("rs_1 gAAA", "responses")]),
+        (make_reasoning(), []),
+        (make_reasoning("because"), [ThinkingStart(), ThinkingDelta("because"), PartEnd()]),
+        (make_reasoning(words=("a", "b")), [ThinkingStart(), ThinkingDelta("a\n\nb"), PartEnd()]),
         # what comes first is told, the same in other words is not
-        (reasoning("why", words=("w",)), [ThinkingStart(), ThinkingDelta("why"), PartEnd()]),
-        (search(), []),
-        (message(), []),
+        (make_reasoning("why", words=("w",)), [ThinkingStart(), ThinkingDelta("why"), PartEnd()]),
+        (make_web_search(), []),
+        (make_message(), []),
     ],
 )
 def test_items(item: dict[str, Any], events: list[Event]) -> None:
-    assert read(script(item)) == [BEGAN, *events, DONE]
+    assert read(make_script(item)) == [BEGAN, *events, DONE]
 
 
 def test_a_refusal() -> None:
     ending = MessageEnd(Ending("refusal", usage=COUNTED))
-    found = read(script(message("I", refusal("cannot"))))
+    found = read(make_script(make_message("I", make_refusal("cannot"))))
     assert found[1:4] == [TextStart(), TextDelta("I"), PartEnd()]
     assert found[4:] == [RefusalDelta("can"), RefusalDelta("not"), ending]
 
 
 def test_sources() -> None:
-    told = citation("https://a", "A", 3, 5)
+    told = make_citation("https://a", "A", 3, 5)
     way = conversion(Prompt("m", [], web_search=WebSearch()))
-    found = read(script(search(), message(text_part("so it is", told))), way)
+    found = read(
+        make_script(make_web_search(), make_message(make_text_part("so it is", told))), way
+    )
     (came,) = [event for event in found if isinstance(event, CitationAdded)]
     assert (came.citation.url, came.citation.title, came.citation.cited_text) == (
         "https://a", "A", "it",
     )  # fmt: skip
     assert found[-3:] == [came, PartEnd(), DONE]
-    unasked = read(script(message(text_part("so it is", told))), conversion())
+    unasked = read(make_script(make_message(make_text_part("so it is", told))), conversion())
     assert not any(isinstance(event, CitationAdded) for event in unasked)
 
 
 def test_sources_that_come_with_the_whole_item_only() -> None:
     way = conversion(Prompt("m", [], web_search=WebSearch()))
-    told = citation("https://a", "A", 0, 1)
-    made = Script().begin()
-    at = made.added(message(text_part("ab", told)))
-    made.say("response.output_text.delta", output_index=at, content_index=0, delta="ab")
-    found = read(made.done(at).end(), way)
+    told = make_citation("https://a", "A", 0, 1)
+    made = ResponsesScript().add_start()
+    at = made.open_item(make_message(make_text_part("ab", told)))
+    made.add_event("response.output_text.delta", output_index=at, content_index=0, delta="ab")
+    found = read(made.close_item(at).add_end(), way)
     assert [e.citation.cited_text for e in found if isinstance(e, CitationAdded)] == ["a"]
 
 
 # --- what servers leave out -----------------------------------------------------------------------
 
 
-def thin(*kept: str) -> Script:
+def thin(*kept: str) -> ResponsesScript:
     """A stream of every kind of item, of which only these kinds of events are sent."""
-    made = script(
-        reasoning("why", encrypted="gAAA"), message("so", refusal("no")),
-        call("a", "f", '{"x":1}'), free_call("b", "g", "free"),
+    made = make_script(
+        make_reasoning("why", encrypted="gAAA"), make_message("so", make_refusal("no")),
+        make_function_call("a", "f", '{"x":1}'), make_custom_call("b", "g", "free"),
     )  # fmt: skip
     made.events = [event for event in made.events if event["type"].endswith(kept)]
     return made
@@ -218,17 +223,19 @@ def test_what_is_told_late_is_told_once(kept: tuple[str, ...]) -> None:
 
 
 def test_deltas_alone_and_items_that_are_never_done() -> None:
-    made = Script().say("response.output_text.delta", delta="Hi", output_index=0, content_index=0)
-    made.say("response.completed", response=response())
+    made = ResponsesScript().add_event(
+        "response.output_text.delta", delta="Hi", output_index=0, content_index=0
+    )
+    made.add_event("response.completed", response=make_response())
     assert read(made) == [MessageStart("", "real"), TextStart(), TextDelta("Hi"), PartEnd(), DONE]
 
 
 def test_a_name_that_comes_with_the_end() -> None:
-    made = Script().begin()
-    at = made.added(call("a", "", ""))
+    made = ResponsesScript().add_start()
+    at = made.open_item(make_function_call("a", "", ""))
     for piece in ('{"x"', ":1}"):
-        made.say("response.function_call_arguments.delta", output_index=at, delta=piece)
-    made.done(at, call("a", "f", '{"x":1}')).end()
+        made.add_event("response.function_call_arguments.delta", output_index=at, delta=piece)
+    made.close_item(at, make_function_call("a", "f", '{"x":1}')).add_end()
     assert read(made) == [
         BEGAN, ToolStart("a", "f"), ArgumentsDelta('{"x":1}'), PartEnd(), CALLED,
     ]  # fmt: skip
@@ -236,16 +243,16 @@ def test_a_name_that_comes_with_the_end() -> None:
 
 def test_a_call_without_name_is_dropped() -> None:
     way = conversion()
-    assert read(script(call("a", "", "{}")), way) == [BEGAN, DONE]
+    assert read(make_script(make_function_call("a", "", "{}")), way) == [BEGAN, DONE]
     assert way.notes.entries == ["output.function_call:without_name_dropped"]
 
 
 def test_an_item_of_the_same_place_ends_the_one_before() -> None:
-    made = Script().begin()
-    made.added(message("a"), 0)
-    made.say("response.output_text.delta", output_index=0, content_index=0, delta="a")
-    made.added(call("b", "f", "{}"), 0)
-    made.done(0, call("b", "f", "{}")).end()
+    made = ResponsesScript().add_start()
+    made.open_item(make_message("a"), 0)
+    made.add_event("response.output_text.delta", output_index=0, content_index=0, delta="a")
+    made.open_item(make_function_call("b", "f", "{}"), 0)
+    made.close_item(0, make_function_call("b", "f", "{}")).add_end()
     assert read(made) == [
         BEGAN, TextStart(), TextDelta("a"), PartEnd(), ToolStart("b", "f"),
         ArgumentsDelta("{}"), PartEnd(), CALLED,
@@ -253,29 +260,31 @@ def test_an_item_of_the_same_place_ends_the_one_before() -> None:
 
 
 def test_done_is_no_event() -> None:
-    made = script(message("a"))
-    wire = made.wire + b"data: [DONE]\n\n"
+    made = make_script(make_message("a"))
+    wire = made.stream_bytes + b"data: [DONE]\n\n"
     assert run([wire], conversion())[-1] == DONE
     with pytest.raises(Cut):
         run([b"data: [DONE]\n\n"], conversion())
 
 
 def test_events_that_nobody_knows_say_nothing() -> None:
-    made = Script().begin()
-    made.say("response.brand_new", delta={"a": 1}).say("keepalive").say("response.audio.delta")
-    at = made.added(message("a"))
-    made.say("response.brand_new", delta=[1], output_index=at).done(at).end()
+    made = ResponsesScript().add_start()
+    made.add_event("response.brand_new", delta={"a": 1}).add_event("keepalive").add_event(
+        "response.audio.delta"
+    )
+    at = made.open_item(make_message("a"))
+    made.add_event("response.brand_new", delta=[1], output_index=at).close_item(at).add_end()
     assert read(made) == [BEGAN, TextStart(), TextDelta("a"), PartEnd(), DONE]
 
 
 def test_an_event_without_a_type_says_nothing() -> None:
-    made = Script().begin()
-    at = made.added(message("a"))
-    made.say("response.output_text.delta", output_index=at, content_index=0, delta="")
+    made = ResponsesScript().add_start()
+    at = made.open_item(make_message("a"))
+    made.add_event("response.output_text.delta", output_index=at, content_index=0, delta="")
     odd = b'data: {"x":1}\n\n'
-    tail = Script()
+    tail = ResponsesScript()
     tail.output = made.output
-    wire = made.wire + odd + tail.done(at).end().wire
+    wire = made.stream_bytes + odd + tail.close_item(at).add_end().stream_bytes
     assert run([wire], conversion()) == [BEGAN, TextStart(), TextDelta("a"), PartEnd(), DONE]
 
 
@@ -283,17 +292,22 @@ def test_an_event_without_a_type_says_nothing() -> None:
 
 
 def test_items_that_interleave_are_put_in_order() -> None:
-    made = Script().begin()
-    first, second = made.added(call("a", "f", "")), made.added(call("b", "g", ""))
-    third = made.added(message("hi"))
+    made = ResponsesScript().add_start()
+    first, second = (
+        made.open_item(make_function_call("a", "f", "")),
+        made.open_item(make_function_call("b", "g", "")),
+    )
+    third = made.open_item(make_message("hi"))
     name = "response.function_call_arguments.delta"
-    made.say(name, output_index=first, delta='{"x":')
-    made.say(name, output_index=second, delta='{"y":')
-    made.say("response.output_text.delta", output_index=third, content_index=0, delta="hi")
-    made.say(name, output_index=first, delta="1}")
-    made.say(name, output_index=second, delta="2}")
-    made.done(second, call("b", "g", '{"y":2}')).done(third).done(first, call("a", "f", '{"x":1}'))
-    assert read(made.end()) == [
+    made.add_event(name, output_index=first, delta='{"x":')
+    made.add_event(name, output_index=second, delta='{"y":')
+    made.add_event("response.output_text.delta", output_index=third, content_index=0, delta="hi")
+    made.add_event(name, output_index=first, delta="1}")
+    made.add_event(name, output_index=second, delta="2}")
+    made.close_item(second, make_function_call("b", "g", '{"y":2}')).close_item(third).close_item(
+        first, make_function_call("a", "f", '{"x":1}')
+    )
+    assert read(made.add_end()) == [
         BEGAN, ToolStart("a", "f"), ArgumentsDelta('{"x":1}'), PartEnd(),
         ToolStart("b", "g"), ArgumentsDelta('{"y":2}'), PartEnd(),
         TextStart(), TextDelta("hi"), PartEnd(), CALLED,
@@ -301,28 +315,34 @@ def test_items_that_interleave_are_put_in_order() -> None:
 
 
 def test_items_that_are_never_done_end_with_the_response() -> None:
-    made = Script().begin()
-    first, second = made.added(message("a")), made.added(call("b", "f", "{}"))
-    third = made.added(message("c"))
-    made.say("response.output_text.delta", output_index=first, content_index=0, delta="a")
-    made.say("response.output_text.delta", output_index=third, content_index=0, delta="c")
-    made.done(second)  # the first and the last are not
-    assert read(made.end()) == [
+    made = ResponsesScript().add_start()
+    first, second = (
+        made.open_item(make_message("a")),
+        made.open_item(make_function_call("b", "f", "{}")),
+    )
+    third = made.open_item(make_message("c"))
+    made.add_event("response.output_text.delta", output_index=first, content_index=0, delta="a")
+    made.add_event("response.output_text.delta", output_index=third, content_index=0, delta="c")
+    made.close_item(second)  # the first and the last are not
+    assert read(made.add_end()) == [
         BEGAN, TextStart(), TextDelta("a"), PartEnd(), ToolStart("b", "f"),
         ArgumentsDelta("{}"), PartEnd(), TextStart(), TextDelta("c"), PartEnd(), CALLED,
     ]  # fmt: skip
 
 
 def test_an_item_is_done_once() -> None:
-    made = script(message("a"))
+    made = make_script(make_message("a"))
     made.events.insert(-1, made.events[-2])
     assert read(made) == [BEGAN, TextStart(), TextDelta("a"), PartEnd(), DONE]
 
 
 def test_an_item_that_waits_is_done_once() -> None:
-    made = Script().begin()
-    first, second = made.added(call("a", "f", "{}")), made.added(message("b"))
-    made.done(second).done(second).done(first).end()
+    made = ResponsesScript().add_start()
+    first, second = (
+        made.open_item(make_function_call("a", "f", "{}")),
+        made.open_item(make_message("b")),
+    )
+    made.close_item(second).close_item(second).close_item(first).add_end()
     assert read(made) == [
         BEGAN, ToolStart("a", "f"), ArgumentsDelta("{}"), PartEnd(), TextStart(),
         TextDelta("b"), PartEnd(), CALLED,
@@ -330,12 +350,17 @@ def test_an_item_that_waits_is_done_once() -> None:
 
 
 def test_text_goes_on_while_a_later_item_waits() -> None:
-    made = Script().begin()
-    first, second = made.added(message("ab")), made.added(call("a", "f", "{}"))
+    made = ResponsesScript().add_start()
+    first, second = (
+        made.open_item(make_message("ab")),
+        made.open_item(make_function_call("a", "f", "{}")),
+    )
     for piece in ("a", "b"):
-        made.say("response.output_text.delta", output_index=first, content_index=0, delta=piece)
-        made.say("response.function_call_arguments.delta", output_index=second, delta="{"[:0])
-    made.done(second).done(first).end()
+        made.add_event(
+            "response.output_text.delta", output_index=first, content_index=0, delta=piece
+        )
+        made.add_event("response.function_call_arguments.delta", output_index=second, delta="{"[:0])
+    made.close_item(second).close_item(first).add_end()
     assert read(made) == [
         BEGAN, TextStart(), TextDelta("ab"), PartEnd(), ToolStart("a", "f"),
         ArgumentsDelta("{}"), PartEnd(), CALLED,
@@ -346,26 +371,31 @@ def test_text_goes_on_while_a_later_item_waits() -> None:
 @given(st.data())
 def test_any_interleaving_says_what_the_whole_answer_says(data: st.DataObject) -> None:
     items = [
-        reasoning("why", "how", encrypted="g"), message("Hello", "you"), call("a", "f", '{"x":1}'),
-        call("b", "g", ""), free_call("c", "h", "free"), search(), message("bye"),
-    ]  # fmt: skip
+        make_reasoning("why", "how", encrypted="g"),
+        make_message("Hello", "you"),
+        make_function_call("a", "f", '{"x":1}'),
+        make_function_call("b", "g", ""),
+        make_custom_call("c", "h", "free"),
+        make_web_search(),
+        make_message("bye"),
+    ]
     streams: list[list[dict[str, Any]]] = []
     for at, item in enumerate(items):
-        single = Script()
+        single = ResponsesScript()
         single.output = [{}] * at
-        single.item(item)
+        single.add_item(item)
         streams.append(single.events)
     # every item begins in the order of the output, as places in it are given
-    made = Script().begin()
+    made = ResponsesScript().add_start()
     for events in streams:
         made.events.append(events.pop(0))
     while any(streams):
         chosen = data.draw(st.sampled_from([events for events in streams if events]))
         made.events.append(chosen.pop(0))
     made.output = items
-    found = run([made.end().wire], conversion())
+    found = run([made.add_end().stream_bytes], conversion())
     check_order(found)
-    body = msgspec.json.encode(response(*items))
+    body = msgspec.json.encode(make_response(*items))
     assert build_message(found) == RESPONSES.read_message(body, conversion())
 
 
@@ -375,12 +405,16 @@ def test_any_interleaving_says_what_the_whole_answer_says(data: st.DataObject) -
 def test_names_are_restored() -> None:
     way = conversion()
     way.names = sanitize_names(["foo/bar"], "^[a-z_]+$", 64)
-    assert ToolStart("a", "foo/bar") in read(script(call("a", "foo_bar", "{}")), way)
+    assert ToolStart("a", "foo/bar") in read(
+        make_script(make_function_call("a", "foo_bar", "{}")), way
+    )
 
 
 def test_a_tool_of_free_text_that_went_as_a_function() -> None:
     way = conversion(Prompt("m", [], tools=[Tool("p", custom=True)]))
-    made = script(call("a", "p", '{"input":"free"}'), call("b", "p", "bare"))
+    made = make_script(
+        make_function_call("a", "p", '{"input":"free"}'), make_function_call("b", "p", "bare")
+    )
     assert read(made, way) == [
         BEGAN, ToolStart("a", "p", custom=True), ArgumentsDelta("free"), PartEnd(),
         ToolStart("b", "p", custom=True), ArgumentsDelta("bare"), PartEnd(), CALLED,
@@ -389,7 +423,9 @@ def test_a_tool_of_free_text_that_went_as_a_function() -> None:
 
 def test_only_the_document_is_told_where_the_shape_is_fixed() -> None:
     way = conversion(Prompt("m", [], format=Format("json_object")))
-    made = script(message("I will", phase="commentary"), message("{}"), message("And so on"))
+    made = make_script(
+        make_message("I will", phase="commentary"), make_message("{}"), make_message("And so on")
+    )
     assert read(made, way) == [BEGAN, TextStart(), TextDelta("{}"), PartEnd(), DONE]
     assert way.notes.entries == ["output.message:beside_the_document_dropped"]
 
@@ -402,8 +438,8 @@ def stopping(*stops: str) -> Conversion:
 
 def test_a_stop_sequence_cuts_the_answer() -> None:
     reader, splitter = RESPONSES.reader(stopping("END")), Splitter()
-    made = script(message("a END b"), call("c", "f", "{}"))
-    events = [e for frame in splitter.feed(made.wire) for e in reader.read(frame)]
+    made = make_script(make_message("a END b"), make_function_call("c", "f", "{}"))
+    events = [e for frame in splitter.feed(made.stream_bytes) for e in reader.read(frame)]
     assert joined(events) == [
         BEGAN, TextStart(), TextDelta("a "), PartEnd(), MessageEnd(Ending("stop_sequence", "END")),
     ]  # fmt: skip
@@ -413,33 +449,33 @@ def test_a_stop_sequence_cuts_the_answer() -> None:
 
 
 def test_a_stop_sequence_in_a_response_that_comes_at_once() -> None:
-    made = Script()
-    made.output = [message("a END b")]
-    assert run([made.end().wire], stopping("END"))[-2:] == [
+    made = ResponsesScript()
+    made.output = [make_message("a END b")]
+    assert run([made.add_end().stream_bytes], stopping("END"))[-2:] == [
         PartEnd(), MessageEnd(Ending("stop_sequence", "END", usage=COUNTED)),
     ]  # fmt: skip
 
 
 def test_what_only_looks_like_a_stop_sequence_is_told() -> None:
-    assert read(script(message("a EN", "D b")), stopping("END")) == [
+    assert read(make_script(make_message("a EN", "D b")), stopping("END")) == [
         BEGAN, TextStart(), TextDelta("a EN"), PartEnd(), TextStart(), TextDelta("D b"),
         PartEnd(), DONE,
     ]  # fmt: skip
 
 
 def test_stop_sequences_mean_nothing_in_arguments() -> None:
-    found = read(script(call("a", "f", '{"x":"END"}')), stopping("END"))
+    found = read(make_script(make_function_call("a", "f", '{"x":"END"}')), stopping("END"))
     assert ArgumentsDelta('{"x":"END"}') in found
 
 
 def test_a_stop_sequence_in_an_item_that_had_to_wait() -> None:
-    made = Script().begin()
-    first = made.added(call("a", "f", "{}"))
-    second = made.added(message("x END y"))
+    made = ResponsesScript().add_start()
+    first = made.open_item(make_function_call("a", "f", "{}"))
+    second = made.open_item(make_message("x END y"))
     delta = {"output_index": second, "content_index": 0}
-    made.say("response.output_text.delta", delta="x END y", **delta)
-    made.done(second).done(first).end()
-    found = run([made.wire], stopping("END"))
+    made.add_event("response.output_text.delta", delta="x END y", **delta)
+    made.close_item(second).close_item(first).add_end()
+    found = run([made.stream_bytes], stopping("END"))
     assert found[-3:] == [TextDelta("x "), PartEnd(), MessageEnd(Ending("stop_sequence", "END"))]
 
 
@@ -457,11 +493,11 @@ def test_a_stop_sequence_in_an_item_that_had_to_wait() -> None:
 )  # fmt: skip
 def test_endings(status: str, more: dict[str, Any], ending: Ending) -> None:
     ending.usage = COUNTED
-    assert read(script(message("a"), status=status, **more))[-1] == MessageEnd(ending)
+    assert read(make_script(make_message("a"), status=status, **more))[-1] == MessageEnd(ending)
 
 
 def test_the_status_counts_more_than_the_events_name() -> None:
-    made = script(message("a"))
+    made = make_script(make_message("a"))
     made.events[-1]["response"] |= {
         "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"},
     }  # fmt: skip
@@ -469,22 +505,22 @@ def test_the_status_counts_more_than_the_events_name() -> None:
 
 
 def test_a_call_that_the_limit_cut() -> None:
-    made = Script().begin()
-    at = made.added(call("a", "f", ""))
-    made.say("response.function_call_arguments.delta", output_index=at, delta='{"x":')
-    cut = call("a", "f", '{"x":', status="incomplete")
+    made = ResponsesScript().add_start()
+    at = made.open_item(make_function_call("a", "f", ""))
+    made.add_event("response.function_call_arguments.delta", output_index=at, delta='{"x":')
+    cut = make_function_call("a", "f", '{"x":', status="incomplete")
     limit = {"incomplete_details": {"reason": "max_output_tokens"}}
     ending = MessageEnd(Ending("max_tokens", usage=COUNTED))
     told = [BEGAN, ToolStart("a", "f"), ArgumentsDelta('{"x":'), PartEnd(), ending]
-    never_done = Script()
+    never_done = ResponsesScript()
     never_done.events = list(made.events)
-    assert read(made.done(at, cut).end("incomplete", **limit)) == told
-    assert read(never_done.end("incomplete", **limit)) == told
+    assert read(made.close_item(at, cut).add_end("incomplete", **limit)) == told
+    assert read(never_done.add_end("incomplete", **limit)) == told
 
 
 def test_arguments_that_are_no_object_are_a_fault() -> None:
     with pytest.raises(BadAnswer, match="invalid tool arguments"):
-        read(script(call("a", "f", '{"x":')))
+        read(make_script(make_function_call("a", "f", '{"x":')))
 
 
 ERROR = {"code": "rate_limit_exceeded", "message": "slow down"}
@@ -496,16 +532,16 @@ ERROR = {"code": "rate_limit_exceeded", "message": "slow down"}
         {"type": "error", "sequence_number": 3, "param": None, **ERROR},
         {"type": "error", "error": ERROR},
         {"error": ERROR},
-        {"type": "response.failed", "response": response(status="failed", error=ERROR)},
-        {"type": "response.completed", "response": response(status="failed", error=ERROR)},
+        {"type": "response.failed", "response": make_response(status="failed", error=ERROR)},
+        {"type": "response.completed", "response": make_response(status="failed", error=ERROR)},
     ],
 )
 @pytest.mark.parametrize("said", [True, False], ids=["late", "early"])
 def test_errors_in_the_stream(event: dict[str, Any], said: bool) -> None:
-    made = Script().begin()
+    made = ResponsesScript().add_start()
     if said:
-        made.item(message("Hel"))
-    wire = made.wire + event_bytes({"type": ""} | event)
+        made.add_item(make_message("Hel"))
+    wire = made.stream_bytes + render_event({"type": ""} | event)
     with pytest.raises(UpstreamRefused, match="slow down") as caught:
         run([wire], conversion())
     assert caught.value.status == 429
@@ -518,9 +554,9 @@ def codes() -> list[str]:
 @pytest.mark.parametrize("code", codes())
 def test_the_faults_of_a_prompt_are_the_clients_own(code: str) -> None:
     error = {"code": code, "message": "no"}
-    event = {"type": "response.failed", "response": response(status="failed", error=error)}
+    event = {"type": "response.failed", "response": make_response(status="failed", error=error)}
     with pytest.raises(UpstreamRefused, match="no") as caught:
-        run([Script().begin().wire + event_bytes(event)], conversion())
+        run([ResponsesScript().add_start().stream_bytes + render_event(event)], conversion())
     others = {"server_error": 502, "vector_store_timeout": 502, "rate_limit_exceeded": 429}
     assert caught.value.status == others.get(code, 400)
 
@@ -528,8 +564,8 @@ def test_the_faults_of_a_prompt_are_the_clients_own(code: str) -> None:
 @pytest.mark.parametrize(
     ("event", "kind"),
     [
-        ({"type": "response.failed", "response": response(status="failed")}, UpstreamRefused),
-        ({"type": "response.completed", "response": response(status="cancelled")}, BadAnswer),
+        ({"type": "response.failed", "response": make_response(status="failed")}, UpstreamRefused),
+        ({"type": "response.completed", "response": make_response(status="cancelled")}, BadAnswer),
         ({"type": "response.output_item.added", "item": 3}, BadAnswer),
         ({"type": "response.output_item.added", "item": {"type": "message", "content": 3}},
          BadAnswer),
@@ -539,7 +575,7 @@ def test_the_faults_of_a_prompt_are_the_clients_own(code: str) -> None:
 )  # fmt: skip
 def test_nonsense_is_a_fault(event: dict[str, Any], kind: type[GatewayError]) -> None:
     with pytest.raises(kind):
-        run([Script().begin().wire + event_bytes(event)], conversion())
+        run([ResponsesScript().add_start().stream_bytes + render_event(event)], conversion())
 
 
 @pytest.mark.parametrize("data", [b"{", b"<html>", b"[1]", b"null", b'"x"'])
@@ -549,41 +585,49 @@ def test_what_is_no_event_is_a_fault(data: bytes) -> None:
 
 
 def test_a_stream_that_ends_too_early_is_cut() -> None:
-    frames = script(message("Hello"), call("a", "f", '{"x":1}')).frames
+    frames = make_script(make_message("Hello"), make_function_call("a", "f", '{"x":1}')).frames
     for kept in range(len(frames)):
         with pytest.raises(Cut):
             run(frames[:kept], conversion())
 
 
 def test_a_lone_surrogate_becomes_a_mark() -> None:
-    made = Script().begin()
-    at = made.added(message("a"))
-    wire = made.wire.replace(b"zz", b"")
+    made = ResponsesScript().add_start()
+    at = made.open_item(make_message("a"))
+    wire = made.stream_bytes.replace(b"zz", b"")
     said = {"type": "response.output_text.delta", "delta": "X", "output_index": at}
-    odd = event_bytes(said | {"content_index": 0}).replace(b'"X"', b'"\\ud83d"')
-    tail = event_bytes({"type": "response.completed", "response": response(message("a"))})
+    odd = render_event(said | {"content_index": 0}).replace(b'"X"', b'"\\ud83d"')
+    tail = render_event(
+        {"type": "response.completed", "response": make_response(make_message("a"))}
+    )
     assert run([wire + odd + tail], conversion())[1:3] == [TextStart(), TextDelta("\ufffd")]
 
 
 def test_nothing_is_read_after_the_end() -> None:
     reader, splitter = RESPONSES.reader(conversion()), Splitter()
-    made = script(message("a"))
-    for frame in splitter.feed(made.wire):
+    made = make_script(make_message("a"))
+    for frame in splitter.feed(made.stream_bytes):
         reader.read(frame)
-    assert [reader.read(frame) for frame in splitter.feed(made.wire)] == [[]] * len(made.events)
+    assert [reader.read(frame) for frame in splitter.feed(made.stream_bytes)] == [[]] * len(
+        made.events
+    )
 
 
 def test_streams_and_whole_answers_agree() -> None:
-    items = reasoning("w", encrypted="g"), message("a", "b"), call("c", "f", '{"x":1}')
-    body = msgspec.json.encode(response(*items))
-    assert build_message(read(script(*items))) == RESPONSES.read_message(body, conversion())
+    items = (
+        make_reasoning("w", encrypted="g"),
+        make_message("a", "b"),
+        make_function_call("c", "f", '{"x":1}'),
+    )
+    body = msgspec.json.encode(make_response(*items))
+    assert build_message(read(make_script(*items))) == RESPONSES.read_message(body, conversion())
     assert Text("a") in RESPONSES.read_message(body, conversion()).parts
 
 
 def test_an_item_that_waited_for_one_that_never_ended_is_told_once() -> None:
-    made = Script().begin()
-    made.added(reasoning("Hm."))
-    made.item(call("call_1", "f", "{}"))
-    assert read(made.end()) == [
+    made = ResponsesScript().add_start()
+    made.open_item(make_reasoning("Hm."))
+    made.add_item(make_function_call("call_1", "f", "{}"))
+    assert read(made.add_end()) == [
         BEGAN, ToolStart("call_1", "f"), ArgumentsDelta("{}"), PartEnd(), CALLED,
     ]  # fmt: skip

@@ -35,16 +35,16 @@ from gateway.wire.sse import Splitter
 from tests.dialects.chat import conversions as upstream
 from tests.dialects.responses import wires as client
 from tests.fakes.responses import (
-    call,
-    citation,
-    free_call,
-    message,
-    reasoning,
-    refusal,
-    response,
-    script,
-    search,
-    text_part,
+    make_citation,
+    make_custom_call,
+    make_function_call,
+    make_message,
+    make_reasoning,
+    make_refusal,
+    make_response,
+    make_script,
+    make_text_part,
+    make_web_search,
 )
 
 WORDS = st.sampled_from(["", "\n\n", "a", "é b", "END", "x END y", "EN", '{"code":"1"}'])
@@ -55,18 +55,22 @@ ARGUMENTS = st.sampled_from(
 # --- read -----------------------------------------------------------------------------------------
 
 CONTENT = (
-    st.builds(text_part, WORDS)
-    | st.builds(refusal, WORDS)
-    | st.just(text_part("it is so", citation("https://a", "A", 3, 5), {"type": "file_citation"}))
+    st.builds(make_text_part, WORDS)
+    | st.builds(make_refusal, WORDS)
+    | st.just(
+        make_text_part("it is so", make_citation("https://a", "A", 3, 5), {"type": "file_citation"})
+    )
 )
 ITEMS = st.one_of(
-    st.lists(CONTENT, max_size=3).map(lambda content: message(*content)),
-    CONTENT.map(lambda part: message(part, phase="commentary")),
-    st.builds(reasoning, WORDS, WORDS, encrypted=st.none() | st.just("blob")),
-    st.builds(reasoning, words=st.tuples(WORDS, WORDS)),
-    st.builds(call, st.sampled_from("cd"), st.sampled_from(["f", "wrapped", ""]), ARGUMENTS),
-    st.builds(free_call, st.just("e"), st.sampled_from("fg"), WORDS),
-    st.just(search()),
+    st.lists(CONTENT, max_size=3).map(lambda content: make_message(*content)),
+    CONTENT.map(lambda part: make_message(part, phase="commentary")),
+    st.builds(make_reasoning, WORDS, WORDS, encrypted=st.none() | st.just("blob")),
+    st.builds(make_reasoning, words=st.tuples(WORDS, WORDS)),
+    st.builds(
+        make_function_call, st.sampled_from("cd"), st.sampled_from(["f", "wrapped", ""]), ARGUMENTS
+    ),
+    st.builds(make_custom_call, st.just("e"), st.sampled_from("fg"), WORDS),
+    st.just(make_web_search()),
     st.just({"id": "ig", "type": "image_generation_call", "status": "completed", "result": "A"}),
 )
 ENDINGS = st.sampled_from([
@@ -89,7 +93,7 @@ def asked(stops: tuple[str, ...], sources: bool, document: bool) -> Conversion:
 def read_whole(items: list[dict[str, Any]], ending: dict[str, Any], way: Conversion) -> object:
     """The answer, or its fault."""
     try:
-        return RESPONSES.read_message(msgspec.json.encode(response(*items, **ending)), way)
+        return RESPONSES.read_message(msgspec.json.encode(make_response(*items, **ending)), way)
     except GatewayError as error:
         return type(error), error.message
 
@@ -98,7 +102,7 @@ def read_stream(items: list[dict[str, Any]], ending: dict[str, Any], way: Conver
     """The same from a stream."""
     reader = RESPONSES.reader(way)
     try:
-        frames = Splitter().feed(script(*items, **ending).wire)
+        frames = Splitter().feed(make_script(*items, **ending).stream_bytes)
         events = [event for frame in frames for event in reader.read(frame)]
         return build_message([*events, *reader.finish()])
     except GatewayError as error:
@@ -128,7 +132,7 @@ def test_a_whole_answer_is_read_as_its_stream(
 
 
 def test_a_custom_tools_own_json_is_kept() -> None:
-    items = [call("c", "wrapped", '{"code":"1"}')]
+    items = [make_function_call("c", "wrapped", '{"code":"1"}')]
     for read in (read_whole, read_stream):
         found = read(items, {}, asked((), sources=False, document=False))
         assert isinstance(found, Message)
@@ -136,7 +140,7 @@ def test_a_custom_tools_own_json_is_kept() -> None:
 
 
 def test_a_call_that_the_limit_cut_is_dropped_unless_it_was_told_already() -> None:
-    items = [call("c", "f", '{"x', status="incomplete")]
+    items = [make_function_call("c", "f", '{"x', status="incomplete")]
     whole, streamed = (
         read(items, {"status": "incomplete"}, asked((), sources=False, document=False))
         for read in (read_whole, read_stream)
