@@ -1,7 +1,7 @@
-"""The two ways of a stream through the gateway: relayed as it is, or recoded into another dialect.
+"""The lane of a stream that is converted into another dialect.
 
-Both hand on whole events only, so that a ping or an error may follow any chunk; both end in an
-error where the upstream's stream ended early, never in a made-up ending.
+As in `relay`, the client gets whole events only, so that a ping or an error may follow any chunk; a
+stream that ends early at the upstream ends in an error, never in an invented ending.
 """
 
 import msgspec
@@ -15,14 +15,12 @@ from gateway.wire.sse import Frame, Splitter, frame_of
 from gateway.wire.text_template import TextDeltaTemplate
 
 _encode = msgspec.json.Encoder().encode
-
-
 _SEAM = "\x7f"
-"""Hardly ever in a text, and not escaped in JSON."""
+"""Joins texts that are encoded together: rare in texts, and not escaped in JSON."""
 
 
 class Transcoder(Step):
-    """The hub lane: upstream frames to neutral events to the client's frames."""
+    """Converts a stream: upstream frames to neutral events to the client's frames."""
 
     def __init__(self, reader: Reader, writer: Writer, record: Record) -> None:
         self.done = False
@@ -42,7 +40,7 @@ class Transcoder(Step):
         self._wrote = writer.wrote
 
     def feed(self, chunk: bytes) -> bytes:
-        """The client's bytes for what this chunk completes, in one piece."""
+        """The client's bytes for the events that this chunk completes."""
         out: list[bytes] = []
         reader, write = self._reader, self._writer.write
         plain, wrote = self._plain, self._wrote
@@ -53,7 +51,7 @@ class Transcoder(Step):
                 if texts is not None:
                     return self._written(texts)
             for block in blocks:
-                # Most events of a stream are one more piece of text: a fifth of the way for these.
+                # Most events are a text delta, which costs a fifth without reader and writer.
                 if plain is not None and (text := plain.text(block)) is not None:
                     if text:
                         out.append(self._before + _encode(text) + self._after)
@@ -75,7 +73,7 @@ class Transcoder(Step):
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
-        """What the reader still held; `error` is set where the stream ended too early."""
+        """The bytes of what the reader still holds; sets `error` if the stream ended too early."""
         out: list[bytes] = []
         try:
             events = [
@@ -90,7 +88,7 @@ class Transcoder(Step):
         return b"".join(out)
 
     def _written(self, texts: list[str]) -> bytes:
-        """Events of text alone."""
+        """The client's bytes of several text deltas."""
         if "" in texts:
             texts = [text for text in texts if text]
             if not texts:
@@ -100,14 +98,14 @@ class Transcoder(Step):
             self._wrote(len(joined) - len(texts) + 1)
         between = self._after + self._before
         if joined.count(_SEAM) < len(texts):
-            # One string is encoded sooner than many.
+            # Encoding one string is faster than encoding many.
             encoded = _encode(joined).replace(_SEAM.encode(), b'"' + between + b'"')
         else:
             encoded = between.join([_encode(text) for text in texts])
         return self._before + encoded + self._after
 
     def _laid(self, block: bytes, frame: Frame) -> TextDeltaTemplate | None:
-        """The groove of text from here on, learned from the event that was read last."""
+        """The template for the text deltas that follow, from the event that was read last."""
         if self._around_theirs is None or self._around_ours is None:
             return None
         theirs, ours = self._around_theirs(), self._around_ours()

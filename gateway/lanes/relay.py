@@ -11,28 +11,22 @@ from gateway.neutral.events import Usage
 from gateway.wire.sse import FRAME_LIMIT, Splitter, data_of, events_in
 
 TAIL = 4096
-
-
+"""Last bytes of a stream that are searched for its ending."""
 HOLD_LIMIT = FRAME_LIMIT
 """Bytes of one unfinished event that are held back; a longer one is passed on in pieces."""
-
-
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
-
-
 _NO_SECRET = bytes(32)
-"""Stands for the key of a provider without one: no event holds it."""
-
+"""Replaces the key of a provider without one; no event contains it."""
 
 Edit = Callable[[bytes], bytes]
-"""A change made to whole events in their own dialect; what needs none is given back as it came."""
+"""Edits whole events in their own dialect; returns the same object if there is nothing to edit."""
 
 
 class Relay(Step):
-    """The byte lane: chunks pass as they came, cut at ends of events; usage is read on the side.
+    """The same-dialect lane: passes chunks on, cut at ends of events, and records the usage.
 
-    What the upstream adds because the gateway alone asked for it (`unasked` tells that of an
-    event's data) goes no further; `edit` mends the flaws that a server is known for.
+    Events whose data `unasked` accepts were requested by the gateway alone and are left out;
+    `edit` repairs known faults of a server.
     """
 
     def __init__(
@@ -52,17 +46,17 @@ class Relay(Step):
         self._held: list[bytes] = []
         self._held_size = 0
         self._tail = b""
-        self._secret = b""  # of the attempt whose stream this is, once it has begun
+        self._secret = b""  # the key of the attempt that made this stream, once it has started
 
     @classmethod
     def of(cls, dialect: Dialect, call: Call) -> Self:
-        """The lane of a stream in which nothing is changed."""
+        """The lane of a stream whose events are not edited."""
         return cls(dialect, call.record)
 
     def feed(self, chunk: bytes) -> bytes:
-        """The chunk itself where it ends with an event; else what of it does."""
+        """The complete events of the chunk and of what was held back; the rest waits."""
         if self._held:
-            if not chunk:  # many of them would push what came before out of `_may_end`'s sight
+            if not chunk:  # `_may_end` reads the last pieces only: none may be empty
                 return b""
             self._held.append(chunk)
             self._held_size += len(chunk)
@@ -75,18 +69,18 @@ class Relay(Step):
             chunk, rest = chunk[:cut], chunk[cut:]
             self._held.append(rest)
             self._held_size = len(rest)
-        # Not with `in`, which for bytes first tries a number, and drops the error that this is.
+        # `in` on bytes is slower: it first tries the operand as a number, which raises inside.
         if chunk.find(self._secret or self._learned_secret()) >= 0:
             chunk = self._masked(chunk)
         size = len(chunk)
         self._tail = chunk if size >= TAIL else self._tail[size - TAIL :] + chunk
-        self.done = chunk.endswith(self._dialect.terminators)  # what may follow says nothing more
+        self.done = chunk.endswith(self._dialect.terminators)  # nothing of use follows
         if self._edit is None and chunk.find(b'_tokens"') < 0:
-            return chunk  # nearly all of them; a null usage, as each chunk may have, tells nothing
+            return chunk  # the usual case; a null usage, as each chunk may have, has no counts
         return self._passed(chunk)
 
     def finish(self) -> bytes:
-        """A last event without its blank line gets one; Cut is due where the ending never came."""
+        """The last event, completed by a blank line; sets `error` to Cut if there is no ending."""
         rest = self._masked(b"".join(self._held))
         tail = self._tail + rest
         if self._dialect.is_complete(tail) or self._told(tail):
@@ -95,25 +89,25 @@ class Relay(Step):
         return b""
 
     def _learned_secret(self) -> bytes:
-        # By its first chunk the stream is that of the last attempt.
+        # The first chunk belongs to the last attempt, so the record has its key.
         secret = self._record.secret
         self._secret = (secret.reveal().encode() if secret else b"") or _NO_SECRET
         return self._secret
 
     def _masked(self, events: bytes) -> bytes:
-        """The events without the gateway's key, which an error may quote; an answer is let be."""
+        """The events with the gateway's key masked, if they hold an error that may quote it."""
         secret = self._secret or self._learned_secret()
         return events.replace(secret, b"***") if events.find(b'"error"') >= 0 else events
 
     def _told(self, tail: bytes) -> bool:
-        """Whether the upstream told an error of its own: a second one would hide it."""
+        """Whether the upstream sent an error itself: a second one would hide it."""
         if b"error" not in tail:
             return False
         frames = Splitter().feed(tail + b"\n\n")
         return any(self._dialect.stream_error(frame) is not None for frame in frames)
 
     def _passed(self, chunk: bytes) -> bytes:
-        """What the client gets of whole events; their usage is counted."""
+        """The bytes of whole events for the client; records their usage."""
         if chunk and self._edit is not None:
             chunk = self._edit(chunk)
         return self._tapped(chunk) if chunk.find(b'_tokens"') >= 0 else chunk
@@ -131,7 +125,7 @@ class Relay(Step):
 
 
 def merged(old: Usage | None, new: Usage) -> Usage:
-    """Usage told in pieces: the later count wins where it is more than nothing."""
+    """Two partial usages as one: each later count replaces the earlier one unless it is 0."""
     if old is None:
         return new
     return Usage(
@@ -145,5 +139,5 @@ def merged(old: Usage | None, new: Usage) -> Usage:
 
 def _may_end(pieces: list[bytes]) -> bool:
     last = pieces[-1]
-    seam = b"".join(pieces[-4:-1])[-3:] + last[:3]  # an end of four bytes may lie in four pieces
+    seam = b"".join(pieces[-4:-1])[-3:] + last[:3]  # an end of 4 bytes may be spread over 4 pieces
     return any(end in last or end in seam for end in _ENDS)

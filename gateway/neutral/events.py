@@ -1,8 +1,8 @@
-"""The neutral form: what a call and its answer mean, whatever dialect they were written in.
+"""The neutral form: prompts, answers and stream events independent of any dialect.
 
 It is shaped like Messages blocks plus Responses items: an ordered list of typed parts in each turn.
 Leaves (tool arguments, schemas, signatures, base64 data) stay the text they arrived as. Counts in
-`Usage` are exclusive, as in Messages. The word of every stop is the Messages word.
+`Usage` are exclusive, as in Messages. Stop reasons are those of Messages.
 """
 
 from typing import Literal
@@ -21,7 +21,7 @@ class CacheMark(Struct, frozen=True):
 class Citation(Struct, frozen=True):
     """A source of a text part; `raw` is the citation as its dialect wrote it.
 
-    `span` is the part's text it stands for, from and to, in code points; None: all of it.
+    `span` is the cited range of the part's text, in code points; None is all of it.
     """
 
     raw: Raw
@@ -40,7 +40,7 @@ class Text(Struct):
 
 
 class Image(Struct):
-    """A picture: base64 `data` with its media type, or a `url`, or an upstream's `file_id`."""
+    """An image: base64 `data` with its media type, or a `url`, or an upstream's `file_id`."""
 
     media_type: str | None = None
     data: str | None = None
@@ -65,7 +65,7 @@ class Document(Struct):
 
 
 class Audio(Struct):
-    """Sound: base64 `data` in `format`, or the id of an earlier answer's."""
+    """A sound: base64 `data` in `format`, or the id of one in an earlier answer."""
 
     data: str | None = None
     format: str | None = None
@@ -73,7 +73,7 @@ class Audio(Struct):
 
 
 class Thinking(Struct):
-    """Reasoning that may be read; `signature` is native to `origin` or sealed by this gateway."""
+    """Readable reasoning; `signature` is native to `origin` or sealed by this gateway."""
 
     text: str
     signature: str | None = None
@@ -81,14 +81,14 @@ class Thinking(Struct):
 
 
 class Redacted(Struct):
-    """Reasoning that may not be read, native to `origin` or sealed by this gateway."""
+    """Hidden reasoning, native to `origin` or sealed by this gateway."""
 
     data: str
     origin: str = ""
 
 
 class ToolCall(Struct):
-    """The model asks for a tool; `arguments` is JSON text, or free text when `custom`."""
+    """A tool call of the model; `arguments` is JSON text, or free text when `custom`."""
 
     id: str
     name: str
@@ -98,7 +98,7 @@ class ToolCall(Struct):
 
 
 class ToolResult(Struct):
-    """The answer to a tool call."""
+    """The result of a tool call."""
 
     call_id: str
     parts: "list[Part]" = []
@@ -116,7 +116,7 @@ class SearchResult(Struct):
 
 
 class ServerTool(Struct):
-    """A call or result of a tool that the upstream runs itself; `text` is what a reader may see."""
+    """A call or result of a tool that the upstream runs itself; `text` is its readable form."""
 
     text: str
     type: str
@@ -124,13 +124,13 @@ class ServerTool(Struct):
 
 
 class Refusal(Struct):
-    """The model declines, in its own words."""
+    """The model's words of refusal."""
 
     text: str
 
 
 class Opaque(Struct):
-    """A part that no dialect here knows, kept as it was."""
+    """A part of an unknown type, kept unchanged."""
 
     type: str
     raw: Raw
@@ -157,7 +157,7 @@ class Turn(Struct):
 
 
 class ClientToolKind(Struct, frozen=True):
-    """What a Responses client calls a tool: the kind of its calls, its name, and its namespace."""
+    """A tool as a Responses client defines it: the kind of its calls, its name, its namespace."""
 
     kind: Literal["function", "custom", "local_shell", "shell", "apply_patch", "tool_search"]
     name: str
@@ -167,8 +167,8 @@ class ClientToolKind(Struct, frozen=True):
 class Tool(Struct):
     """A tool the client runs. `schema` is a JSON Schema, None when the dialect gave none.
 
-    `custom` tools take free text; `grammar` is then (syntax, definition) or None. `form` is there
-    where the client calls the tool more than a name.
+    `custom` tools take free text; `grammar` is then (syntax, definition) or None. `form` is set for
+    the tools of a Responses client that are not plain functions.
     """
 
     name: str
@@ -200,7 +200,7 @@ class ToolChoice(Struct):
 
 
 class Reasoning(Struct):
-    """How hard to think: `mode` of Messages, a budget in tokens, an effort of either dialect."""
+    """Reasoning settings: the `mode` of Messages, a budget in tokens, an effort."""
 
     mode: Literal["enabled", "disabled", "adaptive", "between_tools"] | None = None
     budget: int | None = None
@@ -219,9 +219,9 @@ class Format(Struct):
 
 
 class Prompt(Struct):
-    """A whole request, in no dialect. `system` holds the leading system turns, a part for each.
+    """A whole request. `system` holds the leading system turns, one part for each.
 
-    Members after `user` tell how the client wants its answer; they never reach an upstream.
+    Members from `stream` on describe the answer that the client wants.
     """
 
     model: str
@@ -246,11 +246,11 @@ class Prompt(Struct):
     cache_implicit: bool = False  # the client wants the upstream to place the cache mark itself
     cache_explicit: bool = False  # only the client's own marks count
     user: str | None = None
-    session: str | None = None  # a key that stays the same over one agent session
+    session: str | None = None  # the same for all calls of one agent session
     stream: bool = False
     include_usage: bool = False
     legacy_functions: bool = False
-    echo: dict[str, Raw] = {}  # members of a Responses request, which its answer repeats
+    echo: dict[str, Raw] = {}  # members of a Responses request that its answer repeats
 
 
 # --- answer ---------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ class Ending(Struct):
     explanation: str | None = None
     usage: Usage | None = None
     service_tier: str | None = None
-    native: str | None = None  # the upstream's word, where the map loses something
+    native: str | None = None  # the upstream's stop reason, if `stop` is less exact
 
 
 class Message(Struct):
@@ -292,12 +292,12 @@ class Message(Struct):
 
 
 # --- events: an answer in pieces ------------------------------------------------------------------
-# Began, then parts one after another, each *Began, its deltas, PartEnded, and Ended last. At most
-# one part is open at any time; readers reorder what an upstream interleaves.
+# MessageStart, then the parts one after another, each with its *Start, deltas and PartEnd, and last
+# MessageEnd. At most one part is open at any time; readers reorder what an upstream interleaves.
 
 
 class MessageStart(Struct):
-    """The answer starts."""
+    """The answer begins."""
 
     id: str
     model: str
@@ -305,15 +305,15 @@ class MessageStart(Struct):
 
 
 class TextStart(Struct):
-    """A text part opens."""
+    """A text part begins."""
 
 
 class ThinkingStart(Struct):
-    """A reasoning part opens."""
+    """A reasoning part begins."""
 
 
 class ToolStart(Struct):
-    """A tool call opens; its name is the one the client knows."""
+    """A tool call begins; `name` is the client's name of the tool."""
 
     id: str
     name: str
@@ -359,21 +359,21 @@ class CitationAdded(Struct):
 
 
 class PartEnd(Struct):
-    """The open part is whole."""
+    """The open part is complete."""
 
 
 class RefusalDelta(Struct):
-    """The model declines: more of its words, outside any part."""
+    """More words of a refusal, outside any part."""
 
     text: str
 
 
 class KeepAlive(Struct):
-    """The upstream says that it is still there."""
+    """A ping of the upstream."""
 
 
 class MessageEnd(Struct):
-    """The answer is whole."""
+    """The answer is complete."""
 
     ending: Ending
 

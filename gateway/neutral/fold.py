@@ -1,4 +1,4 @@
-"""Events to a whole message, and a whole message to events: written once, for every dialect."""
+"""Events to a whole message, and a whole message to events, for every dialect."""
 
 from collections.abc import Iterable, Iterator
 

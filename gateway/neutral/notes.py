@@ -6,7 +6,7 @@ from gateway.errors import InvalidRequest, UnusableMedia
 
 
 class LossReport:
-    """Collects `field:reason` entries; under `strict`, what would be lost is refused instead."""
+    """Collects `field:reason` entries; under `strict`, losses are refused instead."""
 
     __slots__ = ("entries", "strict")
 
@@ -15,7 +15,7 @@ class LossReport:
         self.entries: list[str] = []
 
     def drop(self, field: str, reason: str = "unsupported_by_target") -> None:
-        """Note that a field does not reach the target; InvalidRequest under strict."""
+        """Notes that a field does not reach the target; InvalidRequest under strict."""
         if self.strict:
             raise InvalidRequest(
                 f"{field}: cannot be carried to this provider ({reason.replace('_', ' ')}) "
@@ -25,15 +25,15 @@ class LossReport:
         self.note(field, reason)
 
     def refuse(self, field: str, reason: str) -> NoReturn:
-        """A field whose loss would change the answer: always InvalidRequest."""
+        """Raises InvalidRequest, for a field whose loss would change the answer."""
         raise InvalidRequest(f"{field}: {reason}", param=field)
 
     def refuse_media(self, field: str, reason: str) -> NoReturn:
-        """An image, document or sound that cannot be carried: always UnusableMedia."""
+        """Raises UnusableMedia, for an image, document or sound that cannot be carried."""
         raise UnusableMedia(field, reason)
 
     def note(self, field: str, reason: str) -> None:
-        """Note an approximation or a repair, which strict allows; each is told once."""
+        """Notes an approximation or a repair, which strict allows; each entry once."""
         entry = f"{field}:{reason}"
         if entry not in self.entries:
             self.entries.append(entry)

@@ -1,8 +1,8 @@
-"""Opaque reasoning that a client carries from one provider's answer to the next call.
+"""Sealed reasoning, which a client carries from one provider's answer to the next call.
 
 `PREFIX` + base64url of msgpack {p: provider, m: model, k: kind, d: data, h: 8 bytes of
-HMAC-SHA-256}. Clients replay such blobs without knowing who minted them; a foreign one is a 400
-upstream.
+HMAC-SHA-256}. Clients replay such blobs without knowing which provider made them; another provider
+answers 400 to them.
 """
 
 import base64
@@ -15,16 +15,16 @@ import msgspec
 from msgspec import Struct
 
 PREFIX = "~gw01."
-"""It begins with a letter that is rare in requests: see `sealed_in`."""
+"""Begins with a character that is rare in requests: see `sealed_in`."""
 _PREFIX = PREFIX.encode()
 _MARK = _PREFIX[:1]
 _TRIES = 64
 
 
 def sealed_in(text: bytes) -> bool:
-    """Whether a sealed blob may be in the text.
+    """Whether the text contains `PREFIX`.
 
-    A single byte is found ten times as fast as a word, and each large request is searched.
+    Each large request is searched; finding a single byte is ten times as fast as finding a word.
     """
     at = text.find(_MARK)
     for _ in range(_TRIES):
@@ -35,7 +35,7 @@ def sealed_in(text: bytes) -> bool:
 
 
 class Sealed(Struct, frozen=True):
-    """Who minted the data, its kind ("signature", "redacted" or "text"), and the data."""
+    """The data, its kind ("signature", "redacted", ...), and the provider and model it is from."""
 
     provider: str
     model: str
@@ -52,7 +52,7 @@ class _Wire(Struct):
 
 
 class Seal:
-    """Seals and unseals with one key; without one given, with one for the life of the process."""
+    """Seals and unseals with one key; by default a random one, valid until the process ends."""
 
     def __init__(self, key: bytes | None = None) -> None:
         self._key = hashlib.sha256(
@@ -65,7 +65,7 @@ class Seal:
         return PREFIX + base64.urlsafe_b64encode(msgspec.msgpack.encode(wire)).decode().rstrip("=")
 
     def unseal(self, blob: str) -> Sealed | None:
-        """What the blob holds, or None where it is not of this gateway's making."""
+        """The content of the blob; None if this gateway did not make it."""
         if not blob.startswith(PREFIX):
             return None
         text = blob[len(PREFIX) :]

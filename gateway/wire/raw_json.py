@@ -1,7 +1,7 @@
-"""JSON of the wire: the top level apart from its values, and the fallbacks msgspec needs.
+"""Decoding of JSON bodies, with a fallback for what msgspec refuses but clients send.
 
-msgspec refuses lone surrogates, NaN and a byte-order mark, even inside `Raw`; clients send them.
-The slow path reads such a body with the standard library and keeps every value's own bytes.
+msgspec refuses lone surrogates, NaN and a byte-order mark, even inside `Raw`. The fallback reads
+such a body with the standard library and keeps every value's own bytes.
 """
 
 import json  # noqa: TID251  # the one reader that takes what msgspec refuses
@@ -26,15 +26,15 @@ _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>[^`]*)`)?$", re.DOTALL
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 _INDEX = re.compile(r"\[(\d+)\]")
 LIST, OBJECT, TEXT = b'[{"'
-"""How a list, an object and a string begin."""
+"""The first bytes of a list, an object and a string."""
 ABSENT = Raw(b"")
-"""A raw member that is not there; in a union with None, msgspec would take nothing but null."""
+"""A raw member that is missing; of `Raw | None` msgspec would accept null only."""
 NULL = Raw(b"null")
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class NotUtf8(msgspec.ValidationError, UnicodeDecodeError):
-    """A text that is not UTF-8: no value to who reads an answer, to the edge a bad body."""
+    """Text that is not UTF-8; for the edge a bad request body, for readers a wrong value."""
 
 
 def encoded(members: Mapping[str, object]) -> dict[str, Raw]:
@@ -43,7 +43,7 @@ def encoded(members: Mapping[str, object]) -> dict[str, Raw]:
 
 
 def split_object(body: bytes) -> dict[str, Raw]:
-    """The members of a JSON object, each value its own bytes. InvalidRequest names the position."""
+    """The members of a JSON object, each value as its bytes. InvalidRequest names the position."""
     try:
         return _decode_fields(body)
     except msgspec.ValidationError:
@@ -55,9 +55,10 @@ def split_object(body: bytes) -> dict[str, Raw]:
 
 
 class Shape(Generic[T_co]):
-    """A type to read values as, made once: a union or a list of something costs its look-up.
+    """A union or generic type to decode as.
 
-    To hash one of these takes longer than to read a small value.
+    Hashing such a type to find its decoder takes longer than decoding a small value; a Shape is
+    hashed by identity.
     """
 
     def __init__(self, type: Any) -> None:
@@ -68,7 +69,7 @@ _decoders: dict[Any, Callable[[bytes | Raw], Any]] = {}
 
 
 def _decoder(type: Any) -> Callable[[bytes | Raw], Any]:
-    # To prepare a type costs more than to read a small value.
+    # Making a decoder costs more than decoding a small value.
     found = _decoders[type] = msgspec.json.Decoder(_bare(type)).decode
     return found
 
@@ -97,7 +98,7 @@ def decode(raw: bytes | Raw, type: Any) -> Any:
     except msgspec.DecodeError:
         value = _mended(bytes(raw))
     try:
-        # Raw members cannot be made from a value that is read already: hence the round trip.
+        # msgspec.convert cannot make Raw members: hence the round trip.
         return msgspec.json.decode(msgspec.json.encode(value), type=_bare(type))
     except OverflowError as fault:
         raise msgspec.ValidationError(f"a number is out of range: {fault}") from None
@@ -119,7 +120,7 @@ def member(raw: Raw, type: Any, path: str) -> Any:
 
 
 def _member(raw: Raw, type: Any, path: str) -> Any:
-    """As `member`, by the ways that `decode` knows of for what msgspec refuses."""
+    """As `member`, with the fallback of `decode`."""
     try:
         return decode(raw, type)
     except NotUtf8:
@@ -133,18 +134,18 @@ NUMBER: Shape[int | float] = Shape(int | float)
 
 
 def present(raw: Raw) -> bool:
-    """Whether a raw member is there and not null."""
+    """Whether a raw member is neither missing nor null."""
     return raw != ABSENT and raw != NULL
 
 
 def opens(raw: Raw) -> int:
-    """The first byte of a value, without a copy of the rest; -1 for none."""
+    """The first byte of a value, without copying the rest; -1 for an empty value."""
     view = memoryview(raw)
     return view[0] if view.nbytes else -1
 
 
 def filled_list(raw: Raw) -> bool:
-    """Whether the value opens as a list of objects does; to read more of it would cost a pass."""
+    """Whether the value begins as a list of objects; the rest is not read, which would be slow."""
     view = memoryview(raw)
     return view.nbytes > 2 and view[0] == LIST and view[1] == OBJECT
 
@@ -201,7 +202,7 @@ def _split_slowly(body: bytes) -> dict[str, Raw]:
 
 
 def _place(text: str) -> str:
-    """Where the first constant stands that is no JSON; the standard library does not say."""
+    """The position of the first NaN or Infinity, which the standard library does not report."""
     at = next(found.start() for found in _CONSTANT.finditer(text) if found[1])
     line, start = text.count("\n", 0, at) + 1, text.rfind("\n", 0, at)
     return f" at line {line}, column {at - start}"
@@ -209,7 +210,7 @@ def _place(text: str) -> str:
 
 def _members(text: str) -> dict[str, Raw]:
     """The members of the object in `text`; the last of two equal keys wins, as in msgspec."""
-    # as int, thousands of digits would be refused
+    # int refuses thousands of digits
     decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
     whole, end = decoder.raw_decode(text, _skip(text, 0))
     if not isinstance(whole, dict):

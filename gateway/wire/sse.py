@@ -1,8 +1,8 @@
-"""Server-sent events: bytes in, frames out, and back.
+"""Server-sent events: bytes to frames, and frames to bytes.
 
 The rules are the WHATWG ones (lines end in LF, CRLF or CR; `data:` lines join with LF; one space
 after the colon goes; lines that start with a colon are comments) with two that real servers need:
-a byte-order mark at the start is dropped, and a last event without its blank line is still given.
+a byte-order mark at the start is dropped, and a last event needs no blank line.
 """
 
 import re
@@ -18,19 +18,19 @@ _BLANK_LINE = re.compile(rb"\n\n|\r\n\r\n|\r\r")
 
 
 class Frame(Struct, frozen=True, gc=False):
-    """One event of the wire: its name (empty when unnamed) and its data."""
+    """One event: its name (empty when unnamed) and its data."""
 
     event: bytes
     data: bytes
 
 
 class Splitter:
-    """Cuts a stream of chunks, however they arrived, into frames."""
+    """Cuts chunks of any size into frames."""
 
     __slots__ = ("_after_cr", "_fresh", "_limit", "_pending", "_size")
 
     def __init__(self, limit: int = FRAME_LIMIT) -> None:
-        self._pending: list[bytes] = []  # an event's beginning; joined once, when its end is here
+        self._pending: list[bytes] = []  # the start of an event; joined once, when its end arrives
         self._size = 0
         self._fresh = True
         self._after_cr = False
@@ -42,10 +42,10 @@ class Splitter:
         return [frame for block in blocks if (frame := frame_of(block)) is not None]
 
     def blocks(self, chunk: bytes) -> list[bytes]:
-        """The same, each as its lines: ended by LF, without the blank one."""
+        """The events that this chunk completes, as lines with LF, without the blank line."""
         if not chunk:
-            return []  # it must not part a CR from its LF
-        if self._after_cr or chunk.find(b"\r") >= 0:  # `in` is dearer by an error it hides
+            return []  # it must not separate a CR from its LF
+        if self._after_cr or chunk.find(b"\r") >= 0:  # `in` is slower: it raises inside
             chunk = self._lf_only(chunk)
         pending = self._pending
         if pending:
@@ -67,9 +67,9 @@ class Splitter:
             and chunk.endswith(b"\n\n")
             and chunk.find(b"\n") + 2 == len(chunk)
         ):
-            return [chunk[:-2]]  # one plain event: what most chunks of a stream are
+            return [chunk[:-2]]  # one event of one line, as most chunks are
         if chunk.startswith(b"data: ") and chunk.endswith(b"\n\n"):
-            lines = chunk.split(b"\n")  # by one letter, which is twice as fast
+            lines = chunk.split(b"\n")  # by one byte, which is twice as fast as by two
             if len(lines) % 2 and not any(lines[1::2]):
                 return lines[:-1:2]  # each event is one line
         blocks = chunk.split(b"\n\n")  # a blank line ends an event; what follows the last waits
@@ -100,7 +100,7 @@ class Splitter:
 
 
 def frame_of(block: bytes) -> Frame | None:
-    """The frame in the lines of one event, or None where there is no data."""
+    """The frame in the lines of one event; None if it has no data."""
     if block.startswith(b"data: ") and block.find(b"\n") < 0:
         return Frame(b"", block[6:])
     event = b""
@@ -116,7 +116,7 @@ def frame_of(block: bytes) -> Frame | None:
 
 
 def events_in(chunk: bytes) -> list[bytes]:
-    """Whole events one by one, each with the blank line that ends it."""
+    """The events of the chunk, each with the blank line that ends it."""
     if chunk.find(b"\r") < 0:
         blocks = chunk.split(b"\n\n")
         rest = blocks.pop()

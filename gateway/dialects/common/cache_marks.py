@@ -1,22 +1,17 @@
-"""Prompt-cache marks: how many a request may carry."""
+"""Prompt-cache marks of a request, and the limit on their number."""
 
 from gateway.dialect import Block, Conversion
-from gateway.neutral.events import (
-    CacheMark,
-    Part,
-    Text,
-    ToolResult,
-)
+from gateway.neutral.events import CacheMark, Part, Text, ToolResult
 
 
 class CacheMarks:
-    """The parts that carry a cache mark; upstreams take only so many."""
+    """The marked blocks of one request."""
 
     def __init__(self) -> None:
         self._marked: list[tuple[Block, str]] = []
 
     def add_mark(self, block: Block, mark: CacheMark | None, conversion: Conversion) -> Block:
-        """The part with its mark, in the upstream's word for it."""
+        """The block with its mark, in the form that the upstream supports."""
         form = conversion.capability.cache
         if mark is None or form == "none":
             return block
@@ -30,7 +25,7 @@ class CacheMarks:
         return block
 
     def note_unplaced(self, conversion: Conversion, *forms: str) -> None:
-        """Note the marks that stand where this upstream takes none, in one of `forms`."""
+        """Notes the marks that were not written; `forms` are those that the dialect has."""
         prompt = conversion.prompt
         wanted = 0
         for text in prompt.system:
@@ -45,7 +40,7 @@ class CacheMarks:
             conversion.notes.note("cache_control", reason)
 
     def keep_last(self, most: int, conversion: Conversion) -> None:
-        """Take the oldest marks off again."""
+        """Removes all but the last `most` marks."""
         if not self._marked:
             return
         if conversion.capability.cache == "cache_control":
@@ -57,7 +52,7 @@ class CacheMarks:
 
 
 def _count_marks(parts: list[Part]) -> int:
-    """The cache marks on parts, those within tool results included."""
+    """The number of cache marks on parts, including those within tool results."""
     count = 0
     for part in parts:
         if isinstance(part, Text):

@@ -1,4 +1,4 @@
-"""Documents and passages as plain text, for upstreams that have no part for them."""
+"""Documents and search results as plain text, for upstreams that have no part for them."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ _CLOSING_TAG = "</document>"
 
 
 def decode_document(document: Document, conversion: Conversion) -> str:
-    """The text of a document that came as base64 of some text type. UnusableMedia."""
+    """The text of a base64 document of a text type. UnusableMedia if it is not base64."""
     try:
         return base64.b64decode(document.data or "").decode("utf-8", "replace")
     except (binascii.Error, ValueError):
@@ -20,14 +20,14 @@ def decode_document(document: Document, conversion: Conversion) -> str:
 
 
 def wrap_document(document: Document, text: str) -> str:
-    """The text of a document, its title and context told."""
+    """The text of a document in a tag with its title and context."""
     return f"{_render_opening_tag(document)}\n{text}\n{_CLOSING_TAG}"
 
 
 def wrap_document_blocks(
     document: Document, inner: list[Block], text_block: Callable[[str], Block]
 ) -> list[Block]:
-    """The blocks of a document between two that tell what they are."""
+    """The blocks of a document between an opening and a closing tag."""
     return [text_block(_render_opening_tag(document)), *inner, text_block(_CLOSING_TAG)]
 
 
@@ -38,7 +38,7 @@ def _render_opening_tag(document: Document) -> str:
 
 
 def mark_error(blocks: list[Block], text_block: Callable[[str], Block]) -> None:
-    """The text of a failed call says so, for dialects that have no flag for it."""
+    """Marks a result as an error in its text, for dialects that have no flag for it."""
     if not blocks:
         blocks.append(text_block("Error"))
     elif "text" not in blocks[0]:
@@ -48,7 +48,7 @@ def mark_error(blocks: list[Block], text_block: Callable[[str], Block]) -> None:
 
 
 def render_search_result(found: SearchResult) -> str:
-    """A passage that the client found, its source told."""
+    """The text of a search result in a tag with its source and title."""
     text = "\n".join(part.text for part in found.parts if isinstance(part, Text))
     return (
         f'<search_result source="{found.source}" title="{found.title}">\n{text}\n</search_result>'
@@ -56,7 +56,7 @@ def render_search_result(found: SearchResult) -> str:
 
 
 def write_image_url(image: Image, conversion: Conversion) -> str | None:
-    """The URL that shows a picture, its data in it where it came so; None where it is left out."""
+    """The URL of an image, or a data URL; None, with a note, if it is left out. UnusableMedia."""
     capability, notes = conversion.capability, conversion.notes
     if not capability.images:
         notes.drop("messages.image", "unsupported_by_model")

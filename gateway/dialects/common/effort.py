@@ -1,16 +1,15 @@
-"""Reasoning efforts: the levels, the budgets they stand for, and the nearest that a model takes."""
+"""Reasoning efforts: their order, the budgets they stand for, and the nearest that a model has."""
 
 from gateway.dialect import Block, Conversion
 from gateway.neutral.events import Reasoning
 
 EFFORT_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
-
 _EFFORT_OF_BUDGET = ((2048, "low"), (8192, "medium"), (24576, "high"))
 
 
 def write_openrouter_reasoning(reasoning: Reasoning, off: bool) -> Block:
-    """OpenRouter's `reasoning` member, which takes an effort or a budget, never both."""
+    """OpenRouter's `reasoning` member, which takes an effort or a budget, not both."""
     if off:
         return {"reasoning": {"enabled": False}}
     said: Block = {}
@@ -26,7 +25,7 @@ def write_openrouter_reasoning(reasoning: Reasoning, off: bool) -> Block:
 
 
 def choose_effort(reasoning: Reasoning, off: bool, conversion: Conversion) -> str | None:
-    """The level of the model nearest to the wanted one, with a note where it is another."""
+    """The level of the model nearest to the wanted one, with a note if it differs."""
     levels = conversion.capability.effort
     wanted = "none" if off else reasoning.effort
     if wanted is None and reasoning.budget is not None:
@@ -45,12 +44,12 @@ def effort_of_budget(budget: int) -> str:
 
 
 def nearest_effort(wanted: str, levels: tuple[str, ...]) -> str:
-    """The level of the model next below the wanted one, else its lowest."""
+    """The wanted level if the model has it, else the next below, else its lowest."""
     if wanted in levels or wanted not in EFFORT_LEVELS:
         return wanted if wanted in levels else levels[-1]
     known = [level for level in EFFORT_LEVELS if level in levels]
     below = [level for level in known if EFFORT_LEVELS.index(level) < EFFORT_LEVELS.index(wanted)]
-    # the lowest level of thinking is the answer to "none", and to a level below all others
+    # "none" means the lowest level of thinking where thinking cannot be turned off
     return (
         below[-1]
         if below and below[-1] != "none"

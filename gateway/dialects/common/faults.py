@@ -1,4 +1,4 @@
-"""Errors of upstreams, in any shape that servers have been seen to write them."""
+"""Errors of upstreams, in all JSON shapes that are known from servers."""
 
 import re
 from typing import Any
@@ -16,9 +16,7 @@ _CONTEXT_OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 
-
 _OVERLOADED = re.compile(r"overloaded|capacity", re.IGNORECASE)
-
 
 _NOT_RETRYABLE = frozenset(
     {
@@ -30,12 +28,9 @@ _NOT_RETRYABLE = frozenset(
     }
 )
 
-
 _MESSAGE_LIMIT = 2000
 
-
 _PLAIN_TEXT_LIMIT = 300
-
 
 _KIND_OF_STATUS = {
     401: "authentication_error",
@@ -49,7 +44,6 @@ _KIND_OF_STATUS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-
 
 _STATUS_OF_WORD = {
     "invalid_request_error": 400,
@@ -75,7 +69,7 @@ _STATUS_OF_WORD = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 } | dict.fromkeys(
-    # what Responses says inside a 200 of a prompt that it does not take
+    # error codes of Responses in a 200, for prompts that it refuses
     (
         "invalid_prompt", "data_residency_mismatch", "bio_policy", "misalignment_policy_violation",
         "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
@@ -88,7 +82,7 @@ _STATUS_OF_WORD = {
 
 
 class ErrorBody(Struct):
-    """What an error body says, whatever its shape."""
+    """The members of an error body, of any shape."""
 
     message: str = ""
     type: str | None = None
@@ -98,7 +92,7 @@ class ErrorBody(Struct):
 
 
 def find_error_body(value: Any) -> ErrorBody | None:
-    """The fault that a JSON value of an upstream tells of, if it does."""
+    """The error in a JSON value of an upstream; None if it holds none."""
     if isinstance(value, list):
         value = value[0] if value else None
     if not isinstance(value, dict):
@@ -114,7 +108,7 @@ def find_error_body(value: Any) -> ErrorBody | None:
 
 
 def _find_bare_error(value: dict[str, Any]) -> ErrorBody | None:
-    """The fault in a body that has no `error` member."""
+    """The error in a body without an `error` member; None if it holds none."""
     if detail := value.get("detail"):
         return _read_fastapi_detail(detail)
     status = value.get("base_resp")
@@ -151,7 +145,7 @@ def _read_error_object(inner: dict[str, Any]) -> ErrorBody:
 
 
 def _read_provider_message(raw: Any) -> str:
-    """What OpenRouter's `metadata.raw` says: the provider's own body, often JSON in a string."""
+    """The message in OpenRouter's `metadata.raw`, the provider's body, often JSON in a string."""
     if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
         raw = parse_json_or_none(raw.encode()) or raw
     inner = find_error_body(raw)
@@ -192,19 +186,19 @@ def parse_json_or_none(body: bytes) -> Any:
 
 
 def read_plain_text(body: bytes) -> str:
-    """A short body of words; a page of HTML says nothing a client can use."""
+    """The start of a plain-text body; empty for HTML, JSON and binary data."""
     text = body[:_PLAIN_TEXT_LIMIT].decode("utf-8", "replace").strip()
     return "" if text[:1] in ("<", "{", "[") or not text.isprintable() else text
 
 
 def make_refused(status: int, fault: ErrorBody) -> Refused:
-    """The fault as an upstream's refusal; a status of 200 leaves it to the fault's own words."""
+    """The error as Refused; at a status of 200, the status comes from its code or type."""
     status = status if status >= 400 else _infer_status(fault)
     if status == 400 and "API_KEY_INVALID" in _clip_text(fault.details):
         status = 401
     message = fault.message or f"upstream returned {status}"
     if fault.code == "tool_use_failed":
-        status = 502  # the model's slip, not the client's: another try may do
+        status = 502  # a fault of the model, not of the client: a retry may succeed
     kind, code, param = _infer_kind(status, message), fault.code, fault.param
     final = code in _NOT_RETRYABLE or fault.type in _NOT_RETRYABLE or status == 402
     if status in (400, 413, 422) and _CONTEXT_OVERFLOW.search(f"{message} {code} {fault.type}"):
@@ -239,6 +233,6 @@ def _infer_kind(status: int, message: str) -> str:
 
 
 def find_error(data: bytes) -> GatewayError | None:
-    """The error in a 200 answer's body or in one chunk of a stream, if there is one."""
+    """The error in the body of a 200 or in a chunk of a stream; None if there is none."""
     fault = find_error_body(parse_json_or_none(data))
     return make_refused(200, fault) if fault is not None else None

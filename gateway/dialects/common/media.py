@@ -1,4 +1,4 @@
-"""Images and files out of data URLs and base64, with the media type read from their bytes."""
+"""Images and files in data URLs and base64, with the media type read from their bytes."""
 
 import base64
 import binascii
@@ -20,12 +20,11 @@ _MAGIC_BYTES = (
     (b"%PDF", "application/pdf"),
 )
 
-
 _PDF = "application/pdf"
 
 
 def read_image(url: str, where: str, mark: CacheMark | None, notes: LossReport) -> Part:
-    """The picture, or the PDF, at a URL; `where` is the path of the member that holds it."""
+    """The image or PDF at a URL; `where` is the path of its member. InvalidRequest."""
     if url.startswith(("http://", "https://")):
         return Image(url=url, cache=mark)
     if not url.startswith("data:"):
@@ -51,7 +50,7 @@ def _parse_data_url(url: str, path: str) -> tuple[str, str]:
 
 
 def sniff_media_type(data: str) -> str | None:
-    """The media type that the first bytes show."""
+    """The media type by the first bytes; None if they are not known."""
     try:
         head = base64.b64decode(data[:24])
     except (binascii.Error, ValueError):
@@ -62,7 +61,7 @@ def sniff_media_type(data: str) -> str | None:
 
 
 def read_file(file: FileFile, path: str, mark: CacheMark | None) -> Part:
-    """A file's data, or its id; `path` is that of the object that holds them."""
+    """The part of a file's data or id; `path` is that of the file object. InvalidRequest."""
     if file.file_data is None:
         if file.file_id is None:
             raise InvalidRequest(f"{path}.file_data: Field required", param=f"{path}.file_data")

@@ -25,7 +25,7 @@ def require_member(fields: Fields, name: str) -> Raw:
 
 
 def check_types(fields: Fields, types: Mapping[str, type[object]]) -> None:
-    """InvalidRequest for a member of another type. A list's items are not looked at."""
+    """InvalidRequest for a member of another type. Items of lists are not checked."""
     for name, raw in fields.items():
         type = types.get(name)  # msgspec's word
         if type is None or (type is list and opens(raw) == LIST):
@@ -73,7 +73,7 @@ def require_integer(value: Number, path: str, least: int = 1) -> int:
 
 
 def drop(path: str) -> MemberReader:
-    """A reader for what other dialects have no word for; an empty value asks for nothing."""
+    """A reader of a member that other dialects do not have; empty values have no effect."""
 
     def read(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
         if bytes(raw) not in _EMPTY:
@@ -83,7 +83,7 @@ def drop(path: str) -> MemberReader:
 
 
 def refuse(path: str, reason: str) -> MemberReader:
-    """A reader for what would change the answer if it were left out: always InvalidRequest."""
+    """A reader of a member without which the answer would be wrong: raises InvalidRequest."""
 
     def read(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
         notes.refuse(path, reason)
@@ -92,7 +92,7 @@ def refuse(path: str, reason: str) -> MemberReader:
 
 
 def ignore(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """A reader for what cannot change the answer."""
+    """A reader of a member that cannot change the answer."""
 
 
 _EMPTY = (b"0", b"0.0", b"{}", b"[]", b"false")

@@ -1,4 +1,4 @@
-"""Names and ids that the other side's grammar refuses, and back.
+"""Tool names and call ids in the grammar that the upstream accepts, and back.
 
 Names are rewritten by a bijection made for each request, since answers must restore them. Ids are
 rewritten by a pure function: the same id gets the same spelling in every turn, in call and result.
@@ -19,7 +19,7 @@ _OPENAI_ID_LIMIT = 40
 
 
 def assign_tool_names(conversion: Conversion) -> None:
-    """Fixes the bijection of tool names over definitions, history and choice."""
+    """Sets the conversion's mapping of tool names, for definitions, history and choice."""
     prompt, capability = conversion.prompt, conversion.capability
     names = [tool.name for tool in prompt.tools]
     for turn in prompt.turns:
@@ -33,7 +33,7 @@ def assign_tool_names(conversion: Conversion) -> None:
 
 
 def sanitize_names(names: Iterable[str], pattern: str, limit: int) -> ToolNames:
-    """The bijection under which every name meets `pattern` and `limit`."""
+    """The mapping to unique names that match `pattern` and are at most `limit` long."""
     grammar = re.compile(pattern)
     wrong: dict[str, None] = {}  # in order and once each
     taken: set[str] = set()
@@ -68,7 +68,7 @@ def _make_unique(name: str, limit: int, taken: set[str]) -> str:
 
 
 def adapt_tool_id(id: str, form: str) -> str:
-    """The id in the spelling that `form` takes: "any", "messages", "mistral" or "openai"."""
+    """The id as `form` accepts it: "any", "messages", "mistral" or "openai"."""
     if form == "messages":
         legal = _MESSAGES_ILLEGAL_CHARS.sub("_", id)
         # without the digest, `a.b` and `a:b` would become one id

@@ -1,4 +1,4 @@
-"""Errors of Chat servers in all their shapes, and errors for Chat clients in one.
+"""Errors of OpenAI's dialects: read in all shapes of servers, written in one.
 
 Read: OpenAI's `error` object, a bare string, FastAPI's `detail`, Mistral's and vLLM's
 `object:"error"`, Gemini's arrays, Azure's `innererror`, OpenRouter's `metadata`, GLM's `success`,
@@ -35,13 +35,13 @@ _CLIENT_STATUSES = {402: 429, 529: 503}
 
 
 def read_error(status: int, body: bytes) -> GatewayError:
-    """What an upstream's error answer says."""
+    """The error in an upstream's error body."""
     fault = find_error_body(parse_json_or_none(body.strip())) or ErrorBody(read_plain_text(body))
     return make_refused(status, fault)
 
 
 def write_error(error: GatewayError, _request_id: str = "") -> bytes:
-    """`ErrorObject` in its wrapper, all four members; it has no place for the request's id."""
+    """`ErrorObject` in its wrapper, with all four members; it has none for the request id."""
     if error.kind == "api_error" or (error.kind == "timeout_error" and error.status == 504):
         kind, code = "server_error", _CODE_OF_STATUS.get(error.status)
     else:
@@ -54,6 +54,6 @@ def write_error(error: GatewayError, _request_id: str = "") -> bytes:
 
 
 def error_status(error: GatewayError) -> int:
-    """The status a Chat client understands: it knows no 402 and no 529."""
+    """The HTTP status for an OpenAI client, which does not know 402 and 529."""
     status = _CLIENT_STATUSES.get(error.status, error.status)
     return status if status >= 400 else 502

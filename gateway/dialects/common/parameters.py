@@ -1,4 +1,4 @@
-"""Request parameters that several dialects write alike: limits, sampling, identity, format."""
+"""Request parameters that several dialects share: limits, sampling, identity, format."""
 
 import hashlib
 
@@ -8,23 +8,19 @@ from gateway.dialects.common.schema import is_strict_schema
 from gateway.neutral.events import WebSearch
 
 _USER_ID_LIMIT = 128
-
-
 _CACHE_KEY_LIMIT = 64
-
-
 _CONTEXT_OF_MAX_USES = ((1, "low"), (5, "medium"))
 
 
 def write_max_tokens(conversion: Conversion, word: str, least: int = 1) -> Block:
-    """The most tokens of the answer, as the member `word`; nothing where the client names none."""
+    """The limit on output tokens as the member `word`; empty if the client sets none."""
     wanted, most = conversion.prompt.max_tokens, conversion.capability.max_output
     if wanted is None:
         return {}
     if wanted < 1:
         conversion.notes.refuse("max_tokens", "this provider cannot warm a cache without an answer")
     given = most if most is not None and wanted > most else wanted
-    if given < least:  # `min` and `max` take 4,000 instructions for it
+    if given < least:  # `min` and `max` cost 4,000 instructions
         given = least
     if given != wanted:
         conversion.notes.note("max_tokens", "clamped")
@@ -32,7 +28,7 @@ def write_max_tokens(conversion: Conversion, word: str, least: int = 1) -> Block
 
 
 def write_stop_sequences(conversion: Conversion, member: str) -> Block:
-    """As many stop sequences as the upstream takes; the gateway itself scans for the others."""
+    """As many stop sequences as the upstream supports; the gateway scans for the others."""
     if not conversion.prompt.stop:
         return {}
     stops = [stop for stop in dict.fromkeys(conversion.prompt.stop) if stop]
@@ -42,7 +38,7 @@ def write_stop_sequences(conversion: Conversion, member: str) -> Block:
 
 
 def write_sampling(conversion: Conversion) -> Block:
-    """`temperature`, `top_p` and `top_k` as far as the model takes them."""
+    """Sampling parameters that the model supports."""
     prompt, capability = conversion.prompt, conversion.capability
     wanted: Block = {}
     if prompt.temperature is not None:
@@ -65,7 +61,7 @@ def write_sampling(conversion: Conversion) -> Block:
     for name in ("top_p", "temperature"):
         if name in wanted and not _is_sampling_allowed(name, wanted, capability.sampling):
             value = wanted.pop(name)
-            if value != 1:  # the default, which changes nothing
+            if value != 1:  # the default, which has no effect
                 conversion.notes.drop(name, "unsupported_by_model")
     return wanted
 
@@ -83,20 +79,20 @@ def _write_penalties(conversion: Conversion) -> Block:
     ):
         return wanted
     for name, value in wanted.items():
-        if value:  # 0 changes nothing
+        if value:  # 0 has no effect
             conversion.notes.drop(name, "unsupported_by_model")
     return {}
 
 
 def _is_sampling_allowed(name: str, wanted: Block, sampling: str) -> bool:
-    """Whether a model of that kind of sampling takes the member."""
+    """Whether a model with that `sampling` capability supports the member."""
     if sampling == "temp_xor_top_p":
         return name == "temperature" or "temperature" not in wanted
     return sampling == "temp1" and name == "temperature" and wanted[name] == 1
 
 
 def write_response_format(conversion: Conversion, hints: list[str]) -> Block:
-    """`response_format`; `hints` gets in words what the server takes no member for."""
+    """`response_format`; instructions that replace it are added to `hints`."""
     shape = conversion.prompt.format
     if shape is None:
         return {}
@@ -116,7 +112,7 @@ def write_response_format(conversion: Conversion, hints: list[str]) -> Block:
 
 
 def write_user_identity(conversion: Conversion) -> Block:
-    """Who asks, and the key of the session's prompt cache."""
+    """The members for the user and for the session's prompt cache."""
     prompt, capability = conversion.prompt, conversion.capability
     who: Block = {}
     if prompt.user is not None and capability.user_field != "none":
@@ -139,7 +135,7 @@ def _sha256(text: str) -> str:
 
 
 def choose_search_context(search: WebSearch) -> str | None:
-    """How much a search may bring: low, medium or high."""
+    """The search context size: low, medium or high."""
     if search.context is None and search.max_uses is not None:
         return next(
             (word for most, word in _CONTEXT_OF_MAX_USES if search.max_uses <= most), "high"
@@ -148,7 +144,7 @@ def choose_search_context(search: WebSearch) -> str | None:
 
 
 def write_cache_options(conversion: Conversion) -> Block:
-    """`prompt_cache_options`: whether only the client's own marks count."""
+    """`prompt_cache_options`: whether the upstream may place marks itself."""
     prompt, marked = conversion.prompt, conversion.capability.cache == "breakpoints"
     if prompt.cache_implicit and not marked:
         conversion.notes.note("cache_control", "left_to_the_target")
@@ -158,4 +154,4 @@ def write_cache_options(conversion: Conversion) -> Block:
 
 
 SERVICE_TIERS = {"default": "default", "priority": "priority"}
-"""Service tiers of an answer, as the neutral form says them."""
+"""Neutral service tiers of an answer and their names in OpenAI's dialects."""

@@ -1,4 +1,4 @@
-"""Rate-limit headers of one dialect in the words of another.
+"""Rate-limit headers of one dialect converted to those of another.
 
 Messages: `anthropic-ratelimit-requests-limit|-remaining|-reset`, resets as RFC 3339 times.
 Chat: `x-ratelimit-limit-requests|...`, resets as durations such as `6m0s` or `12ms`.
@@ -19,7 +19,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def translated(headers: Headers, dialect: str, now: datetime | None = None) -> Headers:
-    """The headers with their rate limits as a client of `dialect` reads them."""
+    """The headers with their rate limits in the names and units of `dialect`."""
     if not [1 for name, _ in headers if name.startswith(_LIMITS)]:
         return headers
     if dialect == "messages":
@@ -58,7 +58,7 @@ def _tighter(value: bytes, other: bytes | None) -> bool:
 
 
 def _duration(value: bytes, now: datetime | None) -> bytes:
-    """Milliseconds until an RFC 3339 time, rounded up; the value itself where it is none."""
+    """Milliseconds until an RFC 3339 time, rounded up; the value itself if it does not parse."""
     try:
         at = datetime.fromisoformat(value.decode())
     except ValueError:
@@ -70,7 +70,7 @@ def _duration(value: bytes, now: datetime | None) -> bytes:
 
 
 def _time(value: bytes, now: datetime | None) -> bytes:
-    """The RFC 3339 time after a duration, rounded up; the value itself where it is none."""
+    """The RFC 3339 time after a duration, rounded up; the value itself if it does not parse."""
     pieces = _DURATION.findall(value.decode("latin-1"))
     if not pieces:
         return value

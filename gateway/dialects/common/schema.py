@@ -1,7 +1,7 @@
-"""JSON Schemas made to fit what an upstream takes.
+"""JSON Schemas adapted to the subset that an upstream supports.
 
-Each level is opened as a table of its members' own bytes, so what needs no change keeps its key
-order and its number spelling: a schema spelled anew would miss the upstream's prompt cache.
+Each level is decoded to its members' bytes, so that what needs no change keeps its key order and
+number format: otherwise the upstream's prompt cache would miss.
 """
 
 import graphlib
@@ -71,7 +71,7 @@ _TYPING_KEYWORDS = frozenset({"type", "enum", "const", "anyOf", "allOf", "$ref"}
 
 
 def is_strict_schema(schema: Raw) -> bool:
-    """Whether OpenAI takes the schema as `strict`: closed, all properties required, plain words."""
+    """Whether OpenAI accepts the schema as `strict`: closed, all required, no other keywords."""
     try:
         root = parse_schema(schema)
         return parse_types(root) == ["object"] and "anyOf" not in root and _is_strict(root, 0)
@@ -109,7 +109,7 @@ def _child_schemas(schema: Schema) -> Iterable[Raw]:
 
 
 def ensure_object_root(schema: Raw | None, path: str, notes: LossReport) -> Raw:
-    """The schema with an object at its root; the same bytes where it has one already."""
+    """The schema with an object at its root; the same bytes if it has one. InvalidRequest."""
     if schema is None or bytes(schema).strip() == NULL:
         return _NO_PARAMETERS
     try:
@@ -157,7 +157,10 @@ _UNSUPPORTED_PATTERN = re.compile(r"\(\?<?[=!]|\\[1-9bB]")
 
 
 def close_schema(schema: Raw, path: str, notes: LossReport) -> Raw | None:
-    """The schema in the words Anthropic enforces and others in prose, or None if it cannot be."""
+    """The schema in the keywords that Anthropic enforces, or None if that is not possible.
+
+    Other keywords are moved to the description.
+    """
     try:
         closer = _SchemaCloser(parse_schema(schema))
         answer = closer.close_root()
@@ -169,7 +172,7 @@ def close_schema(schema: Raw, path: str, notes: LossReport) -> Raw | None:
 
 
 class _SchemaCloser:
-    """Closes one schema, from its root down."""
+    """Closes one schema, from its root to its leaves."""
 
     def __init__(self, root: Schema) -> None:
         self.reworded = False
@@ -177,19 +180,19 @@ class _SchemaCloser:
         self._merger = SchemaMerger(root, exact=True)
 
     def close_root(self) -> Raw:
-        """The whole schema, closed."""
+        """The closed schema."""
         _refuse_recursion(self._root, self._merger)
         closed_root = self._close_level(self._root, 0)
         after = SchemaMerger(closed_root)
         for reference in _collect_references(Raw(_encode(closed_root))):
-            after.resolve_reference(reference)  # it may have pointed into what has moved
+            after.resolve_reference(reference)  # its target may have moved
         return Raw(_encode(closed_root))
 
     def _close_level(self, schema: Schema, level: int) -> Schema:
         if level > MAX_DEPTH:
             raise UnsupportedSchema
         schema = self._flatten_all_of(schema)
-        if "$ref" in schema:  # nothing may stand beside it
+        if "$ref" in schema:  # no other keyword is allowed beside it
             schema = {w: schema[w] for w in ("$ref", "$defs", "definitions") if w in schema}
         out: Schema = {}
         said: Schema = {}
@@ -209,7 +212,7 @@ class _SchemaCloser:
         return out
 
     def _adapt_member(self, word: str, raw: Raw, level: int) -> Raw | None:
-        """The member as the target takes it, or None where it does not."""
+        """The member as the target supports it; None if it does not."""
         if word in ("properties", "$defs", "definitions"):
             table = {
                 name: self._close_level(parse_members(child), level + 1)
@@ -262,12 +265,12 @@ def _close_objects(schema: Schema) -> None:
         schema.setdefault("type", OBJECT_TYPE)
     if "object" in parse_types(schema):
         if "properties" not in schema:
-            raise UnsupportedSchema  # closing a map of anything would leave it nothing
+            raise UnsupportedSchema  # a map with any keys cannot be closed
         schema["additionalProperties"] = Raw(FALSE)
 
 
 def describe_constraints(description: Raw | None, said: Schema) -> Raw:
-    """A description with the members that the target does not take, in words."""
+    """A description with the keywords that the target does not support."""
     before = msgspec.json.decode(description, type=str) + "\n\n" if description else ""
     words = ", ".join(f"{word}: {bytes(raw).decode()}" for word, raw in said.items())
     return Raw(_encode(f"{before}{{{words}}}"))

@@ -1,7 +1,7 @@
-"""A JSON Schema opened level by level, and its branches merged into one plain object.
+"""The branches of a JSON Schema merged into one plain object.
 
-Each level is a table of its members' own bytes, so what needs no change keeps its key order and its
-number spelling: a schema spelled anew would miss the upstream's prompt cache.
+Each level is decoded to its members' bytes, so that what needs no change keeps its key order and
+number format: otherwise the upstream's prompt cache would miss.
 """
 
 from urllib.parse import unquote
@@ -12,9 +12,9 @@ from msgspec import Raw, Struct
 from gateway.wire import raw_json
 
 MAX_DEPTH = 64
-"""A schema nested deeper than this is not looked into."""
+"""The most levels of a schema."""
 MAX_BRANCHES = 512
-"""A root with more branches than this, references followed, is not merged."""
+"""The most branches of a schema that are merged, including those behind references."""
 COMBINATORS = ("allOf", "anyOf", "oneOf", "$ref")
 EMPTY_OBJECT = Raw(b"{}")
 EMPTY_ARRAY = Raw(b"[]")
@@ -36,34 +36,34 @@ _encode = msgspec.json.encode
 
 
 class UnsupportedSchema(Exception):
-    """The schema cannot be said in the narrower language."""
+    """The schema cannot be expressed in the supported keywords."""
 
 
 def parse_schema(schema: Raw) -> Schema:
-    """The root's members. Raises msgspec.ValidationError where it is no object."""
+    """The root's members. msgspec.ValidationError if it is not an object."""
     try:
         return parse_members(schema)
     except msgspec.ValidationError:
         raise
-    except msgspec.DecodeError:  # lone surrogates, which only the wire's slow path takes
+    except msgspec.DecodeError:  # lone surrogates, which raw_json.decode replaces
         return parse_members(_encode(raw_json.decode(schema, dict[str, object])))
 
 
 def _index_members(raw: Raw) -> Schema:
-    """An object or array by its members' names, as a JSON pointer says them."""
+    """The members of an object or array by their names in a JSON pointer."""
     if bytes(raw)[:1] == b"[":
         return {str(at): item for at, item in enumerate(parse_items(raw))}
     return parse_members(raw)
 
 
 def parse_types(schema: Schema) -> list[str]:
-    """The schema's types; empty where it names none."""
+    """The schema's types; empty if it has none."""
     types = msgspec.json.decode(schema.get("type", EMPTY_ARRAY), type=str | list[str] | None)
     return [types] if isinstance(types, str) else types or []
 
 
 def is_closed(schema: Schema) -> bool:
-    """Whether the schema forbids further properties in so many words."""
+    """Whether the schema forbids further properties."""
     return bytes(schema.get("additionalProperties", b"")) == FALSE
 
 
@@ -71,13 +71,13 @@ def _merge_loses(schema: Schema, level: int) -> bool:
     """Whether a merge would allow what the schema forbids, or forbid what it allows."""
     if "additionalProperties" in schema and not is_closed(schema):
         return True
-    if level == 0:  # its other words stay
+    if level == 0:  # its other keywords are kept
         return not schema.keys().isdisjoint({"anyOf", "oneOf"})
     return not schema.keys() <= _MERGEABLE_KEYWORDS or parse_types(schema) not in ([], ["object"])
 
 
 class _ObjectShape(Struct):
-    """What an object's schema says of its members."""
+    """The properties of an object's schema."""
 
     properties: Schema
     required: list[str]
@@ -85,14 +85,14 @@ class _ObjectShape(Struct):
 
 
 def _merge_all_of(shapes: list[_ObjectShape]) -> _ObjectShape:
-    """What holds where all of them do."""
+    """The shape that meets all of them."""
     required = list(dict.fromkeys(name for shape in shapes for name in shape.required))
     properties = _union_properties([shape.properties for shape in shapes], "allOf")
     return _ObjectShape(properties, required, any(shape.closed for shape in shapes))
 
 
 def _merge_any_of(shapes: list[_ObjectShape]) -> _ObjectShape:
-    """What holds where any one of them does."""
+    """The shape that meets any one of them."""
     first, *others = shapes
     required = [name for name in first.required if all(name in o.required for o in others)]
     properties = _union_properties([shape.properties for shape in shapes], "anyOf")
@@ -100,7 +100,7 @@ def _merge_any_of(shapes: list[_ObjectShape]) -> _ObjectShape:
 
 
 def _union_properties(tables: list[Schema], word: str) -> Schema:
-    """Every property; one that has several schemas gets them all under `word`."""
+    """All properties; several schemas of one property are combined under `word`."""
     found: dict[str, dict[bytes, Raw]] = {}
     for table in tables:
         for name, schema in table.items():
@@ -116,7 +116,7 @@ def _union_properties(tables: list[Schema], word: str) -> Schema:
 class SchemaMerger:
     """Merges branches into one plain object, following references within `root`.
 
-    Where `exact`, a merge that would allow more than the branches did is Unfit.
+    If `exact`, a merge that would change the meaning raises UnsupportedSchema.
     """
 
     def __init__(self, root: Schema, *, exact: bool = False) -> None:
@@ -140,7 +140,7 @@ class SchemaMerger:
         return said | kept
 
     def resolve_reference(self, reference: str) -> Raw:
-        """What a reference within the root points to."""
+        """The schema that a reference within the root points to."""
         if reference not in self._resolved:
             self._resolved[reference] = self._follow_pointer(reference)
         return self._resolved[reference]
@@ -161,7 +161,7 @@ class SchemaMerger:
             raise UnsupportedSchema from None
 
     def _read_shape(self, schema: Schema, level: int) -> _ObjectShape | None:
-        """What the schema says of an object, or None where it allows none."""
+        """The shape of the objects that the schema allows; None if it allows none."""
         self._branches_left -= 1
         if level > MAX_DEPTH or self._branches_left < 0:
             raise UnsupportedSchema

@@ -1,9 +1,9 @@
-"""Thought signatures: what a Gemini server attaches to a tool call and demands back with it.
+"""Thought signatures: Gemini servers attach them to tool calls and require them back.
 
-The first call of a model turn has one, good for the provider and model that made it. In the neutral
-form it is hidden reasoning of the origin `CALL`, just before its call: clients of other dialects
-carry it sealed. Many Chat clients drop the member it came in, so it is also kept here. Gemini's own
-API signs texts too; the next turn is the better for it, though it is not demanded back.
+The first call of a model turn has one, valid for the provider and model that made it. In the
+neutral form it is hidden reasoning of the origin `CALL_SIGNATURE`, just before its call: clients of
+other dialects carry it sealed. Many Chat clients drop the member that holds it, so it is also
+stored here. Gemini's own API signs texts too; these signatures are optional.
 """
 
 import time
@@ -17,11 +17,11 @@ from gateway.call import Call
 CALL_SIGNATURE = "call"
 """Origin of hidden reasoning that signs the next tool call, and its kind when it is sealed."""
 GEMINI_CALL_SIGNATURE = "gemini-call"
-"""The same from Gemini's own API: it is no word of Chat, so Chat clients get it sealed as well."""
+"""The same from Gemini's own API; Chat clients get it sealed as well."""
 TEXT_SIGNATURE = "said"
 """Origin of hidden reasoning that signs the text before it, and its kind when it is sealed."""
 LONE_SIGNATURE = "alone"
-"""The same of a signature that came in an empty text of its own."""
+"""The same for a signature that came with an empty text."""
 
 
 def sealed_kind(origin: str) -> str:
@@ -33,11 +33,11 @@ def sealed_kind(origin: str) -> str:
 
 DAY = 24 * 60 * 60.0
 _ENTRY_OVERHEAD = 256
-"""Bytes that an entry takes beside its texts."""
+"""Bytes of an entry in addition to its texts."""
 
 
 class SignatureLimits(Struct, frozen=True):
-    """Most entries and bytes, of one tenant and of all; how long an entry lasts after its use."""
+    """Limits on entries and bytes, per tenant (`own_`) and in all; seconds until expiry."""
 
     own_count: int = 4096
     own_size: int = 8 * 1024 * 1024
@@ -53,7 +53,7 @@ class _SignatureEntry(Struct):
 
 
 class _TenantEntries:
-    """One tenant's entries, the longest unused first."""
+    """One tenant's entries, the least recently used first."""
 
     __slots__ = ("entries", "size")
 
@@ -62,30 +62,30 @@ class _TenantEntries:
         self.size = 0
 
     def remove(self, key: tuple[str, str]) -> int:
-        """Takes an entry out; its size."""
+        """Removes an entry; returns its size."""
         size = self.entries.pop(key).size
         self.size -= size
         return size
 
 
 class SignatureStore:
-    """The signatures of every tenant, in memory; what is longest unused makes room."""
+    """The signatures of all tenants in memory; the least recently used are evicted."""
 
     def __init__(
         self, limits: SignatureLimits | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.count = 0
-        """Entries now."""
+        """Current number of entries."""
         self.size = 0
-        """Bytes now."""
+        """Current size in bytes."""
         self.on_keep: Callable[[str, tuple[str, str], str], None] = lambda *_: None
-        """Called with what was kept for a client's next call."""
+        """Called with tenant, key and signature of each one that a call stores."""
         self._limits = limits or SignatureLimits()
         self._clock = clock
         self._tenants: OrderedDict[str, _TenantEntries] = OrderedDict()
 
     def keep(self, tenant: str, key: tuple[str, str], signature: str) -> None:
-        """Keeps the signature of a call; `key` is its target and its id."""
+        """Stores the signature of a call; `key` is its target and its id."""
         size = len(signature) + len(key[0]) + len(key[1]) + _ENTRY_OVERHEAD
         if size > self._limits.own_size:
             return
@@ -101,7 +101,7 @@ class SignatureStore:
         self._evict_oldest(tenant, shelf)
 
     def find(self, tenant: str, key: tuple[str, str]) -> str | None:
-        """The signature of a call, which then lasts as long again."""
+        """The signature of a call, whose expiry starts again; None if it is not stored."""
         shelf = self._tenants.get(tenant)
         entry = shelf.entries.get(key) if shelf is not None else None
         if shelf is None or entry is None:
@@ -138,17 +138,17 @@ class CallerSignatures(Struct, frozen=True):
     target: str
 
     def keep(self, id: str, signature: str) -> None:
-        """Keeps the signature of the call with that id."""
+        """Stores the signature of the call with that id."""
         self.signatures.keep(self.tenant, (self.target, id), signature)
         self.signatures.on_keep(self.tenant, (self.target, id), signature)
 
     def find(self, id: str) -> str | None:
-        """The signature of the call with that id, if it was kept."""
+        """The signature of the call with that id; None if it is not stored."""
         return self.signatures.find(self.tenant, (self.target, id))
 
 
 PROCESS_SIGNATURES = SignatureStore()
-"""Those of every call of this process."""
+"""The signatures of all calls of this process."""
 
 
 def signatures_for_call(call: Call) -> CallerSignatures:

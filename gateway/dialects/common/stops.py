@@ -1,18 +1,13 @@
-"""Stop sequences enforced here: more than the upstream takes, or an upstream that takes none.
+"""Stop sequences that the gateway enforces, as the upstream supports fewer or none.
 
-The match that is complete first wins, as it would have at the upstream; of two that end together,
-the longer. So the answer does not depend on how the text was cut, and nothing waits longer than
-it must: only text that may still become a stop sequence is held back.
+The match that is complete first wins, as at an upstream; of two that end together, the longer. So
+the answer does not depend on how the text was split, and only text that may still become a stop
+sequence is held back.
 """
-
-from gateway.neutral.events import (
-    Part,
-    Text,
-)
 
 
 class _StopMatcher:
-    """How much of one stop sequence the text seen so far ends with (Knuth, Morris, Pratt)."""
+    """How much of one stop sequence the text ends with (Knuth-Morris-Pratt)."""
 
     __slots__ = ("_borders", "matched", "stop")
 
@@ -29,7 +24,7 @@ class _StopMatcher:
             self._borders[at] = border
 
     def feed(self, text: str) -> int | None:
-        """Where in `text` the stop sequence is complete, if it is."""
+        """The index in `text` after the complete stop sequence; None if it is not complete."""
         stop, borders, matched = self.stop, self._borders, self.matched
         at = 0
         while at < len(text):
@@ -61,7 +56,7 @@ class StopScanner:
         self._matched: str | None = None
 
     def feed(self, text: str) -> tuple[str, str | None]:
-        """The text that may be released, and the stop sequence that was met, if one was."""
+        """The text that may be released, and the stop sequence that was found, or None."""
         if self._matched is not None:
             return "", self._matched
         seen = self._held + text
@@ -79,19 +74,6 @@ class StopScanner:
         return seen[: len(seen) - keep], None
 
     def finish(self) -> str:
-        """The text that was held back and turned out to be no stop sequence."""
+        """The text that was held back and is not a stop sequence."""
         held, self._held = self._held, ""
         return held
-
-
-def cut_at_stop(parts: list[Part], stops: tuple[str, ...]) -> tuple[list[Part], str | None]:
-    """The parts up to the first stop sequence enforced here, and that sequence."""
-    if not stops:
-        return parts, None
-    for at, part in enumerate(parts):
-        if isinstance(part, Text):
-            released, matched = StopScanner(stops).feed(part.text)
-            if matched is not None:
-                before = parts[:at]
-                return ([*before, Text(released)] if released else before), matched
-    return parts, None

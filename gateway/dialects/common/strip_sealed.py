@@ -1,6 +1,6 @@
-"""Sealed reasoning in a Chat or Messages request that goes on in its own dialect.
+"""Removes sealed reasoning from Chat and Messages requests that stay in their dialect.
 
-It came from a provider of another dialect: this one's own API would refuse it.
+It came from a provider of another dialect, so this provider would refuse it.
 """
 
 import msgspec
@@ -14,16 +14,16 @@ from gateway.wire.raw_json import ABSENT, decode
 
 
 def strip_sealed_reasoning(call: Call, _capability: Capability, _seal: Seal) -> Call:
-    """The call without sealed reasoning: where dialects agree, some other upstream minted it."""
+    """The call without sealed reasoning, which another upstream made."""
     if call.body and not sealed_in(call.body):
-        return call  # to search a member of it would take a copy
+        return call  # searching a member would copy it
     raw = call.fields.get("messages")
     if raw is None or not sealed_in(bytes(raw)):
         return call
     try:
         pruned = [_strip_message(message) for message in decode(raw, list[Raw])]
     except msgspec.ValidationError:
-        return call  # no conversation of ours: the upstream says what is wrong with it
+        return call  # invalid messages: the upstream reports the error
     kept = Raw(msgspec.json.encode([message for message in pruned if message is not None]))
     if bytes(kept) == bytes(raw):
         return call
@@ -32,7 +32,7 @@ def strip_sealed_reasoning(call: Call, _capability: Capability, _seal: Seal) -> 
 
 
 def _strip_message(message: Raw) -> Raw | None:
-    """A message without the sealed parts of it; None where nothing else is in it."""
+    """A message without its sealed parts; None if it has no others."""
     if not sealed_in(bytes(message)):
         return message
     members = decode(message, dict[str, Raw])
@@ -52,7 +52,7 @@ def _strip_message(message: Raw) -> Raw | None:
 
 
 def _strip_signatures(members: dict[str, Raw]) -> None:
-    """Takes sealed signatures out of a Chat message and its tool calls."""
+    """Removes sealed signatures from a Chat message and its tool calls."""
     if read_signature(members.get("extra_content", ABSENT)).startswith(PREFIX):
         del members["extra_content"]
     calls = members.get("tool_calls", ABSENT)
@@ -64,7 +64,7 @@ def _strip_signatures(members: dict[str, Raw]) -> None:
 
 
 class _SealedBlob(Struct):
-    """What a part may carry that only its own upstream takes back."""
+    """The members of a part that may be sealed."""
 
     signature: str | None = None
     data: str | None = None

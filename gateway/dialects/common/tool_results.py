@@ -1,4 +1,4 @@
-"""Tool calls and their results, matched as every upstream demands.
+"""Tool calls and their results in the order that every upstream requires.
 
 A result stands in the user turn right after its call, before anything else there, in the order of
 the calls; a call has exactly one. What breaks this is repaired and noted. The output for a prompt
@@ -19,7 +19,7 @@ _NOTE_PATH = "messages.tool_result"
 
 
 def pair_tool_results(turns: list[Turn], notes: LossReport) -> list[Turn]:
-    """The turns with one result for each call, in place; the input is left as it was."""
+    """The turns with one result for each call, in place; the input is not changed."""
     if len(turns) == 1 and not [part for part in turns[0].parts if isinstance(part, ToolResult)]:
         return turns
     starts = [at for at, turn in enumerate(turns) if turn.role == "assistant"]
@@ -31,14 +31,14 @@ def pair_tool_results(turns: list[Turn], notes: LossReport) -> list[Turn]:
             break  # calls of the last turn still wait for their results
         ids = [part.id for part in turns[start].parts if isinstance(part, ToolCall)]
         if end == start + 2 and _is_paired(ids, turns[start + 1]):
-            out.append(turns[start + 1])  # as it should be, which nearly all of them are
+            out.append(turns[start + 1])  # already in order, as nearly all are
         else:
             out += _place_results(list(dict.fromkeys(ids)), turns[start + 1 : end], notes)
     return out
 
 
 def _is_paired(calls: list[str], turn: Turn) -> bool:
-    """Whether the turn is a user's, and begins with one result for each of the calls."""
+    """Whether the turn is a user turn that begins with one result for each of the calls."""
     first, rest = turn.parts[: len(calls)], turn.parts[len(calls) :]
     return (
         turn.role == "user"
@@ -49,7 +49,7 @@ def _is_paired(calls: list[str], turn: Turn) -> bool:
 
 
 def _place_results(calls: list[str], turns: list[Turn], notes: LossReport) -> list[Turn]:
-    """The turns between two assistant turns, with the results of `calls` in the first."""
+    """The turns between two assistant turns, the results of `calls` in the first."""
     answers: dict[str, ToolResult] = {}
     rests: list[Turn] = []
     for turn in turns:

@@ -34,12 +34,11 @@ class UsageCounts(Struct):
 
 _NO_PROMPT_TOKENS = PromptTokens()
 
-
 _NO_COMPLETION_TOKENS = CompletionTokens()
 
 
 def read_usage(counts: UsageCounts) -> Usage:
-    """Chat counts include what the prompt cache gave and took; neutral ones do not."""
+    """The neutral counts: their input excludes tokens read from and written to the prompt cache."""
     prompt = counts.prompt_tokens_details or _NO_PROMPT_TOKENS
     completion = counts.completion_tokens_details or _NO_COMPLETION_TOKENS
     # int() because some servers write 12.0
@@ -50,8 +49,8 @@ def read_usage(counts: UsageCounts) -> Usage:
     given, output = int(counts.prompt_tokens or 0), int(counts.completion_tokens or 0)
     reasoning = completion.reasoning_tokens
     if reasoning and int(counts.total_tokens or 0) == given + output + int(reasoning):
-        output += int(reasoning)  # xAI counts reasoning apart
-    # An upstream whose parts exceed its sum counts exclusively already.
+        output += int(reasoning)  # xAI does not include reasoning in completion_tokens
+    # If the parts exceed the sum, the upstream counts exclusively already.
     fresh = given if cached + written > given else given - cached - written
     return Usage(fresh, output, cached, written, None if reasoning is None else int(reasoning))
 

@@ -16,7 +16,7 @@ from gateway.dialects.gemini.writer import PING, GeminiWriter
 
 GEMINI = Dialect(
     name=NAME,
-    path="/models",  # what comes after it depends on the call: the provider writes it
+    path="/models",  # the provider adds the model and the method
     ping=PING,
     check=request_in.check,
     read_prompt=request_in.read_prompt,

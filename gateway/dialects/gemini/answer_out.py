@@ -1,4 +1,4 @@
-"""What whole answers and streamed ones for Gemini clients have in common."""
+"""Members of an answer for Gemini clients: finish reason, token counts, signatures, sources."""
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.token_estimate import usage_or_estimate
@@ -21,17 +21,17 @@ _REFUSAL_REASONS = frozenset({
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
     "MODEL_ARMOR", "ESCALATION",
 })  # fmt: skip
-"""Gemini's own words for a refusal."""
+"""Finish reasons of Gemini that are refusals."""
 
 
 def shows_thoughts(conversion: Conversion) -> bool:
-    """Whether the client asked to see what the model thinks; by default Gemini shows nothing."""
+    """Whether the client asked for thoughts, which Gemini does not show by default."""
     reasoning = conversion.prompt.reasoning
     return reasoning is not None and reasoning.display not in (None, "omitted")
 
 
 def write_stop(ending: Ending) -> Block:
-    """`finishReason`, and `finishMessage` where there is more to say."""
+    """`finishReason`, and `finishMessage` for a refusal or a stop that Gemini does not have."""
     if ending.stop == "refusal":
         word = ending.native if ending.native in _REFUSAL_REASONS else "SAFETY"
         return {"finishReason": word, "finishMessage": ending.explanation or DEFAULT_REFUSAL_TEXT}
@@ -42,7 +42,7 @@ def write_stop(ending: Ending) -> Block:
 
 
 def write_usage(usage: Usage | None, written: int, conversion: Conversion) -> Block:
-    """`usageMetadata`; where the upstream counted nothing, four letters are a token."""
+    """`usageMetadata`; estimated at four bytes per token where the upstream gave no counts."""
     usage = usage_or_estimate(usage, written, "usageMetadata", conversion)
     asked = usage.input + usage.cache_read + usage.cache_write
     thought = min(usage.reasoning or 0, usage.output)
@@ -59,17 +59,17 @@ def write_usage(usage: Usage | None, written: int, conversion: Conversion) -> Bl
 
 
 def write_thought_signature(piece: Thinking, conversion: Conversion) -> Block | None:
-    """The part that carries the signature of a thought which the client was shown."""
+    """The part with the signature of a thought that the client was shown."""
     if piece.signature is None:
         return None
     blob = piece.signature
-    if piece.origin != NAME:  # else Google's own, which the client takes back as it is
+    if piece.origin != NAME:  # else Google's own, unchanged
         blob = encode_signature(conversion.sealed("signature", blob))
     return {"text": "", "thought": True, "thoughtSignature": blob}
 
 
 def write_text_signature(signature: str) -> Block:
-    """The part that carries what Google signed of the text before it."""
+    """The part with Google's signature of the text before it."""
     return {"text": "", "thoughtSignature": signature}
 
 
@@ -83,7 +83,7 @@ class GroundingBuilder:
         self._supports: list[Block] = []
 
     def add_citations(self, citations: list[Citation], text: str, start: int) -> None:
-        """The sources of one text, which begins at the byte `start` of the answer."""
+        """Adds the sources of one text, which begins at the byte `start` of the answer's text."""
         spans: dict[tuple[int, int], dict[int, None]] = {}
         for citation in citations:
             if (place := self._find_chunk_index(citation)) is not None:
@@ -110,7 +110,7 @@ class GroundingBuilder:
         return place
 
     def write_metadata(self) -> Block:
-        """The `groundingMetadata` member, or none."""
+        """The `groundingMetadata` member; empty if there are no sources."""
         if not self._chunks:
             return {}
         said = {"groundingChunks": self._chunks, "groundingSupports": self._supports}

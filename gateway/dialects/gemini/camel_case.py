@@ -1,7 +1,6 @@
-"""Names of members in either spelling: Google's servers read `inline_data` as they do `inlineData`.
+"""Member names in snake_case and camelCase: Google's servers accept both spellings.
 
-Only the members of the API itself are renamed. What a client's own schemas and arguments call their
-members is the client's.
+Only members of the API are renamed, not those in a client's own schemas and arguments.
 """
 
 import re
@@ -12,24 +11,24 @@ from msgspec import Raw
 from gateway.wire.raw_json import decode
 
 _SNAKE_MEMBER = re.compile(rb'_[a-z]+"[ \t\r\n]*:')
-"""A member's name in the other spelling; perhaps one of the client's own."""
+"""A member name in snake_case; it may be in a client's own schema."""
 _SNAKE_LETTER = re.compile(r"_([a-z])")
 _CLIENT_VALUES = frozenset({
     "args", "response", "parameters", "parametersJsonSchema", "responseSchema",
     "responseJsonSchema", "partMetadata", "labels",
 })  # fmt: skip
-"""Members whose value is the client's own."""
+"""Members whose values are not renamed."""
 
 
 def to_camel_case(name: str) -> str:
-    """The name as JSON of the API spells it."""
+    """The name in camelCase."""
     return _SNAKE_LETTER.sub(lambda found: found[1].upper(), name) if "_" in name else name
 
 
 def rename_members(raw: Raw) -> Raw:
-    """The value with the names of its members in camelCase; itself where they are already.
+    """The value with its member names in camelCase; the same object if they are already.
 
-    msgspec.ValidationError where it is no JSON.
+    msgspec.ValidationError if it is not JSON.
     """
     if not _SNAKE_MEMBER.search(raw):
         return raw

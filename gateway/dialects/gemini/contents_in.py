@@ -1,8 +1,8 @@
 """The conversation of a Gemini request (`Content`).
 
-A stream's answer comes back as one content for each of its pieces: neighbours of the model's are
-one turn. A function's response belongs to the call with its id; clients that know no ids leave the
-name and the order.
+Clients send back a streamed answer as one content for each of its events, so adjacent contents of
+the model are one turn. A function response belongs to the call with its id; without ids it belongs
+to the first pending call of its name.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _USER_ROLES = frozenset({"user", "function", "tool"})
 
 
 def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """The system instruction, whatever role it claims; a part for each of its texts."""
+    """Reads the system instruction, whatever its role; one part for each of its texts."""
     path = "systemInstruction"
     if bytes(raw)[:1] == b'"':
         texts = [member(raw, str, path)]
@@ -48,7 +48,7 @@ def read_system(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
 
 
 def read_turns(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """The turns."""
+    """Reads the turns."""
     reading = _TurnReader(notes)
     for at, content in enumerate(member(rename_members(raw), list[RequestContent], "contents")):
         reading.add_content(content, f"contents.{at}", at)
@@ -56,7 +56,7 @@ def read_turns(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
 
 
 class _PendingCall(Struct):
-    """A call that waits for its response."""
+    """A call without a response so far."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ class _TurnReader:
         self._pending_calls: list[_PendingCall] = []  # calls without a response, in their order
 
     def add_content(self, content: RequestContent, path: str, place: int) -> None:
-        """One more content; `place` is where it stands among all."""
+        """Adds a content; `place` is its index in `contents`."""
         parts = content.parts or []
         role = content.role or "user"
         if role == "model":
@@ -105,12 +105,12 @@ class _TurnReader:
         if not found.name and not found.id:
             raise InvalidRequest(f"{path}.name: Field required", param=f"{path}.name")
         call = self._pop_pending_call(found)
-        # What answers no call still has an id of its own, the same in every turn.
+        # A response without a call gets an id too, the same in every turn.
         call_id = call.id if call is not None else found.id or _make_call_id(place, found.name)
         return read_result(found, call_id, path)
 
     def _pop_pending_call(self, found: FunctionResponse) -> _PendingCall | None:
-        """The call that a response answers, which then waits no longer."""
+        """The call of a response, removed from the pending ones."""
         likely = [call for call in self._pending_calls if found.id and call.id == found.id]
         likely += [call for call in self._pending_calls if call.name == found.name]
         if not likely:
@@ -133,7 +133,7 @@ class _TurnReader:
     def _read_model_part(
         self, part: RequestPart, before: list[Part], path: str, place: tuple[int, int]
     ) -> list[Part]:
-        """What the model said in a part, after the reasoning that its signature carries."""
+        """The neutral parts of a model's part: the reasoning in its signature, then the part."""
         signed = (
             parse_signature(part.thought_signature) if part.thought_signature else ReasoningBundle()
         )
@@ -174,7 +174,7 @@ class _TurnReader:
 
 
 def _read_thought(text: str, signed: str | ReasoningBundle) -> list[Part]:
-    """A thought that the client was shown, with its signature; or hidden ones."""
+    """A shown thought with its signature, and the hidden ones that the signature holds."""
     if isinstance(signed, ReasoningBundle):
         shown: list[Part] = [Thinking(text, None, NAME)] if text else []
         return [*shown, *signed.early, *signed.late]
@@ -182,9 +182,9 @@ def _read_thought(text: str, signed: str | ReasoningBundle) -> list[Part]:
 
 
 def _restore_reasoning(carried: ReasoningBundle, before: list[Part]) -> list[Part]:
-    """Puts back what a call carries and the client did not keep in parts of its own.
+    """Restores the reasoning that a call carries and that the client dropped as parts.
 
-    What came before any text goes there, after the last call; the rest is returned.
+    Reasoning before any text is inserted after the last call; the rest is returned.
     """
     place = 1 + max(
         (at for at, part in enumerate(before) if isinstance(part, ToolCall)), default=-1
@@ -211,7 +211,7 @@ def _is_same_reasoning(piece: ReasoningPart, part: Part) -> bool:
 
 
 def _append_part(parts: list[Part], part: Part, *, joined: bool) -> None:
-    """Adds a part; text and thoughts that a stream cut in pieces are made whole again."""
+    """Adds a part; the pieces of a streamed text or thought are joined."""
     last = parts[-1] if parts else None
     if joined and isinstance(part, Text) and isinstance(last, Text):
         last.text += part.text
@@ -223,6 +223,6 @@ def _append_part(parts: list[Part], part: Part, *, joined: bool) -> None:
 
 
 def _make_call_id(place: tuple[int, int], name: str) -> str:
-    """An id for a call that has none, the same in each turn."""
+    """An id for a call without one, the same in each request of a conversation."""
     digest = hashlib.sha256(f"{place[0]},{place[1]},{name}".encode("utf-8", "replace"))
     return f"call_{digest.hexdigest()[:24]}"

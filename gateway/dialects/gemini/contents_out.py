@@ -1,8 +1,7 @@
-"""The conversation as Gemini takes it (`Content`): user and model in turn, results after calls.
+"""The conversation as `Content`: user and model alternate, results follow their calls.
 
-What is written for one call is a prefix of what is written for the next, as long as the client only
-appends: prompt caches need that. A signature goes back on the part that it came with, and on no
-other.
+As long as the client only appends turns, the contents of one request are a prefix of those of the
+next: prompt caches depend on it. A signature is sent on the part that it came with.
 """
 
 from gateway.dialect import Block, Conversion
@@ -22,7 +21,7 @@ from gateway.neutral.events import Part, Redacted, Text, Thinking, ToolCall, Too
 
 
 def write_system(conversion: Conversion, hints: list[str]) -> Block | None:
-    """`systemInstruction`: the client's instructions, then the gateway's."""
+    """`systemInstruction`: the client's instructions, then the gateway's `hints`."""
     texts = [part.text for part in without_billing_header(conversion.prompt.system)]
     parts = [{"text": text} for text in [*texts, *hints] if text]
     return {"parts": parts} if parts else None
@@ -53,16 +52,16 @@ def _append_continue_turn(contents: list[Block], conversion: Conversion) -> None
 
 
 class _TurnWriter:
-    """The contents so far."""
+    """Collects the contents."""
 
     def __init__(self, conversion: Conversion) -> None:
         self.contents: list[Block] = []
         self._conversion = conversion
-        self._call_names: dict[str, str] = {}  # the upstream's names of the calls so far, by id
+        self._call_names: dict[str, str] = {}  # the upstream's tool names by call id
         self._shows_user_names = has_several_users(conversion.prompt.turns)
 
     def add_turn(self, turn: Turn) -> None:
-        """One more turn."""
+        """Adds a turn."""
         if turn.role == "assistant":
             self._append_parts("model", self._write_model_parts(turn.parts))
         elif turn.role == "user":
@@ -83,7 +82,7 @@ class _TurnWriter:
         shown: list[Block] = []
         for result in turn.parts:
             if isinstance(result, ToolResult):
-                name = self._call_names[result.call_id]  # pairing leaves no other
+                name = self._call_names[result.call_id]  # pair_tool_results leaves no other
                 response, pictures = write_result(result, name, self._conversion)
                 responses.append(response)
                 shown += pictures
@@ -109,7 +108,7 @@ def _write_reminder(turn: Turn) -> list[Block]:
 
 
 class _ModelTurn:
-    """One turn of the model's, its signatures on the parts that they came with."""
+    """One turn of the model, with signatures on the parts that they came with."""
 
     def __init__(self, conversion: Conversion) -> None:
         self._conversion = conversion
@@ -119,7 +118,7 @@ class _ModelTurn:
         self._has_signature = False
 
     def add_part(self, part: Part) -> None:
-        """One more part."""
+        """Adds a part."""
         match part:
             case ToolCall():
                 self._write_call(part)
@@ -133,7 +132,7 @@ class _ModelTurn:
                 self._parts += write_parts([part], self._conversion)
 
     def finish_turn(self) -> list[Block]:
-        """The turn's parts; where no call is signed and one must be, the check is skipped."""
+        """The turn's parts; with the placeholder signature if one is required and none is there."""
         needed = self._conversion.capability.thought_signatures == "required"
         if self._first_call is not None and not self._has_signature and needed:
             self._first_call["thoughtSignature"] = SKIP_SIGNATURE

@@ -1,7 +1,7 @@
-"""Errors of the Gemini API, as an upstream tells them (`google.rpc.Status`), and what ends well.
+"""Errors of Gemini upstreams (`google.rpc.Status`), and the endings of their streams.
 
 `{"error":{"code","message","status","details"}}`, sometimes in an array of one. The details name
-the account, so nothing of them is told but the wait that they ask for.
+the account, so only their retry delay reaches the client.
 """
 
 import math
@@ -32,14 +32,14 @@ _ENDING_PATTERN = re.compile(
 
 
 def read_error(status: int, body: bytes) -> GatewayError:
-    """What an upstream's error answer says."""
+    """The error in an upstream's error body."""
     return _read_rpc_status(status, parse_json_or_none(body)) or make_refused(
         status, ErrorBody(read_plain_text(body))
     )
 
 
 def find_error(data: bytes) -> GatewayError | None:
-    """The error in a 200 answer's body or in one event of a stream, if there is one."""
+    """The error in the body of a 200 or in an event of a stream; None if there is none."""
     return _read_rpc_status(200, parse_json_or_none(data))
 
 
@@ -55,7 +55,7 @@ def _read_rpc_status(status: int, found: Any) -> Refused | None:
     details = _read_details(found["error"])
     error.details = None
     if isinstance(error.code, int):
-        error.code = None  # the status once more
+        error.code = None  # it repeats the status
     error.retry_after = next((wait for each in details if (wait := _read_retry_delay(each))), None)
     return error
 
@@ -66,7 +66,7 @@ def _read_details(inner: Any) -> list[dict[str, Any]]:
 
 
 def _read_retry_delay(detail: dict[str, Any]) -> float | None:
-    """Seconds of a `RetryInfo`."""
+    """The seconds of a `RetryInfo`; None for other details."""
     if detail.get("@type") != _RETRY_INFO:
         return None
     found = _DURATION.fullmatch(str(detail.get("retryDelay")))
@@ -75,12 +75,12 @@ def _read_retry_delay(detail: dict[str, Any]) -> float | None:
 
 
 def stream_error(frame: Frame) -> GatewayError | None:
-    """The error that a frame carries; text that merely speaks of one carries none."""
+    """The error in a frame; None for text that only mentions an error."""
     return find_error(frame.data) if b'"error"' in frame.data else None
 
 
 def summarize(body: bytes) -> AnswerSummary:
-    """An error in a 200, and the tokens used; nothing where the body is no JSON object."""
+    """The error in a 200 and the usage."""
     try:
         answer = decode(body, GenerateContentResponse)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -97,5 +97,5 @@ def summarize(body: bytes) -> AnswerSummary:
 
 
 def is_complete(tail: bytes) -> bool:
-    """Whether the last bytes of a stream hold its ending, good or bad."""
+    """Whether the last bytes of a stream hold a finish reason, a block reason or an error."""
     return _ENDING_PATTERN.search(tail.replace(b"\r", b"\n")) is not None

@@ -1,7 +1,7 @@
 """Errors for Gemini clients (`{"error":{"code","message","status","details"}}`).
 
-The details are of google.rpc's types: what Google's own clients look for in a quota error, the wait
-before the next try, stands in `RetryInfo`.
+The details are of google.rpc's types: Google's clients read the retry delay of a quota error from
+`RetryInfo`.
 """
 
 from typing import Any
@@ -28,22 +28,22 @@ _STATUS_NAMES = {
     504: "DEADLINE_EXCEEDED",
 }
 _REPLACED_STATUSES = {402: 429, 422: 400, 529: 503}
-"""Statuses that Google's clients do not know."""
+"""Statuses that Google's clients do not know, and the nearest that they know."""
 
 
 def error_status(error: GatewayError) -> int:
-    """The status that a Gemini client knows what to do with."""
+    """The HTTP status for a Gemini client."""
     status = _REPLACED_STATUSES.get(error.status, error.status)
     return status if status >= 400 else 502
 
 
 def write_error(error: GatewayError, request_id: str) -> bytes:
-    """An error body."""
+    """The error body for a Gemini client."""
     return msgspec.json.encode(_build_error(error, request_id))
 
 
 def write_error_event(error: GatewayError, request_id: str) -> bytes:
-    """An error inside a stream; the official clients look for `error` as its first member."""
+    """An error event of a stream; the official clients expect `error` as its first member."""
     return data_frame(write_error(error, request_id))
 
 

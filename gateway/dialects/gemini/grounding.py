@@ -1,4 +1,4 @@
-"""Sources of an answer (`GroundingMetadata`), their spans turned from bytes into code points."""
+"""Sources of an answer (`GroundingMetadata`), their spans converted from bytes to code points."""
 
 import msgspec
 from msgspec import Raw
@@ -10,8 +10,8 @@ from gateway.neutral.events import Citation
 def read_citations(metadata: GroundingMetadata, said: str, starts: list[int]) -> list[Citation]:
     """A citation for each source of each span of `said`.
 
-    Spans count in bytes of UTF-8: from the beginning of the part that they name, whose place in
-    `said` is in `starts`, or of all of it where they name none or the first.
+    Spans count bytes of UTF-8 from the start of the part that they name, which is in `starts`; from
+    the start of `said` where they name no part or the first.
     """
     sources = metadata.grounding_chunks or []
     spoken = said.encode("utf-8", "surrogatepass")
@@ -35,7 +35,7 @@ def _read_span(segment: Segment | None, spoken: bytes, starts: list[int]) -> tup
     if segment is None or segment.end_index is None:
         return None
     part = segment.part_index or 0
-    base = starts[part] if 0 < part < len(starts) else 0  # the first: of all that was said
+    base = starts[part] if 0 < part < len(starts) else 0  # the first part: from the start of `said`
     first, last = base + (segment.start_index or 0), base + segment.end_index
     if not 0 <= first <= last <= len(spoken):
         return None
@@ -43,5 +43,5 @@ def _read_span(segment: Segment | None, spoken: bytes, starts: list[int]) -> tup
 
 
 def _count_code_points(text: bytes) -> int:
-    """Code points that begin in these bytes, whether or not the last is whole."""
+    """The number of code points that begin in these bytes, an incomplete last one included."""
     return sum(1 for byte in text if byte & 0xC0 != 0x80)

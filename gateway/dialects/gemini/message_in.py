@@ -1,4 +1,4 @@
-"""A whole Gemini answer in neutral form: it is read as a stream of one event."""
+"""A whole Gemini answer in neutral form, read as a stream of one event."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ from gateway.wire.raw_json import decode
 
 
 def read_message(body: bytes, conversion: Conversion) -> Message:
-    """A whole answer; Refused where it tells of an error, BadAnswer where it is none."""
+    """The answer; Refused if it holds an error, BadAnswer if it is no Gemini answer."""
     if (error := summarize(body).error) is not None:
         raise error
     reader = GeminiReader(conversion)

@@ -25,7 +25,7 @@ def write_message(message: Message, conversion: Conversion) -> bytes:
 
 
 def _write_other_part(part: Part, conversion: Conversion) -> list[Block]:
-    """A part that has no event: a picture; anything else is left out."""
+    """The part of an image, which has no event; other parts without events are left out."""
     if isinstance(part, Image) and part.data is not None:
         return [{"inlineData": {"mimeType": part.media_type or "image/png", "data": part.data}}]
     # the text after a server tool's steps says what they found; a client would try to run them

@@ -52,7 +52,7 @@ class PartWriter:
         self._pending_reasoning = PendingReasoning(conversion)
         self._open_thought: Thinking | None = None
         self._open_call: ToolStart | None = None
-        # the last call if its arguments are no object: only the ending tells whether it was cut
+        # the last call if its arguments are no object; only the ending shows whether it was cut
         self._malformed_call: tuple[ToolStart, object] | None = None
         self._citations: list[Citation] = []
         self._grounding = GroundingBuilder(conversion)
@@ -64,9 +64,9 @@ class PartWriter:
         return _EVENT_WRITERS[type(event)](self, event)
 
     def end_call(self, ending: Ending | None = None) -> list[Block]:
-        """The malformed call that waits, if there is one: an agent must not run one that was cut.
+        """The pending malformed call, if there is one; a cut call is left out, with a note.
 
-        Without an ending the answer goes on, so that the call was not cut.
+        Without an ending the answer continues, so the call was not cut.
         """
         half, self._malformed_call = self._malformed_call, None
         if half is None:
@@ -180,7 +180,7 @@ class PartWriter:
     def _end_tool(self, call: ToolStart, text: str) -> list[Block]:
         self._open_call = None
         arguments = write_arguments_object(text)
-        if isinstance(arguments, dict) and arguments:  # the text of what is no object
+        if isinstance(arguments, dict) and arguments:  # the arguments are no JSON object
             self._malformed_call = call, arguments
             return []
         return self._write_call(call, arguments)

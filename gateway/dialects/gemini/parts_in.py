@@ -1,4 +1,4 @@
-"""One part of a Gemini client's contents as neutral parts (`Part`)."""
+"""The parts of a Gemini client's contents (`Part`) as neutral parts."""
 
 import msgspec
 from msgspec import Raw
@@ -17,14 +17,14 @@ _MEDIA_TYPES = {
     "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
     "webp": "image/webp", "pdf": _PDF,
 }  # fmt: skip
-"""Media types by the end of an address, where the client names none."""
+"""Media types by file extension, where the client gives none."""
 _GOOGLE_URIS = ("gs://", "https://generativelanguage.googleapis.com/", "files/")
 _RESULT_MEMBERS = frozenset({"output", "result"})
-"""The only member of a response, where it stands for the whole of it."""
+"""Members that are the whole result if they are the response's only member."""
 
 
 def read_media(part: RequestPart, path: str, notes: LossReport) -> Part | None:
-    """The picture, file or sound of a part; None where it has none."""
+    """The image, file or sound of a part; None if it has none."""
     if part.inline_data is None and part.file_data is None:
         return None
     if present(part.video_metadata):
@@ -38,7 +38,7 @@ def read_media(part: RequestPart, path: str, notes: LossReport) -> Part | None:
 
 
 def read_inline_data(blob: Blob, path: str) -> Part:
-    """Data in the request itself."""
+    """The part of inline data."""
     for name, value in (("mimeType", blob.mime_type), ("data", blob.data)):
         if not value:
             raise InvalidRequest(f"{path}.{name}: Field required", param=f"{path}.{name}")
@@ -55,7 +55,7 @@ def read_inline_data(blob: Blob, path: str) -> Part:
 
 
 def read_file_data(file: FileData, path: str) -> Part:
-    """Data at an address, which only the upstream may follow."""
+    """The part of a file's URL; the gateway does not fetch it."""
     uri = file.file_uri
     if not uri:
         raise InvalidRequest(f"{path}.fileUri: Field required", param=f"{path}.fileUri")
@@ -74,7 +74,7 @@ def read_file_data(file: FileData, path: str) -> Part:
 
 
 def read_code(part: RequestPart) -> Part | None:
-    """Code that Google ran for an earlier answer, or what it printed, as a reader sees it."""
+    """Code that Google ran for an earlier answer, or its output, as readable text."""
     if part.executable_code is not None:
         code = part.executable_code
         text = f"```{(code.language or '').lower()}\n{code.code}\n```"
@@ -92,7 +92,7 @@ def _encode_raw(value: object) -> Raw:
 
 
 def read_result(found: FunctionResponse, call_id: str, path: str) -> ToolResult:
-    """The answer of a client's function to the call with that id."""
+    """The tool result for the call with that id."""
     text, is_error = _read_response(found.response, f"{path}.response")
     parts: list[Part] = [Text(text)] if text else []
     for at, part in enumerate(found.parts or ()):
@@ -105,7 +105,7 @@ def read_result(found: FunctionResponse, call_id: str, path: str) -> ToolResult:
 
 
 def _read_response(raw: Raw, path: str) -> tuple[str, bool]:
-    """The text of a response, and whether it tells of an error."""
+    """The text of a response, and whether it is an error."""
     if not present(raw):
         return "", False
     try:

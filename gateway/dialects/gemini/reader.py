@@ -1,7 +1,7 @@
 """A Gemini upstream's stream as neutral events (`GenerateContentResponse`).
 
-Each event holds the next parts of the answer; a function call comes whole. The last event has the
-finish reason, but older servers put one into each: so only the end of the stream is the end.
+Each event holds the next parts of the answer; a function call is never split. The last event has
+the finish reason, but older servers send one in each event: only the end of the stream is the end.
 """
 
 from typing import Literal
@@ -76,10 +76,10 @@ class GeminiReader(Reader):
         self._usage_counts: UsageCounts | None = None
         self._stop_scanner = StopScanner(conversion.local_stops) if conversion.local_stops else None
         self._matched_stop: str | None = None
-        # what was said is needed to quote from it, and only for a client that asked for sources
+        # the text is needed to locate citations, if the client asked for sources
         self._quotable_text: list[str] | None = [] if conversion.prompt.web_search else None
         self._part_starts: list[int] = []
-        # a client that thinks and calls gets signatures of texts; others would stumble over them
+        # only clients that use tools or reasoning can handle signatures of texts
         prompt = conversion.prompt
         self._signs_text = bool(prompt.tools) or is_thinking(prompt.reasoning)
 
@@ -96,10 +96,10 @@ class GeminiReader(Reader):
         return self.read_answer(answer)
 
     def read_answer(self, answer: GenerateContentResponse) -> list[Event]:
-        """The events of one answer, or of a piece of one."""
+        """The events of a whole answer, or of one event of a stream."""
         out: list[Event] = []
         if answer.usage_metadata is not None:
-            self._usage_counts = answer.usage_metadata  # of all that came so far
+            self._usage_counts = answer.usage_metadata  # cumulative
         if not self._has_answer and (answer.candidates or is_blocked(answer)):
             self._has_answer = True
             self._id = answer.response_id or ""
@@ -114,14 +114,14 @@ class GeminiReader(Reader):
         return self._prepend_start(out)
 
     def _prepend_start(self, out: list[Event]) -> list[Event]:
-        """Events after the beginning, which waits for the first: till then a fault is a status."""
+        """The events, after MessageStart if they are the first: until then errors have a status."""
         if out and not self._has_started:
             self._has_started = True
             out.insert(0, MessageStart(self._id, self._model))
         return out
 
     def finish(self) -> list[Event]:
-        """The ending, where the upstream gave a finish reason before it hung up; else Cut."""
+        """The ending. Cut if the upstream gave no finish reason, BadAnswer if it gave no answer."""
         if self.ended:
             return []
         if self._block_ending is None and self._finish_reason is None:
@@ -196,7 +196,7 @@ class GeminiReader(Reader):
         if not text:
             self._emit_signature(signature, LONE_SIGNATURE, out)
             return
-        self._close_part(out)  # a signed part is told by itself, or it could not go back as it came
+        self._close_part(out)  # signed text stays a part of its own, as it must be sent back
         self._scan_text(text, out)
         self._emit_signature(signature, TEXT_SIGNATURE, out)
 
@@ -283,7 +283,7 @@ class GeminiReader(Reader):
         out += [CitationAdded(citation) for citation in found]
 
     def _close_part(self, out: list[Event]) -> None:
-        """Ends the open part, what was held back of its text included."""
+        """Ends the open part, after the text that the stop scanner held back."""
         if self._stop_scanner is not None:
             self._emit_text(self._stop_scanner.finish(), out)
             self._stop_scanner = StopScanner(self._conversion.local_stops)
@@ -296,13 +296,13 @@ class GeminiReader(Reader):
 
 
 def _compact_json(raw: Raw) -> str:
-    """The JSON without what the API puts between its words in whole answers; numbers as spelled."""
+    """The JSON without whitespace, which whole answers are indented with; numbers unchanged."""
     spelled = bytes(raw)
     return (msgspec.json.format(spelled, indent=-1) if b"\n" in spelled else spelled).decode()
 
 
 def _describe_part(part: Part) -> str:
-    """A part that clients of other dialects can only be told of."""
+    """A part as text, for clients of dialects that have no such part."""
     if part.executable_code is not None:
         language = (part.executable_code.language or "").lower()
         return f"```{language}\n{part.executable_code.code}\n```\n"
@@ -316,7 +316,7 @@ def _describe_part(part: Part) -> str:
 
 
 def _decode_leniently(data: bytes) -> GenerateContentResponse:
-    """An answer that msgspec refuses at first: a lone surrogate, an error in a shape of its own."""
+    """An answer that msgspec refuses: with a lone surrogate, or an error of another shape."""
     try:
         return decode(data, GenerateContentResponse)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:

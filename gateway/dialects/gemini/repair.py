@@ -1,7 +1,7 @@
-"""What must change in a Gemini conversation although its upstream speaks Gemini: mostly nothing.
+"""Changes to a Gemini conversation that stays in its dialect; most need none.
 
-Reasoning that this gateway sealed came from an upstream of another dialect: Google would refuse it.
-Newer models refuse a turn whose calls have no signature at all, as other upstreams leave them.
+Google refuses reasoning that this gateway sealed, as it is from an upstream of another dialect.
+Newer models refuse a turn whose calls have no signature, as those of other upstreams.
 """
 
 import itertools
@@ -23,9 +23,9 @@ Members = dict[str, Raw]
 
 
 def strip_sealed(contents: Raw) -> Raw:
-    """The contents without what this gateway sealed; themselves where nothing is sealed.
+    """The contents without sealed reasoning; the same object if there is none.
 
-    msgspec.ValidationError where they are no contents.
+    msgspec.ValidationError if they are not contents.
     """
     if SEALED_JSON_PREFIX not in bytes(contents):
         return contents
@@ -34,10 +34,9 @@ def strip_sealed(contents: Raw) -> Raw:
 
 
 def add_placeholder_signatures(contents: Raw) -> Raw:
-    """The contents with the word that skips the check in each of the model's turns without any
-    signature on its calls; themselves where there is no such turn.
+    """The contents with a placeholder signature in each turn of the model with unsigned calls only.
 
-    msgspec.ValidationError where they are no contents.
+    The same object if there is no such turn. msgspec.ValidationError if they are not contents.
     """
     if not _has_calls(contents):
         return contents
@@ -60,7 +59,7 @@ def _is_model(content: Raw) -> bool:
 
 
 def _sign_turn(turn: list[Raw]) -> list[Raw]:
-    """The model's neighbouring contents, the first of their calls signed if none is."""
+    """Adjacent contents of the model; their first call gets a signature if none has one."""
     first = next((at for at, content in enumerate(turn) if _has_calls(content)), None)
     if first is None or any(_has_signature(content) for content in turn):
         return turn
@@ -91,7 +90,7 @@ def _has_signature(content: Raw) -> bool:
 
 
 def _strip_content(content: Raw) -> Raw | None:
-    """A content without the sealed parts of it; None where nothing else is in it."""
+    """A content without its sealed parts; None if it has no others."""
     if SEALED_JSON_PREFIX not in bytes(content):
         return content
     members = decode(content, Members)
@@ -104,7 +103,7 @@ def _strip_content(content: Raw) -> Raw | None:
 
 
 def _strip_part(part: Raw) -> Raw | None:
-    """A part without a sealed signature; None where it was there for nothing else."""
+    """A part without a sealed signature; None if it held nothing else."""
     if SEALED_JSON_PREFIX not in bytes(part):
         return part
     members = decode(part, Members)

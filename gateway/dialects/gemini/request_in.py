@@ -1,7 +1,7 @@
 """A Gemini client's request in neutral form (`GenerateContentParameters`).
 
-Each member has one reader here. What no other dialect can say gets its verdict at once: silently
-dropped where it cannot change the answer, noted where it can, refused where it must not.
+Each member has one reader. Members that other dialects do not have are dropped where they cannot
+change the answer, noted where they can, and refused where the answer would be wrong.
 """
 
 from typing import Any
@@ -32,11 +32,11 @@ _MEMBER_TYPES: dict[str, Any] = {
     "generationConfig": dict[str, Raw] | None,
 }
 _EMPTY_VALUES = frozenset({b"[]", b"{}", b'""', b"false", b"0", b"0.0"})
-"""Values that ask for nothing."""
+"""Values with which an unsupported member has no effect."""
 
 
 def check(fields: Fields) -> None:
-    """InvalidRequest where a top-level member is missing or mistyped. Looks no deeper."""
+    """Raises InvalidRequest if a top-level member is missing or of a wrong type."""
     if "model" not in fields or not member(fields["model"], str, "model"):
         raise InvalidRequest("model: the path must name one", param="model")
     contents = fields.get("contents")
@@ -51,7 +51,7 @@ def check(fields: Fields) -> None:
 
 
 def read_prompt(fields: Fields, notes: LossReport) -> Prompt:
-    """The request, once checked; InvalidRequest names the path of a member that is wrong."""
+    """The prompt of a checked request; InvalidRequest names the path of a wrong member."""
     prompt = Prompt(member(fields["model"], str, "model"), [])
     members = {to_camel_case(given): raw for given, raw in fields.items() if present(raw)}
     for name, read in _MEMBER_READERS.items():  # in this order: toolConfig changes the tools
@@ -72,7 +72,7 @@ def _report_unread_member(raw: Raw, path: str, refused: dict[str, str], notes: L
     elif name in _DROPPED_MEMBERS:
         notes.drop(path)
     elif name == "labels":
-        notes.note(path, "not_stored")  # the answer is none the poorer: strict allows it
+        notes.note(path, "not_stored")  # no effect on the answer, so allowed under strict
     else:
         notes.drop(path, "unknown")
 
@@ -130,7 +130,7 @@ def _read_reasoning(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
     if level and level != "unspecified":
         reasoning.effort = level
     elif found.thinking_budget is None or found.thinking_budget == -1:
-        reasoning.mode = "adaptive"  # these models think unless they are told not to
+        reasoning.mode = "adaptive"  # the default of these models
     elif found.thinking_budget == 0:
         reasoning.mode = "disabled"
     elif found.thinking_budget < 0 or found.thinking_budget != int(found.thinking_budget):
@@ -142,7 +142,7 @@ def _read_reasoning(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
 
 
 def _read_format(members: dict[str, Raw], prompt: Prompt, notes: LossReport) -> None:
-    """The shape of the answer, which up to three members tell together."""
+    """Reads the answer's format, which up to three members define."""
     path = "generationConfig.responseMimeType"
     kind = member(members["responseMimeType"], str, path) if "responseMimeType" in members else ""
     if "responseJsonSchema" in members:
@@ -196,4 +196,4 @@ _DROPPED_MEMBERS = frozenset({
     "enableEnhancedCivicAnswers", "enableAffectiveDialog", "routingConfig", "modelSelectionConfig",
     "modelArmorConfig", "requestMetadata",
 })  # fmt: skip
-"""Members that other dialects have no word for."""
+"""Members that other dialects do not have."""

@@ -21,10 +21,10 @@ _JSON_TYPE = "application/json"
 
 
 def write_prompt(conversion: Conversion) -> Fields:
-    """The upstream's request; settles names, local stops and the input estimate."""
+    """The upstream's request; sets the conversion's names, local stops and input estimate."""
     prompt = conversion.prompt
     assign_tool_names(conversion)
-    hints: list[str] = []  # instructions that stand in for members the upstream does not take
+    hints: list[str] = []  # instructions in place of members that the upstream does not support
     tools = write_tools(conversion)
     config = (
         write_max_tokens(conversion, "maxOutputTokens")
@@ -54,7 +54,7 @@ def write_prompt(conversion: Conversion) -> Fields:
 
 
 def _report_unsupported(conversion: Conversion) -> None:
-    """Notes what this API has no word for."""
+    """Notes the members that this API does not have."""
     prompt, notes = conversion.prompt, conversion.notes
     if prompt.verbosity not in (None, "medium"):
         notes.drop("verbosity")

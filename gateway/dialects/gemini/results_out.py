@@ -1,4 +1,4 @@
-"""Tool results as Gemini takes them (`FunctionResponse`): an object, and pictures beside it."""
+"""Tool results as `FunctionResponse`: a JSON object, and images beside it."""
 
 import msgspec
 from msgspec import Raw
@@ -11,7 +11,7 @@ from gateway.neutral.events import Text, ToolResult
 def write_result(
     result: ToolResult, name: str, conversion: Conversion
 ) -> tuple[Block, list[Block]]:
-    """The response to the call of `name`, and what of it must be shown after all responses."""
+    """The response of the function `name`, and its images to send after all responses."""
     said = "\n".join(part.text for part in result.parts if isinstance(part, Text))
     others = [part for part in result.parts if not isinstance(part, Text)]
     shown = write_parts(others, conversion)
@@ -36,7 +36,7 @@ def write_result(
 def _write_response(text: str, *, is_error: bool) -> Raw | dict[str, str]:
     if is_error:
         return {"error": text or "Error"}
-    # observed: a member "$ref" is read as a pointer to a part of the response
+    # observed: Gemini reads a member "$ref" as a pointer to a part of the response
     if '"$ref"' not in text and _is_object(text):
         return Raw(text.encode())
     return {"output": text}

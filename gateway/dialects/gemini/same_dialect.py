@@ -1,4 +1,4 @@
-"""Gemini from a client to an upstream that speaks it too."""
+"""The same-dialect lane of Gemini."""
 
 import msgspec
 
@@ -12,21 +12,21 @@ from gateway.wire.sse import Splitter
 
 
 def adapt_request(call: Call, capability: Capability, _seal: Seal) -> Call:
-    """The call without foreign reasoning; where calls must be signed, they are, if in name only."""
+    """The call without sealed reasoning, with placeholder signatures if the model needs some."""
     required = capability.thought_signatures == "required"
     raw = call.fields.get("contents", ABSENT)
     try:
         kept = strip_sealed(raw)
         made = add_placeholder_signatures(kept) if required else kept
     except (msgspec.ValidationError, UnicodeDecodeError):
-        return call  # no conversation of ours: the upstream says what is wrong with it
+        return call  # invalid contents: the upstream reports the error
     if kept is not raw:
         call.record.warnings = ["contents:foreign_reasoning_dropped"]
     return call if made is raw else call.with_field("contents", made)
 
 
 class GeminiRelay(Relay):
-    """The byte lane of Gemini, each of whose events tells the usage so far, in its own word."""
+    """A relay for Gemini streams, each of whose events holds the cumulative usage."""
 
     def feed(self, chunk: bytes) -> bytes:
         """As in `Relay`."""

@@ -1,7 +1,7 @@
-"""A Gemini `Schema`, which is OpenAPI's kind of schema, as a JSON Schema.
+"""A Gemini `Schema`, a subset of OpenAPI 3.0 schemas, as a JSON Schema.
 
-Types are in capitals there, `nullable` stands beside the type, counts may be strings, and the order
-of properties is told apart from them.
+Its types are in capitals, `nullable` is a member, counts may be strings, and `propertyOrdering`
+gives the order of properties.
 """
 
 from functools import lru_cache
@@ -22,12 +22,12 @@ _COUNT_KEYWORDS = frozenset({
     "maxItems", "minItems", "maxLength", "minLength", "maxProperties", "minProperties",
 })  # fmt: skip
 _REDUNDANT_FORMATS = frozenset({"enum", "int32", "int64", "float", "double"})
-"""Formats that say no more than the type does, and that other servers refuse."""
+"""Formats that only repeat the type, and that other servers refuse."""
 _MAX_DEPTH = 64
 
 
 def read_schema(raw: Raw, path: str) -> Raw:
-    """The schema in JSON Schema's words. InvalidRequest where it is none."""
+    """The schema as a JSON Schema; InvalidRequest if it is no schema."""
     try:
         return Raw(_convert_json(bytes(raw)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _SchemaTooDeep):
@@ -35,12 +35,12 @@ def read_schema(raw: Raw, path: str) -> Raw:
 
 
 class _SchemaTooDeep(Exception):
-    """The schema is nested deeper than anyone means it."""
+    """The schema is nested deeper than the limit."""
 
 
 @lru_cache(maxsize=512)
 def _convert_json(raw: bytes) -> bytes:
-    """The conversion; an agent sends the same schemas with every call."""
+    """The converted schema; cached, as agents send the same schemas with every call."""
     given = decode(raw, dict[str, Any])
     made = _convert_schema(given, 0)
     return raw if made == given else msgspec.json.encode(made)
@@ -61,7 +61,7 @@ def _convert_schema(given: Schema, level: int) -> Schema:
 
 
 def _convert_keyword(made: Schema, word: str, value: Any, level: int) -> None:
-    """One word of the schema, as JSON Schema says it."""
+    """Adds one keyword of the schema, as in JSON Schema."""
     if word == "type":
         if (kind := _convert_type(value)) is not None:
             made["type"] = kind
@@ -109,6 +109,6 @@ def _allow_null(schema: Schema) -> None:
 
 
 def _order_properties(properties: Schema, order: list[Any]) -> Schema:
-    """The properties in the order that the client wants them answered in."""
+    """The properties in the order of `propertyOrdering`."""
     named = [name for name in order if isinstance(name, str) and name in properties]
     return {name: properties[name] for name in dict.fromkeys([*named, *properties])}

@@ -1,7 +1,7 @@
-"""JSON Schemas in the words that Gemini reads (`responseJsonSchema`, `parametersJsonSchema`).
+"""JSON Schemas in the keywords that Gemini supports (`responseJsonSchema`, ...).
 
-The reference lists the words. One that is not among them may be refused, so it is said in another
-way where there is one, and else in the description.
+The API reference lists the keywords. Others may be refused, so they are replaced by equivalent
+ones, or else moved to the description.
 """
 
 import msgspec
@@ -38,7 +38,7 @@ _EXCLUSIVE_BOUNDS = {"exclusiveMinimum": ("minimum", 1), "exclusiveMaximum": ("m
 
 
 def narrow_schema(schema: Raw, path: str, notes: LossReport) -> Raw:
-    """The schema in those words; the same bytes where it has no others. InvalidRequest."""
+    """The schema in those keywords; the same bytes if it has no others. InvalidRequest."""
     try:
         narrower = _SchemaNarrower(parse_schema(schema))
         answer = narrower.narrow_root(schema)
@@ -52,7 +52,7 @@ def narrow_schema(schema: Raw, path: str, notes: LossReport) -> Raw:
 
 
 def has_no_parameters(schema: Raw) -> bool:
-    """Whether an object's schema names no member at all."""
+    """Whether the schema of an object has no properties."""
     root = parse_members(schema)
     if not root.keys() <= {"type", "properties", "required", "additionalProperties"}:
         return False
@@ -60,7 +60,7 @@ def has_no_parameters(schema: Raw) -> bool:
 
 
 class _SchemaNarrower:
-    """Narrows one schema, from its root down."""
+    """Narrows one schema, from its root to its leaves."""
 
     def __init__(self, root: Schema) -> None:
         self.reworded = False
@@ -68,7 +68,7 @@ class _SchemaNarrower:
         self._renames_definitions = "definitions" in root and "$defs" not in root
 
     def narrow_root(self, schema: Raw) -> Raw:
-        """The whole schema; its own bytes where nothing changes."""
+        """The narrowed schema; the same bytes if nothing changes."""
         root = self._root
         if self._renames_definitions:
             root = {"$defs" if word == "definitions" else word: raw for word, raw in root.items()}
@@ -83,13 +83,13 @@ class _SchemaNarrower:
         return raw if fit is schema else Raw(_encode(fit))
 
     def _narrow_members(self, schema: Schema, level: int) -> Schema:
-        """The schema itself where nothing in it changes."""
+        """The narrowed members; the same object if nothing changes."""
         given = schema
         if level > MAX_DEPTH:
             raise UnsupportedSchema
         if "allOf" in schema:
             schema = self._merge_all_of(schema)
-        if "$ref" in schema:  # docs: beside it, only words that begin with $ may stand
+        if "$ref" in schema:  # docs: beside it only keywords that begin with $ are allowed
             schema = {word: raw for word, raw in schema.items() if word in ("$ref", "$defs")}
         out: Schema = {}
         said: Schema = {}
@@ -104,7 +104,7 @@ class _SchemaNarrower:
         return given if same else out
 
     def _fit_keyword(self, word: str, raw: Raw, out: Schema, level: int) -> bool:
-        """Puts the member among those of the new schema, if it fits there."""
+        """Adds the keyword to `out` if Gemini supports it; whether it does."""
         if word in _SCHEMA_MAPS:
             table = parse_members(raw)
             fits = {name: self._narrow_subschema(child, level + 1) for name, child in table.items()}
@@ -136,7 +136,7 @@ class _SchemaNarrower:
         return raw
 
     def _merge_all_of(self, schema: Schema) -> Schema:
-        """One set of members in place of the branches; in words where they do not merge."""
+        """The schema with `allOf` merged, or in the description if its branches do not merge."""
         branches = [parse_members(branch) for branch in parse_items(schema["allOf"])]
         rest = {word: raw for word, raw in schema.items() if word != "allOf"}
         if len(branches) == 1 and "$ref" not in branches[0]:
@@ -150,7 +150,7 @@ class _SchemaNarrower:
 
 
 def _convert_bounds(said: Schema, out: Schema, types: list[str]) -> None:
-    """Bounds that exclude their number: for integers, the next number is the bound."""
+    """Converts exclusive bounds: for integers, to the next number."""
     for word, (inclusive, step) in _EXCLUSIVE_BOUNDS.items():
         if types == ["integer"] and inclusive not in out and word in said:
             bound = msgspec.json.decode(said[word])

@@ -1,4 +1,4 @@
-"""What a Gemini client carries in `thoughtSignature` from one of this gateway's answers to a call.
+"""The `thoughtSignature` in which a Gemini client carries reasoning of other upstreams.
 
 The member is base64 of what another upstream minted, sealed. Clients drop the parts that show a
 model's thoughts but keep what stands on a function call, as Gemini's own API demands of them: so
@@ -15,19 +15,19 @@ from gateway.neutral.events import Redacted, Thinking
 from gateway.neutral.seal import PREFIX
 
 SEALED_JSON_PREFIX = b'"' + base64.b64encode(PREFIX.encode())
-"""How the JSON of a sealed `thoughtSignature` begins."""
+"""The first bytes of the JSON of a sealed `thoughtSignature`."""
 _BUNDLE_PREFIX = f"{PREFIX}~"
-"""Begins several pieces in one signature; no sealed blob has that letter."""
+"""Begins a bundle of several pieces; no sealed blob contains this character there."""
 _SKIP_VALIDATION = "skip_thought_signature_validator"
 _PLACEHOLDERS = frozenset({_SKIP_VALIDATION, base64.b64encode(_SKIP_VALIDATION.encode()).decode()})
-"""What clients write where they have no signature."""
+"""Values that clients send where they have no signature."""
 _STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 ReasoningPart = Thinking | Redacted
 
 
 class ReasoningBundle(msgspec.Struct):
-    """The reasoning before a call: what came before any text, and what came after some."""
+    """The reasoning before a call: `early` before any text, `late` after some."""
 
     early: list[ReasoningPart] = []
     late: list[ReasoningPart] = []
@@ -64,7 +64,7 @@ def _bundle_part(given: ReasoningPart, *, late: bool) -> _BundledPart:
 
 
 def parse_signature(given: str) -> str | ReasoningBundle:
-    """What a `thoughtSignature` holds: several pieces, or one blob, sealed or of Google's own."""
+    """The content of a `thoughtSignature`: a bundle, or one blob, sealed or Google's own."""
     if given in _PLACEHOLDERS:
         return ReasoningBundle()
     try:
@@ -90,7 +90,7 @@ def _unbundle_part(piece: _BundledPart) -> ReasoningPart:
 
 
 def to_standard_base64(data: str) -> str:
-    """Base64 in the standard letters, padded: Google's Python SDK writes the URL-safe ones."""
+    """Base64 in the standard alphabet, padded; Google's Python SDK writes the URL-safe one."""
     if "-" in data or "_" in data:
         data = data.translate(_STANDARD_ALPHABET)
     return data + "=" * (-len(data) % 4)

@@ -1,4 +1,4 @@
-"""The tools a Gemini client offers, and its choice among them (`Tool`, `ToolConfig`)."""
+"""Tools and tool choice of a Gemini client (`Tool`, `ToolConfig`)."""
 
 from msgspec import Raw
 
@@ -15,11 +15,11 @@ _SERVER_TOOLS = frozenset({
     "codeExecution", "computerUse", "fileSearch", "googleMaps", "mcpServers", "retrieval",
     "urlContext", "parallelAiSearch", "exaAiSearch",
 })  # fmt: skip
-"""Tools that Google runs itself; an answer without them would be another one."""
+"""Tools that Google runs itself; refused, as the answer would be wrong without them."""
 
 
 def read_tools(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """Fills `tools` and `web_search`; the functions of all tools stand in one list."""
+    """Reads `tools` and `web_search`; the functions of all tools are in one list."""
     for index, item in enumerate(member(raw, list[Raw], "tools")):
         for given, value in member(item, dict[str, Raw], f"tools.{index}").items():
             name = to_camel_case(given)
@@ -63,7 +63,7 @@ def _read_web_search(raw: Raw, path: str, notes: LossReport) -> WebSearch:
 
 
 def read_tool_choice(raw: Raw, prompt: Prompt, notes: LossReport) -> None:
-    """Fills `tool_choice`; of several allowed functions only those stay."""
+    """Reads `tool_choice`; tools that are not among the allowed functions are removed."""
     found = member(rename_members(raw), ToolConfig, "toolConfig")
     if present(found.retrieval_config):
         notes.drop("toolConfig.retrievalConfig")

@@ -1,4 +1,4 @@
-"""Tools and their choice, as Gemini takes them (`Tool`, `ToolConfig`)."""
+"""Tools and tool choice of a Gemini request (`Tool`, `ToolConfig`)."""
 
 from gateway.dialect import Block, Conversion
 from gateway.dialects.common.schema import ensure_object_root
@@ -14,7 +14,7 @@ _CHOICE_MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
 
 
 def write_tools(conversion: Conversion) -> list[Block]:
-    """`tools`: all functions in one, or the upstream's own search."""
+    """`tools`: all functions in one tool, or the upstream's own search."""
     prompt = conversion.prompt
     tools = [_write_tool(tool, f"tools.{at}", conversion) for at, tool in enumerate(prompt.tools)]
     if prompt.web_search is None:
@@ -69,7 +69,7 @@ def _write_description(tool: Tool) -> str:
 
 
 def write_tool_choice(conversion: Conversion, tools: list[Block]) -> Block | None:
-    """`toolConfig`; None where the model may do as it likes."""
+    """`toolConfig`; None for the default, automatic choice."""
     if not tools or "functionDeclarations" not in tools[0]:
         return None
     prompt = conversion.prompt
@@ -82,7 +82,7 @@ def write_tool_choice(conversion: Conversion, tools: list[Block]) -> Block | Non
         config["allowedFunctionNames"] = [conversion.names.to_upstream(choice.name or "")]
     if mode == "AUTO":
         if conversion.capability.strict_tools and any(tool.strict for tool in prompt.tools):
-            config["mode"] = "VALIDATED"  # docs: arguments are held to their schemas
+            config["mode"] = "VALIDATED"  # docs: arguments follow their schemas
         elif choice is None:
             return None
     return {"functionCallingConfig": config}

@@ -19,7 +19,7 @@ class Blob(Struct, rename="camel"):
 
 
 class FileData(Struct, rename="camel"):
-    """`FileData`: a file by its address."""
+    """`FileData`: a file by its URI."""
 
     file_uri: str | None = None
     mime_type: str | None = None
@@ -67,7 +67,7 @@ class CodeExecutionResult(Struct, rename="camel"):
 
 
 class Part(Struct, rename="camel"):
-    """`Part`: one of its members says what it is; `thought` marks text as reasoning."""
+    """`Part`: the member that is set is its kind; `thought` marks text as reasoning."""
 
     text: str | None = None
     thought: bool | None = None
@@ -90,7 +90,7 @@ class Content(Struct, rename="camel"):
 
 
 class UsageCounts(Struct, rename="camel"):
-    """`GenerateContentResponseUsageMetadata`; a prompt's count includes what was cached."""
+    """`GenerateContentResponseUsageMetadata`; the prompt's count includes cached tokens."""
 
     prompt_token_count: int | float | None = None
     candidates_token_count: int | float | None = None
@@ -114,7 +114,7 @@ class GroundingChunk(Struct, rename="camel"):
 
 
 class Segment(Struct, rename="camel"):
-    """`Segment`: a span of one part's text, counted in bytes of UTF-8."""
+    """`Segment`: a span of one part's text, in bytes of UTF-8."""
 
     start_index: int | None = None
     end_index: int | None = None
@@ -123,7 +123,7 @@ class Segment(Struct, rename="camel"):
 
 
 class GroundingSupport(Struct, rename="camel"):
-    """`GroundingSupport`: a span, and the places of its sources in `grounding_chunks`."""
+    """`GroundingSupport`: a span, and the indices of its sources in `grounding_chunks`."""
 
     segment: Segment | None = None
     grounding_chunk_indices: list[int] | None = None
@@ -147,7 +147,7 @@ class Candidate(Struct, rename="camel"):
 
 
 class PromptFeedback(Struct, rename="camel"):
-    """`GenerateContentResponsePromptFeedback`: why a prompt was not answered at all."""
+    """`GenerateContentResponsePromptFeedback`: why a prompt was blocked."""
 
     block_reason: str | None = None
     block_reason_message: str | None = None

@@ -1,4 +1,4 @@
-"""The members of a Gemini request beside its contents (`GenerateContentConfig`, `Tool`)."""
+"""Members of a Gemini request (`GenerateContentConfig`, `Tool`)."""
 
 from msgspec import Raw, Struct
 
@@ -10,7 +10,7 @@ Number = int | float
 
 
 class RequestPart(Part, rename="camel"):
-    """A part as a client sends it, with what only a Gemini upstream can make use of."""
+    """A part of a request, with the members that only a Gemini upstream supports."""
 
     video_metadata: Raw = ABSENT
     media_resolution: Raw = ABSENT
@@ -24,7 +24,7 @@ class RequestContent(Struct, rename="camel"):
 
 
 class ThinkingConfig(Struct, rename="camel"):
-    """`ThinkingConfig`; a budget of 0 is none at all, one of -1 the model's own choice."""
+    """`ThinkingConfig`; a budget of 0 turns thinking off, -1 leaves it to the model."""
 
     include_thoughts: bool | None = None
     thinking_budget: Number | None = None

@@ -31,7 +31,7 @@ class GeminiWriter(Writer):
 
     def write(self, event: Event) -> bytes:
         """The bytes of one event; empty for an event that sends nothing."""
-        if type(event) is TextDelta:  # as PartWriter does, for what most events are
+        if type(event) is TextDelta:  # a shortcut for most events; PartWriter does the same
             self._add_piece(event.text)
             return _PART_PREFIX + b'{"text":' + _encode(event.text) + b"}" + self._tail
         if type(event) is MessageStart:
