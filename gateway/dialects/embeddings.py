@@ -6,14 +6,10 @@ those of Chat.
 
 from dataclasses import replace
 
-import msgspec
-from msgspec import Raw, Struct
-
-from gateway.dialect import AnswerSummary, Fields
+from gateway.dialect import Fields
 from gateway.dialects.chat import CHAT
-from gateway.dialects.common.faults import find_error
-from gateway.dialects.common.usage import UsageCounts, read_usage
-from gateway.errors import BadAnswer, InvalidRequest
+from gateway.dialects.chat.digest import make_summarize
+from gateway.errors import InvalidRequest
 from gateway.neutral.events import Prompt
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import ABSENT, decode, member, present
@@ -21,14 +17,6 @@ from gateway.wire.raw_json import ABSENT, decode, member, present
 _MEMBER_TYPES: dict[str, type[object]] = {
     "dimensions": float, "encoding_format": str, "user": str,
 }  # fmt: skip
-
-
-class _SummaryFields(Struct):
-    """The members of `CreateEmbeddingResponse` that tell how it went."""
-
-    data: Raw = ABSENT
-    error: Raw = ABSENT
-    usage: UsageCounts | None = None
 
 
 def _check_request(fields: Fields) -> None:
@@ -60,17 +48,6 @@ def _read_texts(fields: Fields) -> list[str]:
     ]
 
 
-def _summarize(body: bytes) -> AnswerSummary:
-    """An error in a 200 answer, and the tokens used."""
-    try:
-        glance = decode(body, _SummaryFields)
-    except (msgspec.MsgspecError, RecursionError):
-        return AnswerSummary(find_error(body))
-    if present(glance.data) and not present(glance.error):
-        return AnswerSummary(None, read_usage(glance.usage) if glance.usage is not None else None)
-    return AnswerSummary(find_error(body) or BadAnswer("upstream returned no embeddings"))
-
-
 EMBEDDINGS = replace(
     CHAT,
     name="embeddings",
@@ -78,7 +55,7 @@ EMBEDDINGS = replace(
     check=_check_request,
     read_prompt=_read_prompt,
     read_texts=_read_texts,
-    summarize=_summarize,
+    summarize=make_summarize("data", "upstream returned no embeddings"),
     find_answer_texts=lambda _: [],
     convertible=False,
 )

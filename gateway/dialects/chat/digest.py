@@ -1,6 +1,7 @@
-"""What the bytes of a Chat answer say without a conversion."""
+"""Errors, usage and completeness of a Chat answer, read without a conversion."""
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -16,27 +17,34 @@ _FINISH_REASON = re.compile(rb'"finish_reason": ?"(?!error")[^"]')
 
 
 class _SummaryFields(msgspec.Struct):
-    """The members of `ChatCompletion` that hold errors and token counts."""
+    """The members of `ChatCompletion` and `CreateEmbeddingResponse` that `summarize` needs."""
 
     usage: UsageCounts | None = None
     error: msgspec.Raw = ABSENT
     choices: msgspec.Raw = ABSENT
+    data: msgspec.Raw = ABSENT
     x_groq: Groq | None = None
 
 
-def summarize(body: bytes) -> AnswerSummary:
-    """An error in a 200 answer, and the tokens used; nothing where the body cannot be read."""
-    try:
-        glance = decode(body.strip(), _SummaryFields)
-    except (msgspec.MsgspecError, RecursionError):
-        return AnswerSummary(find_error(body.strip()))
-    counts = glance.usage or (glance.x_groq.usage if glance.x_groq else None)
-    usage = read_usage(counts) if counts is not None else None
-    if present(glance.choices) and not present(glance.error):
-        return AnswerSummary(None, usage)
-    return AnswerSummary(
-        find_error(body.strip()) or BadAnswer("upstream returned no choices"), usage
-    )
+def make_summarize(member: str, missing: str) -> Callable[[bytes], AnswerSummary]:
+    """A `Dialect.summarize` for answers with that member; `missing` is the error without it."""
+
+    def summarize(body: bytes) -> AnswerSummary:
+        """The error in a 200 and the usage; empty if the body cannot be decoded."""
+        try:
+            glance = decode(body.strip(), _SummaryFields)
+        except (msgspec.MsgspecError, RecursionError):
+            return AnswerSummary(find_error(body.strip()))
+        counts = glance.usage or (glance.x_groq.usage if glance.x_groq else None)
+        usage = read_usage(counts) if counts is not None else None
+        if present(getattr(glance, member)) and not present(glance.error):
+            return AnswerSummary(None, usage)
+        return AnswerSummary(find_error(body.strip()) or BadAnswer(missing), usage)
+
+    return summarize
+
+
+summarize = make_summarize("choices", "upstream returned no choices")
 
 
 def is_usage_only(data: bytes) -> bool:

@@ -18,15 +18,7 @@ from gateway.dialects.chat.wire import (
 )
 from gateway.dialects.common.media import read_file, read_image
 from gateway.errors import InvalidRequest
-from gateway.neutral.events import (
-    Audio,
-    CacheMark,
-    Opaque,
-    Part,
-    Refusal,
-    Text,
-    Thinking,
-)
+from gateway.neutral.events import Audio, CacheMark, Opaque, Part, Refusal, Text, Thinking
 from gateway.neutral.notes import LossReport
 from gateway.wire.raw_json import member
 

@@ -15,16 +15,7 @@ from gateway.dialects.chat.wire import NAME, MessageParam, ToolCallParam
 from gateway.dialects.common.arguments import normalize_arguments
 from gateway.dialects.common.extra_content import read_signature
 from gateway.errors import InvalidRequest
-from gateway.neutral.events import (
-    Audio,
-    Part,
-    Redacted,
-    Refusal,
-    Text,
-    ToolCall,
-    ToolResult,
-    Turn,
-)
+from gateway.neutral.events import Audio, Part, Redacted, Refusal, Text, ToolCall, ToolResult, Turn
 from gateway.neutral.notes import LossReport
 from gateway.neutral.seal import PREFIX
 from gateway.wire.raw_json import RAWS, Shape, decode, member

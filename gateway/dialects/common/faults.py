@@ -18,15 +18,10 @@ _CONTEXT_OVERFLOW = re.compile(
 
 _OVERLOADED = re.compile(r"overloaded|capacity", re.IGNORECASE)
 
-_NOT_RETRYABLE = frozenset(
-    {
-        "insufficient_quota",
-        "content_policy_violation",
-        "content_filter",
-        "enforced_spend_limit_reached",
-        "contract_spend_limit_reached",
-    }
-)
+_NOT_RETRYABLE = frozenset({
+    "insufficient_quota", "content_policy_violation", "content_filter",
+    "enforced_spend_limit_reached", "contract_spend_limit_reached",
+})  # fmt: skip
 
 _MESSAGE_LIMIT = 2000
 

@@ -5,12 +5,7 @@ import binascii
 
 from gateway.dialects.common.shapes import FileFile
 from gateway.errors import InvalidRequest, UnusableMedia
-from gateway.neutral.events import (
-    CacheMark,
-    Document,
-    Image,
-    Part,
-)
+from gateway.neutral.events import CacheMark, Document, Image, Part
 from gateway.neutral.notes import LossReport
 
 _MAGIC_BYTES = (

@@ -40,33 +40,11 @@ _SCHEMA_ERRORS = (UnsupportedSchema, msgspec.MsgspecError, RecursionError)
 
 # --- OpenAI's strict subset -----------------------------------------------------------------------
 
-_STRICT_KEYWORDS = frozenset(
-    [
-        "type",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "enum",
-        "const",
-        "anyOf",
-        "$ref",
-        "$defs",
-        "definitions",
-        "description",
-        "title",
-        "pattern",
-        "format",
-        "multipleOf",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "minItems",
-        "maxItems",
-        "$schema",
-    ]
-)
+_STRICT_KEYWORDS = frozenset({
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
+    "$ref", "$defs", "definitions", "description", "title", "pattern", "format", "multipleOf",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "$schema",
+})  # fmt: skip
 _TYPING_KEYWORDS = frozenset({"type", "enum", "const", "anyOf", "allOf", "$ref"})
 
 

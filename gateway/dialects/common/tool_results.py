@@ -5,13 +5,7 @@ the calls; a call has exactly one. What breaks this is repaired and noted. The o
 is a prefix of the output for the same prompt gone on, or prompt caches would miss.
 """
 
-from gateway.neutral.events import (
-    Part,
-    Text,
-    ToolCall,
-    ToolResult,
-    Turn,
-)
+from gateway.neutral.events import Part, Text, ToolCall, ToolResult, Turn
 from gateway.neutral.notes import LossReport
 
 NO_RESULT_TEXT = "No result was provided for this call."

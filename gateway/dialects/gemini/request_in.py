@@ -9,12 +9,7 @@ from typing import Any
 from msgspec import Raw
 
 from gateway.dialect import Fields
-from gateway.dialects.common.members import (
-    MemberReader,
-    assign,
-    assign_integer,
-    require_integer,
-)
+from gateway.dialects.common.members import MemberReader, assign, assign_integer, require_integer
 from gateway.dialects.gemini.camel_case import rename_members, to_camel_case
 from gateway.dialects.gemini.contents_in import read_system, read_turns
 from gateway.dialects.gemini.schema_in import read_schema

@@ -5,11 +5,7 @@ next: prompt caches and signed reasoning depend on it.
 """
 
 from gateway.dialect import Block, Conversion
-from gateway.dialects.common.instructions import (
-    CONTINUE_PROMPT,
-    has_several_users,
-    render_reminder,
-)
+from gateway.dialects.common.instructions import CONTINUE_PROMPT, has_several_users, render_reminder
 from gateway.dialects.common.tool_results import pair_tool_results
 from gateway.dialects.messages.blocks_out import find_native_signature, write_blocks
 from gateway.neutral.events import (

@@ -22,12 +22,7 @@ from gateway.dialects.responses.answer_wire import (
     decode_as,
 )
 from gateway.dialects.responses.errors import stream_error
-from gateway.dialects.responses.open_items import (
-    NO_OPEN_PART,
-    OpenCall,
-    OpenItem,
-    open_item,
-)
+from gateway.dialects.responses.open_items import NO_OPEN_PART, OpenCall, OpenItem, open_item
 from gateway.dialects.responses.usage import read_usage
 from gateway.errors import BadAnswer, Cut
 from gateway.neutral.events import (

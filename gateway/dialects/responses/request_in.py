@@ -22,12 +22,7 @@ from gateway.dialects.responses.calls_in import ToolCallReader
 from gateway.dialects.responses.client_tools import ClientToolNames
 from gateway.dialects.responses.items_in import TurnsReader
 from gateway.dialects.responses.tools_in import ToolsReader, read_tool_choice
-from gateway.dialects.responses.wire import (
-    CacheOptions,
-    ReasoningConfig,
-    TextConfig,
-    TextFormat,
-)
+from gateway.dialects.responses.wire import CacheOptions, ReasoningConfig, TextConfig, TextFormat
 from gateway.errors import InvalidRequest
 from gateway.neutral.events import Format, Prompt, Reasoning, Text
 from gateway.neutral.notes import LossReport
