@@ -60,8 +60,6 @@ class HttpProvider(Provider):
     """Path and query of its list of models, where its dialect's is another."""
     forwarded: ClassVar[tuple[bytes, ...]] = ()
     """Prefixes of client headers that this upstream understands."""
-    keyless: ClassVar[Literal["gateway", "none"]] = "none"
-    """Whose credential a request carries where there is no `api_key`."""
 
     api_key: Secret | list[Secret] | None = None
     """Key, or keys in rotation; "!PASSTHRU" forwards the client's own."""
