@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
-TEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadscope
+TEST := -m pytest -q -n auto --maxprocesses 4 --dist loadscope
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -11,15 +11,22 @@ run: .venv/.run ## start the gateway on 127.0.0.1:8082 with config.toml
 	$(BIN)/python -m gateway serve
 
 test: .venv/.dev ## all the tests
-	$(TEST)
+	$(BIN)/python $(TEST)
 
-check: .venv/.dev ## what CI runs: format, lint, types, imports, tests, instructions
+check: .venv/.dev ## what CI runs: format, lint, types, imports, dead code, tests, instructions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST)
+	$(BIN)/vulture
+	$(BIN)/python $(TEST)
 	$(BIN)/python -m tests.bench --check
+
+coverage: .venv/.dev ## the tests once more, with what they cover, in child processes too
+	$(BIN)/coverage erase
+	$(BIN)/coverage run $(TEST)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 torture: .venv/.dev ## the longer runs: many hang-ups, slow readers, storms
 	$(BIN)/python -m pytest -q -m torture -o timeout=600
@@ -61,4 +68,4 @@ lock: ## renew the hash-pinned locks (needs uv)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-.PHONY: help run test check torture clients bench bench-peers bench-check docs lock
+.PHONY: help run test check coverage torture clients bench bench-peers bench-check docs lock

@@ -63,7 +63,6 @@ class Conversion(Struct):
     capability: Capability
     notes: LossReport
     seal: Seal
-    native_extras: bool = False
     names: ToolNames = ToolNames()
     local_stops: tuple[str, ...] = ()  # stop sequences to enforce here (2.9.6)
     answer_tool: str | None = None  # the tool whose input is the answer's content

@@ -23,7 +23,6 @@ _Rules = list[tuple[re.Pattern[str], _Members]]
 
 class _Kind(Struct, forbid_unknown_fields=True):
     base_url: str | None = None
-    env: str | None = None
     families: dict[str, list[str]] = {}  # with the prefixes its model ids carry here
     capability: _Members = {}
     models: list[_Members] = []
@@ -36,7 +35,6 @@ class _Table(Struct, forbid_unknown_fields=True):
 
 class _Row(Struct):
     base_url: str | None
-    env: str | None
     members: _Members
     rules: _Rules
 
@@ -72,11 +70,6 @@ def kind_base_url(kind: str) -> str | None:
     return _row(kind).base_url
 
 
-def kind_env(kind: str) -> str | None:
-    """The variable that usually holds its key, if it takes one. ValueError for an unknown kind."""
-    return _row(kind).env
-
-
 @lru_cache(maxsize=4096)
 def _shipped(kind: str, model: str) -> Capability:
     row = _row(kind)
@@ -108,7 +101,7 @@ def _compiled(kind: _Kind, families: Mapping[str, list[_Members]]) -> _Row:
     for family, prefixes in kind.families.items():
         rules += [_rule(entry, prefixes) for entry in families[family]]
     rules += [_rule(entry, [""]) for entry in kind.models]
-    return _Row(kind.base_url, kind.env, kind.capability, rules)
+    return _Row(kind.base_url, kind.capability, rules)
 
 
 def _rule(entry: _Members, prefixes: list[str]) -> tuple[re.Pattern[str], _Members]:

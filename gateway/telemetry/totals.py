@@ -158,14 +158,6 @@ class Totals:
             tally.retries += len(record.attempts) - 1
             self._other_targets(record)
 
-    def of_provider(self, provider: str) -> Counters:
-        """The sum over a provider's models."""
-        total = Counters()
-        for (name, _), tally in self.tallies.items():
-            if name == provider:
-                total.add(tally)
-        return total
-
     def _tally(self, provider: str, model: str) -> Counters:
         if len(self.tallies) >= MODELS or len(model) > _NAME_LIMIT:
             provider, model = provider[:_NAME_LIMIT], OTHER

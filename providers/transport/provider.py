@@ -62,8 +62,6 @@ class HttpProvider(Provider):
     dialect_names: ClassVar[tuple[str, ...]] = ("chat",)
     models_path: ClassVar[bytes] = b""
     """Path and query of its list of models, where its dialect's is another."""
-    keyless: ClassVar[Literal["gateway", "none"]] = "none"
-    """Whose credential a request carries where there is no `api_key`."""
 
     api_key: Secret | list[Secret] | None = None
     """Key, or keys in rotation; "!PASSTHRU" forwards the client's own."""

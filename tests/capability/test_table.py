@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gateway.capability.record import Capability
-from gateway.capability.table import capability, kind_base_url, kind_env, known_kinds
+from gateway.capability.table import capability, kind_base_url, known_kinds
 
 KINDS = (
     "openai", "azure", "anthropic", "bedrock", "vertex", "openrouter", "deepseek", "groq",
@@ -46,17 +46,14 @@ def test_all_kinds_are_known() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_addresses_and_variables(kind: str) -> None:
-    url, env = kind_base_url(kind), kind_env(kind)
+    url = kind_base_url(kind)
     assert url is None or (url.startswith("http") and not url.endswith("/"))
-    assert env is None or env.endswith("_API_KEY")
     assert isinstance(capability(kind, "any-model"), Capability)
 
 
 def test_known_addresses() -> None:
     assert kind_base_url("groq") == "https://api.groq.com/openai/v1"
     assert kind_base_url("compatible") is None
-    assert kind_env("openai") == "OPENAI_API_KEY"
-    assert kind_env("ollama") is None
 
 
 def test_an_unknown_kind_is_named() -> None:
