@@ -65,7 +65,7 @@ async def test_what_is_in_flight_is_shown_and_an_aborted_call_is_counted(tmp_pat
     gate = asyncio.Event()
 
     async def stuck(exchange: Any) -> None:
-        await exchange.run([SSE(FRAMES[:1], end=False)])
+        await exchange.run_script([SSE(FRAMES[:1], end=False)])
         await gate.wait()
 
     async with before(tmp_path, lambda _: stuck) as (house, _):
@@ -98,7 +98,7 @@ async def test_the_live_stream_tells_news_and_ends_with_its_client(tmp_path: Pat
 
     async def stuck(exchange: Any) -> None:
         await gate.wait()
-        await exchange.run([Json(ANSWER)])
+        await exchange.run_script([Json(ANSWER)])
 
     async with before(tmp_path, lambda _: stuck) as (house, _):
         live = house.asking("/metrics/active-requests/stream?interval_ms=250")

@@ -239,7 +239,7 @@ async def test_a_slow_upstream_is_not_waited_for_but_serves_the_next_client(tmp_
 
     async def slowly(exchange: Any) -> None:
         await gate.wait()
-        await exchange.run([Json(POE)])
+        await exchange.run_script([Json(POE)])
 
     def select(request: ReceivedRequest) -> Script:
         return slowly if "/poe/" in request.path else usual(request)

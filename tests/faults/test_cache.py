@@ -280,7 +280,7 @@ class TestCallersApart:
             return SSE(stream(dialect, text)) if streamed else Json(whole(dialect, text))
 
         async def answers_(exchange: Any) -> None:
-            await exchange.run(answering(exchange.request))
+            await exchange.run_script(answering(exchange.request))
 
         scene.scripts[model] = answers_
         async with httpx2.AsyncClient(
